@@ -1,0 +1,13 @@
+"""The pure core: no clock, no I/O, no randomness, no logging.
+
+Theory of operation. An *input* (`inputs`) is something undetermined that happened: an event, an
+identify call, the outcome of a delivery, the end of a downtime. It bears the logical instant at
+which the core took it. `transition.step` applies one input to one user (`state`) under one `plan`
+and appends *effects* (`effects`) to a list: records of what happened, messages to send. The same
+inputs with the same stamps give the same state and the same effects, whoever calls: the live
+process, a dry run in virtual time, or a replay after a crash.
+
+A user knows the next instant at which something can happen by time alone
+(`User.wake_at_ms`); `transition.fire` makes it happen. Bad data gives a refusal as an effect,
+never an exception half way.
+"""

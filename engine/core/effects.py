@@ -1,0 +1,97 @@
+"""What comes out of the core, in the imperative, released only after its cause is durable."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Kind: TypeAlias = Literal[
+    "entered",
+    "refused",
+    "sent",
+    "skipped",
+    "delivered",
+    "failed",
+    "branched",
+    "exited",
+    "finished",
+]
+
+
+class Record(msgspec.Struct, omit_defaults=True, gc=False):
+    """One thing that happened to one enrollment; the core's log.
+
+    Attributes:
+        at_ms: The due instant for what a deadline did, logical now for what an input did at once.
+        user_id: Whose enrollment it is.
+        campaign: The campaign's id.
+        kind: What happened.
+        enrollment: The enrollment's id; "" for a refusal, which made none.
+        step: The step's id, where a step did it.
+        channel: The channel, where a message is meant.
+        template: The template's name, where a message is meant.
+        reason: Why, for `refused`, `skipped`, `failed` and `exited`.
+        message: The effect id, where a message is meant.
+        branch: Which way, for `branched`: `then` or `else`.
+        judged_at_ms: When guardrails were asked, where that differs from `at_ms` by a second or
+            more (a downtime lay between); else 0.
+    """
+
+    at_ms: int
+    user_id: str
+    campaign: str
+    kind: Kind
+    enrollment: str = ""
+    step: str = ""
+    channel: str = ""
+    template: str = ""
+    reason: str = ""
+    message: str = ""
+    branch: str = ""
+    judged_at_ms: int = 0
+
+
+class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):
+    """Deliver one message to one person, once, under this id.
+
+    Attributes:
+        id: The effect id: idempotency key at the provider, primary key in the outbox.
+        at_ms: When it was judged fit to go.
+        expires_at_ms: Not handed over later than this; 0 never expires.
+        snapshot: A JSON object with what the template may name (`user`, `event`, …), taken at the
+            step. Empty for a fallback, which takes over the snapshot of `fallback_of`.
+        fallback_of: The id of the failed message that this one stands in for, or "".
+        more: Whether a further fallback is left, should this one fail.
+    """
+
+    id: str
+    at_ms: int
+    user_id: str
+    campaign: str
+    enrollment: str
+    step: str
+    channel: str
+    template: str
+    snapshot: msgspec.Raw = msgspec.Raw(b"")
+    expires_at_ms: int = 0
+    fallback_of: str = ""
+    more: bool = False
+
+
+class CancelMessage(msgspec.Struct, gc=False):
+    """Take a message back if it was not handed over yet; the dispatcher reports which it was."""
+
+    id: str
+    reason: str
+
+
+class CloseMessage(msgspec.Struct, gc=False):
+    """A delivery came to its end: `dead` keeps the message among the dead letters."""
+
+    id: str
+    dead: bool = False
+    reason: str = ""
+
+
+Effect: TypeAlias = Record | SendMessage | CancelMessage | CloseMessage

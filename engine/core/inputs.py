@@ -1,0 +1,104 @@
+"""What goes into the core: everything undetermined, in the past tense, stamped when applied.
+
+All instants are integer milliseconds since the Unix epoch, UTC. `at_ms` is the logical instant at
+which the core took the input; 0 until the processor stamps it. Inputs are journaled as JSON, one a
+line, tagged by `type`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+EMPTY = msgspec.Raw(b"{}")
+
+
+class EventReceived(msgspec.Struct, tag="event", omit_defaults=True, gc=False):
+    """A user did something: a track, page or screen call.
+
+    Attributes:
+        user_id: Who did it.
+        name: The event's name.
+        occurred_at_ms: Event time `t`; never later than `received_at_ms`.
+        received_at_ms: When the socket took it; it only bounds the event's own time.
+        properties: A JSON object, undecoded until a condition asks for it.
+        message_id: The client's id for duplicates; "" is never a duplicate.
+    """
+
+    user_id: str
+    name: str
+    occurred_at_ms: int
+    received_at_ms: int
+    properties: msgspec.Raw = EMPTY
+    message_id: str = ""
+    at_ms: int = 0
+
+
+class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=False):
+    """Somebody said who a user is: traits to merge, one JSON object."""
+
+    user_id: str
+    occurred_at_ms: int
+    received_at_ms: int
+    traits: msgspec.Raw = EMPTY
+    message_id: str = ""
+    at_ms: int = 0
+
+
+class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=False):
+    """A message's delivery came to an end.
+
+    Attributes:
+        effect_id: The message's id.
+        outcome: `delivered`, the channel took it; `failed`, it never will; `cancelled`, it was
+            taken back before hand-over.
+        reason: Why it failed or was cancelled.
+        address_invalid: The provider said that the address itself is no good: no further message
+            goes to it (suppression), whoever sends it.
+    """
+
+    user_id: str
+    effect_id: str
+    outcome: Literal["delivered", "failed", "cancelled"]
+    reason: str = ""
+    address_invalid: bool = False
+    at_ms: int = 0
+
+
+class TimeResumed(msgspec.Struct, tag="resumed", omit_defaults=True, gc=False):
+    """The process was away: down between two runs, or stalled for a second or more.
+
+    Deadlines up to `stopped_at_ms` had their turn before. What fell due after it and before
+    `at_ms` waits until `at_ms + grace_ms`, whatever inputs come meanwhile (durability.md, rule 5).
+    """
+
+    stopped_at_ms: int
+    grace_ms: int
+    at_ms: int = 0
+
+
+class PlanChanged(msgspec.Struct, tag="plan", omit_defaults=True, gc=False):
+    """From this instant on another configuration holds; `plan_id` names its stored content."""
+
+    plan_id: str
+    at_ms: int = 0
+
+
+UserInput: TypeAlias = EventReceived | UserIdentified | DeliveryReported
+"""What concerns one user."""
+
+Input: TypeAlias = UserInput | TimeResumed | PlanChanged
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Input)
+
+
+def encode_inputs(inputs: list[Input]) -> bytes:
+    """Inputs as JSON lines, in order. O(total size)."""
+    return _encoder.encode_lines(inputs)
+
+
+def decode_inputs(lines: bytes) -> list[Input]:
+    """The inverse of `encode_inputs`. Raises `msgspec.DecodeError` on anything else."""
+    return _decoder.decode_lines(lines)

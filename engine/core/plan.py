@@ -1,0 +1,167 @@
+"""Compiled campaigns: a flat program of steps each, and which event wakes which of them.
+
+A plan is made once from a shop folder (`config.compile`) and never changes; another configuration
+is another plan. Conditions are compiled CEL programs. Nothing in here is kept in a user's state
+but ids: an enrollment names its campaign and its step.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.core.cel import Program
+
+Status: TypeAlias = Literal["live", "test", "draft", "paused", "archived"]
+Purpose: TypeAlias = Literal["marketing", "transactional"]
+
+END = -1
+"""The position after the last step."""
+
+
+class Wait(msgspec.Struct, frozen=True, eq=False):
+    """Until the enrollment's clock is `duration_ms` further (0 or more)."""
+
+    id: str
+    duration_ms: int
+    next: int = END
+
+
+class Send(msgspec.Struct, frozen=True, eq=False):
+    """A message by the first of `channels` that reaches the user.
+
+    `expires_ms` is how late it may be and still go; None: any time.
+    """
+
+    id: str
+    channels: tuple[str, ...]
+    template: str
+    expires_ms: int | None = None
+    next: int = END
+
+
+class If(msgspec.Struct, frozen=True, eq=False):
+    """A branch: `then` and `otherwise` are positions."""
+
+    id: str
+    condition: Program
+    then: int = END
+    otherwise: int = END
+
+
+class Exit(msgspec.Struct, frozen=True, eq=False):
+    """Ends the enrollment with a reason of the shop's own."""
+
+    id: str
+    reason: str
+
+
+Step: TypeAlias = Wait | Send | If | Exit
+
+
+class Entry(msgspec.Struct, frozen=True, eq=False):
+    """How users come in.
+
+    Attributes:
+        events: Names of the events that enter.
+        when: Asked when such an event arrives, after it has been applied.
+        per: One enrollment per user and value of this; None: one per user.
+        reentry_ms: Least time between two entries; 0 always admits, None never again.
+        restart: A new entry ends the active enrollment instead of being refused.
+    """
+
+    events: tuple[str, ...]
+    when: Program | None = None
+    per: Program | None = None
+    reentry_ms: int | None = 0
+    restart: bool = False
+
+
+class Campaign(msgspec.Struct, frozen=True, eq=False):
+    """One campaign, ready to run.
+
+    Attributes:
+        steps: The flat program; step 0 is the first, `END` is behind the last.
+        signatures: For each step, its id if the shop gave one, else path and content: where an
+            enrollment in flight finds its place again after the file changed.
+        exit_events: Names of the events that end an enrollment at once.
+        wants_event: Whether a step or template can ask for the properties of the entering event.
+    """
+
+    id: str
+    entry: Entry
+    steps: tuple[Step, ...]
+    signatures: tuple[str, ...]
+    description: str = ""
+    status: Status = "live"
+    purpose: Purpose = "marketing"
+    priority: int = 50
+    audience: Program | None = None
+    exit_events: tuple[str, ...] = ()
+    wants_event: bool = True
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """Sort key: higher priority first, then id."""
+        return (-self.priority, self.id)
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Settings of the shop that the core decides by; defaults are those of `hairspring.toml`."""
+
+    max_lateness_ms: int = 86_400_000
+    enrollments_max: int = 100
+    consent_required: frozenset[str] = frozenset({"email", "sms"})
+    consent_unknown_allows: bool = False
+    testers: frozenset[str] = frozenset()
+
+
+class Reactions(msgspec.Struct, frozen=True, eq=False):
+    """What one event name can do.
+
+    Attributes:
+        entries: Campaigns that it may enter, in order of rank.
+        exits: Ids of campaigns that it ends.
+        keep: How many of its instants a user's history must hold.
+    """
+
+    entries: tuple[Campaign, ...]
+    exits: frozenset[str]
+    keep: int
+
+
+class Plan:
+    """All campaigns and the policy, indexed by what wakes them. Immutable once made.
+
+    Args:
+        plan_id: Names the content that this was compiled from.
+        campaigns: In any order; ids are unique.
+        policy: The shop's settings.
+    """
+
+    def __init__(
+        self, plan_id: str, campaigns: Iterable[Campaign] = (), policy: Policy | None = None
+    ) -> None:
+        self.id = plan_id
+        self.policy = policy or Policy()
+        ranked = sorted(campaigns, key=attrgetter("rank"))
+        self.campaigns = {campaign.id: campaign for campaign in ranked}
+        names = {name for c in ranked for name in (*c.entry.events, *c.exit_events)}
+        self._reactions = {name: _react(ranked, name) for name in names}
+        self.reactions = self._reactions.get
+        """`reactions(name)` is None for an event that no campaign names. O(1)."""
+
+
+def _react(ranked: list[Campaign], name: str) -> Reactions:
+    exits = frozenset(c.id for c in ranked if name in c.exit_events)
+    return Reactions(
+        entries=tuple(c for c in ranked if name in c.entry.events),
+        exits=exits,
+        # The newest exit is what an entry that comes late is held against.
+        keep=1 if exits else 0,
+    )
