@@ -5,6 +5,8 @@ A programmer's error is an `assert`; everything a person can mend is one of thes
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 
 class HairspringError(Exception):
     """An operating error that a person can act on.
@@ -24,6 +26,7 @@ class HairspringError(Exception):
         if code is not None:
             self.code = code
 
+    @override
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
 

@@ -19,6 +19,9 @@ Kind: TypeAlias = Literal[
 ]
 
 
+NO_SNAPSHOT = msgspec.Raw(b"")
+
+
 class Record(msgspec.Struct, omit_defaults=True, gc=False):
     """One thing that happened to one enrollment; the core's log.
 
@@ -73,7 +76,7 @@ class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):
     step: str
     channel: str
     template: str
-    snapshot: msgspec.Raw = msgspec.Raw(b"")
+    snapshot: msgspec.Raw = NO_SNAPSHOT
     expires_at_ms: int = 0
     fallback_of: str = ""
     more: bool = False

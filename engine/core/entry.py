@@ -1,0 +1,172 @@
+"""Entry: an event asks to bring its user into campaigns.
+
+For each campaign that the event's name wakes, `enter.when` is asked first: where it does not hold,
+nothing happened. After that the first question that fails is a refusal with its reason, in this
+order: `status`, `audience`, `late`, `per`, `active`, `reentry`, `limit`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core import history, ids
+from engine.core.cel import CelError
+from engine.core.effects import Record
+from engine.core.exits import leave
+from engine.core.state import REFUSALS_MAX, Enrollment
+from engine.core.walk import set_out
+
+if TYPE_CHECKING:
+    from engine.core.plan import Campaign, Reactions
+    from engine.core.state import User
+    from engine.core.turn import Turn
+
+ENTRIES_SWEEP_MIN = 64
+"""From this many remembered entries on, those that no rule asks about any more are dropped."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def enter_all(turn: Turn, reactions: Reactions, occurred_at_ms: int, *, late: bool) -> None:
+    """Ask every campaign that the event at hand may enter, in order of rank."""
+    for campaign in reactions.entries:
+        when = campaign.entry.when
+        if when is None or turn.holds(when):
+            _enter(turn, campaign, occurred_at_ms, late=late)
+
+
+def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int, *, late: bool) -> None:
+    user = turn.user
+    reason = _admission(turn, campaign) or _lateness(turn, campaign, occurred_at_ms, late=late)
+    per = "" if reason else _per(turn, campaign)
+    active = None
+    if per is None:
+        reason = "per"
+    elif not reason:
+        active = _active(user, campaign.id, per)
+        reason = _room(turn, campaign, per, occurred_at_ms, active)
+    if reason or per is None:
+        refuse(turn, campaign.id, reason)
+        return
+    if active is not None:
+        leave(turn, active, "restarted")
+    enrollment = _enroll(turn, campaign, per, occurred_at_ms)
+    turn.record("entered", enrollment)
+    set_out(turn, campaign, enrollment)
+
+
+def refuse(turn: Turn, campaign_id: str, reason: str) -> None:
+    """Record that entry was not granted. The user keeps the last few; O(1)."""
+    user = turn.user
+    turn.effects.append(Record(turn.at_ms, user.user_id, campaign_id, "refused", reason=reason))
+    user.refusals.append((turn.at_ms, campaign_id, reason))
+    if len(user.refusals) > REFUSALS_MAX:
+        del user.refusals[0]
+
+
+def _admission(turn: Turn, campaign: Campaign) -> str:
+    status = campaign.status
+    if status != "live" and not (
+        status == "test" and turn.user.user_id in turn.plan.policy.testers
+    ):
+        return "status"
+    if campaign.audience is not None and not turn.holds(campaign.audience):
+        return "audience"
+    return ""
+
+
+def _lateness(turn: Turn, campaign: Campaign, occurred_at_ms: int, *, late: bool) -> str:
+    if not late:
+        return ""
+    if turn.now_ms - occurred_at_ms > turn.plan.policy.max_lateness_ms:
+        return "late"
+    user = turn.user
+    if any(history.newest(user, name) > occurred_at_ms for name in campaign.exit_events):
+        return "late"
+    return ""
+
+
+def _per(turn: Turn, campaign: Campaign) -> str | None:
+    """The `per` value as JSON text, "" where the campaign has none, None where it failed."""
+    program = campaign.entry.per
+    if program is None:
+        return ""
+    try:
+        value = program.evaluate(turn.bindings(program))
+    except CelError:
+        turn.errors += 1
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1 and 1.0 are one value to a condition
+    if isinstance(value, str | bool | int | float):
+        return _encode(value).decode()
+    return None
+
+
+def _active(user: User, campaign_id: str, per: str) -> Enrollment | None:
+    for enrollment in user.enrollments:
+        if enrollment.campaign == campaign_id and enrollment.per == per:
+            return enrollment
+    return None
+
+
+def _room(
+    turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int, active: Enrollment | None
+) -> str:
+    entry = campaign.entry
+    user = turn.user
+    if active is not None:
+        return "" if entry.restart else "active"
+    if entry.reentry_ms != 0:
+        starts = user.entries.get(_entry_key(campaign.id, per))
+        if starts and (entry.reentry_ms is None or occurred_at_ms - starts[-1] < entry.reentry_ms):
+            return "reentry"
+    if len(user.enrollments) >= turn.plan.policy.enrollments_max:
+        return "limit"
+    return ""
+
+
+def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
+    user = turn.user
+    key = _entry_key(campaign.id, per)
+    floor_ms = turn.now_ms - turn.plan.policy.max_lateness_ms
+    earlier = user.entries.get(key, ())
+    ordinal = earlier.count(occurred_at_ms)
+    # A later entry can only start at or after the floor, so older starts cannot collide with it.
+    kept = tuple(start for start in earlier if start >= floor_ms)
+    user.entries[key] = (*kept, occurred_at_ms)
+    if len(user.entries) >= ENTRIES_SWEEP_MIN:
+        _forget_entries(turn, floor_ms)
+    enrollment = Enrollment(
+        ids.enrollment_id(campaign.id, user.user_id, per, occurred_at_ms, ordinal),
+        campaign.id,
+        per,
+        occurred_at_ms,
+        occurred_at_ms,
+    )
+    if campaign.wants_event and turn.raw is not None:
+        enrollment.event = bytes(turn.raw)
+        enrollment.event_name = turn.event_name
+    user.enrollments.append(enrollment)
+    return enrollment
+
+
+def _forget_entries(turn: Turn, floor_ms: int) -> None:
+    """Drop entries that neither re-entry nor the ordinal of an id can ask about. O(entries)."""
+    campaigns = turn.plan.campaigns
+
+    def asked(key: str, start_ms: int) -> bool:
+        campaign = campaigns.get(key.partition("\n")[0])
+        if campaign is None or start_ms >= floor_ms:
+            return True
+        reentry_ms = campaign.entry.reentry_ms
+        return reentry_ms is None or start_ms + reentry_ms > floor_ms
+
+    user = turn.user
+    user.entries = {key: starts for key, starts in user.entries.items() if asked(key, starts[-1])}
+
+
+def _entry_key(campaign_id: str, per: str) -> str:
+    return f"{campaign_id}\n{per}"

@@ -1,0 +1,72 @@
+"""The policy at a send, in its fixed order: expiry, then whom a channel may reach.
+
+The same questions are asked at the step and again before every attempt to deliver, since a user
+may unsubscribe, or an instant pass, while a message waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.core.plan import Policy
+    from engine.core.state import Pending, User
+
+ADDRESS_TRAITS = {"email": "email", "sms": "phone", "push": "push"}
+"""The trait that holds a channel's address; a channel that is not here reaches everybody."""
+
+
+def address_of(user: User, channel: str) -> object:
+    """The address of `user` on `channel`: the trait's value, or None where there is none.
+
+    Channels that need no address give the user's id.
+    """
+    trait = ADDRESS_TRAITS.get(channel)
+    if trait is None:
+        return user.user_id
+    value = user.traits.get(trait)
+    if trait == "push":
+        return value if isinstance(value, dict | list | str) and value else None
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def expired(due_at_ms: int, expires_ms: int | None, now_ms: int) -> bool:
+    """Whether a message due then is more than `expires_ms` late by now."""
+    return expires_ms is not None and now_ms - due_at_ms > expires_ms
+
+
+def barrier(policy: Policy, user: User, channel: str, *, marketing: bool) -> str:
+    """Why `channel` may not be used for `user`, or "" where it may.
+
+    `unreachable`, `no_consent` or `suppressed`. Transactional messages ask address and
+    suppression alone.
+    """
+    address = address_of(user, channel)
+    if address is None:
+        return "unreachable"
+    if marketing and not consents(policy, user, channel):
+        return "no_consent"
+    if channel in user.suppressed and user.suppressed[channel] == address:
+        return "suppressed"
+    return ""
+
+
+def consents(policy: Policy, user: User, channel: str) -> bool:
+    """Whether marketing may use `channel`: what the user said, else what the shop assumes."""
+    consent = user.traits.get("consent")
+    said = consent.get(channel) if isinstance(consent, dict) else None
+    if said is None:
+        return channel not in policy.consent_required or policy.consent_unknown_allows
+    return said is True
+
+
+def cancelled(policy: Policy, user: User, pending: Pending, now_ms: int) -> str:
+    """Why a message in the outbox may not be handed over any more, or "".
+
+    `exited`, `expired`, `unreachable`, `no_consent` or `suppressed`.
+    """
+    if pending.cancelled:
+        return pending.cancelled
+    if pending.expires_at_ms and now_ms > pending.expires_at_ms:
+        return "expired"
+    return barrier(policy, user, pending.channel, marketing=pending.marketing)

@@ -1,0 +1,123 @@
+"""What is kept of one user: mutable, in place, one writer, saved whole.
+
+A user is a msgspec Struct, so that saving one is a single encode. Leaves are ints, strings and
+tuples of ints, which the garbage collector does not track.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+NEVER = 1 << 62
+"""Later than every instant: no deadline."""
+
+REFUSALS_MAX = 20
+"""Refusals kept of a user, newest last."""
+
+
+class Enrollment(msgspec.Struct, omit_defaults=True):
+    """One user's pass through one campaign.
+
+    Attributes:
+        enrollment: Its id: follows from campaign, user, `per` and entry instant (`ids`).
+        campaign: The campaign's id.
+        per: The value that keeps enrollments of one user apart, as JSON; "" where there is none.
+        entered_at_ms: Start of the enrollment's clock.
+        clock_at_ms: Where the clock stands: the start of the wait it is in.
+        position: Index of the step it is in.
+        signature: That step's signature, by which it is found again in another plan.
+        due_at_ms: When the wait is over.
+        event: Properties of the event that entered, as JSON: a copy, which pins no request.
+        event_name: Its name.
+    """
+
+    enrollment: str
+    campaign: str
+    per: str
+    entered_at_ms: int
+    clock_at_ms: int
+    position: int = 0
+    signature: str = ""
+    due_at_ms: int = NEVER
+    event: bytes = b"{}"
+    event_name: str = ""
+
+
+class Pending(msgspec.Struct, omit_defaults=True):
+    """A message between its step and the end of its delivery.
+
+    Attributes:
+        enrollment: Id of the enrollment it belongs to.
+        entered_at_ms: That one's start: an exit event with an earlier `t` does not take it back.
+        fallbacks: Channels still to be tried, should this one fail.
+        cancelled: Why it must not be handed over any more, or "".
+    """
+
+    enrollment: str
+    campaign: str
+    step: str
+    channel: str
+    template: str
+    entered_at_ms: int
+    marketing: bool = True
+    expires_at_ms: int = 0
+    fallbacks: tuple[str, ...] = ()
+    cancelled: str = ""
+
+
+class User(msgspec.Struct, omit_defaults=True):
+    """One user's state machine.
+
+    Attributes:
+        user_id: The id that clients use.
+        seen: Number of the last input applied; a replay skips what is not beyond it.
+        applied_at_ms: The newest event time or fired deadline: what lies before it comes late.
+        last_seen_at_ms: When the user last did something; 0 for never.
+        wake_at_ms: The next instant at which something happens by time alone, or `NEVER`.
+        held_until_ms: After a downtime, overdue deadlines wait until then.
+        traits: What identify calls said.
+        history: Event name to instants, oldest first; only what the plan asks for.
+        entries: Campaign and `per` value to the starts of recent enrollments, newest last.
+        suppressed: Channel to the address that the provider refused for good.
+        refusals: The last refusals: (at_ms, campaign, reason).
+    """
+
+    user_id: str
+    seen: int = 0
+    applied_at_ms: int = 0
+    last_seen_at_ms: int = 0
+    wake_at_ms: int = NEVER
+    held_until_ms: int = 0
+    traits: dict[str, Any] = {}
+    history: dict[str, tuple[int, ...]] = {}
+    enrollments: list[Enrollment] = []
+    entries: dict[str, tuple[int, ...]] = {}
+    pending: dict[str, Pending] = {}
+    suppressed: dict[str, str] = {}
+    refusals: list[tuple[int, str, str]] = []
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(User)
+
+
+def encode_user(user: User) -> bytes:
+    """A user as bytes. O(size of the state)."""
+    return _encoder.encode(user)
+
+
+def decode_user(data: bytes) -> User:
+    """The inverse of `encode_user`. Raises `msgspec.DecodeError` on anything else."""
+    return _decoder.decode(data)
+
+
+def reckon(user: User) -> None:
+    """Set `wake_at_ms` anew from the enrollments. O(enrollments)."""
+    due_at_ms = NEVER
+    for enrollment in user.enrollments:
+        due_at_ms = min(due_at_ms, enrollment.due_at_ms)
+    if due_at_ms < user.held_until_ms:
+        due_at_ms = user.held_until_ms
+    user.wake_at_ms = due_at_ms

@@ -1,0 +1,155 @@
+"""The one door into the core: `step` applies an input, `fire` lets time pass.
+
+Within one input, in this order: traits, history; exits; entries (each in order of priority, then
+campaign id). Before it, every deadline of that user up to its instant fires. Both functions are
+total: whatever the data, they leave a user who can go on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from engine.core import history
+from engine.core.entry import enter_all
+from engine.core.exits import exit_all, leave
+from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified
+from engine.core.plan import Wait
+from engine.core.sending import conclude
+from engine.core.state import reckon
+from engine.core.turn import Turn
+from engine.core.walk import go_on
+
+if TYPE_CHECKING:
+    from engine.core.effects import Effect
+    from engine.core.inputs import TimeResumed, UserInput
+    from engine.core.plan import Plan
+    from engine.core.state import Enrollment, User
+
+_decode = msgspec.json.Decoder(dict).decode
+
+
+def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
+    """Apply one input to its user, in place, and append what follows to `effects`.
+
+    `happened.at_ms` is its stamp; stamps never decrease. Returns how many conditions ended in an
+    error. O(1) for an event that no campaign names and a user without a due deadline.
+    """
+    at_ms = happened.at_ms
+    errors = fire(plan, user, at_ms, effects) if user.wake_at_ms <= at_ms else 0
+    match happened:
+        case EventReceived():
+            return errors + _apply_event(plan, user, happened, effects)
+        case UserIdentified():
+            _merge_traits(user, _decode(happened.traits))
+        case DeliveryReported():
+            turn = Turn(plan, user, at_ms=at_ms, now_ms=at_ms, effects=effects)
+            conclude(turn, happened)
+        case _:
+            assert_never(happened)
+    return errors
+
+
+def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
+    """Fire the user's deadlines that are due at `now_ms`, in order.
+
+    A deadline is judged at its own instant; one that a downtime held back, at the instant until
+    which it was held. Order: due instant, priority (higher first), campaign id, entry.
+    Returns how many conditions ended in an error. O(enrollments) a deadline.
+    """
+    errors = 0
+    while user.wake_at_ms <= now_ms:
+        enrollment = _earliest(plan, user)
+        due_at_ms = enrollment.due_at_ms
+        user.applied_at_ms = max(user.applied_at_ms, due_at_ms)
+        turn = Turn(
+            plan,
+            user,
+            at_ms=due_at_ms,
+            now_ms=max(due_at_ms, user.held_until_ms),
+            effects=effects,
+            event_name=enrollment.event_name,
+            raw=enrollment.event,
+        )
+        go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
+        errors += turn.errors
+        reckon(user)
+    return errors
+
+
+def hold(user: User, resumed: TimeResumed) -> None:
+    """Hold back what fell due while the process was away, until the grace is over. O(1)."""
+    if user.wake_at_ms < resumed.at_ms:
+        user.held_until_ms = max(user.held_until_ms, resumed.at_ms + resumed.grace_ms)
+        reckon(user)
+
+
+def adopt(plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:
+    """Go on under another plan: each enrollment finds its step again, or leaves.
+
+    A wait counts from where it began, by the new plan's duration. O(enrollments).
+    """
+    turn = Turn(plan, user, at_ms=at_ms, now_ms=at_ms, effects=effects)
+    for enrollment in tuple(user.enrollments):
+        campaign = plan.campaigns.get(enrollment.campaign)
+        if campaign is None:
+            leave(turn, enrollment, "campaign_removed")
+        elif campaign.status == "archived":
+            leave(turn, enrollment, "archived")
+        elif enrollment.signature not in campaign.signatures:
+            leave(turn, enrollment, "step_removed")
+        else:
+            enrollment.position = campaign.signatures.index(enrollment.signature)
+            waiting = campaign.steps[enrollment.position]
+            if isinstance(waiting, Wait):
+                enrollment.due_at_ms = enrollment.clock_at_ms + waiting.duration_ms
+            else:
+                leave(turn, enrollment, "step_removed")
+    reckon(user)
+
+
+def _apply_event(plan: Plan, user: User, event: EventReceived, effects: list[Effect]) -> int:
+    occurred_at_ms = event.occurred_at_ms
+    late = occurred_at_ms < user.applied_at_ms
+    if not late:
+        user.applied_at_ms = occurred_at_ms
+    user.last_seen_at_ms = max(user.last_seen_at_ms, occurred_at_ms)
+    reactions = plan.reactions(event.name)
+    if reactions is None:
+        return 0
+    if reactions.keep:
+        history.insert(user, event.name, occurred_at_ms, reactions.keep)
+    at_ms = event.at_ms
+    turn = Turn(
+        plan,
+        user,
+        at_ms=at_ms,
+        now_ms=at_ms,
+        effects=effects,
+        event_name=event.name,
+        raw=event.properties,
+    )
+    if reactions.exits and (user.enrollments or user.pending):
+        exit_all(turn, reactions, occurred_at_ms)
+    if reactions.entries:
+        enter_all(turn, reactions, occurred_at_ms, late=late)
+    reckon(user)
+    return turn.errors
+
+
+def _merge_traits(user: User, said: dict[str, object]) -> None:
+    """Later traits win by key; consent is merged channel by channel."""
+    consent = said.get("consent")
+    known = user.traits.get("consent")
+    if isinstance(consent, dict) and isinstance(known, dict):
+        said["consent"] = {**known, **consent}
+    user.traits = {**user.traits, **said}
+
+
+def _earliest(plan: Plan, user: User) -> Enrollment:
+    enrollments = user.enrollments
+    if len(enrollments) == 1:
+        return enrollments[0]
+    campaigns = plan.campaigns
+    return min(enrollments, key=lambda e: (e.due_at_ms, campaigns[e.campaign].rank))

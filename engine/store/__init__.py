@@ -1,0 +1,20 @@
+"""SQLite keeps it all for restart: journal, users, outbox, records, plans, quarantine.
+
+One connection writes and checkpoints, for the life of the process. What a commit carries is a
+`Batch`: the inputs as they were applied, and every user who has an effect in it, with the effects.
+"""
+
+from engine.store.batch import Batch, Quarantined
+from engine.store.database import CommitFailed, OutboxRow, Store
+from engine.store.lock import DataFolder
+from engine.store.recovery import Recovered
+
+__all__ = [
+    "Batch",
+    "CommitFailed",
+    "DataFolder",
+    "OutboxRow",
+    "Quarantined",
+    "Recovered",
+    "Store",
+]

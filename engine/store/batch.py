@@ -1,0 +1,57 @@
+"""What one commit carries."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.core.effects import CloseMessage, Record, SendMessage
+
+
+class Quarantined(msgspec.Struct, frozen=True, gc=False):
+    """An item that could not be taken, kept with its reason.
+
+    Attributes:
+        received_at_ms: When the socket took it.
+        source: The route or source it came by.
+        path: Where in the item the fault lies (`$.timestamp`), or "".
+        reason: What is wrong with it.
+        body: The item as it came.
+    """
+
+    received_at_ms: int
+    source: str
+    path: str
+    reason: str
+    body: bytes
+
+
+class Batch(msgspec.Struct):
+    """Everything that one transaction makes durable, encoded where it could still change.
+
+    Attributes:
+        number: Batches count up from 1 in one run of the process.
+        at_ms: Logical instant at which it was sealed.
+        first_input: Number of the first input; inputs are numbered without gaps.
+        inputs_count: How many inputs.
+        inputs: The inputs as JSON lines.
+        hashes: 64-bit hashes of their message ids, in native byte order.
+        users: (user id, encoded state) of whoever has an effect, and of some who changed.
+        messages: New outbox rows.
+        closed: Deliveries that came to an end.
+        records: What happened, in order.
+        quarantined: Items that were not taken.
+        replay_from: Number of the first input that a replay needs.
+    """
+
+    number: int
+    at_ms: int
+    first_input: int
+    inputs_count: int
+    inputs: bytes
+    hashes: bytes
+    users: list[tuple[str, bytes]]
+    messages: list[SendMessage]
+    closed: list[CloseMessage]
+    records: list[Record]
+    quarantined: list[Quarantined]
+    replay_from: int

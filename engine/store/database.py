@@ -1,0 +1,267 @@
+"""The store: one writing connection on its own thread, one round trip a commit."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import aiosqlite
+import msgspec
+
+from engine.core.effects import SendMessage
+from engine.errors import StoreError
+from engine.store import recovery, schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Self
+
+    from engine.store.batch import Batch
+    from engine.store.recovery import Recovered
+
+_T = TypeVar("_T")
+
+PRUNE_EVERY = 64
+"""Old journal rows go a few at a time, with every so many commits."""
+
+PRUNE_ROWS_MAX = 512
+
+_encode = msgspec.json.Encoder().encode
+_decode_message = msgspec.json.Decoder(SendMessage).decode
+
+_RETRIED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+class CommitFailed(StoreError):  # noqa: N818 - an operating state more than an error
+    """A commit did not go through.
+
+    Attributes:
+        again: Whether the same batch may go through later (disk full, busy); otherwise the
+            process must end and let recovery decide.
+    """
+
+    code = "store.commit"
+
+    def __init__(self, message: str, *, hint: str, again: bool) -> None:
+        super().__init__(message, hint=hint)
+        self.again = again
+
+
+class OutboxRow(msgspec.Struct):
+    """A message whose delivery has not come to its end.
+
+    Attributes:
+        number: Rows count up; the order of the sends.
+        rendered: What goes over the wire, once it was rendered; else None.
+    """
+
+    number: int
+    message: SendMessage
+    snapshot: bytes
+    rendered: bytes | None
+
+
+class _Connection(aiosqlite.Connection):
+    """A connection that runs whole functions on its thread: one hand-over a transaction."""
+
+    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        result: _T = await self._execute(work, self._conn)
+        return result
+
+
+class Store:
+    """The database of one data folder. All methods but `open` run one at a time, in order."""
+
+    def __init__(self, connection: _Connection, path: Path, keep_ms: int) -> None:
+        self._connection = connection
+        self._commits = 0
+        self.path = path
+        self.keep_ms = keep_ms
+
+    @classmethod
+    async def open(cls, path: Path, *, sync: str = "full", keep_ms: int = 2_592_000_000) -> Self:
+        """Open or make the database.
+
+        Args:
+            path: The file; its folder exists and is locked by this process.
+            sync: `full` survives a power cut, `normal` may lose the last instants to one.
+            keep_ms: How long journal rows that no replay needs are kept.
+
+        Raises StoreError for a database that is foreign, newer, unreadable or not writable.
+        """
+        connection = _Connection(
+            lambda: sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, cached_statements=64
+            ),
+            64,
+        )
+        try:
+            await connection
+            await connection.run(partial(schema.prepare, path=path, sync=sync))
+        except sqlite3.Error as error:
+            await connection.close()
+            raise StoreError(
+                f"{path} cannot be opened: {error}",
+                hint="give a folder that this user may write with --data",
+                code="store.open",
+            ) from error
+        except BaseException:
+            await connection.close()
+            raise
+        return cls(connection, path, keep_ms)
+
+    async def close(self) -> None:
+        """Checkpoint and close."""
+        await self._connection.close()
+
+    async def recover(self, dedupe_window_ms: int) -> Recovered:
+        """Everything that a restart needs; see `recovery.recover`."""
+        return await self._connection.run(
+            partial(recovery.recover, dedupe_window_ms=dedupe_window_ms)
+        )
+
+    async def commit(self, batch: Batch) -> None:
+        """Make a batch durable, whole or not at all. Raises CommitFailed."""
+        self._commits += 1
+        prune_before_ms = 0 if self._commits % PRUNE_EVERY else batch.at_ms - self.keep_ms
+        await self._transact(partial(_write_batch, batch=batch, prune_before_ms=prune_before_ms))
+
+    async def keep_plan(self, plan_id: str, content: bytes) -> None:
+        """Store a plan's content under its id, before the commit that puts it into force."""
+        await self._transact(
+            lambda c: c.execute("INSERT OR REPLACE INTO plans VALUES (?, ?)", (plan_id, content))
+        )
+
+    async def put_into_force(self, plan_id: str) -> None:
+        """Name the plan that a replay starts with, and drop the others."""
+
+        def work(c: sqlite3.Connection) -> None:
+            c.execute("INSERT OR REPLACE INTO meta VALUES ('plan_id', ?)", (plan_id,))
+            c.execute("DELETE FROM plans WHERE plan_id <> ?", (plan_id,))
+
+        await self._transact(work)
+
+    async def plan_content(self, plan_id: str) -> bytes | None:
+        """The stored content of a plan, or None."""
+        row = await self._connection.run(
+            lambda c: c.execute(
+                "SELECT content FROM plans WHERE plan_id = ?", (plan_id,)
+            ).fetchone()
+        )
+        return None if row is None else bytes(row[0])
+
+    async def outbox(self, after_number: int, limit: int) -> list[OutboxRow]:
+        """Unfinished deliveries beyond a row number, in order, `limit` at most. O(limit)."""
+        rows = await self._connection.run(
+            lambda c: c.execute(
+                "SELECT number, message, snapshot, rendered FROM outbox "
+                "WHERE number > ? AND dead IS NULL ORDER BY number LIMIT ?",
+                (after_number, limit),
+            ).fetchall()
+        )
+        return [
+            OutboxRow(number, _decode_message(message), snapshot, rendered)
+            for number, message, snapshot, rendered in rows
+        ]
+
+    async def keep_rendered(self, rendered: list[tuple[bytes, str]]) -> None:
+        """Store what goes over the wire, (bytes, effect id) each, before it is first tried."""
+        await self._transact(
+            lambda c: c.executemany("UPDATE outbox SET rendered = ? WHERE id = ?", rendered)
+        )
+
+    async def count(self, table: str) -> int:
+        """Rows of `users`, `outbox`, `records` or `quarantine`. O(rows)."""
+        assert table in {"users", "outbox", "records", "quarantine", "journal"}
+        row = await self._connection.run(
+            lambda c: c.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - one of the names above
+        )
+        return int(row[0])
+
+    async def _transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        def whole(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                work(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+        try:
+            await self._connection.run(whole)
+        except sqlite3.Error as error:
+            raise _explain(self.path, error) from error
+
+
+def _write_batch(connection: sqlite3.Connection, batch: Batch, prune_before_ms: int) -> None:
+    run, many = connection.execute, connection.executemany
+    if batch.inputs_count:
+        run(
+            "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
+            (batch.first_input, batch.inputs_count, batch.at_ms, batch.hashes, batch.inputs),
+        )
+    if batch.users:
+        many("INSERT OR REPLACE INTO users VALUES (?, ?)", batch.users)
+    for message in batch.messages:
+        _insert_message(connection, message)
+    for closed in batch.closed:
+        if closed.dead:
+            run("UPDATE outbox SET dead = ? WHERE id = ?", (closed.reason, closed.id))
+        else:
+            run("DELETE FROM outbox WHERE id = ?", (closed.id,))
+    if batch.records:
+        many(
+            "INSERT INTO records (user_id, campaign, record) VALUES (?, ?, ?)",
+            [(record.user_id, record.campaign, _encode(record)) for record in batch.records],
+        )
+    if batch.quarantined:
+        many(
+            "INSERT INTO quarantine (received_at_ms, source, path, reason, body) "
+            "VALUES (?, ?, ?, ?, ?)",
+            [msgspec.structs.astuple(item) for item in batch.quarantined],
+        )
+    many(
+        "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+        [
+            ("replay_from", batch.replay_from),
+            ("next_input", batch.first_input + batch.inputs_count),
+            ("last_at_ms", batch.at_ms),
+        ],
+    )
+    if prune_before_ms:
+        run(
+            "DELETE FROM journal WHERE first_input IN (SELECT first_input FROM journal "
+            "WHERE first_input + inputs_count <= ? AND at_ms < ? ORDER BY first_input LIMIT ?)",
+            (batch.replay_from, prune_before_ms, PRUNE_ROWS_MAX),
+        )
+
+
+def _insert_message(connection: sqlite3.Connection, message: SendMessage) -> None:
+    body = _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
+    if message.fallback_of:
+        connection.execute(
+            "INSERT OR IGNORE INTO outbox (id, user_id, message, snapshot) "
+            "SELECT ?, ?, ?, snapshot FROM outbox WHERE id = ?",
+            (message.id, message.user_id, body, message.fallback_of),
+        )
+    else:
+        connection.execute(
+            "INSERT OR IGNORE INTO outbox (id, user_id, message, snapshot) VALUES (?, ?, ?, ?)",
+            (message.id, message.user_id, body, bytes(message.snapshot)),
+        )
+
+
+def _explain(path: Path, error: sqlite3.Error) -> CommitFailed:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    again = code in _RETRIED
+    if code == sqlite3.SQLITE_FULL:
+        hint = "free some disk space; the process goes on by itself once there is room"
+    elif again:
+        hint = "another program holds the database; end it, the process goes on by itself"
+    else:
+        hint = "check the disk, then start again; recovery takes it from the last commit"
+    return CommitFailed(f"{path} could not be written: {error}", hint=hint, again=again)

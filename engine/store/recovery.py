@@ -1,0 +1,81 @@
+"""What a restart reads: users, the journal's tail, remembered message ids, the plan in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.inputs import Input, decode_inputs
+from engine.core.state import User, decode_user
+from engine.errors import StoreError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+
+class Recovered(msgspec.Struct):
+    """The state that the last run left behind.
+
+    Attributes:
+        users: By id, each as of the last input that it had seen when it was saved.
+        tail: (number, input) pairs from the first that an unsaved user still needs, in order.
+        hashes: Message-id hashes of rows since `dedupe_from_ms`, oldest first: (at_ms, bytes).
+        next_input: The number that the next input gets.
+        last_at_ms: The newest stamp known; 0 for a new database.
+        plan_id: Of the plan in force at the start of the tail; "" for a new database.
+    """
+
+    users: dict[str, User]
+    tail: list[tuple[int, Input]]
+    hashes: list[tuple[int, bytes]]
+    next_input: int
+    last_at_ms: int
+    plan_id: str
+
+
+def recover(connection: sqlite3.Connection, dedupe_window_ms: int) -> Recovered:
+    """Read everything. O(users + journal tail + message ids of the window).
+
+    Raises StoreError where a row cannot be read as what it should be.
+    """
+    meta = dict(connection.execute("SELECT name, value FROM meta"))
+    last_at_ms = int(meta.get("last_at_ms", 0))
+    try:
+        users = {
+            user_id: decode_user(state)
+            for user_id, state in connection.execute("SELECT user_id, state FROM users")
+        }
+        tail = list(_tail(connection, int(meta.get("replay_from", 1))))
+    except msgspec.MsgspecError as error:
+        raise StoreError(
+            f"the stored state cannot be read: {error}",
+            hint="start the version that wrote it, or restore a backup",
+            code="store.corrupt",
+        ) from error
+    return Recovered(
+        users=users,
+        tail=tail,
+        hashes=connection.execute(
+            "SELECT at_ms, hashes FROM journal WHERE at_ms > ? AND hashes <> x'' "
+            "ORDER BY first_input",
+            (last_at_ms - dedupe_window_ms,),
+        ).fetchall(),
+        next_input=int(meta.get("next_input", 1)),
+        last_at_ms=last_at_ms,
+        plan_id=str(meta.get("plan_id", "")),
+    )
+
+
+def _tail(connection: sqlite3.Connection, replay_from: int) -> Iterator[tuple[int, Input]]:
+    rows = connection.execute(
+        "SELECT first_input, inputs FROM journal "
+        "WHERE first_input >= ifnull("
+        " (SELECT max(first_input) FROM journal WHERE first_input <= ?), 0) ORDER BY first_input",
+        (replay_from,),
+    )
+    for first_input, lines in rows:
+        for number, happened in enumerate(decode_inputs(lines), start=first_input):
+            if number >= replay_from:
+                yield number, happened

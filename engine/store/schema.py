@@ -1,0 +1,111 @@
+"""The database's tables, their version, and what is refused at the door.
+
+`user_version` counts schema changes; a database newer than the program is never opened.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from engine.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APPLICATION_ID = 0x48525350
+"""`HRSP`: SQLite's own mark of whose file this is."""
+
+SCHEMA_VERSION = 1
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+-- One row a commit. Hashes stand before inputs, so that reading them alone skips the inputs' pages.
+CREATE TABLE journal (
+    first_input INTEGER PRIMARY KEY,
+    inputs_count INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    hashes BLOB NOT NULL,
+    inputs BLOB NOT NULL
+) STRICT;
+CREATE TABLE users (user_id TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    message BLOB NOT NULL,
+    snapshot BLOB NOT NULL,
+    rendered BLOB,
+    dead TEXT
+) STRICT;
+CREATE TABLE records (
+    number INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    campaign TEXT NOT NULL,
+    record BLOB NOT NULL
+) STRICT;
+CREATE INDEX records_of_user ON records (user_id, number);
+CREATE TABLE plans (plan_id TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE quarantine (
+    number INTEGER PRIMARY KEY,
+    received_at_ms INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    path TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+"""
+
+
+def prepare(connection: sqlite3.Connection, path: Path, sync: str) -> None:
+    """Set the connection up, check whose database it is, and make the tables where there are none.
+
+    Raises StoreError for a foreign, newer, read-only or corrupt database.
+    """
+    try:
+        connection.execute("PRAGMA busy_timeout = 2000")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        _check_owner(path, version, application, tables)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
+        connection.execute("PRAGMA cache_size = -16384")
+        if not tables:
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID};"
+                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+    except sqlite3.DatabaseError as error:
+        raise _unusable(path, error) from error
+
+
+def _check_owner(path: Path, version: int, application: int, tables: int) -> None:
+    if tables and application != APPLICATION_ID:
+        raise StoreError(
+            f"{path} is a database of another program",
+            hint="give another folder with --data, or another [storage] file",
+            code="store.foreign",
+        )
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} was written by a newer version (its schema is {version}, "
+            f"this program knows {SCHEMA_VERSION})",
+            hint="start the newer version of hairspring, or restore a backup made by this one",
+            code="store.newer",
+        )
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+    code = getattr(error, "sqlite_errorname", "")
+    if code.startswith("SQLITE_READONLY"):
+        return StoreError(
+            f"{path} cannot be written: {error}",
+            hint="make the file and its folder writable for this user",
+            code="store.readonly",
+        )
+    return StoreError(
+        f"{path} cannot be read: {error} ({code})",
+        hint="restore the last backup of the data folder",
+        code="store.corrupt",
+    )
