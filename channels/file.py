@@ -1,0 +1,151 @@
+"""The transport `file`: one JSON line a message in `OUTBOX/CHANNEL.ndjson`, for every channel.
+
+What waits while one append is under way shares the next: one open, one write and one flush to disk
+for the whole batch, on a thread. A line counts once it is flushed; a torn one is cut off before the
+next append, and a message whose line is there is not written again, by the ids of the file's tail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from typing_extensions import override
+
+from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry, key_of
+from channels.email import EmailFault, build_mail
+from channels.lines import LineLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BATCH_MAX: Final = 1_000
+"""Messages of one append at most."""
+
+_HEADINGS: Final = {"email": "subject", "push": "title", "in_app": "title"}
+_KEY_CHARS_MAX: Final = 200
+
+
+class _Waiting(msgspec.Struct):
+    message: Message
+    outcome: asyncio.Future[Outcome]
+
+
+class FileChannel(Channel):
+    """Writes messages to a file instead of sending them.
+
+    Args:
+        channel_id: Names the file; `email` also writes each mail as `ID.eml` beside it.
+        outbox: The folder; made at the first append.
+        sender: email: who a mail is from where its template does not say.
+    """
+
+    def __init__(
+        self, channel_id: str, outbox: Path, *, sender: str = "My shop <shop@example.com>"
+    ) -> None:
+        self._channel_id = channel_id
+        self._log = LineLog(outbox / f"{channel_id}.ndjson")
+        self._outbox = outbox
+        self._sender = sender
+        self._waiting: list[_Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._closed = False
+
+    @override
+    async def deliver(self, message: Message) -> Outcome:
+        if self._closed:
+            return CLOSED
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(message, outcome))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_waiting())
+        return await outcome
+
+    @override
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._writer is not None:
+            await self._writer
+
+    async def erase_user(self, user_id: str) -> int:
+        """Take a user's messages out of the file, and their mails; the number of lines taken out.
+
+        Linear in the file. Deliveries wait meanwhile.
+
+        Raises:
+            OSError: The file cannot be read or replaced; it is then as it was.
+        """
+        async with self._one_at_a_time:
+            erased = await asyncio.to_thread(self._log.without, user_id)
+            for message_id in erased:
+                self._mail_path(message_id).unlink(missing_ok=True)
+        return len(erased)
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+            try:
+                async with self._one_at_a_time:
+                    outcomes = await asyncio.to_thread(self._write, [one.message for one in batch])
+                for one, outcome in zip(batch, outcomes, strict=True):
+                    _settle(one, outcome)
+            finally:  # the loop is going down, or a bug: nobody may wait for ever
+                for one in batch:
+                    _settle(one, CLOSED)
+
+    def _write(self, messages: list[Message]) -> list[Outcome]:
+        """On a thread: mails first, then all lines in one append: a line's mail is there."""
+        lines: dict[str, bytes] = {}
+        try:
+            self._outbox.mkdir(parents=True, exist_ok=True)
+            outcomes = [self._prepare(message, lines) for message in messages]
+            self._log.append(lines)
+        except OSError as fault:
+            reason = f"cannot write to {self._log.path}: {fault.strerror or fault}"
+            return [Retry(reason)] * len(messages)
+        return outcomes
+
+    def _prepare(self, message: Message, lines: dict[str, bytes]) -> Outcome:
+        if self._log.has(message.id) or message.id in lines:
+            return Accepted("already in the file")
+        if self._channel_id == "email":
+            try:
+                mail = build_mail(message, self._sender)
+            except EmailFault as fault:
+                return Rejected(fault.message)
+            self._mail_path(message.id).write_bytes(mail.data)
+        lines[message.id] = line_of(message)
+        return Accepted(self._log.path.name)
+
+    def _mail_path(self, message_id: str) -> Path:
+        return self._outbox / f"{key_of(message_id)[:_KEY_CHARS_MAX]}.eml"
+
+
+def _settle(one: _Waiting, outcome: Outcome) -> None:
+    if not one.outcome.done():  # done: settled before, or its deliverer was cancelled
+        one.outcome.set_result(outcome)
+
+
+def line_of(message: Message) -> bytes:
+    """The line that stands for a message, newline included."""
+    line = {
+        "id": message.id,
+        "at": _iso(message.at_ms),
+        "user_id": message.user_id,
+        "campaign": message.campaign,
+        "step": message.step,
+        "channel": message.channel,
+        "to": message.to,
+    }
+    if heading := _HEADINGS.get(message.channel):
+        line[heading] = message.front.get(heading, "")
+    line["body"] = message.body
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _iso(at_ms: int) -> str:
+    seconds, ms = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"

@@ -1,0 +1,148 @@
+"""The head of a template file: YAML between two `---` lines, every value a text.
+
+By the YAML 1.2 core schema `on`, `no`, `1:30` and `012` are texts; here even `50` and `true` are,
+since a value is a Liquid text that is rendered before anything reads it.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+import msgspec
+import yaml
+
+from channels.base import ChannelError
+
+FRONT_KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "email": ("subject", "preheader", "from", "reply_to"),
+    "push": ("title", "url", "image", "style"),
+    "sms": (),
+    "in_app": ("title", "url", "image", "style"),
+    "webhook": ("url",),
+}
+"""What the front matter of each channel's templates may say."""
+
+STYLES: Final = ("modal", "banner", "toast", "tooltip")
+"""How an in-app message may look (`style`)."""
+
+_FENCE: Final = "---"
+
+
+class TemplateFault(ChannelError):  # noqa: N818 - what `check` lists are faults
+    """A template file that cannot be used as it is written.
+
+    Attributes:
+        path: The file.
+        line: The line in the whole file, from 1.
+        message: What is wrong.
+        hint: What would be right.
+    """
+
+    def __init__(self, path: str, line: int, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.line = line
+
+
+class FrontValue(msgspec.Struct, frozen=True):
+    """One value of the front matter, not yet rendered, and its line in the whole file."""
+
+    text: str
+    line: int
+
+
+class Split(msgspec.Struct, frozen=True):
+    """A template file taken apart.
+
+    Attributes:
+        front: The front matter's values, in the order of the file.
+        body: What follows it, character for character.
+        body_line: The line on which the body begins, from 1.
+    """
+
+    front: dict[str, FrontValue]
+    body: str
+    body_line: int
+
+
+def split_front_matter(channel: str, text: str, path: str) -> Split:
+    """Take a template file apart.
+
+    Args:
+        channel: One of `CHANNEL_IDS`: it decides which keys there may be.
+        text: The file's text; a byte order mark is passed over.
+        path: Names the file in faults.
+
+    Raises:
+        TemplateFault: No end of the front matter, no YAML, a key that the channel does not know or
+            that is there twice, a value that is no text.
+    """
+    lines = text.removeprefix("\ufeff").splitlines(keepends=True)
+    if not lines or lines[0].rstrip() != _FENCE:
+        return Split(front={}, body="".join(lines), body_line=1)
+    for end, line in enumerate(lines[1:], start=1):
+        if line.rstrip() == _FENCE:
+            front = _front("".join(lines[1:end]), channel, path)
+            return Split(front=front, body="".join(lines[end + 1 :]), body_line=end + 2)
+    raise TemplateFault(
+        path, 1, "the front matter has no end", hint="close it with a line that says ---"
+    )
+
+
+def _front(text: str, channel: str, path: str) -> dict[str, FrontValue]:
+    root = _compose(text, path)
+    if root is None:
+        return {}
+    if not isinstance(root, yaml.MappingNode):
+        line = root.start_mark.line + 2
+        hint = "write it as key: value, one a line"
+        raise TemplateFault(path, line, "the front matter is not a mapping", hint=hint)
+    front: dict[str, FrontValue] = {}
+    for key, value in root.value:
+        line = key.start_mark.line + 2
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        if name not in FRONT_KEYS[channel]:
+            what = f"a template of {channel} knows no {name!r} in its front matter"
+            raise TemplateFault(path, line, what, hint=_nearest(name, FRONT_KEYS[channel]))
+        if name in front:
+            raise TemplateFault(path, line, f"{name!r} is there twice", hint="keep one of them")
+        front[name] = _value(name, value, path)
+    return front
+
+
+def _compose(text: str, path: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as fault:
+        mark = fault.problem_mark
+        line = (mark.line if mark else 0) + 2
+        message = f"the front matter is not YAML: {fault.problem}"
+    except yaml.YAMLError as fault:
+        line, message = 2, f"the front matter is not YAML: {fault}"
+    hint = "quote a value that holds {{, {%, a colon or #: subject: '{{ user.name }}: hello'"
+    raise TemplateFault(path, line, message, hint=hint)
+
+
+def _value(name: str, node: yaml.Node, path: str) -> FrontValue:
+    line = node.start_mark.line + 2
+    if not isinstance(node, yaml.ScalarNode):
+        hint = f"a text; one that starts with {{{{ needs quotes: {name}: '{{{{ user.name }}}}'"
+        raise TemplateFault(path, line, f"{name!r} is not a text", hint=hint)
+    block = node.style in {"|", ">"}
+    text = node.value.rstrip("\n") if block else node.value
+    if name == "style" and "{" not in text and text not in STYLES:
+        raise TemplateFault(
+            path, line, f"unknown style {text!r}", hint=f"one of {', '.join(STYLES)}"
+        )
+    return FrontValue(text=text, line=line + block)
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"it knows {', '.join(known)}" if known else "it has no front matter"
+
+
+_Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)

@@ -1,0 +1,157 @@
+"""From settings to channels: the one place that knows every transport there is."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from channels.base import CHANNEL_IDS, Channel
+from channels.email import EmailFault, parse_from
+from channels.file import FileChannel
+from channels.settings import (
+    SETTINGS,
+    ChannelSettings,
+    EmailSettings,
+    InAppSettings,
+    PushSettings,
+    SettingsFault,
+    SmsSettings,
+    WebhookSettings,
+)
+from channels.signing import signing_key
+from channels.smtp import SmtpChannel
+from channels.webhook import WebhookChannel, address_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = [
+    "SETTINGS",
+    "TRANSPORTS",
+    "ChannelSettings",
+    "Channels",
+    "EmailSettings",
+    "InAppSettings",
+    "PushSettings",
+    "SettingsFault",
+    "SmsSettings",
+    "WebhookSettings",
+    "build_channels",
+    "front_defaults",
+    "settings_faults",
+]
+
+TRANSPORTS: Final[dict[str, tuple[str, ...]]] = {
+    "email": ("file", "smtp"),
+    "push": ("file",),
+    "sms": ("file",),
+    "in_app": ("file",),
+    "webhook": ("file", "http"),
+}
+"""The transports of each channel, the default first."""
+
+Channels: TypeAlias = dict[str, Channel]
+_PORT_MAX: Final = 65_535
+
+
+def build_channels(settings: Mapping[str, ChannelSettings], *, data: Path) -> Channels:
+    """One channel for each id there is; nothing is opened or connected before the first message.
+
+    Args:
+        settings: By channel id; a channel that is not named has its defaults.
+        data: The data folder; the file transport writes to its `outbox`.
+
+    Raises:
+        SettingsFault: The first fault that `settings_faults` finds.
+    """
+    built: Channels = {}
+    for channel_id in CHANNEL_IDS:
+        chosen = settings.get(channel_id, SETTINGS[channel_id]())
+        for fault in settings_faults(channel_id, chosen):
+            raise fault
+        built[channel_id] = _build(channel_id, chosen, data)
+    return built
+
+
+def _build(channel_id: str, chosen: ChannelSettings, data: Path) -> Channel:
+    match chosen:
+        case EmailSettings(transport="smtp"):
+            return SmtpChannel(chosen)
+        case WebhookSettings(transport="http"):
+            return WebhookChannel(chosen)
+        case EmailSettings():
+            return FileChannel(channel_id, data / "outbox", sender=chosen.from_)
+        case _:
+            return FileChannel(channel_id, data / "outbox")
+
+
+def settings_faults(channel_id: str, chosen: ChannelSettings) -> Iterator[SettingsFault]:
+    """Everything about a channel's settings that would keep it from being built."""
+    known = TRANSPORTS[channel_id]
+    if chosen.transport not in known:
+        near = get_close_matches(chosen.transport, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        yield SettingsFault(
+            channel_id,
+            "transport",
+            f"unknown transport {chosen.transport!r}",
+            hint=f"{hint}known here: {', '.join(known)}",
+        )
+    for key, value, least in (
+        ("concurrency", chosen.concurrency, 1),
+        ("rate", chosen.rate, 0),
+        ("timeout", chosen.timeout_ms, 1),
+    ):
+        if value < least:
+            yield SettingsFault(channel_id, key, f"{value} is too small", hint=f"{least} or more")
+    if isinstance(chosen, EmailSettings):
+        yield from _email_faults(chosen)
+    elif isinstance(chosen, WebhookSettings):
+        yield from _webhook_faults(chosen)
+
+
+def _email_faults(chosen: EmailSettings) -> Iterator[SettingsFault]:
+    try:
+        parse_from(chosen.from_)
+    except EmailFault as fault:
+        yield SettingsFault("email", "from", fault.message, hint="My shop <shop@example.com>")
+    if chosen.transport != "smtp":
+        return
+    if not chosen.host:
+        hint = "the name of your mail server, or of your provider's"
+        yield SettingsFault("email", "host", "the transport smtp needs a host", hint=hint)
+    if not 0 <= chosen.port <= _PORT_MAX:
+        yield SettingsFault("email", "port", f"{chosen.port} is no port", hint="1 to 65535")
+    yield from _ca_file_faults("email", chosen.ca_file)
+
+
+def _webhook_faults(chosen: WebhookSettings) -> Iterator[SettingsFault]:
+    fault = address_fault(chosen.url) if chosen.url else None
+    if fault:
+        yield SettingsFault("webhook", "url", fault, hint="https://shop.example/hooks/hairspring")
+    if chosen.secret and signing_key(chosen.secret) is None:
+        hint = "whsec_ and 24 to 64 random bytes in base64: openssl rand -base64 32"
+        yield SettingsFault("webhook", "secret", "the secret is not base64", hint=hint)
+    yield from _ca_file_faults("webhook", chosen.ca_file)
+
+
+def _ca_file_faults(channel_id: str, ca_file: str) -> Iterator[SettingsFault]:
+    if ca_file and not Path(ca_file).is_file():
+        hint = "a PEM file with the authorities to trust"
+        yield SettingsFault(channel_id, "ca_file", f"there is no file {ca_file}", hint=hint)
+
+
+def front_defaults(chosen: ChannelSettings) -> dict[str, str]:
+    """What a message's front matter has where its template is silent: `from`, or `url`.
+
+    Merged under the rendered front matter when a message is made, it keeps a retry's bytes the
+    same when the settings have changed in between.
+    """
+    match chosen:
+        case EmailSettings():
+            return {"from": chosen.from_}
+        case WebhookSettings():
+            return {"url": chosen.url} if chosen.url else {}
+        case _:
+            return {}

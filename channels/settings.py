@@ -1,0 +1,110 @@
+"""What `[channels.*]` of a shop's settings means, one Struct a channel, every key with its default.
+
+Durations arrive as milliseconds and secrets as their values: whoever reads the file has parsed
+`"10s"` and looked up `env:NAME` before.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from channels.base import ChannelError
+
+TIMEOUT_MS: Final = 30_000
+"""What one attempt, and within it one answer of a provider, may take by default."""
+
+Tls: TypeAlias = Literal["none", "starttls", "implicit"]
+
+
+class _Shared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every channel has.
+
+    Attributes:
+        transport: How messages leave; `registry.TRANSPORTS` has those of each channel.
+        concurrency: Deliveries under way at one time, 1 or more; the connections kept, too.
+        rate: Messages a second at most, 0 or more; 0 is no limit. The dispatcher keeps to it.
+        timeout_ms: The longest wait for a provider's answer (`timeout` in the file).
+    """
+
+    transport: str = "file"
+    concurrency: int = 8
+    rate: float = 0.0
+    timeout_ms: int = msgspec.field(default=TIMEOUT_MS, name="timeout")
+
+
+class EmailSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[channels.email]`.
+
+    Attributes:
+        from_: The sender where a template names none (`from` in the file), `Name <address>`.
+        host: smtp: the server's name or address.
+        port: smtp: 0 is the usual one for `tls`: 25, 587 (starttls) or 465 (implicit).
+        username: smtp: empty means no login.
+        password: smtp: the password to `username`.
+        tls: smtp: `none`, `starttls` (must be offered, or nothing is sent) or `implicit`.
+        ca_file: smtp: a PEM file of authorities to trust instead of the system's.
+    """
+
+    from_: str = msgspec.field(default="My shop <shop@example.com>", name="from")
+    host: str = ""
+    port: int = 0
+    username: str = ""
+    password: str = ""
+    tls: Tls = "none"
+    ca_file: str = ""
+
+
+class WebhookSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[channels.webhook]`.
+
+    Attributes:
+        url: http: where bodies go unless the template's front matter names another address.
+        secret: http: signs each request (Standard Webhooks); base64, with or without `whsec_`.
+        ca_file: http: a PEM file of authorities to trust instead of the system's.
+    """
+
+    url: str = ""
+    secret: str = ""
+    ca_file: str = ""
+
+
+class PushSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[channels.push]`."""
+
+
+class SmsSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[channels.sms]`."""
+
+
+class InAppSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[channels.in_app]`."""
+
+
+ChannelSettings: TypeAlias = (
+    EmailSettings | WebhookSettings | PushSettings | SmsSettings | InAppSettings
+)
+
+SETTINGS: Final[dict[str, type[ChannelSettings]]] = {
+    "email": EmailSettings,
+    "push": PushSettings,
+    "sms": SmsSettings,
+    "in_app": InAppSettings,
+    "webhook": WebhookSettings,
+}
+"""Which Struct holds the settings of each channel; made without arguments it has the defaults."""
+
+
+class SettingsFault(ChannelError):  # noqa: N818 - what `check` lists are faults
+    """A setting that a channel cannot use.
+
+    Attributes:
+        channel: The channel's id.
+        key: The key at fault, as the file spells it.
+    """
+
+    def __init__(self, channel: str, key: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"channels.{channel}.{key}: {message}", hint=hint)
+        self.channel = channel
+        self.key = key

@@ -1,0 +1,157 @@
+"""The transport `http`: a webhook's body, byte for byte, by POST.
+
+Retried requests are the same: the key is in `Idempotency-Key`, and where there is a secret, the
+signature by the Standard Webhooks specification covers the key, the message's own instant and the
+body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+from typing_extensions import override
+from yarl import URL
+
+from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry
+from channels.signing import signature, signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from channels.settings import WebhookSettings
+
+_ANSWER_BYTES_MAX: Final = 64 * 1024
+_TRY_AGAIN: Final = frozenset({408, 425, 429})
+_SUCCESSES: Final = range(200, 300)
+_REDIRECTS: Final = range(300, 400)
+_SERVER_FAULTS: Final = range(500, 600)
+
+
+class WebhookChannel(Channel):
+    """Posts bodies to the address in the settings, or to the one that the template names.
+
+    Args:
+        settings: A `ca_file` is read here.
+
+    Raises:
+        OSError: The `ca_file` cannot be read, or holds no certificate.
+    """
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self._settings = settings
+        self._key = signing_key(settings.secret) if settings.secret else None
+        self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    @override
+    async def deliver(self, message: Message) -> Outcome:
+        address = message.front.get("url") or self._settings.url
+        if not address:
+            return Rejected("the webhook has no url; set channels.webhook.url, or url in the front")
+        if fault := address_fault(address):
+            return Rejected(f"the webhook's url cannot be used: {fault}")
+        async with self._slots:
+            return CLOSED if self._closed else await self._post(URL(address), message)
+
+    @override
+    async def aclose(self) -> None:
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _post(self, url: URL, message: Message) -> Outcome:
+        name = f"{url.host}:{url.port}"  # the rest of an address may be a secret of its own
+        body = message.body.encode()
+        try:
+            async with self._opened().post(
+                url, data=body, headers=self._headers(message, body), allow_redirects=False
+            ) as answer:
+                outcome = judge(answer.status, answer.headers, name)
+                await answer.content.read(_ANSWER_BYTES_MAX)  # or the connection is not kept
+        except TimeoutError:
+            return Retry(f"{name} did not answer within {self._settings.timeout_ms / 1000:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as fault:
+            return Retry(f"{name} {_why_unreachable(fault)}")
+        return outcome
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._settings.concurrency, ssl=self._tls),
+                timeout=aiohttp.ClientTimeout(total=self._settings.timeout_ms / 1000),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                headers={"User-Agent": "Hairspring"},
+            )
+        return self._session
+
+    def _headers(self, message: Message, body: bytes) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
+        if self._key is not None:
+            timestamp = message.at_ms // 1000
+            headers["webhook-id"] = message.key
+            headers["webhook-timestamp"] = str(timestamp)
+            headers["webhook-signature"] = signature(self._key, message.key, timestamp, body)
+        return headers
+
+
+def judge(status: int, headers: Mapping[str, str], name: str) -> Outcome:
+    """What an answer means (RFC 9110, 15): what may pass is tried again, the rest is refused."""
+    if status in _SUCCESSES:
+        return Accepted(str(status))
+    if status in _TRY_AGAIN or status in _SERVER_FAULTS:
+        return Retry(f"{name} answered {status}", retry_after_ms(headers))
+    if status in _REDIRECTS:
+        return Rejected(f"{name} answered {status}: redirects are not followed; set the new url")
+    return Rejected(f"{name} answered {status}")
+
+
+def retry_after_ms(headers: Mapping[str, str]) -> int | None:
+    """The wait that `Retry-After` asks for (RFC 9110, 10.2.3), or None.
+
+    A date is measured against the answer's own `Date`, so that nobody's clock matters but theirs.
+    """
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isascii() and asked.isdecimal():
+        return int(asked[:10]) * 1000
+    try:
+        wait = parsedate_to_datetime(asked) - parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0, round(wait.total_seconds() * 1000))
+
+
+def address_fault(address: str) -> str | None:
+    """Why a text is no address to post to, or None where it is one."""
+    try:
+        url = URL(address)
+    except ValueError as fault:
+        return f"not an address: {fault}"
+    if url.scheme not in {"http", "https"} or not url.host:
+        return "an address begins with https:// or http:// and names a host"
+    return None
+
+
+def _why_unreachable(fault: Exception) -> str:
+    cause = fault.os_error if isinstance(fault, aiohttp.ClientConnectorError) else fault
+    match cause:
+        case aiohttp.ClientConnectorCertificateError() as bad:
+            return f"has a certificate that cannot be trusted: {bad.certificate_error}"
+        case ConnectionRefusedError():
+            return "refused the connection"
+        case socket.gaierror():
+            return "has a name that cannot be resolved"
+        case ssl.SSLError() as bad:
+            return f"cannot speak TLS here ({bad.reason})"
+        case aiohttp.ServerDisconnectedError() | ConnectionError():
+            return "dropped the connection"
+        case other:
+            return f"cannot be reached: {type(other).__name__}: {other}"
