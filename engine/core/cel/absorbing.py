@@ -1,0 +1,104 @@
+"""The operators that absorb errors, and the macros: what may be decided in spite of an error.
+
+`&&` is false when any part is false, whatever the others are; `||` is true when any is true; `all`
+and `exists` are the same over elements. Parts come as functions, so that each can fail alone.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from engine.core.cel.errors import CelError
+from engine.core.cel.limits import WORK_MAX
+from engine.core.cel.values import Value, boolean, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class Work:
+    """How many more elements the macros of one evaluation may visit."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = WORK_MAX
+
+    def spend(self, elements: int) -> None:
+        """Take these elements from what is left.
+
+        Raises:
+            CelError: Fewer were left.
+        """
+        self.left -= elements
+        if self.left < 0:
+            raise CelError(
+                f"too much work: macros visit more than {WORK_MAX} elements",
+                hint="nest fewer macros, or over shorter lists",
+            )
+
+
+def conjunction(*parts: Callable[[], Value]) -> bool:
+    """`&&` of all parts, asked in turn until one is false."""
+    return not _decided(False, parts)
+
+
+def disjunction(*parts: Callable[[], Value]) -> bool:
+    """`||` of all parts, asked in turn until one is true."""
+    return _decided(True, parts)
+
+
+def every(over: Value, test: Callable[[Value], Value], work: Work) -> bool:
+    """`over.all(e, test)`."""
+    return not _decided(False, _asked(over, test, work))
+
+
+def some(over: Value, test: Callable[[Value], Value], work: Work) -> bool:
+    """`over.exists(e, test)`."""
+    return _decided(True, _asked(over, test, work))
+
+
+def _asked(
+    over: Value, test: Callable[[Value], Value], work: Work
+) -> Iterable[Callable[[], Value]]:
+    return (partial(test, each) for each in _elements(over, work))
+
+
+def _decided(
+    verdict: bool,  # noqa: FBT001 - what is looked for, no switch
+    parts: Iterable[Callable[[], Value]],
+) -> bool:
+    """Whether any part gives the verdict; if none does, the first error that one gave is raised."""
+    failed: CelError | None = None
+    for part in parts:
+        try:
+            if boolean(part()) is verdict:
+                return True
+        except CelError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return False
+
+
+def only_one(over: Value, test: Callable[[Value], Value], work: Work) -> bool:
+    """`over.exists_one(e, test)`: no error is absorbed."""
+    return sum([boolean(test(each)) for each in _elements(over, work)]) == 1
+
+
+def kept(over: Value, test: Callable[[Value], Value], work: Work) -> list[Value]:
+    """`over.filter(e, test)`."""
+    return [each for each in _elements(over, work) if boolean(test(each))]
+
+
+def mapped(over: Value, result: Callable[[Value], Value], work: Work) -> list[Value]:
+    """`over.map(e, result)`."""
+    return [result(each) for each in _elements(over, work)]
+
+
+def _elements(over: Value, work: Work) -> list[Value]:
+    if over.__class__ is not list and over.__class__ is not dict:
+        raise CelError(f"no such overload: a macro goes over a list or a map, not {name_of(over)}")
+    work.spend(len(over))
+    return list(over)

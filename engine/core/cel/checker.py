@@ -1,0 +1,259 @@
+"""Parse tree to checked tree: names resolved, macros opened, what cannot be refused."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from engine.core.cel import checked as to
+from engine.core.cel.checked import Checked, Kind
+from engine.core.cel.errors import CelCheckError, check_error
+from engine.core.cel.functions import FUNCTIONS, Function
+from engine.core.cel.limits import HEIGHT_MAX
+from engine.core.cel.overloads import result_of
+from engine.core.cel.tree import Call, ListOf, Literal, MapOf, Name, Operation, Select, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What an expression may name.
+
+    Attributes:
+        variables: The names that will be bound; a name may be dotted (`session.duration`).
+    """
+
+    variables: frozenset[str]
+
+
+MACROS = {"all": (2,), "exists": (2,), "exists_one": (2,), "map": (2, 3), "filter": (2,)}
+"""The macros over lists and maps, and how many arguments each takes."""
+
+_MACRO_KINDS = {"map": Kind.LIST, "filter": Kind.LIST}
+_LITERAL_KINDS = {
+    bool: Kind.BOOL,
+    int: Kind.INT,
+    float: Kind.DOUBLE,
+    str: Kind.STRING,
+    type(None): Kind.NULL,
+}
+_TYPE_NAMES = frozenset(kind.value for kind in Kind if kind is not Kind.ANY)
+_BOOLEAN = (Kind.BOOL, Kind.ANY)
+_MAPS = (Kind.MAP, Kind.ANY)
+_RANGES = (Kind.LIST, Kind.MAP, Kind.ANY)
+
+
+def check(text: str, tree: Tree, scope: Scope | None) -> tuple[Checked, frozenset[str]]:
+    """The checked tree, and the variables that it reads.
+
+    Raises:
+        CelCheckError: An unknown name (given a scope), a wrong number of arguments, operands that
+            no evaluation can make fit, or a tree higher than `HEIGHT_MAX`.
+    """
+    checker = _Checker(text, scope)
+    return checker.checked(tree), frozenset(checker.names)
+
+
+class _Checker:
+    def __init__(self, text: str, scope: Scope | None) -> None:
+        self._text = text
+        self._scope = scope
+        self._locals: list[str] = []
+        self._height = 0
+        self.names: set[str] = set()
+
+    def _fault(self, at: int, message: str, *, hint: str = "") -> CelCheckError:
+        return check_error(self._text, at, message, hint=hint)
+
+    def checked(self, tree: Tree) -> Checked:
+        self._height += 1
+        if self._height > HEIGHT_MAX:
+            raise self._fault(
+                tree.at,
+                f"the expression is more than {HEIGHT_MAX} operations deep",
+                hint="split the expression, or name parts of it as segments",
+            )
+        result = self._of(tree)
+        self._height -= 1
+        return result
+
+    def _of(self, tree: Tree) -> Checked:  # noqa: PLR0911 - one return a shape
+        match tree:
+            case Literal(at, value):
+                return to.Constant(at, _LITERAL_KINDS[value.__class__], value)
+            case Name():
+                return self._name(tree)
+            case Select():
+                return self._select(tree)
+            case Operation():
+                return self._operation(tree)
+            case Call():
+                return self._call(tree)
+            case ListOf(at, items):
+                return to.Items(at, tuple(map(self.checked, items)))
+            case MapOf(at, entries):
+                return self._map(at, entries)
+            case _:
+                assert_never(tree)
+
+    def _map(self, at: int, entries: Iterable[tuple[Tree, Tree]]) -> Checked:
+        pairs = tuple((self.checked(key), self.checked(value)) for key, value in entries)
+        for key, _ in pairs:
+            if key.kind not in {Kind.STRING, Kind.INT, Kind.BOOL, Kind.ANY}:
+                raise self._fault(key.at, f"unsupported key type: {key.kind.value}")
+        return to.Entries(at, pairs)
+
+    def _name(self, tree: Name) -> Checked:
+        if not tree.absolute:
+            for level in range(len(self._locals) - 1, -1, -1):
+                if self._locals[level] == tree.name:
+                    return to.Local(tree.at, level)
+        known = self._known(tree.at, tree.name)
+        if known is not None:
+            return known
+        if self._scope is None:
+            self.names.add(tree.name)
+            return to.Variable(tree.at, tree.name)
+        near = _nearest(tree.name, [*self._scope.variables, *self._locals])
+        raise self._fault(
+            tree.at,
+            f"unknown name {tree.name!r}",
+            hint=near or f"known here: {', '.join(sorted(self._scope.variables)) or 'none'}",
+        )
+
+    def _known(self, at: int, name: str) -> Checked | None:
+        if self._scope is not None and name in self._scope.variables:
+            self.names.add(name)
+            return to.Variable(at, name)
+        if name in _TYPE_NAMES:
+            return to.TypeName(at, name)
+        return None
+
+    def _select(self, tree: Select) -> Checked:
+        dotted = self._dotted(tree)
+        known = None if dotted is None else self._known(tree.at, dotted)
+        if known is not None:
+            return known
+        return to.Field(tree.at, self._holder(tree), tree.field)
+
+    def _holder(self, tree: Select) -> Checked:
+        operand = self.checked(tree.operand)
+        if operand.kind not in _MAPS:
+            raise self._fault(tree.at, f"a {operand.kind.value} has no field {tree.field!r}")
+        return operand
+
+    def _dotted(self, tree: Select) -> str | None:
+        """`a.b.c` as one name, where a scope or a type could have it."""
+        parts = [tree.field]
+        below = tree.operand
+        while isinstance(below, Select):
+            parts.append(below.field)
+            below = below.operand
+        if not isinstance(below, Name) or (not below.absolute and below.name in self._locals):
+            return None
+        return ".".join((below.name, *reversed(parts)))
+
+    def _operation(self, tree: Operation) -> Checked:
+        operands = tuple(map(self.checked, tree.operands))
+        match tree.operator:
+            case "&&" | "||":
+                if self._scope is not None:
+                    for operand in operands:
+                        self._expect(operand, _BOOLEAN, f"`{tree.operator}` wants conditions")
+                return to.Logic(tree.at, tree.operator, operands)
+            case "?:":
+                condition, then, otherwise = operands
+                self._expect(condition, _BOOLEAN, "`?` wants a condition before it")
+                kind = then.kind if then.kind is otherwise.kind else Kind.ANY
+                return to.Choice(tree.at, condition, then, otherwise, kind)
+            case operator:
+                kinds = [operand.kind for operand in operands]
+                result = result_of(operator, *kinds)
+                if result is None:
+                    found = " and ".join(kind.value for kind in kinds)
+                    shown = "-" if operator == "negate" else operator
+                    raise self._fault(tree.at, f"no such overload: `{shown}` of {found}")
+                return to.Operate(tree.at, operator, operands, result)
+
+    def _expect(self, operand: Checked, kinds: tuple[Kind, ...], what: str) -> None:
+        if operand.kind not in kinds:
+            raise self._fault(operand.at, f"{what}, found a value of type {operand.kind.value}")
+
+    def _call(self, tree: Call) -> Checked:
+        if tree.function == "has" and tree.target is None:
+            return self._has(tree)
+        if tree.function in MACROS and tree.target is not None:
+            return self._macro(tree, tree.target)
+        given = tree.arguments if tree.target is None else (tree.target, *tree.arguments)
+        function = FUNCTIONS.get((tree.function, tree.target is not None))
+        if function is None:
+            return self._unknown_function(tree)
+        self._arity(tree, function.arity)
+        arguments = tuple(map(self.checked, given))
+        self._fitting(tree, function, arguments)
+        return to.Apply(tree.at, function.implementation.__name__, arguments, function.kind)
+
+    def _fitting(self, tree: Call, function: Function, arguments: tuple[Checked, ...]) -> None:
+        for argument, kinds in zip(arguments, function.accepts, strict=False):
+            if argument.kind is not Kind.ANY and argument.kind not in kinds:
+                raise self._fault(
+                    argument.at,
+                    f"no such overload: {tree.function}() of a value of type {argument.kind.value}",
+                )
+
+    def _unknown_function(self, tree: Call) -> Checked:
+        if self._scope is None:
+            return to.Unbound(tree.at, tree.function)
+        style = tree.target is not None
+        if (tree.function, not style) in FUNCTIONS:
+            how = f"{tree.function}(value)" if style else f"value.{tree.function}(…)"
+            raise self._fault(
+                tree.at, f"{tree.function}() is not called in this way", hint=f"write {how}"
+            )
+        names = [name for name, method in FUNCTIONS if method is style]
+        near = _nearest(tree.function, [*names, *(MACROS if style else ("has",))])
+        raise self._fault(tree.at, f"unknown function {tree.function}()", hint=near)
+
+    def _arity(self, tree: Call, arity: tuple[int, ...]) -> None:
+        if len(tree.arguments) not in arity:
+            wanted = " or ".join(map(str, arity))
+            raise self._fault(
+                tree.at, f"{tree.function}() takes {wanted} arguments, found {len(tree.arguments)}"
+            )
+
+    def _has(self, tree: Call) -> Checked:
+        self._arity(tree, (1,))
+        (asked,) = tree.arguments
+        if not isinstance(asked, Select):
+            raise self._fault(asked.at, "has() asks for a field", hint="write has(event.price)")
+        return to.Has(tree.at, self._holder(asked), asked.field)
+
+    def _macro(self, tree: Call, target: Tree) -> Checked:
+        self._arity(tree, MACROS[tree.function])
+        name, *bodies = tree.arguments
+        if not isinstance(name, Name) or name.absolute:
+            raise self._fault(
+                name.at,
+                f"{tree.function}() wants a name for each element first",
+                hint=f"write list.{tree.function}(e, …)",
+            )
+        over = self.checked(target)
+        self._expect(over, _RANGES, f"{tree.function}() goes over a list or a map")
+        level = len(self._locals)
+        self._locals.append(name.name)
+        parts = [self.checked(body) for body in bodies]
+        self._locals.pop()
+        result = parts.pop() if tree.function == "map" else None
+        test = parts.pop() if parts else None
+        if test is not None:
+            self._expect(test, _BOOLEAN, f"{tree.function}() wants a condition")
+        kind = _MACRO_KINDS.get(tree.function, Kind.BOOL)
+        return to.Comprehension(tree.at, tree.function, over, level, test, result, kind)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,223 @@
+"""Checked tree to Python: the careful form, in which every operation is a call that cannot lie."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, assert_never
+
+from engine.core.cel import absorbing, values
+from engine.core.cel.checked import (
+    Apply,
+    Checked,
+    Choice,
+    Comprehension,
+    Constant,
+    Entries,
+    Field,
+    Has,
+    Items,
+    Kind,
+    Local,
+    Logic,
+    Operate,
+    TypeName,
+    TypeValue,
+    Unbound,
+    Variable,
+)
+from engine.core.cel.errors import CelError
+from engine.core.cel.functions import FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.core.cel.values import Value
+
+OPERATORS: dict[str, Callable[..., Value]] = {
+    "==": values.equal,
+    "!=": values.unequal,
+    "<": values.less,
+    "<=": values.at_most,
+    ">": values.more,
+    ">=": values.at_least,
+    "in": values.contained,
+    "[]": values.item,
+    "+": values.add,
+    "-": values.subtract,
+    "*": values.multiply,
+    "/": values.divide,
+    "%": values.modulo,
+    "negate": values.negate,
+    "!": values.invert,
+}
+
+_MACROS: dict[str, Callable[..., bool | list[Value]]] = {
+    "all": absorbing.every,
+    "exists": absorbing.some,
+    "exists_one": absorbing.only_one,
+    "filter": absorbing.kept,
+}
+
+BINDINGS = "bindings"
+_WORK = "work"
+
+
+def unbound(name: str) -> Value:
+    """A call of a function that nobody knows."""
+    raise CelError(f"no such function: {name}()")
+
+
+_CALLABLE: tuple[Callable[..., Value], ...] = (
+    *OPERATORS.values(),
+    *_MACROS.values(),
+    absorbing.mapped,
+    absorbing.conjunction,
+    absorbing.disjunction,
+    values.boolean,
+    values.entries_of,
+    values.field,
+    values.has,
+    values.variable,
+    unbound,
+    *(function.implementation for function in FUNCTIONS.values()),
+)
+
+_NAMESPACE: dict[str, Value] = {
+    "__builtins__": {},
+    "Work": absorbing.Work,
+    "TypeValue": TypeValue,
+    **{each.__name__: each for each in (bool, dict, float, list, str)},
+    **{function.__name__: function for function in _CALLABLE},
+}
+"""What generated code can name; nothing of Python's own."""
+
+
+def name(identifier: str) -> ast.expr:
+    """A read of a Python name."""
+    return ast.Name(identifier, ast.Load())
+
+
+def call(function: Callable[..., Value], *arguments: ast.expr) -> ast.expr:
+    """A call of a function that generated code can name."""
+    assert _NAMESPACE[function.__name__] is function, "generated code finds it by its name"
+    return ast.Call(name(function.__name__), list(arguments), [])
+
+
+class CarefulCode:
+    """Python expressions for checked trees, one method a shape. `FastCode` overrides some."""
+
+    def __init__(self) -> None:
+        self._works = False
+
+    def function(self, tree: Checked) -> Callable[[Value], Value]:
+        """The tree as a Python function of the bindings. O(size of the tree)."""
+        body: list[ast.stmt] = [ast.Return(self.expression(tree))]
+        if self._works:
+            work = ast.Call(name("Work"), [], [])
+            body.insert(0, ast.Assign([ast.Name(_WORK, ast.Store())], work))
+        arguments = ast.arguments([], [ast.arg(BINDINGS)], None, [], [], None, [])
+        definition = ast.FunctionDef("condition", arguments, body, [])
+        module = ast.fix_missing_locations(ast.Module([definition], []))
+        space = dict(_NAMESPACE)
+        exec(compile(module, "<condition>", "exec"), space)  # noqa: S102 - made from a checked tree, names nothing of Python's
+        made: Callable[[Value], Value] = space["condition"]
+        return made
+
+    def expression(self, tree: Checked) -> ast.expr:  # noqa: PLR0911 - one return a shape
+        """The value of a tree."""
+        match tree:
+            case Logic():
+                return self.logic(tree)
+            case Operate():
+                return self.operate(tree)
+            case Field(_, operand, field):
+                return self.field(self.expression(operand), field)
+            case Has(_, operand, field):
+                return self.has(self.expression(operand), field)
+            case Choice(_, condition, then, otherwise):
+                return ast.IfExp(
+                    self.condition(condition), self.expression(then), self.expression(otherwise)
+                )
+            case Comprehension():
+                return self._comprehension(tree)
+            case Items() | Entries() | Apply():
+                return self._gathered(tree)
+            case _:
+                return self._leaf(tree)
+
+    def _leaf(self, tree: Constant | TypeName | Variable | Local | Unbound) -> ast.expr:
+        match tree:
+            case TypeName(_, identifier):
+                return ast.Call(name("TypeValue"), [ast.Constant(identifier)], [])
+            case Constant(_, _, value):
+                return ast.Constant(value)
+            case Variable(_, identifier):
+                return self.variable(identifier)
+            case Local(_, level):
+                return name(f"local{level}")
+            case Unbound(_, function):
+                return call(unbound, ast.Constant(function))
+            case _:
+                assert_never(tree)
+
+    def _gathered(self, tree: Items | Entries | Apply) -> ast.expr:
+        match tree:
+            case Items(_, items):
+                return ast.List([self.expression(item) for item in items], ast.Load())
+            case Entries(_, entries):
+                pairs: list[ast.expr] = [
+                    ast.Tuple([self.expression(key), self.expression(value)], ast.Load())
+                    for key, value in entries
+                ]
+                return call(values.entries_of, *pairs)
+            case Apply(_, function, arguments):
+                given = [self.expression(argument) for argument in arguments]
+                return ast.Call(name(function), given, [])
+            case _:
+                assert_never(tree)
+
+    def _comprehension(self, tree: Comprehension) -> ast.expr:
+        self._works = True
+        over = self.expression(tree.over)
+        if tree.test is not None:
+            test = self._of_element(tree.level, self.condition(tree.test))
+            macro = _MACROS.get(tree.macro, absorbing.kept)
+            over = call(macro, over, test, name(_WORK))
+        if tree.result is not None:
+            result = self._of_element(tree.level, self.expression(tree.result))
+            over = call(absorbing.mapped, over, result, name(_WORK))
+        return over
+
+    def _of_element(self, level: int, body: ast.expr) -> ast.expr:
+        arguments = ast.arguments([], [ast.arg(f"local{level}")], None, [], [], None, [])
+        return ast.Lambda(arguments, body)
+
+    def condition(self, tree: Checked) -> ast.expr:
+        """The value of a tree, which must be a boolean."""
+        if tree.kind is Kind.BOOL:
+            return self.expression(tree)
+        return call(values.boolean, self.expression(tree))
+
+    def variable(self, identifier: str) -> ast.expr:
+        """What a name is bound to."""
+        return call(values.variable, name(BINDINGS), ast.Constant(identifier))
+
+    def field(self, operand: ast.expr, field: str) -> ast.expr:
+        """The value under a name in a map."""
+        return call(values.field, operand, ast.Constant(field))
+
+    def has(self, operand: ast.expr, field: str) -> ast.expr:
+        """Whether a map has a name."""
+        return call(values.has, operand, ast.Constant(field))
+
+    def logic(self, tree: Logic) -> ast.expr:
+        """`&&` or `||`."""
+        nothing = ast.arguments([], [], None, [], [], None, [])
+        parts = [ast.Lambda(nothing, self.expression(part)) for part in tree.parts]
+        function = absorbing.conjunction if tree.operator == "&&" else absorbing.disjunction
+        return call(function, *parts)
+
+    def operate(self, tree: Operate) -> ast.expr:
+        """Any other operator."""
+        operands = [self.expression(operand) for operand in tree.operands]
+        return call(OPERATORS[tree.operator], *operands)

@@ -1,0 +1,66 @@
+"""What can be wrong with an expression: its text, its meaning, or one evaluation of it."""
+
+from __future__ import annotations
+
+from engine.errors import HairspringError
+
+
+class ExpressionError(HairspringError):
+    """Anything wrong with an expression or with an evaluation of it."""
+
+    code = "cel"
+
+
+class CelTextError(ExpressionError):
+    """A fault that lies at one place of an expression's text.
+
+    Attributes:
+        line: Line of the text, from 1.
+        column: Column in that line in code points, from 1.
+    """
+
+    code = "cel.text"
+
+    def __init__(self, message: str, *, line: int, column: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.line = line
+        self.column = column
+
+
+class CelSyntaxError(CelTextError):
+    """The text is not an expression; the message says what was expected and what was found."""
+
+    code = "cel.syntax"
+
+
+class CelCheckError(CelTextError):
+    """The text is an expression, but one that can have no meaning or exceeds a limit."""
+
+    code = "cel.check"
+
+
+class CelError(ExpressionError):
+    """An evaluation ended in an error: a missing key, a type that does not fit, an overflow.
+
+    `&&` and `||` absorb it as the language says; a condition that ends in one is not true.
+    """
+
+    code = "cel.evaluation"
+
+
+def position_of(text: str, offset: int) -> tuple[int, int]:
+    """The line and column, both from 1, of a code point offset in `text`. O(offset)."""
+    line = text.count("\n", 0, offset) + 1
+    return line, offset - text.rfind("\n", 0, offset)
+
+
+def syntax_error(text: str, offset: int, message: str, *, hint: str = "") -> CelSyntaxError:
+    """A `CelSyntaxError` at an offset of `text`."""
+    line, column = position_of(text, offset)
+    return CelSyntaxError(message, line=line, column=column, hint=hint)
+
+
+def check_error(text: str, offset: int, message: str, *, hint: str = "") -> CelCheckError:
+    """A `CelCheckError` at an offset of `text`."""
+    line, column = position_of(text, offset)
+    return CelCheckError(message, line=line, column=column, hint=hint)
