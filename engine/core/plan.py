@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from engine.core.cel import Program
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.core.cel import Program
 
 Status: TypeAlias = Literal["live", "test", "draft", "paused", "archived"]
 Purpose: TypeAlias = Literal["marketing", "transactional"]

@@ -1,4 +1,4 @@
-"""A message's way through the core: judged at its step, in the outbox, reported, or stood in for."""
+"""A message's way through the core: judged at its step, reported on, stood in for."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
                 return
             case Send():
                 if catch_up is not None:
-                    catch_up.meet(turn, campaign, enrollment, step)
+                    catch_up.meet(turn, enrollment, step)
                 else:
                     send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
                 enrollment.position = step.next
@@ -89,7 +89,7 @@ class _CatchUp:
         self.met: list[Send] = []
         self.due_at_ms = NEVER
 
-    def meet(self, turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send) -> None:
+    def meet(self, turn: Turn, enrollment: Enrollment, step: Send) -> None:
         if enrollment.clock_at_ms != self.due_at_ms:
             for earlier in self.met:
                 skip(turn, enrollment, earlier, earlier.channels[0], "expired")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.core.effects import CloseMessage, Record, SendMessage
+from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
 
 
 class Quarantined(msgspec.Struct, frozen=True, gc=False):
@@ -36,11 +36,14 @@ class Batch(msgspec.Struct):
         inputs: The inputs as JSON lines.
         hashes: 64-bit hashes of their message ids, in native byte order.
         users: (user id, encoded state) of whoever has an effect, and of some who changed.
-        messages: New outbox rows.
+        messages: New outbox rows, in order of sending.
+        first_message: Number of the first of them.
         closed: Deliveries that came to an end.
-        records: What happened, in order.
+        records: What happened, in order; refusals are not stored, users keep their last few.
+        cancelled: Messages to take back, once this is durable.
         quarantined: Items that were not taken.
         replay_from: Number of the first input that a replay needs.
+        plan_id: The plan that a replay starts with, where this commit changes it; else "".
     """
 
     number: int
@@ -51,7 +54,10 @@ class Batch(msgspec.Struct):
     hashes: bytes
     users: list[tuple[str, bytes]]
     messages: list[SendMessage]
+    first_message: int
     closed: list[CloseMessage]
     records: list[Record]
+    cancelled: list[CancelMessage]
     quarantined: list[Quarantined]
     replay_from: int
+    plan_id: str = ""

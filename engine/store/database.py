@@ -67,7 +67,7 @@ class _Connection(aiosqlite.Connection):
     """A connection that runs whole functions on its thread: one hand-over a transaction."""
 
     async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        result: _T = await self._execute(work, self._conn)
+        result: _T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -134,15 +134,6 @@ class Store:
             lambda c: c.execute("INSERT OR REPLACE INTO plans VALUES (?, ?)", (plan_id, content))
         )
 
-    async def put_into_force(self, plan_id: str) -> None:
-        """Name the plan that a replay starts with, and drop the others."""
-
-        def work(c: sqlite3.Connection) -> None:
-            c.execute("INSERT OR REPLACE INTO meta VALUES ('plan_id', ?)", (plan_id,))
-            c.execute("DELETE FROM plans WHERE plan_id <> ?", (plan_id,))
-
-        await self._transact(work)
-
     async def plan_content(self, plan_id: str) -> bytes | None:
         """The stored content of a plan, or None."""
         row = await self._connection.run(
@@ -206,8 +197,8 @@ def _write_batch(connection: sqlite3.Connection, batch: Batch, prune_before_ms: 
         )
     if batch.users:
         many("INSERT OR REPLACE INTO users VALUES (?, ?)", batch.users)
-    for message in batch.messages:
-        _insert_message(connection, message)
+    for number, message in enumerate(batch.messages, start=batch.first_message):
+        _insert_message(connection, number, message)
     for closed in batch.closed:
         if closed.dead:
             run("UPDATE outbox SET dead = ? WHERE id = ?", (closed.reason, closed.id))
@@ -216,7 +207,11 @@ def _write_batch(connection: sqlite3.Connection, batch: Batch, prune_before_ms: 
     if batch.records:
         many(
             "INSERT INTO records (user_id, campaign, record) VALUES (?, ?, ?)",
-            [(record.user_id, record.campaign, _encode(record)) for record in batch.records],
+            [
+                (record.user_id, record.campaign, _encode(record))
+                for record in batch.records
+                if record.kind != "refused"
+            ],
         )
     if batch.quarantined:
         many(
@@ -232,6 +227,9 @@ def _write_batch(connection: sqlite3.Connection, batch: Batch, prune_before_ms: 
             ("last_at_ms", batch.at_ms),
         ],
     )
+    if batch.plan_id:
+        run("INSERT OR REPLACE INTO meta VALUES ('plan_id', ?)", (batch.plan_id,))
+        run("DELETE FROM plans WHERE plan_id <> ?", (batch.plan_id,))
     if prune_before_ms:
         run(
             "DELETE FROM journal WHERE first_input IN (SELECT first_input FROM journal "
@@ -240,18 +238,19 @@ def _write_batch(connection: sqlite3.Connection, batch: Batch, prune_before_ms: 
         )
 
 
-def _insert_message(connection: sqlite3.Connection, message: SendMessage) -> None:
+def _insert_message(connection: sqlite3.Connection, number: int, message: SendMessage) -> None:
     body = _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
     if message.fallback_of:
         connection.execute(
-            "INSERT OR IGNORE INTO outbox (id, user_id, message, snapshot) "
-            "SELECT ?, ?, ?, snapshot FROM outbox WHERE id = ?",
-            (message.id, message.user_id, body, message.fallback_of),
+            "INSERT OR IGNORE INTO outbox (number, id, user_id, message, snapshot) "
+            "SELECT ?, ?, ?, ?, snapshot FROM outbox WHERE id = ?",
+            (number, message.id, message.user_id, body, message.fallback_of),
         )
     else:
         connection.execute(
-            "INSERT OR IGNORE INTO outbox (id, user_id, message, snapshot) VALUES (?, ?, ?, ?)",
-            (message.id, message.user_id, body, bytes(message.snapshot)),
+            "INSERT OR IGNORE INTO outbox (number, id, user_id, message, snapshot) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (number, message.id, message.user_id, body, bytes(message.snapshot)),
         )
 
 

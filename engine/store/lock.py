@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Self
 
 

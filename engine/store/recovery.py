@@ -23,6 +23,7 @@ class Recovered(msgspec.Struct):
         tail: (number, input) pairs from the first that an unsaved user still needs, in order.
         hashes: Message-id hashes of rows since `dedupe_from_ms`, oldest first: (at_ms, bytes).
         next_input: The number that the next input gets.
+        next_message: The number that the next outbox row gets.
         last_at_ms: The newest stamp known; 0 for a new database.
         plan_id: Of the plan in force at the start of the tail; "" for a new database.
     """
@@ -31,6 +32,7 @@ class Recovered(msgspec.Struct):
     tail: list[tuple[int, Input]]
     hashes: list[tuple[int, bytes]]
     next_input: int
+    next_message: int
     last_at_ms: int
     plan_id: str
 
@@ -63,6 +65,8 @@ def recover(connection: sqlite3.Connection, dedupe_window_ms: int) -> Recovered:
             (last_at_ms - dedupe_window_ms,),
         ).fetchall(),
         next_input=int(meta.get("next_input", 1)),
+        next_message=connection.execute("SELECT ifnull(max(number), 0) FROM outbox").fetchone()[0]
+        + 1,
         last_at_ms=last_at_ms,
         plan_id=str(meta.get("plan_id", "")),
     )

@@ -1,0 +1,62 @@
+"""Which message ids were taken already: 64-bit hashes in two generations.
+
+An id is remembered for at least the window and at most twice as long. At two hashes in 5 million
+remembered ids, a fresh id is taken for a known one with a chance of about 3e-13.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from xxhash import xxh3_64_intdigest
+
+HASH_CODE = "Q"
+"""The array type of stored hashes: unsigned 64 bit, native byte order."""
+
+
+class Dedupe:
+    """A bounded memory of ids.
+
+    Args:
+        window_ms: For how long an id is refused after it was taken.
+        ids_max: How many ids are remembered at most; past that the oldest go first.
+
+    Attributes:
+        forgotten: Ids that had to go before their window was over.
+    """
+
+    __slots__ = ("_generation_max", "_new", "_old", "_started_at_ms", "_window_ms", "forgotten")
+
+    def __init__(self, window_ms: int, ids_max: int) -> None:
+        self._window_ms = window_ms
+        self._generation_max = max(1, ids_max // 2)
+        self._new: set[int] = set()
+        self._old: set[int] = set()
+        self._started_at_ms = 0
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
+    def take(self, message_id: str, now_ms: int) -> int:
+        """The hash of a new id, which is known from now on; 0 for one that is known. O(1)."""
+        digest = xxh3_64_intdigest(message_id.encode()) or 1
+        if digest in self._new or digest in self._old:
+            return 0
+        self._add(digest, now_ms)
+        return digest
+
+    def restore(self, at_ms: int, hashes: bytes) -> None:
+        """Remember what an earlier run took at that instant; rows come oldest first."""
+        for digest in array(HASH_CODE, hashes):
+            self._add(digest, at_ms)
+
+    def _add(self, digest: int, now_ms: int) -> None:
+        new = self._new
+        if now_ms - self._started_at_ms >= self._window_ms or len(new) >= self._generation_max:
+            if self._old and now_ms - self._started_at_ms < self._window_ms:
+                self.forgotten += len(self._old)
+            self._old = new
+            self._new = new = set()
+            self._started_at_ms = now_ms
+        new.add(digest)

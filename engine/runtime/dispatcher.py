@@ -1,0 +1,369 @@
+"""Takes committed messages to their channels, and reports how it ended.
+
+A message is rendered once; its bytes are stored before the first attempt, so that a retry, or a
+restart, sends the same again under the same id. Each channel is a lane of its own with workers of
+its own: a slow provider holds up nobody else. Before every attempt the user's state is asked
+whether the message may still go. The outbox on disk may grow without bound; what is held in memory
+is bounded, and the rest is read from the outbox as there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+import structlog
+
+from channels.backoff import retry_delay_ms
+from channels.base import Accepted, Message, Rejected, Retry, address_of
+from channels.rendering import RenderFailed
+from engine.core.inputs import DeliveryReported
+from engine.runtime.clock import monotonic_ns
+from engine.store import CommitFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from channels.base import Channel, Outcome
+    from channels.rendering import Template
+    from engine.core.effects import SendMessage
+    from engine.runtime.metrics import Metrics
+    from engine.runtime.processor import Released
+    from engine.store import Store
+
+HELD_MAX = 10_000
+"""Messages held in memory."""
+
+RENDERED_AT_ONCE = 64
+"""Messages rendered before their bytes are stored in one transaction."""
+
+CONCURRENCY = 8
+"""Attempts under way at once on one channel, unless its settings say otherwise."""
+
+GIVE_UP_MS = 24 * 3_600_000
+"""For how long a message without a fallback is tried."""
+
+GIVE_UP_FOR_FALLBACK_MS = 15 * 60_000
+"""For how long a message is tried while another channel could stand in."""
+
+STORE_AGAIN_S = 0.25
+
+_log = structlog.get_logger("hairspring.delivery")
+_decode_snapshot = msgspec.json.Decoder(dict).decode
+
+
+class _Delivery:
+    __slots__ = (
+        "attempts",
+        "done",
+        "first_tried_at_ms",
+        "in_flight",
+        "message",
+        "snapshot",
+        "wire",
+    )
+
+    def __init__(self, message: SendMessage, snapshot: bytes, wire: Message | None) -> None:
+        self.message = message
+        self.snapshot = snapshot
+        self.wire = wire
+        self.attempts = 0
+        self.first_tried_at_ms = 0
+        self.in_flight = False
+        self.done = False
+
+
+class Dispatcher:
+    """Delivers what the processor released.
+
+    Args:
+        store: Where the outbox is.
+        channels: By channel id.
+        templates: By (name, channel).
+        verdict: Why a message may not go any more, "" where it may, None where nobody waits for
+            it any more.
+        report: Takes the outcome as an input.
+        now_ms: Logical now.
+        jitter: Draws from [0, 1).
+        concurrency: Attempts at once, by channel id.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        channels: Mapping[str, Channel],
+        templates: Mapping[tuple[str, str], Template],
+        verdict: Callable[[SendMessage], str | None],
+        report: Callable[[DeliveryReported], None],
+        now_ms: Callable[[], int],
+        jitter: Callable[[], float],
+        metrics: Metrics,
+        concurrency: Mapping[str, int] | None = None,
+        rate: float = 1.0,
+    ) -> None:
+        self.templates = templates
+        self._store = store
+        self._channels = channels
+        self._verdict = verdict
+        self._report = report
+        self._now_ms = now_ms
+        self._jitter = jitter
+        self._metrics = metrics
+        self._concurrency = concurrency or {}
+        self._rate = rate
+        self._held: dict[str, _Delivery] = {}
+        self._unrendered: deque[_Delivery] = deque()
+        self._lanes: dict[str, asyncio.Queue[_Delivery]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._more = asyncio.Event()
+        self._cursor = 0
+        self._spilled = True
+        self._refilling = False
+        self._attempts_under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Ends with the error of a task that nothing here can mend."""
+
+    def __len__(self) -> int:
+        """Messages held in memory."""
+        return len(self._held)
+
+    def release(self, released: Released) -> None:
+        """Take what a finished batch let out."""
+        for closed in released.closed:
+            self._held.pop(closed.id, None)
+        for number, message in released.messages:
+            # The snapshot of a fallback is in the outbox alone: it is read from there.
+            if self._spilled or len(self._held) >= HELD_MAX or message.fallback_of:
+                self._spilled = True
+            else:
+                self._hold(_Delivery(message, bytes(message.snapshot), None))
+                if not self._refilling:
+                    self._cursor = number
+        for cancelled in released.cancelled:
+            delivery = self._held.get(cancelled.id)
+            if delivery is not None and not delivery.in_flight and not delivery.done:
+                self._conclude(delivery, "cancelled", cancelled.reason)
+        self._more.set()
+
+    def start(self) -> None:
+        """Begin: first with what the outbox holds from earlier runs, all of it due at once."""
+        for channel_id in self._channels:
+            self._lanes[channel_id] = asyncio.Queue()
+            for _ in range(self._concurrency.get(channel_id, CONCURRENCY)):
+                self._spawn(self._deliver_all(channel_id))
+        self._spawn(self._prepare_all())
+
+    async def stop(self, within_s: float) -> None:
+        """Begin no further attempt; let those under way end, for `within_s` at most."""
+        self._stopping = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), within_s)
+        except TimeoutError:
+            _log.warning("deliveries.cut", under_way=self._attempts_under_way)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for channel in self._channels.values():
+            await channel.aclose()
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.broken.done():
+            self.broken.set_exception(error)
+
+    def _hold(self, delivery: _Delivery) -> None:
+        if delivery.message.id not in self._held:
+            self._held[delivery.message.id] = delivery
+            self._unrendered.append(delivery)
+
+    # From the outbox to the lanes
+
+    async def _prepare_all(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._unrendered or (self._spilled and len(self._held) < HELD_MAX // 2):
+                if not self._unrendered:
+                    await self._refill()
+                await self._prepare_some()
+            # Concluded deliveries make room, and then there may be more on disk.
+
+    async def _refill(self) -> None:
+        limit = HELD_MAX // 2
+        # What is released while the outbox is read goes straight to memory; the cursor stays, so
+        # that it may be read once more, and then it is either held or nobody waits for it.
+        self._spilled = False
+        self._refilling = True
+        rows = await self._store.outbox(self._cursor, limit)
+        self._refilling = False
+        for row in rows:
+            wire = Message.from_bytes(row.rendered) if row.rendered is not None else None
+            self._hold(_Delivery(row.message, row.snapshot, wire))
+            self._cursor = max(self._cursor, row.number)
+        if len(rows) == limit:
+            self._spilled = True
+
+    async def _prepare_some(self) -> None:
+        ready: list[_Delivery] = []
+        fresh: list[tuple[bytes, str]] = []
+        while self._unrendered and len(ready) < RENDERED_AT_ONCE:
+            delivery = self._unrendered.popleft()
+            if delivery.done or not self._may_go(delivery):
+                continue
+            if delivery.wire is None:
+                delivery.wire = self._render(delivery)
+                if delivery.wire is None:
+                    continue
+                fresh.append((delivery.wire.to_bytes(), delivery.message.id))
+                await asyncio.sleep(0)  # a rendering takes a good part of a slice
+            ready.append(delivery)
+        if fresh:
+            await self._keep(fresh)
+        for delivery in ready:
+            self._lanes[delivery.message.channel].put_nowait(delivery)
+
+    async def _keep(self, fresh: list[tuple[bytes, str]]) -> None:
+        while True:
+            try:
+                await self._store.keep_rendered(fresh)
+            except CommitFailed as error:
+                if not error.again:
+                    raise
+                await asyncio.sleep(STORE_AGAIN_S)
+            else:
+                return
+
+    def _render(self, delivery: _Delivery) -> Message | None:
+        message = delivery.message
+        template = self.templates.get((message.template, message.channel))
+        if template is None:
+            reason = f"template: there is no {message.template}.{message.channel}.liquid"
+            self._conclude(delivery, "failed", reason)
+            return None
+        context = _decode_snapshot(delivery.snapshot)
+        to = address_of(message.channel, context["user"])
+        if to is None:
+            self._conclude(delivery, "failed", f"no {message.channel} address that can be used")
+            return None
+        try:
+            rendered = template.render(context, now_at_ms=message.at_ms)
+        except RenderFailed as error:
+            self._conclude(delivery, "failed", f"template: {error}")
+            return None
+        if rendered.undefined:
+            self._metrics.undefined.labels(message.template).inc(rendered.undefined)
+        return Message(
+            id=message.id,
+            at_ms=message.at_ms,
+            user_id=message.user_id,
+            campaign=message.campaign,
+            step=message.step,
+            channel=message.channel,
+            to=to,
+            body=rendered.body,
+            front=rendered.front,
+            html=rendered.html,
+        )
+
+    # Attempts
+
+    async def _deliver_all(self, channel_id: str) -> None:
+        lane = self._lanes[channel_id]
+        channel = self._channels[channel_id]
+        while True:
+            delivery = await lane.get()
+            if self._stopping or delivery.done or not self._may_go(delivery):
+                continue
+            delivery.in_flight = True
+            self._attempts_under_way += 1
+            self._idle.clear()
+            try:
+                await self._attempt(channel, delivery)
+            finally:
+                delivery.in_flight = False
+                self._attempts_under_way -= 1
+                if not self._attempts_under_way:
+                    self._idle.set()
+
+    async def _attempt(self, channel: Channel, delivery: _Delivery) -> None:
+        assert delivery.wire is not None
+        message = delivery.message
+        started_ns = monotonic_ns()
+        delivery.attempts += 1
+        if delivery.attempts == 1:
+            delivery.first_tried_at_ms = self._now_ms()
+        outcome: Outcome
+        try:
+            outcome = await channel.deliver(delivery.wire)
+        except Exception as error:  # noqa: BLE001 - this is the channels' supervisor
+            outcome = Retry(f"the {message.channel} channel broke: {error!r}")
+            _log.error("channel.broke", channel=message.channel, exc_info=True)
+        took_s = (monotonic_ns() - started_ns) / 1e9
+        said = type(outcome).__name__.lower()
+        self._metrics.deliveries.labels(message.channel, said).inc()
+        self._metrics.delivery_seconds.labels(message.channel).observe(took_s)
+        _log.info(
+            "delivery",
+            id=message.id,
+            campaign=message.campaign,
+            channel=message.channel,
+            attempt=delivery.attempts,
+            outcome=said,
+            reason=getattr(outcome, "reason", ""),
+            took_ms=round(took_s * 1000, 1),
+        )
+        match outcome:
+            case Accepted():
+                self._conclude(delivery, "delivered")
+            case Rejected():
+                self._conclude(delivery, "failed", outcome.reason)
+            case Retry():
+                self._again(delivery, outcome)
+            case _:
+                assert_never(outcome)
+
+    def _again(self, delivery: _Delivery, outcome: Retry) -> None:
+        tried_ms = self._now_ms() - delivery.first_tried_at_ms
+        limit_ms = GIVE_UP_FOR_FALLBACK_MS if delivery.message.more else GIVE_UP_MS
+        if tried_ms >= limit_ms:
+            self._conclude(delivery, "failed", f"gave up: {outcome.reason}")
+            return
+        delay_ms = retry_delay_ms(
+            delivery.attempts, after_ms=outcome.after_ms, jitter=self._jitter()
+        )
+        lane = self._lanes[delivery.message.channel]
+        asyncio.get_running_loop().call_later(
+            delay_ms / 1000 / self._rate, lane.put_nowait, delivery
+        )
+
+    def _may_go(self, delivery: _Delivery) -> bool:
+        reason = self._verdict(delivery.message)
+        if reason == "":
+            return True
+        if reason is None:
+            delivery.done = True
+            self._held.pop(delivery.message.id, None)
+        else:
+            self._conclude(delivery, "cancelled", reason)
+        return False
+
+    def _conclude(self, delivery: _Delivery, outcome: str, reason: str = "") -> None:
+        delivery.done = True
+        delivery.wire = None
+        delivery.snapshot = b""
+        message = delivery.message
+        self._report(
+            DeliveryReported(message.user_id, message.id, outcome, reason)  # type: ignore[arg-type]
+        )

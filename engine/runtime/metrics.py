@@ -1,0 +1,75 @@
+"""What the process counts, in Prometheus' form. No label holds anything of a user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.runtime.processor import Released
+
+LATENESS_BUCKETS_S = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10, 60, 3600,
+)  # fmt: skip
+"""Upper bounds in seconds; the last ones are for what a downtime held back."""
+
+
+class Metrics:
+    """One registry of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        self.inputs = Counter(
+            "hairspring_inputs", "Events and identify calls, by fate.", ["fate"], registry=registry
+        )
+        self.lateness = Histogram(
+            "hairspring_deadline_lateness_seconds",
+            "How late deadlines fired: fired minus due.",
+            buckets=LATENESS_BUCKETS_S,
+            registry=registry,
+        )
+        self.records = Counter(
+            "hairspring_records",
+            "What happened to enrollments, by campaign, kind and reason.",
+            ["campaign", "kind", "reason"],
+            registry=registry,
+        )
+        self.deliveries = Counter(
+            "hairspring_delivery_attempts",
+            "Attempts to hand a message over, by channel and outcome.",
+            ["channel", "outcome"],
+            registry=registry,
+        )
+        self.delivery_seconds = Histogram(
+            "hairspring_delivery_attempt_seconds",
+            "How long an attempt took.",
+            ["channel"],
+            registry=registry,
+        )
+        self.undefined = Counter(
+            "hairspring_template_undefined",
+            "Names that a template asked for and the user lacked.",
+            ["template"],
+            registry=registry,
+        )
+
+    def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
+        """A gauge that is read when somebody asks."""
+        Gauge(f"hairspring_{name}", meaning, registry=self.registry).set_function(value)
+
+    def deadline_fired(self, due_at_ms: int, now_ms: int) -> None:
+        """Count one deadline by its lateness."""
+        self.lateness.observe((now_ms - due_at_ms) / 1000)
+
+    def released(self, released: Released) -> None:
+        """Count what a batch let out."""
+        for record in released.records:
+            self.records.labels(record.campaign, record.kind, record.reason).inc()
+
+    def render(self) -> bytes:
+        """The text that a scraper reads."""
+        return generate_latest(self.registry)

@@ -1,0 +1,347 @@
+"""The processor: inputs and time in, batches out; no I/O, no clock, no await.
+
+Theory of operation. One owner calls `take` for each input and `advance` as time passes. Both apply
+to the users in memory at once and collect what must become durable in the *open batch*. `begin`
+seals it; its owner commits it and calls `finish`, which gives out what may leave the process now.
+While one batch is being committed the next one fills; batches are sealed, committed and finished
+in order. A batch whose commit failed is committed again as it is: users were encoded when it was
+sealed.
+
+The live process, the simulator and recovery are three such owners of the same object.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
+from engine.core.guardrails import cancelled
+from engine.core.inputs import (
+    DeliveryReported,
+    Input,
+    PlanChanged,
+    TimeResumed,
+    encode_inputs,
+)
+from engine.core.state import NEVER, User, encode_user
+from engine.core.transition import adopt, fire, hold, step
+from engine.runtime.dedupe import HASH_CODE, Dedupe
+from engine.store.batch import Batch, Quarantined
+from engine.timers import Deadlines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from engine.core.effects import Effect
+    from engine.core.inputs import UserInput
+    from engine.core.plan import Plan
+
+SAVES_A_COMMIT = 16
+"""Users without effects that are saved with every commit, those changed longest ago first."""
+
+
+class Released(msgspec.Struct):
+    """What may leave the process: its cause is durable.
+
+    Attributes:
+        number: Of the batch that made it so.
+        messages: (outbox row number, message), in order.
+        cancelled: Messages to take back.
+        closed: Deliveries that are over.
+        records: Everything that happened, refusals too, in order.
+    """
+
+    number: int
+    messages: list[tuple[int, SendMessage]]
+    cancelled: list[CancelMessage]
+    closed: list[CloseMessage]
+    records: list[Record]
+
+
+class Processor:
+    """All users of one process, and the only door to them.
+
+    Args:
+        plan: The plan in force.
+        users: Who is known, by id.
+        now_ms: Logical time to start from; no stamp is earlier.
+        next_input: Number of the next input.
+        next_message: Number of the next outbox row.
+        dedupe: Ids already taken.
+        max_replay: How many inputs a restart replays at most.
+
+    Attributes:
+        now_ms: Logical time: the newest stamp or fired deadline.
+        errors: Conditions that ended in an error since the start.
+        on_fired: Told (due_at_ms, now_ms) of each deadline as it fires, for lateness.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        users: dict[str, User] | None = None,
+        *,
+        now_ms: int = 0,
+        next_input: int = 1,
+        next_message: int = 1,
+        dedupe: Dedupe | None = None,
+        max_replay: int = 100_000,
+    ) -> None:
+        self.plan = plan
+        self.users = users if users is not None else {}
+        self.now_ms = now_ms
+        self.errors = 0
+        self.on_fired: Callable[[int, int], None] | None = None
+        self.dedupe = dedupe
+        self._max_replay = max_replay
+        self._next_input = next_input
+        self._next_message = next_message
+        self._number = 1
+        self._finished = 0
+        self._deadlines: Deadlines[str] = Deadlines(now_ms)
+        for user in self.users.values():
+            if user.wake_at_ms != NEVER:
+                self._deadlines.insert(user.user_id, user.wake_at_ms)
+        self._unsaved: dict[str, int] = {}
+        self._open()
+
+    # Inputs and time
+
+    def take(self, happened: UserInput, now_ms: int) -> bool:
+        """Stamp one input and apply it to its user; False for a duplicate, which changes nothing.
+
+        The owner may answer the client once batch `awaited()` is finished, duplicate or not.
+        """
+        if now_ms > self.now_ms:
+            self.now_ms = now_ms
+        message_id = "" if type(happened) is DeliveryReported else happened.message_id  # type: ignore[union-attr]
+        if message_id and self.dedupe is not None:
+            digest = self.dedupe.take(message_id, self.now_ms)
+            if not digest:
+                return False
+            self._hashes.append(digest)
+        happened.at_ms = self.now_ms
+        self._inputs.append(happened)
+        self._apply(happened, self._number_input())
+        return True
+
+    def resume(self, stopped_at_ms: int, grace_ms: int, now_ms: int) -> None:
+        """The process was away since `stopped_at_ms`: hold back what fell due meanwhile."""
+        self._pass_over(TimeResumed(stopped_at_ms, grace_ms), now_ms)
+
+    def adopt(self, plan: Plan, now_ms: int) -> None:
+        """Put another plan into force, for every user, as of now. O(users)."""
+        self.plan = plan
+        self._pass_over(PlanChanged(plan.id), now_ms)
+
+    def advance(self, now_ms: int, go_on: Callable[[], bool] | None = None) -> int:
+        """Fire deadlines that are due by `now_ms`, in order; returns how many.
+
+        Each fires at its own instant, however late the caller is. Where `go_on` answers False
+        between two, the rest stays due.
+        """
+        fired = 0
+        users = self.users
+        for due_at_ms, user_id in self._deadlines.advance(now_ms):
+            if due_at_ms > self.now_ms:
+                self.now_ms = due_at_ms
+            if self.on_fired is not None:
+                self.on_fired(due_at_ms, now_ms)
+            user = users[user_id]
+            before = len(self._effects)
+            self.errors += fire(self.plan, user, due_at_ms, self._effects)
+            self._note(user, before)
+            fired += 1
+            if go_on is not None and not go_on():
+                break
+        if now_ms > self.now_ms and (self.next_deadline() or NEVER) > now_ms:
+            self.now_ms = now_ms
+        return fired
+
+    def next_deadline(self) -> int | None:
+        """The instant to call `advance` at; never later than the earliest deadline."""
+        return self._deadlines.next_deadline()
+
+    def quarantine(self, item: Quarantined) -> None:
+        """Keep an item that could not be taken."""
+        self._quarantined.append(item)
+
+    def verdict(self, message: SendMessage, now_ms: int) -> str | None:
+        """Why a message in the outbox may not be handed over now, or "" where it may.
+
+        None where nobody waits for it any more: its outcome is known.
+        """
+        user = self.users.get(message.user_id)
+        pending = user.pending.get(message.id) if user is not None else None
+        if user is None or pending is None:
+            return None
+        return cancelled(self.plan.policy, user, pending, max(now_ms, self.now_ms))
+
+    def replay(self, tail: Iterable[tuple[int, Input]]) -> int:
+        """Apply journaled inputs again, to the users who had not seen them when they were saved.
+
+        Returns how many were in the tail. Whoever had an effect was saved with it, so what a
+        replay makes is new: it goes into the open batch like any other effect.
+        """
+        count = 0
+        for number, happened in tail:
+            count += 1
+            self.now_ms = max(self.now_ms, happened.at_ms)
+            if isinstance(happened, TimeResumed | PlanChanged):
+                self._apply_to_all(happened, number)
+                continue
+            user = self.users.get(happened.user_id)
+            if user is None or user.seen < number:
+                self._apply(happened, number)
+        return count
+
+    # Batches
+
+    def awaited(self) -> int:
+        """Number of the batch whose end makes everything so far durable."""
+        return self._number if self._has_open() else self._number - 1
+
+    def begin(self, now_ms: int) -> Batch | None:
+        """Seal the open batch, or None where there is nothing to commit.
+
+        O(what it holds); users are encoded here, since they go on changing.
+        """
+        if not self._has_open():
+            return None
+        self.now_ms = max(self.now_ms, now_ms)
+        saved = self._choose_saves()
+        effects = self._effects
+        first_input = self._next_input - len(self._inputs)
+        messages = [e for e in effects if type(e) is SendMessage]
+        batch = Batch(
+            number=self._number,
+            at_ms=self.now_ms,
+            first_input=first_input,
+            inputs_count=len(self._inputs),
+            inputs=encode_inputs(self._inputs),
+            hashes=self._hashes.tobytes(),
+            users=[(user_id, encode_user(self.users[user_id])) for user_id in saved],
+            messages=messages,
+            first_message=self._next_message,
+            closed=[e for e in effects if type(e) is CloseMessage],
+            records=[e for e in effects if type(e) is Record],
+            cancelled=[e for e in effects if type(e) is CancelMessage],
+            quarantined=self._quarantined,
+            replay_from=next(iter(self._unsaved.values()), self._next_input),
+            plan_id=self._adopted,
+        )
+        self._next_message += len(messages)
+        self._number += 1
+        self._open()
+        return batch
+
+    def finish(self, batch: Batch) -> Released:
+        """The batch is durable: give out what waited for it."""
+        assert batch.number == self._finished + 1, "batches finish in order"
+        self._finished = batch.number
+        return Released(
+            batch.number,
+            list(enumerate(batch.messages, start=batch.first_message)),
+            batch.cancelled,
+            batch.closed,
+            batch.records,
+        )
+
+    def save_all(self) -> None:
+        """Have the open batch carry every user that a replay would still need: a checkpoint."""
+        self._touched.update(dict.fromkeys(self._unsaved))
+
+    # How it is done
+
+    def _open(self) -> None:
+        self._inputs: list[Input] = []
+        self._effects: list[Effect] = []
+        self._touched: dict[str, None] = {}
+        self._hashes = array(HASH_CODE)
+        self._quarantined: list[Quarantined] = []
+        self._adopted = ""
+
+    def _has_open(self) -> bool:
+        return bool(self._inputs or self._effects or self._touched or self._quarantined)
+
+    def _number_input(self) -> int:
+        number = self._next_input
+        self._next_input = number + 1
+        return number
+
+    def _apply(self, happened: UserInput, number: int) -> None:
+        user_id = happened.user_id
+        user = self.users.get(user_id)
+        if user is None:
+            user = self.users[user_id] = User(user_id)
+        before = len(self._effects)
+        wake_at_ms = user.wake_at_ms
+        if wake_at_ms <= self.now_ms and self.on_fired is not None:
+            self.on_fired(wake_at_ms, self.now_ms)
+        self.errors += step(self.plan, user, happened, self._effects)
+        user.seen = number
+        if user_id not in self._unsaved:
+            self._unsaved[user_id] = number
+        if len(self._effects) > before or user.wake_at_ms != wake_at_ms:
+            self._note(user, before)
+
+    def _note(self, user: User, effects_before: int) -> None:
+        """After a change: save the user with its effects, follow its next deadline."""
+        effects = self._effects
+        for place in range(effects_before, len(effects)):
+            effect = effects[place]
+            # A refusal is kept in the user alone: a replay makes it again.
+            if type(effect) is not Record or effect.kind != "refused":
+                self._touched[user.user_id] = None
+                break
+        if user.wake_at_ms == NEVER:
+            self._deadlines.remove(user.user_id)
+        else:
+            self._deadlines.insert(user.user_id, user.wake_at_ms)
+
+    def _pass_over(self, happened: TimeResumed | PlanChanged, now_ms: int) -> None:
+        self.now_ms = max(self.now_ms, now_ms)
+        happened.at_ms = self.now_ms
+        self._inputs.append(happened)
+        self._apply_to_all(happened, self._number_input())
+
+    def _apply_to_all(self, happened: TimeResumed | PlanChanged, number: int) -> None:
+        if isinstance(happened, PlanChanged):
+            for user in self.users.values():
+                before = len(self._effects)
+                adopt(self.plan, user, happened.at_ms, self._effects)
+                self._note(user, before)
+            # Everybody who needs the journal's tail is saved with it: no replay crosses plans.
+            self.save_all()
+            self._adopted = happened.plan_id
+            return
+        self.advance(happened.stopped_at_ms)
+        overdue = [user_id for _, user_id in self._deadlines.advance(happened.at_ms - 1)]
+        for user_id in overdue:
+            user = self.users[user_id]
+            hold(user, happened)
+            self._unsaved.setdefault(user_id, number)
+            self._deadlines.insert(user_id, user.wake_at_ms)
+
+    def _choose_saves(self) -> list[str]:
+        """Who is saved with this batch; they need no replay any more."""
+        saved = list(self._touched)
+        unsaved = self._unsaved
+        for user_id in saved:
+            unsaved.pop(user_id, None)
+        floor = self._next_input - self._max_replay
+        for user_id in list(_first(unsaved, SAVES_A_COMMIT, floor)):
+            saved.append(user_id)
+            del unsaved[user_id]
+        return saved
+
+
+def _first(unsaved: dict[str, int], count: int, floor: int) -> Iterable[str]:
+    """The oldest `count`, and whoever still needs inputs below `floor`."""
+    for place, (user_id, number) in enumerate(unsaved.items()):
+        if place >= count and number >= floor:
+            return
+        yield user_id

@@ -1,0 +1,264 @@
+"""The asyncio shell: one task owns the processor.
+
+It wakes for input, for the next deadline and for finished commits. Long work is done in slices of
+about a millisecond, with the loop and due deadlines served between slices. At most one commit is
+under way; while it is, the next batch fills. A commit that fails for lack of room is tried again
+as it is, and meanwhile new input is refused before it is stamped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from engine.errors import HairspringError
+from engine.runtime.clock import monotonic_ns
+from engine.runtime.ticker import make_ticker
+from engine.store import CommitFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.core.inputs import DeliveryReported, UserInput
+    from engine.core.plan import Plan
+    from engine.runtime.clock import Clock
+    from engine.runtime.processor import Processor, Released
+    from engine.runtime.ticker import Ticker
+    from engine.store import Batch, Quarantined, Store
+
+SLICE_NS = 1_000_000
+"""How long the shell works before it lets the loop turn."""
+
+INBOX_MAX = 20_000
+"""Inputs that may wait for the processor; past that, clients are told to come again."""
+
+STALL_MIN_MS = 1_000
+"""A deadline later than this was missed by a stall, and is treated like one after a downtime."""
+
+RETRY_COMMIT_S = 0.25
+ANSWER_WITHIN_S = 20.0
+"""A client whose commit takes longer hears 503: not known."""
+
+
+class Unavailable(HairspringError):  # noqa: N818 - a state, said to the client as 503
+    """New input cannot be taken now; nothing is known of it, and it may be sent again."""
+
+    code = "unavailable"
+
+
+class _Submission:
+    __slots__ = ("answer", "inputs", "quarantined", "taken")
+
+    def __init__(
+        self,
+        inputs: Sequence[UserInput],
+        quarantined: Sequence[Quarantined],
+        answer: asyncio.Future[None] | None,
+    ) -> None:
+        self.inputs = inputs
+        self.quarantined = quarantined
+        self.answer = answer
+        self.taken = 0
+
+
+class Shell:
+    """Runs a processor against a clock and a store.
+
+    Args:
+        processor: Recovered, and owned by the shell from here on.
+        release: Called with what each finished batch lets out.
+
+    Attributes:
+        failure: Why commits do not go through at present, or "".
+        waiting: Inputs in the inbox.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        store: Store,
+        clock: Clock,
+        release: Callable[[Released], None],
+    ) -> None:
+        self.processor = processor
+        self.failure = ""
+        self.waiting = 0
+        self._store = store
+        self._clock = clock
+        self._release = release
+        self._inbox: deque[_Submission] = deque()
+        self._awaiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._wake = asyncio.Event()
+        self._commit: asyncio.Task[None] | None = None
+        self._finished = 0
+        self._stopping = False
+
+    async def submit(
+        self, inputs: Sequence[UserInput], quarantined: Sequence[Quarantined] = ()
+    ) -> None:
+        """Take inputs, in order; returns once they, and what they follow from, are durable.
+
+        Raises Unavailable where the inbox is full, the journal cannot be written, the process is
+        draining, or the commit takes too long: then it is not known whether they were taken.
+        """
+        if self._stopping:
+            raise Unavailable("the process is stopping", hint="send it again in a moment")
+        if self.failure:
+            raise Unavailable(f"the journal cannot be written: {self.failure}")
+        if self.waiting + len(inputs) > INBOX_MAX:
+            raise Unavailable("too much is waiting to be taken", hint="send it again in a moment")
+        answer = asyncio.get_running_loop().create_future()
+        self._put(_Submission(inputs, quarantined, answer))
+        try:
+            await asyncio.wait_for(answer, ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise Unavailable("the commit takes too long", hint="send it again") from None
+
+    def report(self, outcome: DeliveryReported) -> None:
+        """Take the outcome of a delivery; never refused."""
+        self._put(_Submission((outcome,), (), None))
+
+    def adopt(self, plan: Plan) -> None:
+        """Put another plan into force, before `run`."""
+        self.processor.adopt(plan, self._clock.now_ms())
+
+    def resume(self, grace_ms: int) -> None:
+        """Say that the process was down, before `run`."""
+        self.processor.resume(0, grace_ms, self._clock.now_ms())
+
+    async def run(self) -> None:
+        """Work until cancelled, or until a commit fails for good (raises CommitFailed)."""
+        ticker = make_ticker(self._wake.set)
+        try:
+            while True:
+                self._wake.clear()
+                if self._work():
+                    await asyncio.sleep(0)
+                else:
+                    self._arm(ticker)
+                    await self._wake.wait()
+                if self._commit is not None and self._commit.done():
+                    self._commit.result()
+                    self._commit = None
+        finally:
+            ticker.close()
+
+    def stop_taking(self) -> None:
+        """Refuse new input from now on; what waits is still taken."""
+        self._stopping = True
+
+    async def settle(self) -> None:
+        """Wait until everything taken so far is durable and every user is saved."""
+        self.processor.save_all()
+        answer = asyncio.get_running_loop().create_future()
+        self._put(_Submission((), (), answer))
+        await answer
+
+    def _put(self, submission: _Submission) -> None:
+        self._inbox.append(submission)
+        self.waiting += len(submission.inputs)
+        self._wake.set()
+
+    def _work(self) -> bool:
+        """One slice; whether there is more to do at once."""
+        until_ns = monotonic_ns() + SLICE_NS
+        processor = self.processor
+        now_ms = self._clock.now_ms()
+        next_at_ms = processor.next_deadline()
+        if next_at_ms is not None and next_at_ms <= now_ms:
+            self._advance(now_ms, until_ns)
+        inbox = self._inbox
+        while inbox and not self.failure and monotonic_ns() < until_ns:
+            self._take(inbox[0], until_ns)
+        self._begin()
+        next_at_ms = processor.next_deadline()
+        return bool(inbox and not self.failure) or (
+            next_at_ms is not None and next_at_ms <= self._clock.now_ms()
+        )
+
+    def _advance(self, now_ms: int, until_ns: int) -> None:
+        processor = self.processor
+        due_at_ms = processor.next_deadline() or now_ms
+        if now_ms - due_at_ms >= STALL_MIN_MS * self._clock.rate and due_at_ms > processor.now_ms:
+            processor.resume(processor.now_ms, 0, now_ms)
+        processor.advance(now_ms, lambda: monotonic_ns() < until_ns)
+
+    def _take(self, submission: _Submission, until_ns: int) -> None:
+        """Apply inputs of the first submission until it is through, or the slice is over."""
+        processor = self.processor
+        inputs = submission.inputs
+        count = len(inputs)
+        place = submission.taken
+        now_ms = self._clock.now_ms()
+        while place < count:
+            processor.take(inputs[place], now_ms)
+            place += 1
+            if not place & 7 and monotonic_ns() >= until_ns:
+                break
+        self.waiting -= place - submission.taken
+        submission.taken = place
+        if place < count:
+            return
+        for item in submission.quarantined:
+            processor.quarantine(item)
+        self._inbox.popleft()
+        if submission.answer is not None:
+            self._awaiting.append((processor.awaited(), submission.answer))
+
+    def _begin(self) -> None:
+        if self._commit is None:
+            batch = self.processor.begin(self._clock.now_ms())
+            if batch is not None:
+                self._commit = asyncio.create_task(self._run_commit(batch))
+            else:
+                self._answer()
+
+    async def _run_commit(self, batch: Batch) -> None:
+        try:
+            while True:
+                try:
+                    await self._store.commit(batch)
+                    break
+                except CommitFailed as error:
+                    if not error.again:
+                        raise
+                    self.failure = error.message
+                    self._refuse_waiting()
+                    await asyncio.sleep(RETRY_COMMIT_S)
+            self.failure = ""
+            released = self.processor.finish(batch)
+            self._finished = batch.number
+            self._answer()
+            self._release(released)
+        finally:
+            self._wake.set()
+
+    def _refuse_waiting(self) -> None:
+        """Clients whose input was not stamped yet hear at once that it is not known."""
+        kept: deque[_Submission] = deque()
+        for submission in self._inbox:
+            if submission.answer is None or submission.taken:
+                kept.append(submission)
+                continue
+            self.waiting -= len(submission.inputs)
+            if not submission.answer.done():
+                submission.answer.set_exception(
+                    Unavailable(f"the journal cannot be written: {self.failure}")
+                )
+        self._inbox = kept
+
+    def _answer(self) -> None:
+        """Tell those whose batch is durable."""
+        awaiting = self._awaiting
+        while awaiting and awaiting[0][0] <= self._finished:
+            _, answer = awaiting.popleft()
+            if not answer.done():
+                answer.set_result(None)
+
+    def _arm(self, ticker: Ticker) -> None:
+        next_at_ms = self.processor.next_deadline()
+        if next_at_ms is None:
+            ticker.disarm()
+        else:
+            ticker.arm(self._clock.delay_ns(next_at_ms))
