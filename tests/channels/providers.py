@@ -1,0 +1,279 @@
+"""Real ends for every transport: a folder, an SMTP server, an HTTP server, on 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import hashlib
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+from aiosmtpd.smtp import SMTP, AuthResult
+
+from channels.base import Message
+from channels.registry import EmailSettings, WebhookSettings, build_channels
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from channels.base import Channel
+    from channels.settings import ChannelSettings
+
+AT_MS = 1_767_225_600_123
+USER, PASSWORD = "shop", "open sesame"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+FRONT = {
+    "email": {"subject": "Ça va, 世界? 😀", "from": "Mön Shop, Inc <shop@example.com>"},
+    "push": {"title": "Ça va", "url": "https://shop.example/cart"},
+    "sms": {},
+    "in_app": {"title": "Ça va", "style": "banner"},
+    "webhook": {},
+}
+TO = {
+    "email": "ann@example.org",
+    "push": '{"endpoint":"https://push.example/1"}',
+    "sms": "+33612345678",
+    "in_app": "",
+    "webhook": "",
+}
+
+
+def message(channel: str, number: int = 1, **changes: Any) -> Message:
+    """A message whose id is a hash, as effect ids are."""
+    made = Message(
+        id=hashlib.sha256(f"{channel}{number}".encode()).hexdigest()[:32],
+        at_ms=AT_MS,
+        user_id="u1",
+        campaign="cart-abandonment",
+        step="first",
+        channel=channel,
+        to=TO[channel],
+        front=FRONT[channel],
+        body='{"text": "Ça va, 世界? 😀"}',
+        html=False,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+class FileProvider:
+    """A folder; each wire is the line that stands for a message."""
+
+    duplicates = 1
+
+    def __init__(self, channel: str, folder: Path) -> None:
+        self.channel_id = channel
+        self.folder = folder
+        self.settings: dict[str, ChannelSettings] = {}
+        self.refused = (
+            message(channel, 99, to="ann, bob@example.org") if channel == "email" else None
+        )
+
+    def make(self) -> Channel:
+        return build_channels(self.settings, data=self.folder)[self.channel_id]
+
+    def wires(self) -> list[bytes]:
+        path = self.folder / "outbox" / f"{self.channel_id}.ndjson"
+        return path.read_bytes().splitlines() if path.exists() else []
+
+    def key(self, wire: bytes) -> str:
+        return msgspec.json.decode(wire)["id"]
+
+    def body(self, wire: bytes) -> str:
+        return msgspec.json.decode(wire)["body"]
+
+    async def stop(self) -> None:
+        self.folder.mkdir()
+        (self.folder / "outbox").write_text("a file where the folder should be")
+
+    async def close(self) -> None:
+        pass
+
+
+class Mailbox:
+    """What an SMTP server was given, and how it answers.
+
+    Attributes:
+        mails: The mails taken.
+        connections: The sessions opened.
+        replies: A reply to give instead of the usual one: by command, each once, in order.
+        drop_at: The command at which the connection is cut, after a mail was taken.
+    """
+
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+        self.connections: list[asyncio.Transport] = []
+        self.replies: dict[str, list[str]] = {}
+        self.drop_at = ""
+
+    def _reply(self, command: str, usual: str) -> str:
+        if command == self.drop_at:
+            self.drop_connections()
+        waiting = self.replies.get(command)
+        return waiting.pop(0) if waiting else usual
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        reply = self._reply("MAIL", "250 OK")
+        if reply.startswith("250"):
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return reply
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if address.startswith("refused@"):
+            return f"550 5.1.1 <{address}>: no such user"
+        reply = self._reply("RCPT", "250 OK")
+        if reply.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return reply
+
+    async def handle_DATA(self, _server: SMTP, _session: Any, envelope: Any) -> str:  # noqa: N802
+        reply = self._reply("DATA", "250 2.0.0 queued as 42")
+        if reply.startswith("250"):
+            self.mails.append(envelope.original_content)
+        return reply
+
+    def drop_connections(self) -> None:
+        for transport in self.connections:
+            transport.abort()
+
+
+class _Server(SMTP):
+    """aiosmtpd's server, telling its mailbox of connections so that a test can cut them."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.event_handler.connections.append(transport)
+
+
+def login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
+    good = data.login == USER.encode() and data.password == PASSWORD.encode()
+    return AuthResult(success=good, handled=False)
+
+
+class SmtpProvider:
+    """An SMTP server; each wire is a mail as it arrived."""
+
+    channel_id = "email"
+    duplicates = 2
+
+    def __init__(self, tls: str, ca: Any, ca_file: Path, *, auth: bool = False) -> None:
+        self.mailbox = Mailbox()
+        self.refused = message("email", 99, to="refused@example.org")
+        self._tls = tls
+        self._auth = auth
+        self._ca_file = ca_file
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        ca.issue_cert("127.0.0.1").configure_cert(self._context)
+
+    async def start(self, **options: Any) -> None:
+        starttls = self._tls == "starttls"
+        options.setdefault("hostname", "mail.example")  # or it looks up this machine's own name
+        if self._auth:
+            options.update(authenticator=login, auth_required=starttls, auth_require_tls=starttls)
+
+        def serve() -> SMTP:
+            tls_context = self._context if starttls else None
+            return _Server(
+                self.mailbox, tls_context=tls_context, require_starttls=starttls, **options
+            )
+
+        implicit = self._context if self._tls == "implicit" else None
+        loop = asyncio.get_running_loop()
+        self.server = await loop.create_server(serve, "127.0.0.1", 0, ssl=implicit)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    def settings(self, **changes: Any) -> EmailSettings:
+        made = EmailSettings(
+            transport="smtp",
+            host="127.0.0.1",
+            port=self.port,
+            tls=self._tls,
+            ca_file=str(self._ca_file),
+            username=USER if self._auth else "",
+            password=PASSWORD if self._auth else "",
+        )
+        return msgspec.structs.replace(made, **changes)
+
+    def make(self, **changes: Any) -> Channel:
+        settings = {"email": self.settings(**changes)}
+        return build_channels(settings, data=self._ca_file.parent)["email"]
+
+    def wires(self) -> list[bytes]:
+        return self.mailbox.mails
+
+    def key(self, wire: bytes) -> str:
+        return email.message_from_bytes(wire)["Message-ID"].strip("<>").partition("@")[0]
+
+    def body(self, wire: bytes) -> str:
+        mail = email.message_from_bytes(wire, policy=email.policy.default)
+        return mail.get_content().replace("\r\n", "\n").removesuffix("\n")
+
+    async def stop(self) -> None:
+        self.server.close()
+        self.mailbox.drop_connections()
+        await self.server.wait_closed()
+
+    async def close(self) -> None:
+        if self.server.is_serving():
+            await self.stop()
+
+
+class HttpProvider:
+    """An HTTP server; each wire is a request's body after the headers that matter."""
+
+    channel_id = "webhook"
+    duplicates = 2
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.answer: Callable[[web.Request], Awaitable[web.Response]] | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self.port}/hook"
+        self.refused = message("webhook", 99, front={"url": f"{self.url}/refused"})
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if request.path.endswith("/refused"):
+            return web.Response(status=422, text="no")
+        self.requests.append((dict(request.headers), body))
+        return await self.answer(request) if self.answer else web.Response(text="ok")
+
+    def make(self, **changes: Any) -> Channel:
+        settings = WebhookSettings(transport="http", url=self.url, secret=SECRET)
+        changed = msgspec.structs.replace(settings, **changes)
+        return build_channels({"webhook": changed}, data=Path())["webhook"]
+
+    def wires(self) -> list[bytes]:
+        names = ("Content-Type", "Content-Length", "Idempotency-Key", "webhook-signature")
+        return [
+            msgspec.json.encode([headers[name] for name in names]) + b"\n" + body
+            for headers, body in self.requests
+        ]
+
+    def key(self, wire: bytes) -> str:
+        return msgspec.json.decode(wire.partition(b"\n")[0])[2]
+
+    def body(self, wire: bytes) -> str:
+        return wire.partition(b"\n")[2].decode()
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def close(self) -> None:
+        await self._runner.cleanup()

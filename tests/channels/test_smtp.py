@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from channels.base import Accepted, Rejected, Retry
+from channels.registry import EmailSettings
+from channels.smtp import SmtpChannel
+from tests.channels.providers import SmtpProvider, message
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import trustme
+
+
+@pytest.fixture
+async def channel(mail_server: SmtpProvider) -> AsyncIterator[SmtpChannel]:
+    made = mail_server.make()
+    assert isinstance(made, SmtpChannel)
+    yield made
+    await made.aclose()
+
+
+async def _outcome(settings: EmailSettings) -> Any:
+    made = SmtpChannel(settings)
+    try:
+        return await made.deliver(message("email"))
+    finally:
+        await made.aclose()
+
+
+async def test_mails_one_after_the_other_share_a_connection(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    for number in range(5):
+        assert isinstance(await channel.deliver(message("email", number)), Accepted)
+    assert len(mail_server.mailbox.mails) == 5
+    assert len(mail_server.mailbox.connections) == 1
+
+
+async def test_no_more_connections_than_deliveries_allowed_at_once(
+    mail_server: SmtpProvider,
+) -> None:
+    channel = mail_server.make(concurrency=3)
+    await asyncio.gather(*(channel.deliver(message("email", number)) for number in range(30)))
+    await channel.aclose()
+    assert len(mail_server.mailbox.mails) == 30
+    assert len(mail_server.mailbox.connections) == 3
+
+
+async def test_what_the_server_says_of_a_mail_is_kept(channel: SmtpChannel) -> None:
+    assert await channel.deliver(message("email")) == Accepted("2.0.0 queued as 42")
+
+
+async def test_a_kept_connection_that_died_is_replaced_and_the_mail_arrives_once(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    await channel.deliver(message("email", 1))
+    mail_server.mailbox.drop_connections()
+    assert isinstance(await channel.deliver(message("email", 2)), Accepted)
+    assert len(mail_server.mailbox.mails) == 2
+    assert len(mail_server.mailbox.connections) == 2
+
+
+async def test_a_kept_connection_that_died_unseen_is_replaced_too(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    await channel.deliver(message("email", 1))
+    mail_server.mailbox.replies["MAIL"] = ["421 4.3.2 closing idle connections"]
+    assert isinstance(await channel.deliver(message("email", 2)), Accepted)
+    assert len(mail_server.mailbox.mails) == 2
+    assert len(mail_server.mailbox.connections) == 2
+
+
+async def test_a_fresh_connection_that_is_dropped_is_a_reason_to_retry(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    mail_server.mailbox.drop_at = "RCPT"
+    outcome = await channel.deliver(message("email"))
+    assert outcome == Retry(f"SMTP server 127.0.0.1:{mail_server.port} dropped the connection")
+    assert mail_server.mailbox.mails == []
+
+
+async def test_a_server_that_goes_away_after_data_is_not_sent_the_mail_again(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    await channel.deliver(message("email", 1))
+    mail_server.mailbox.drop_at = "DATA"
+    outcome = await channel.deliver(message("email", 2))
+    assert isinstance(outcome, Retry)
+    assert len(mail_server.mailbox.mails) == 2
+    assert len(mail_server.mailbox.connections) == 1
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
+async def test_a_4xx_puts_off_and_a_5xx_refuses_wherever_it_comes(
+    mail_server: SmtpProvider, channel: SmtpChannel, command: str
+) -> None:
+    mail_server.mailbox.replies[command] = ["451 4.3.0 try later", "554 5.7.1 spam"]
+    name = f"SMTP server 127.0.0.1:{mail_server.port}"
+    first = await channel.deliver(message("email", 1))
+    second = await channel.deliver(message("email", 2))
+    third = await channel.deliver(message("email", 3))
+    assert first == Retry(f"{name} put the mail off: 451 4.3.0 try later")
+    assert second == Rejected(f"{name} refused the mail: 554 5.7.1 spam")
+    assert isinstance(third, Accepted)
+    assert len(mail_server.mailbox.connections) == 1
+
+
+async def test_a_refusal_is_told_without_the_address(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    outcome = await channel.deliver(mail_server.refused)
+    assert outcome == Rejected(
+        f"SMTP server 127.0.0.1:{mail_server.port} refused the mail: "
+        "550 5.1.1 <(recipient)>: no such user"
+    )
+
+
+async def test_a_login_that_is_wanted_is_ours_to_mend_and_no_refusal(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    mail_server.mailbox.replies["MAIL"] = ["530 5.7.0 Authentication required"]
+    outcome = await channel.deliver(message("email"))
+    assert isinstance(outcome, Retry)
+    assert "set username and password" in outcome.reason
+
+
+async def test_an_address_that_is_none_is_refused_before_the_server_is_asked(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    outcome = await channel.deliver(message("email", to="a@b.example\r\nRCPT TO:<c@d.example>"))
+    assert isinstance(outcome, Rejected)
+    assert mail_server.mailbox.connections == []
+
+
+async def test_a_server_that_is_not_there_is_named(mail_server: SmtpProvider) -> None:
+    await mail_server.stop()
+    outcome = await _outcome(mail_server.settings())
+    assert outcome == Retry(
+        f"SMTP server 127.0.0.1:{mail_server.port} refused the connection; "
+        "check host, port and that it is running"
+    )
+
+
+async def test_a_server_that_says_nothing_is_given_up_on() -> None:
+    silent = await asyncio.start_server(lambda _reader, writer: writers.append(writer), "127.0.0.1")
+    writers: list[asyncio.StreamWriter] = []
+    port = silent.sockets[0].getsockname()[1]
+    settings = EmailSettings(transport="smtp", host="127.0.0.1", port=port, timeout_ms=50)
+    outcome = await _outcome(settings)
+    for writer in writers:
+        writer.close()
+    silent.close()
+    assert outcome == Retry(f"SMTP server 127.0.0.1:{port} did not answer within 0.05 s")
+
+
+async def test_a_server_without_starttls_gets_no_mail_where_it_is_asked_for(
+    mail_server: SmtpProvider,
+) -> None:
+    outcome = await _outcome(mail_server.settings(tls="starttls"))
+    assert isinstance(outcome, Retry)
+    assert "STARTTLS" in outcome.reason
+    assert mail_server.mailbox.mails == []
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_a_certificate_of_nobody_we_trust_stops_the_mail(
+    authority: trustme.CA, ca_file: Path, tls: str
+) -> None:
+    server = SmtpProvider(tls, authority, ca_file)
+    await server.start()
+    outcome = await _outcome(server.settings(ca_file=""))
+    await server.close()
+    assert isinstance(outcome, Retry)
+    assert "certificate that cannot be trusted" in outcome.reason
+    assert server.mailbox.mails == []
+
+
+async def test_a_certificate_for_another_name_stops_the_mail(
+    authority: trustme.CA, ca_file: Path
+) -> None:
+    server = SmtpProvider("implicit", authority, ca_file)
+    await server.start()
+    outcome = await _outcome(server.settings(host="localhost"))
+    await server.close()
+    assert isinstance(outcome, Retry)
+    assert "certificate that cannot be trusted" in outcome.reason
+
+
+async def test_a_wrong_password_is_a_reason_to_retry_that_says_so(
+    authority: trustme.CA, ca_file: Path
+) -> None:
+    server = SmtpProvider("starttls", authority, ca_file, auth=True)
+    await server.start()
+    outcome = await _outcome(server.settings(password="guess"))
+    await server.close()
+    assert isinstance(outcome, Retry)
+    assert "refused the login" in outcome.reason
+    assert "check username and password" in outcome.reason
+
+
+async def test_tls_spoken_to_a_plain_server_is_a_reason_to_retry(
+    mail_server: SmtpProvider,
+) -> None:
+    outcome = await _outcome(mail_server.settings(tls="implicit", timeout_ms=2_000))
+    assert isinstance(outcome, Retry)
+    assert mail_server.mailbox.mails == []
+
+
+@pytest.mark.parametrize(("tls", "port"), [("none", 25), ("starttls", 587), ("implicit", 465)])
+def test_each_tls_has_its_usual_port(tls: str, port: int) -> None:
+    settings = msgspec.convert({"transport": "smtp", "host": "mail", "tls": tls}, EmailSettings)
+    assert SmtpChannel(settings)._port == port

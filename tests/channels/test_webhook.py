@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from channels.base import Accepted, Rejected, Retry
+from channels.signing import signature, signing_key
+from channels.webhook import address_fault, judge, retry_after_ms
+from tests.channels.providers import AT_MS, SECRET, HttpProvider, message
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from channels.base import Channel
+
+
+@pytest.fixture
+async def channel(http_server: HttpProvider) -> AsyncIterator[Channel]:
+    made = http_server.make()
+    yield made
+    await made.aclose()
+
+
+async def test_the_rendered_body_is_posted_byte_for_byte(
+    http_server: HttpProvider, channel: Channel
+) -> None:
+    body = ' {"a" :1,\r\n\t"é":"\\u00e9"}\n\n'
+    await channel.deliver(message("webhook", body=body))
+    ((headers, received),) = http_server.requests
+    assert received == body.encode()
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Content-Length"] == str(len(body.encode()))
+    assert "Transfer-Encoding" not in headers
+
+
+async def test_the_effect_id_is_the_idempotency_key(
+    http_server: HttpProvider, channel: Channel
+) -> None:
+    sent = message("webhook")
+    await channel.deliver(sent)
+    ((headers, _),) = http_server.requests
+    assert headers["Idempotency-Key"] == sent.id
+
+
+async def test_a_secret_signs_key_instant_and_body(
+    http_server: HttpProvider, channel: Channel
+) -> None:
+    sent = message("webhook")
+    await channel.deliver(sent)
+    ((headers, received),) = http_server.requests
+    key = signing_key(SECRET)
+    assert key is not None
+    assert headers["webhook-id"] == sent.id
+    assert headers["webhook-timestamp"] == str(AT_MS // 1000)
+    assert headers["webhook-signature"] == signature(key, sent.id, AT_MS // 1000, received)
+
+
+async def test_without_a_secret_nothing_is_signed(http_server: HttpProvider) -> None:
+    channel = http_server.make(secret="")
+    await channel.deliver(message("webhook"))
+    await channel.aclose()
+    ((headers, _),) = http_server.requests
+    assert not [name for name in headers if name.lower().startswith("webhook-")]
+
+
+async def test_the_templates_own_url_goes_before_the_settings(
+    http_server: HttpProvider, channel: Channel
+) -> None:
+    http_server.answer = _path
+    front = {"url": f"http://127.0.0.1:{http_server.port}/elsewhere"}
+    assert await channel.deliver(message("webhook", front=front)) == Accepted("201")
+
+
+async def _path(request: web.Request) -> web.Response:
+    return web.Response(status=201 if request.path == "/elsewhere" else 500)
+
+
+async def test_without_any_url_the_message_is_rejected(http_server: HttpProvider) -> None:
+    channel = http_server.make(url="")
+    outcome = await channel.deliver(message("webhook"))
+    await channel.aclose()
+    assert isinstance(outcome, Rejected)
+    assert "channels.webhook.url" in outcome.reason
+
+
+@pytest.mark.parametrize("url", ["ftp://a.example/", "shop.example", "http://", "http://[", "x:y"])
+async def test_what_is_no_address_is_rejected(channel: Channel, url: str) -> None:
+    assert address_fault(url)
+    assert isinstance(await channel.deliver(message("webhook", front={"url": url})), Rejected)
+
+
+async def test_requests_share_a_connection(http_server: HttpProvider, channel: Channel) -> None:
+    peers: set[object] = set()
+
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.add(request.transport.get_extra_info("peername"))
+        return web.Response(text="x" * 10_000)
+
+    http_server.answer = answer
+    for number in range(4):
+        assert isinstance(await channel.deliver(message("webhook", number)), Accepted)
+    assert len(peers) == 1
+
+
+async def test_a_redirect_is_not_followed(http_server: HttpProvider, channel: Channel) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        raise web.HTTPFound(f"http://{request.host}/other")
+
+    http_server.answer = answer
+    outcome = await channel.deliver(message("webhook"))
+    assert isinstance(outcome, Rejected)
+    assert "redirects are not followed" in outcome.reason
+    assert len(http_server.requests) == 1
+
+
+async def test_an_answer_that_does_not_come_is_a_reason_to_retry(
+    http_server: HttpProvider,
+) -> None:
+    over = asyncio.Event()
+
+    async def answer(_request: web.Request) -> web.Response:
+        await over.wait()
+        return web.Response()
+
+    http_server.answer = answer
+    channel = http_server.make(timeout_ms=50)
+    outcome = await channel.deliver(message("webhook"))
+    over.set()
+    await channel.aclose()
+    assert outcome == Retry(f"127.0.0.1:{http_server.port} did not answer within 0.05 s")
+
+
+async def test_a_dropped_connection_is_a_reason_to_retry(
+    http_server: HttpProvider, channel: Channel
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    http_server.answer = answer
+    outcome = await channel.deliver(message("webhook"))
+    assert outcome == Retry(f"127.0.0.1:{http_server.port} dropped the connection")
+
+
+async def test_a_reason_does_not_tell_the_path_of_an_address(http_server: HttpProvider) -> None:
+    await http_server.stop()
+    channel = http_server.make(url=f"{http_server.url}/token-of-the-shop?key=secret")
+    outcome = await channel.deliver(message("webhook"))
+    await channel.aclose()
+    assert outcome == Retry(f"127.0.0.1:{http_server.port} refused the connection")
+
+
+async def test_a_wait_that_the_server_asks_for_is_handed_on(
+    http_server: HttpProvider, channel: Channel
+) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(status=429, headers={"Retry-After": "7"})
+
+    http_server.answer = answer
+    outcome = await channel.deliver(message("webhook"))
+    assert outcome == Retry(f"127.0.0.1:{http_server.port} answered 429", 7_000)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_a_2xx_is_accepted(status: int) -> None:
+    assert isinstance(judge(status, {}, "x"), Accepted)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
+def test_what_may_pass_is_tried_again(status: int) -> None:
+    assert isinstance(judge(status, {}, "x"), Retry)
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308, 400, 401, 403, 404, 410, 422])
+def test_what_will_not_pass_is_rejected(status: int) -> None:
+    assert isinstance(judge(status, {}, "x"), Rejected)
+
+
+@pytest.mark.parametrize(
+    ("asked", "date", "after_ms"),
+    [
+        ("0", "", 0),
+        ("120", "", 120_000),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:27:30 GMT", 30_000),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:29:00 GMT", 0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 -0000", None),
+        ("-5", "", None),
+        ("soon", "", None),
+        ("", "", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_by_the_servers_own_clock(
+    asked: str, date: str, after_ms: int | None
+) -> None:
+    assert retry_after_ms({"Retry-After": asked, "Date": date}) == after_ms
