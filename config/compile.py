@@ -1,0 +1,165 @@
+"""A campaign file to a `plan.Campaign`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from config.conditions import condition, value
+from config.faults import shown
+from config.schema import (
+    CAMPAIGN,
+    ENTER,
+    EXIT,
+    ID_LENGTH_MAX,
+    PRIORITY_MAX,
+    PURPOSES,
+    STATUSES,
+    WHILE_ACTIVE,
+)
+from config.source import NOT_BUILT, Fields, Source, kind_of
+from config.steps import Program
+from config.yaml12 import Mapping, Scalar, YamlFault, compose
+from engine.core.plan import Campaign, Entry, If, Send, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Mapping as MappingOf
+
+    from engine.core.plan import Status
+
+_ID: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{ID_LENGTH_MAX - 1}}}")
+_ENTER_HINT: Final = "write `enter:` and under it `event: NAME`"
+_NEVER: Final = "never"
+_ALWAYS: Final = "always"
+
+
+def compile_campaign(
+    source: Source, templates: MappingOf[tuple[str, str], str]
+) -> tuple[Campaign, int] | None:
+    """The campaign that a file means, and the line of its id. O(length of the file).
+
+    Args:
+        source: The file; its findings take every fault and warning.
+        templates: The text of each template file, by name and channel.
+
+    Returns:
+        None where a fault leaves no campaign; one may be returned beside faults, too.
+    """
+    try:
+        node, twice = compose(source.text)
+    except YamlFault as error:
+        source.fault(error.line, error.message, error.hint)
+        return None
+    for fault in twice:
+        source.fault(fault.line, fault.message, fault.hint)
+    if not isinstance(node, Mapping):
+        source.fault(node.line, f"a campaign is a map, this is {kind_of(node)}", "campaign: my-id")
+        return None
+    fields = Fields(source, node, CAMPAIGN, "")
+    status: Status = fields.word("status", STATUSES, "live")
+    program = Program(source, templates, live=status == "live")
+    program.lay_out(fields.required("steps", "list at least one step under `steps:`"))
+    campaign_id = _id(fields)
+    entry = _entry(fields)
+    campaign = Campaign(
+        id=campaign_id or "",
+        entry=entry or Entry(events=()),
+        steps=tuple(program.steps),
+        signatures=tuple(program.signatures),
+        description=fields.text("description") or "",
+        status=status,
+        purpose=fields.word("purpose", PURPOSES, "marketing"),
+        priority=_priority(fields),
+        audience=condition(fields, "audience"),
+        exit_events=_exit_events(fields),
+        wants_event=_wants_event(program.steps, templates),
+    )
+    if campaign_id is None or entry is None:
+        return None
+    _warn_of(fields, campaign, sends=program.sends)
+    return campaign, fields.line("campaign")
+
+
+def _id(fields: Fields) -> str | None:
+    hint = "an id of a-z, 0-9 and -, like `campaign: cart-abandonment`"
+    text = fields.text("campaign", hint) if fields.required("campaign", hint) else None
+    if text is not None and not _ID.fullmatch(text):
+        fields.fault("campaign", f"is {shown(text)}", hint)
+        return None
+    return text
+
+
+def _priority(fields: Fields) -> int:
+    node = fields.get("priority")
+    if node is None:
+        return 50
+    number = node.value if isinstance(node, Scalar) else None
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= PRIORITY_MAX:
+        hint = f"a whole number from 0 to {PRIORITY_MAX}"
+        fields.fault("priority", f"is {kind_of(node)}", hint)
+        return 50
+    return number
+
+
+def _entry(fields: Fields) -> Entry | None:
+    if fields.required("enter", _ENTER_HINT) is None:
+        return None
+    enter = fields.map("enter", ENTER, _ENTER_HINT)
+    if enter is None:
+        return None
+    when = condition(enter, "when")
+    per = value(enter, "per")
+    reentry_ms = _reentry_ms(enter)
+    restart = enter.word("while_active", WHILE_ACTIVE, "ignore") == "restart"
+    events = enter.names("event", "an event's name")
+    if "event" not in enter.node.entries:
+        if "when" in enter.node.entries:
+            hint = "name the `event` that enters; `when` is asked when it arrives"
+            enter.fault("when", f"without an event {NOT_BUILT}", hint)
+        elif not any(key.later and key.name in enter.node.entries for key in ENTER.values()):
+            enter.fault("event", "is missing", _ENTER_HINT)
+    if not events:
+        return None
+    return Entry(events=events, when=when, per=per, reentry_ms=reentry_ms, restart=restart)
+
+
+def _reentry_ms(enter: Fields) -> int | None:
+    node = enter.get("reentry")
+    if node is None or (isinstance(node, Scalar) and node.value == _ALWAYS):
+        return 0
+    if isinstance(node, Scalar) and node.value == _NEVER:
+        return None
+    return enter.duration_ms("reentry") or 0
+
+
+def _exit_events(fields: Fields) -> tuple[str, ...]:
+    hint = "write `exit:` and under it `event: NAME`"
+    leave = fields.map("exit", EXIT, hint)
+    if leave is None:
+        return ()
+    if "event" not in leave.node.entries and "when" not in leave.node.entries:
+        leave.fault("event", "is missing", hint)
+    return leave.names("event", "an event's name")
+
+
+def _wants_event(steps: Iterable[Step], templates: MappingOf[tuple[str, str], str]) -> bool:
+    """Whether anything can ask for the entering event; that it is kept costs memory."""
+    for step in steps:
+        if isinstance(step, If) and step.condition.names & {"event", "event_name"}:
+            return True
+        if isinstance(step, Send) and any(
+            "event" in templates.get((step.template, channel), "") for channel in step.channels
+        ):
+            return True
+    return False
+
+
+def _warn_of(fields: Fields, campaign: Campaign, *, sends: bool) -> None:
+    line = fields.line("campaign")
+    if not sends:
+        fields.source.warn(line, f"{campaign.id} can send nothing", "add a `send` step")
+    for when, name in ((campaign.audience, "audience"), (campaign.entry.when, "enter.when")):
+        if when is not None and not when.names:
+            told = f"{name} is always the same: {shown(when.text)}"
+            fields.source.warn(fields.line(name.partition(".")[0]), told, "leave it out")

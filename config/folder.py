@@ -1,0 +1,102 @@
+"""A shop folder on disk to its files as text. Nothing outside the folder is read."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Final
+
+from config.faults import Findings, ShopInvalid
+from config.reading import SETTINGS_FILE
+from config.schema import FILES_LATER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_BYTES_MAX: Final = 512 * 1024
+"""One file."""
+
+FILES_MAX: Final = 5_000
+"""Files in `campaigns/` and `templates/`, each."""
+
+FOLDERS: Final = {"campaigns": ".yaml", "templates": ".liquid"}
+"""The folders of a shop, and how the names of their files end."""
+
+
+def read_folder(path: Path) -> dict[str, str]:
+    """The files of a shop folder: text by relative path with `/`, in order of path.
+
+    Read are `hairspring.toml`, `segments.yaml`, `tracking-plan.yaml` and what lies in `campaigns/`
+    and `templates/`; hidden files and editors' copies (`x~`) are passed over. O(size).
+
+    Raises:
+        ShopInvalid: A file is larger than `FILE_BYTES_MAX`, not UTF-8, not readable, no regular
+            file, or a link out of the folder.
+    """
+    findings = Findings()
+    files = collect(path, findings)
+    if findings.faults:
+        raise ShopInvalid(findings.faults, findings.warnings)
+    return files
+
+
+def collect(path: Path, findings: Findings) -> dict[str, str]:
+    """As `read_folder`, but what cannot be read is a fault among the findings, and left out."""
+    root = path.resolve()
+    files: dict[str, str] = {}
+    for name in _names(root, findings):
+        text = _read(root, name, findings)
+        if text is not None:
+            files[name] = text
+    return files
+
+
+def _names(root: Path, findings: Findings) -> Iterator[str]:
+    for name in (SETTINGS_FILE, *FILES_LATER):
+        if (root / name).is_symlink() or (root / name).exists():
+            yield name
+    for folder in FOLDERS:
+        yield from _names_in(root, folder, findings)
+
+
+def _names_in(root: Path, folder: str, findings: Findings) -> Iterator[str]:
+    try:
+        entries = sorted(entry.name for entry in (root / folder).iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        findings.fault(folder, 1, f"cannot be read: {error.strerror}", "a folder that we may read")
+        return
+    names = [name for name in entries if not name.startswith(".") and not name.endswith("~")]
+    if len(names) > FILES_MAX:
+        findings.fault(folder, 1, f"holds {len(names)} files", f"at most {FILES_MAX}")
+    for name in names[:FILES_MAX]:
+        inner = f"{folder}/{name}"
+        if (root / inner).is_dir():
+            findings.warn(inner, 1, "a folder, which is not read", f"put files in {folder}/ itself")
+        else:
+            yield inner
+
+
+def _read(root: Path, name: str, findings: Findings) -> str | None:
+    file = root / name
+    try:
+        if not file.resolve().is_relative_to(root):
+            findings.fault(name, 1, "a link out of the shop folder", "put the file itself here")
+            return None
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            findings.fault(name, 1, "no regular file", "put a text file here")
+            return None
+        if status.st_size > FILE_BYTES_MAX:
+            hint = f"at most {FILE_BYTES_MAX} bytes a file"
+            findings.fault(name, 1, f"has {status.st_size} bytes", hint)
+            return None
+        data = file.read_bytes()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        findings.fault(name, line, "not text in UTF-8", "save the file as UTF-8")
+    except (OSError, RuntimeError) as error:
+        findings.fault(name, 1, f"cannot be read: {error}", "a file that we may read")
+    return None

@@ -1,0 +1,197 @@
+"""A shop's files to a `Shop`: settings, plan and templates, or every fault at once.
+
+Files are a map from relative path to text, so that a shop is loaded from a folder and from a
+journal in the same way. The content of a plan is its files as they are written: `env:NAME` stands
+in it, never what the variable held.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from channels.rendering import Template
+from config.compile import compile_campaign
+from config.faults import Fault, Findings, ShopInvalid
+from config.folder import FOLDERS, collect
+from config.reading import SETTINGS_FILE, read_settings
+from config.schema import FILES_LATER
+from config.settings import Settings
+from config.source import NOT_BUILT, Source
+from config.templates import find_templates, parse_templates
+from engine.core.plan import Campaign, Plan
+from engine.errors import HairspringError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CONTENT_VERSION: Final = 1
+"""Of the form that `encode_content` writes."""
+
+
+class ContentInvalid(HairspringError):  # noqa: N818 - as ShopInvalid
+    """Bytes that are no content of a plan, or one of a newer version."""
+
+    code = "shop.content"
+
+
+class Shop(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A shop that checks.
+
+    Attributes:
+        settings: All of `hairspring.toml`.
+        plan: The compiled campaigns; its id is that of the content.
+        templates: By name and channel; one for each channel of every `send`.
+        content: What the plan came from, for the journal (`encode_content`).
+        warnings: What is probably not meant.
+    """
+
+    settings: Settings
+    plan: Plan
+    templates: dict[tuple[str, str], Template]
+    content: bytes
+    warnings: list[Fault] = []
+
+
+class _Content(msgspec.Struct, forbid_unknown_fields=True):
+    version: int
+    files: dict[str, str]
+
+
+_decoder = msgspec.json.Decoder(_Content)
+
+
+def encode_content(files: Mapping[str, str]) -> bytes:
+    """A shop's files as bytes: equal bytes for equal files. What is never read is left out. O(n).
+
+    Raises:
+        UnicodeEncodeError: A text holds half a surrogate pair; `load_shop` tells it as a fault.
+    """
+    kept = {path: text for path, text in files.items() if _is_read(path)}
+    return msgspec.json.encode(_Content(CONTENT_VERSION, kept), order="sorted")
+
+
+def decode_content(content: bytes) -> dict[str, str]:
+    """The files that `encode_content` was given.
+
+    Raises:
+        ContentInvalid: They are not of the form, or of a version that this one does not know.
+    """
+    try:
+        read = _decoder.decode(content)
+    except msgspec.MsgspecError as error:
+        raise ContentInvalid(f"no content of a plan: {error}", hint="restore a backup") from error
+    if read.version != CONTENT_VERSION:
+        raise ContentInvalid(
+            f"the content of a plan has version {read.version}, this process knows "
+            f"{CONTENT_VERSION}",
+            hint="start the version that wrote it, or a newer one",
+        )
+    return read.files
+
+
+def plan_id_of(content: bytes) -> str:
+    """32 hex digits that name a content: BLAKE2b (RFC 7693), 128 bits."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def load_folder(path: Path, *, env: Mapping[str, str] | None) -> Shop:
+    """The shop in a folder; see `load_shop`. What cannot be read is told with all other faults.
+
+    Raises:
+        ShopInvalid: The shop does not check.
+    """
+    findings = Findings()
+    return _load(collect(path, findings), env, findings)
+
+
+def load_shop(files: Mapping[str, str], *, env: Mapping[str, str] | None = None) -> Shop:
+    """The shop that files make. O(size); a template costs most.
+
+    Args:
+        files: Text by path relative to the shop folder, with `/`, as `read_folder` gives them.
+        env: Where `env:NAME` of secrets is looked up, and with it: whether settings must fit this
+            machine. None, for a plan that comes from the journal: secrets are left empty.
+
+    Raises:
+        ShopInvalid: The shop does not check; it has every fault.
+    """
+    return _load(files, env, Findings())
+
+
+def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Findings) -> Shop:
+    files = {path: files[path] for path in sorted(files) if _is_text(path, files, findings)}
+    if SETTINGS_FILE not in files and not any(path.startswith("campaigns/") for path in files):
+        # A folder given by mistake must not run as an empty shop.
+        if not findings.faults:
+            hint = "hairspring init DIR makes a shop; an empty hairspring.toml will do"
+            findings.fault(SETTINGS_FILE, 1, "not there, and no campaigns/ either", hint)
+        raise ShopInvalid(findings.faults, findings.warnings)
+    settings = read_settings(files.get(SETTINGS_FILE, ""), findings, env)
+    for path, hint in FILES_LATER.items():
+        if files.get(path, "").strip():
+            findings.fault(path, 1, NOT_BUILT, hint)
+    paths = find_templates(files, findings)
+    campaigns = _campaigns(files, paths, settings, findings)
+    templates = parse_templates(paths, files, findings)
+    if findings.faults:
+        raise ShopInvalid(findings.faults, findings.warnings)
+    content = encode_content(files)
+    return Shop(
+        settings=settings,
+        plan=Plan(plan_id_of(content), campaigns, settings.policy()),
+        templates=templates,
+        content=content,
+        warnings=findings.warnings,
+    )
+
+
+def _campaigns(
+    files: Mapping[str, str],
+    paths: Mapping[tuple[str, str], str],
+    settings: Settings,
+    findings: Findings,
+) -> list[Campaign]:
+    texts = {key: files[path] for key, path in paths.items()}
+    campaigns: dict[str, Campaign] = {}
+    places: dict[str, str] = {}
+    for path, text in files.items():
+        if not path.startswith("campaigns/"):
+            continue
+        if not path.endswith(FOLDERS["campaigns"]):
+            findings.warn(path, 1, "is not read", "campaigns are named NAME.yaml")
+            continue
+        compiled = compile_campaign(Source(path, text, findings), texts)
+        if compiled is None:
+            continue
+        campaign, line = compiled
+        if campaign.id in campaigns:
+            told = f"the campaign {campaign.id} is also in {places[campaign.id]}"
+            findings.fault(path, line, told, "give each file an id of its own")
+        campaigns.setdefault(campaign.id, campaign)
+        places.setdefault(campaign.id, f"{path}:{line}")
+        if campaign.status == "test" and not settings.testing.users:
+            hint = 'list ids in hairspring.toml: [testing] users = ["…"]'
+            findings.warn(path, line, f"{campaign.id} is for testers, and there are none", hint)
+    return list(campaigns.values())
+
+
+def _is_read(path: str) -> bool:
+    folder, _, name = path.rpartition("/")
+    if not folder:
+        return path == SETTINGS_FILE or path in FILES_LATER
+    return folder in FOLDERS and name.endswith(FOLDERS[folder])
+
+
+def _is_text(path: str, files: Mapping[str, str], findings: Findings) -> bool:
+    try:
+        files[path].encode()
+        path.encode()
+    except UnicodeEncodeError:
+        told = path.encode(errors="replace").decode()
+        findings.fault(told, 1, "not text in UTF-8", "save the file as UTF-8")
+        return False
+    return True

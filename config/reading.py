@@ -1,0 +1,259 @@
+"""`hairspring.toml` to `Settings`, every fault at once, each at the line of its key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+from channels.settings import SETTINGS, ChannelSettings
+from config.faults import Findings, nearest
+from config.reads import (
+    Unreadable,
+    kind_of,
+    read_duration_ms,
+    read_secret,
+    read_simple,
+    read_size_bytes,
+    read_zone,
+)
+from config.settings import LATER_SECTIONS, SECTIONS, Settings, WriteKey
+from config.tomlplaces import Path, key_lines, line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SETTINGS_FILE: Final = "hairspring.toml"
+
+_NOT_BUILT: Final = "is not built yet in this version and has no effect"
+_MARK = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
+_S = TypeVar("_S", bound=msgspec.Struct)
+_MISSING: Final = object()
+_SHORT: Final[dict[type, str]] = {WriteKey: "key"}
+"""Structs that may be written as one text, and the key which that stands for."""
+
+
+def read_settings(text: str, findings: Findings, env: Mapping[str, str] | None) -> Settings:
+    """The settings that a TOML text means; what is at fault keeps its default. O(text).
+
+    Args:
+        text: The file; an empty one means every default.
+        findings: Takes faults and warnings.
+        env: Where `env:NAME` is looked up. None: nowhere; secrets are left empty, and nothing that
+            depends on this machine is asked (a plan that is loaded again from the journal).
+    """
+    try:
+        raw = tomllib.loads(text)
+        lines = key_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _MARK.search(str(error))
+        line = int(found[1]) if found and found[1] else text.rstrip().count("\n") + 1
+        hint = 'write key = "value", one a line'
+        findings.fault(SETTINGS_FILE, line, f"not TOML: {_MARK.sub('', str(error))}", hint)
+    except (RecursionError, ValueError) as error:
+        findings.fault(SETTINGS_FILE, 1, f"not TOML: {error}", "flatten it")
+    else:
+        return _Reader(findings, lines, env).settings(raw)
+    return Settings()
+
+
+class _Reader:
+    """Reads tables into Structs, key by key."""
+
+    def __init__(
+        self, findings: Findings, lines: Mapping[Path, int], env: Mapping[str, str] | None
+    ) -> None:
+        self._findings = findings
+        self._lines = lines
+        self._env = env
+
+    def _fault(self, path: Path, message: str, hint: str = "") -> None:
+        self._findings.fault(SETTINGS_FILE, line_of(self._lines, path), message, hint)
+
+    def _warn(self, path: Path, message: str, hint: str = "") -> None:
+        self._findings.warn(SETTINGS_FILE, line_of(self._lines, path), message, hint)
+
+    def settings(self, raw: dict[str, object]) -> Settings:
+        known = [*SECTIONS, "channels"]
+        for name in raw:
+            if name in LATER_SECTIONS:
+                self._warn((name,), f"[{name}] {_NOT_BUILT}")
+            elif name not in known:
+                self._fault((name,), f"unknown section or key {name}", nearest(name, known))
+        read: dict[str, msgspec.Struct] = {}
+        for name, kind in SECTIONS.items():
+            section = self._table(kind, raw.get(name, {}), (name,))
+            read[name] = kind() if section is None else section
+        channels = self._channels(raw.get("channels", {}))
+        settings: Settings = Settings(**read, channels=channels)  # type: ignore[arg-type]
+        self._across(settings)
+        return settings
+
+    def _across(self, settings: Settings) -> None:
+        """What holds between keys."""
+        server, keys = settings.server, settings.keys
+        if server.port and server.admin_port == server.port:
+            hint = "give it a port of its own, or 0 for the port served plus 1"
+            self._fault(("server", "admin_port"), "server.admin_port is server.port too", hint)
+        if server.event_max_bytes > server.body_max_bytes:
+            hint = "raise server.body_max, which holds all events of one request"
+            self._fault(("server", "event_max"), "server.event_max is over server.body_max", hint)
+        written = [key.key for key in keys.write if key.key]
+        if len(set(written)) < len(written):
+            self._fault(("keys", "write"), "keys.write has one key twice", "keep one of them")
+        if not keys.write:
+            hint = 'give one: write = ["env:WRITE_KEY"]'
+            self._warn(("keys", "write"), "keys.write is empty: no event can come in", hint)
+
+    def _channels(self, raw: object) -> dict[str, ChannelSettings]:
+        if not isinstance(raw, dict):
+            self._fault(("channels",), "channels is no section", "write [channels.email]")
+            raw = {}
+        for name in raw:
+            if name not in SETTINGS:
+                self._fault(("channels", name), f"unknown channel {name}", nearest(name, SETTINGS))
+        read: dict[str, ChannelSettings] = {}
+        for channel, kind in SETTINGS.items():
+            chosen = self._table(kind, raw.get(channel, {}), ("channels", channel)) or kind()
+            read[channel] = chosen
+            if self._env is not None and channel in raw:
+                self._check_channel(channel, chosen)
+        return read
+
+    def _check_channel(self, channel: str, chosen: ChannelSettings) -> None:
+        from channels.registry import settings_faults
+
+        for fault in settings_faults(channel, chosen):
+            self._fault(("channels", channel, fault.key), fault.message, fault.hint)
+
+    def _table(self, kind: type[_S], raw: object, path: Path) -> _S | None:
+        """A Struct from a table; a key at fault keeps its default.
+
+        None where it has none, or where a key that must be there is not; that is told already.
+        """
+        if kind in _SHORT and isinstance(raw, str):
+            raw = {_SHORT[kind]: raw}
+        told = ".".join(part for part in path if isinstance(part, str))
+        described = inspect.type_info(kind)
+        assert isinstance(described, inspect.StructType)
+        fields = {field.encode_name: field for field in described.fields}
+        if not isinstance(raw, dict):
+            self._fault(path, f"{told} is {kind_of(raw)}", f"a table with {', '.join(fields)}")
+            return None
+        for name in raw:
+            if name not in fields:
+                self._fault((*path, name), f"unknown key {told}.{name}", nearest(name, fields))
+        values: dict[str, object] = {}
+        for name, field in fields.items():
+            value = self._field(field, raw.get(name, _MISSING), (*path, name), f"{told}.{name}")
+            if value is not _MISSING:
+                values[field.name] = value
+            elif field.required:
+                return None
+        return kind(**values)
+
+    def _field(self, field: inspect.Field, raw: object, path: Path, told: str) -> object:
+        if raw is _MISSING:
+            if field.required:
+                self._fault(path, f"{told} is missing", _wanted(field.type))
+            return _MISSING
+        try:
+            # Channels know no metadata of ours: there the unit in the name says it.
+            is_ms = field.name.endswith("_ms") and isinstance(field.type, inspect.IntType)
+            value = read_duration_ms(raw) if is_ms else self._value(field.type, raw, path)
+        except Unreadable as error:
+            self._fault(path, f"{told}: {error.message}", error.hint or _wanted(field.type))
+            return _MISSING
+        if value is None:
+            return _MISSING
+        default = {} if field.default_factory is dict else field.default
+        if _extra(field.type, "later") and value != default:
+            self._warn(path, f"{told} {_NOT_BUILT}", "leave it out until it is")
+        return value
+
+    def _value(self, kind: inspect.Type, raw: object, path: Path) -> object:  # noqa: PLR0911 - one a kind
+        match kind:
+            case inspect.Metadata():
+                return self._described(kind, raw, path)
+            case inspect.StructType():
+                return self._table(kind.cls, raw, path)
+            case inspect.UnionType():
+                return self._value(kind.types[0], raw, path)
+            case inspect.VarTupleType():
+                return self._items(kind, raw, path)
+            case inspect.DictType():
+                return self._entries(kind, raw, path)
+            case inspect.StrType() if path[0] == "channels":
+                return read_secret(raw, self._env)
+            case _:
+                return read_simple(kind, raw)
+
+    def _described(self, kind: inspect.Metadata, raw: object, path: Path) -> object:
+        match _extra(kind, "reads"):
+            case "duration":
+                return read_duration_ms(raw)
+            case "size":
+                return read_simple(kind.type, read_size_bytes(raw))
+            case "zone":
+                return read_zone(raw)
+            case "secret":
+                return read_secret(raw, self._env)
+            case _:
+                return self._value(kind.type, raw, path)
+
+    def _items(self, kind: inspect.VarTupleType, raw: object, path: Path) -> tuple[object, ...]:
+        if not isinstance(raw, list):
+            raise Unreadable(f"{kind_of(raw)} is no list", "write it in [ ]")
+        read = []
+        for number, item in enumerate(raw):
+            try:
+                read.append(self._value(kind.item_type, item, (*path, number)))
+            except Unreadable as error:
+                told = ".".join(part for part in path if isinstance(part, str))
+                hint = error.hint or _wanted(kind.item_type)
+                self._fault((*path, number), f"{told}[{number}]: {error.message}", hint)
+        return tuple(item for item in read if item is not None)
+
+    def _entries(self, kind: inspect.DictType, raw: object, path: Path) -> dict[object, object]:
+        if not isinstance(raw, dict):
+            raise Unreadable(f"{kind_of(raw)} is no table", "write it in { }")
+        read = {}
+        for name, item in raw.items():
+            try:
+                key = self._value(kind.key_type, name, path)
+                read[key] = self._value(kind.value_type, item, (*path, name))
+            except Unreadable as error:
+                told = ".".join(str(part) for part in (*path, name))
+                hint = error.hint or _wanted(kind.value_type)
+                self._fault((*path, name), f"{told}: {error.message}", hint)
+        return read
+
+
+def _extra(kind: inspect.Type, name: str) -> object:
+    extra = kind.extra if isinstance(kind, inspect.Metadata) else None
+    return (extra or {}).get(name)
+
+
+def _wanted(kind: inspect.Type) -> str:  # noqa: PLR0911 - one a kind
+    """What a key wants, by its description, else by its kind."""
+    match kind:
+        case inspect.Metadata():
+            told = (kind.extra_json_schema or {}).get("description")
+            return str(told) if told else _wanted(kind.type)
+        case inspect.UnionType():
+            return _wanted(kind.types[0])
+        case inspect.VarTupleType():
+            return f"a list, each {_wanted(kind.item_type)}"
+        case inspect.LiteralType():
+            return f"one of {', '.join(str(value) for value in kind.values)}"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType():
+            return "a whole number"
+        case inspect.FloatType():
+            return "a number"
+        case _:
+            return "text in quotes"

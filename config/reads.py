@@ -1,0 +1,139 @@
+"""How one value of the settings is read: by what it is meant to be, or a reason why not."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import inspect
+
+from config.faults import nearest, shown
+from config.quantities import parse_size_bytes
+from engine.core.durations import DurationError, parse_duration_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENV_PREFIX: Final = "env:"
+
+
+class Unreadable(Exception):  # noqa: N818 - it is told as a fault, with its place
+    """A value that is not what its key wants.
+
+    Attributes:
+        message: What it is.
+        hint: What would be right; empty where the key's own description says it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def kind_of(value: object) -> str:  # noqa: PLR0911 - one a kind
+    """A value as a fault tells it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f"the text {shown(value)}"
+        case int() | float():
+            return f"the number {shown(value)}"
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case None:
+            return "empty"
+        case _:
+            return shown(value)
+
+
+def read_duration_ms(raw: object) -> int:
+    """Milliseconds of a duration."""
+    if not isinstance(raw, str):
+        raise Unreadable(f"{kind_of(raw)} is no duration")
+    try:
+        return parse_duration_ms(raw)
+    except DurationError as error:
+        raise Unreadable(error.message, error.hint) from error
+
+
+def read_size_bytes(raw: object) -> int:
+    """Bytes of a size, or of a plain whole number."""
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return raw
+    if not isinstance(raw, str):
+        raise Unreadable(f"{kind_of(raw)} is no size")
+    try:
+        return parse_size_bytes(raw)
+    except ValueError as error:
+        raise Unreadable(f"{shown(raw)} is no size") from error
+
+
+def read_zone(raw: object) -> str:
+    """The key of a time zone that the zone data knows."""
+    if not isinstance(raw, str):
+        raise Unreadable(f"{kind_of(raw)} is no time zone")
+    try:
+        return ZoneInfo(raw).key
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Unreadable(f"{shown(raw)} is no time zone") from error
+
+
+def read_secret(raw: object, env: Mapping[str, str] | None) -> str:
+    """A text, or what the variable of `env:NAME` holds; empty where `env` is None."""
+    if not isinstance(raw, str):
+        raise Unreadable(f"{kind_of(raw)} is no text")
+    if not raw.startswith(ENV_PREFIX):
+        return raw
+    if env is None:
+        return ""
+    name = raw.removeprefix(ENV_PREFIX)
+    if name not in env:
+        raise Unreadable(
+            f"the environment variable {shown(name)} is not set",
+            f"start with {name}=… in the environment" if name else "write env:NAME",
+        )
+    return env[name]
+
+
+def read_simple(kind: inspect.Type, raw: object) -> object:
+    """A text, number, flag or one of several words, within its bounds."""
+    match kind:
+        case inspect.StrType():
+            _is(isinstance(raw, str) and _text_fits(kind, raw), raw)
+        case inspect.BoolType():
+            _is(isinstance(raw, bool), raw)
+        case inspect.IntType():
+            _is(isinstance(raw, int) and _within(kind, raw), raw)
+        case inspect.FloatType():
+            _is(isinstance(raw, int | float) and _within(kind, raw), raw)
+            return float(str(raw))
+        case inspect.LiteralType():
+            if raw not in kind.values:
+                words = [str(word) for word in kind.values]
+                near = nearest(raw, words) if isinstance(raw, str) else f"one of {words}"
+                raise Unreadable(f"{kind_of(raw)} is not known here", near)
+        case _:
+            raise AssertionError(f"settings of this kind cannot be read: {kind}")
+    return raw
+
+
+def _is(fits: bool, raw: object) -> None:  # noqa: FBT001 - reads as a sentence
+    if not fits:
+        raise Unreadable(f"{kind_of(raw)} does not fit here")
+
+
+def _text_fits(kind: inspect.StrType, raw: str) -> bool:
+    if len(raw) < (kind.min_length or 0):
+        return False
+    return kind.pattern is None or re.search(kind.pattern, raw) is not None
+
+
+def _within(kind: inspect.IntType | inspect.FloatType, raw: float) -> bool:
+    if isinstance(raw, bool) or not abs(raw) < 1 << 63:
+        return False
+    return (kind.ge is None or raw >= kind.ge) and (kind.le is None or raw <= kind.le)

@@ -1,0 +1,115 @@
+"""Every key of a campaign file: what it means, and whether this version has it.
+
+The keys of the campaign language are public interface from the first version on. One that is still
+to be built is refused by name (or, where nothing that is sent would differ, warned of), never
+passed over.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+
+class Key(msgspec.Struct, frozen=True):
+    """One key.
+
+    Attributes:
+        name: As it is written.
+        later: Why it cannot be used yet; empty for a key that this version has.
+        harmless: Whether going without it changes nothing that is sent: then a warning.
+    """
+
+    name: str
+    later: str = ""
+    harmless: bool = False
+
+
+def _keys(*keys: str | Key) -> dict[str, Key]:
+    named = (Key(key) if isinstance(key, str) else key for key in keys)
+    return {key.name: key for key in named}
+
+
+CAMPAIGN: Final = _keys(
+    "campaign",
+    "description",
+    "status",
+    "purpose",
+    "priority",
+    "audience",
+    "enter",
+    "exit",
+    "steps",
+    Key("goal", "goals are not counted; what is sent is the same", harmless=True),
+    Key("holdout", "without it everybody who enters is sent messages"),
+    Key("group", "make one campaign exclude the other with `audience`"),
+)
+"""Keys of a campaign."""
+
+ENTER: Final = _keys(
+    "event",
+    "when",
+    "per",
+    "reentry",
+    "while_active",
+    Key("manual", "campaigns start with an event"),
+    Key("segment", "campaigns start with an event"),
+    Key("backfill", "nobody enters for what already was"),
+)
+"""Keys of `enter`."""
+
+EXIT: Final = _keys("event", Key("when", "leave with `event`, or ask with an `if` step"))
+"""Keys of `exit`."""
+
+STEPS: Final = _keys(
+    "wait",
+    "send",
+    "if",
+    "exit",
+    Key("choose", "nest `if` steps"),
+    Key("split", "everybody takes the same way"),
+    Key("set", "identify sets traits"),
+    Key("emit", "send the event from outside"),
+    Key("repeat", "write the steps out"),
+)
+"""What a step can be; each step has exactly one of these keys."""
+
+STEP_KEYS: Final[dict[str, dict[str, Key]]] = {
+    "wait": _keys("wait", "id"),
+    "send": _keys("send", "template", "else", "expires", "id"),
+    "if": _keys("if", "then", "else", "id"),
+    "exit": _keys("exit", "id"),
+}
+"""The keys of each step that this version has."""
+
+FILES_LATER: Final = {
+    "segments.yaml": "write the condition into `audience`, `when` or `if`",
+    "tracking-plan.yaml": "events are taken as they come",
+}
+"""Files of a shop folder that are still to be built, and what to do until then."""
+
+NAMES: Final = frozenset({"event", "event_name", "user", "now"})
+"""What a condition can name."""
+
+NAMES_LATER: Final = frozenset(
+    {
+        *("cart", "recent", "content", "session", "variant"),
+        *("count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first", "idle"),
+        *("received", "in_segment", "score", "visits"),
+    }
+)
+"""Names and functions of the condition language that are still to be built."""
+
+TEMPLATE_NAMES: Final = frozenset({"user", "event", "event_name", "campaign"})
+"""What a template can name."""
+
+TEMPLATE_NAMES_LATER: Final = frozenset({"cart", "recent", "variant", "content", "links"})
+"""Names of the template language that are still to be built; they render empty."""
+
+STATUSES: Final = ("live", "test", "draft", "paused", "archived")
+PURPOSES: Final = ("marketing", "transactional")
+WHILE_ACTIVE: Final = ("ignore", "restart")
+PRIORITY_MAX: Final = 100
+ID_LENGTH_MAX: Final = 100
+"""Characters in the id of a campaign, a step or an exit reason."""

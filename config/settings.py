@@ -1,0 +1,212 @@
+"""What `hairspring.toml` says: every key with its default and its range.
+
+Attributes end in their unit where the key does not (`body_max` is `body_max_bytes` here). A field's
+metadata says how it is read (`reads`: a duration, a size, …) and whether it is still to be built
+(`later`): such a key parses, and a value other than its default is a warning.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, field
+
+from channels.settings import SETTINGS, ChannelSettings
+from engine.core.plan import Policy
+
+Text: TypeAlias = Annotated[str, Meta(min_length=1, description="text in quotes")]
+Flag: TypeAlias = Annotated[bool, Meta(description="true or false")]
+Count: TypeAlias = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
+CountOrNone: TypeAlias = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
+Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535, description="a port, 0 to 65535")]
+Duration: TypeAlias = Annotated[
+    int, Meta(description='a duration like "30s", "10m" or "7d"', extra={"reads": "duration"})
+]
+Size: TypeAlias = Annotated[
+    int, Meta(ge=1, description='a size like "32 KiB" or "1 MiB"', extra={"reads": "size"})
+]
+Zone: TypeAlias = Annotated[
+    str, Meta(description='an IANA time zone like "Europe/Paris"', extra={"reads": "zone"})
+]
+Address: TypeAlias = Annotated[
+    str, Meta(pattern=r"^https?://[^\s/]+", description="an address that starts with https://")
+]
+Secret: TypeAlias = Annotated[
+    str,
+    Meta(description='text in quotes, or "env:NAME"', extra={"reads": "secret"}),
+]
+ChannelId: TypeAlias = Literal["email", "push", "sms", "in_app", "webhook"]
+Clock: TypeAlias = Annotated[
+    str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description='a time of day like "21:00"')
+]
+Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+LATER: Final = Meta(extra={"later": True})
+"""Marks a key that parses and does nothing yet."""
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """`[shop]`: its name, its time zone (IANA), and where links in messages lead."""
+
+    name: Text = "My shop"
+    timezone: Zone = "UTC"
+    url: Address = "http://localhost:8080"
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """`[server]`: where the process listens, and the limits on what comes in.
+
+    Attributes:
+        admin_port: 0 means the port served plus 1.
+        rate: Events a second and key; 0 is no limit.
+    """
+
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    admin_port: Port = 0
+    admin_host: Text = "127.0.0.1"
+    body_max_bytes: Size = field(default=1 << 20, name="body_max")
+    events_max: Count = 2500
+    event_max_bytes: Size = field(default=32 << 10, name="event_max")
+    rate: CountOrNone = 1000
+
+
+class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that sends events, with a rate of its own and the web origins it may be used from.
+
+    Attributes:
+        rate: Events a second; None: `server.rate`; 0: no limit.
+        origins: None is any.
+    """
+
+    key: Secret
+    rate: CountOrNone | None = None
+    origins: tuple[Address, ...] | None = None
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """`[keys]`: who may send and operate. An empty `admin` or `signing` is made at first start."""
+
+    write: tuple[WriteKey, ...] = (WriteKey(key="demo-write-key"),)
+    trigger: Annotated[tuple[Secret, ...], LATER] = ()
+    admin: Secret = ""
+    signing: Annotated[Secret, LATER] = ""
+
+
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """`[storage]`: the database in the data folder, and what a restart does.
+
+    Attributes:
+        sync: `full` survives a power cut, `normal` may lose the last instants in one.
+        max_replay: Inputs that a restart replays at most.
+        resume_grace_ms: How long what fell due during a downtime waits for clients to send again.
+    """
+
+    file: Text = "hairspring.db"
+    sync: Literal["full", "normal"] = "full"
+    max_replay: Count = 100_000
+    resume_grace_ms: Duration = field(default=30_000, name="resume_grace")
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True):
+    """`[events]`: how late an event may enter somebody, and how long its id is remembered."""
+
+    max_lateness_ms: Duration = field(default=86_400_000, name="max_lateness")
+    dedupe_window_ms: Duration = field(default=86_400_000, name="dedupe_window")
+    dedupe_max: Count = 5_000_000
+    session_gap_ms: Annotated[Duration, LATER] = field(default=1_800_000, name="session_gap")
+    keep_ms: Annotated[Duration, LATER] = field(default=2_592_000_000, name="keep")
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """`[history]`: how many events of one name are kept for a user."""
+
+    max_events: Annotated[Count, LATER] = 1000
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """`[consent]`: channels that need it for marketing, and what silence means there."""
+
+    required: tuple[ChannelId, ...] = ("email", "sms")
+    unknown: Literal["deny", "allow"] = "deny"
+    honor_gpc: Annotated[Flag, LATER] = True
+
+
+class Cap(msgspec.Struct, frozen=True, kw_only=True):
+    """At most `max` messages in any `per`, on one channel or (None) on all."""
+
+    max: Count
+    per_ms: Duration = field(name="per")
+    channel: ChannelId | None = None
+
+
+class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
+    """The user's local time, from (inclusive) to (exclusive); None: every day."""
+
+    from_clock: Clock = field(name="from")
+    to_clock: Clock = field(name="to")
+    days: tuple[Day, ...] | None = None
+
+
+class Guardrails(msgspec.Struct, frozen=True, kw_only=True):
+    """`[guardrails]`: see the campaign language. `enrollments_max`: active ones, a user."""
+
+    caps: Annotated[tuple[Cap, ...], LATER] = ()
+    spacing_ms: Annotated[Duration, LATER] = field(default=0, name="spacing")
+    enrollments_max: Count = 100
+    quiet_hours: Annotated[QuietHours | None, LATER] = None
+
+
+class Testing(msgspec.Struct, frozen=True, kw_only=True):
+    """`[testing]`: who receives campaigns of status `test`, and a staging shop's redirections."""
+
+    users: tuple[Text, ...] = ()
+    redirect_to: Annotated[dict[ChannelId, Text], LATER] = {}
+
+
+def default_channels() -> dict[str, ChannelSettings]:
+    """Each channel with its defaults, by id."""
+    return {channel: kind() for channel, kind in SETTINGS.items()}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All of `hairspring.toml`; made without arguments it is what an empty file means."""
+
+    shop: About = About()
+    server: Server = Server()
+    keys: Keys = Keys()
+    storage: Storage = Storage()
+    events: Events = Events()
+    history: History = History()
+    consent: Consent = Consent()
+    guardrails: Guardrails = Guardrails()
+    testing: Testing = Testing()
+    channels: dict[str, ChannelSettings] = field(default_factory=default_channels)
+
+    def policy(self) -> Policy:
+        """What of it the core decides by."""
+        return Policy(
+            max_lateness_ms=self.events.max_lateness_ms,
+            enrollments_max=self.guardrails.enrollments_max,
+            consent_required=frozenset(self.consent.required),
+            consent_unknown_allows=self.consent.unknown == "allow",
+            testers=frozenset(self.testing.users),
+        )
+
+
+SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
+    "shop": About,
+    "server": Server,
+    "keys": Keys,
+    "storage": Storage,
+    "events": Events,
+    "history": History,
+    "consent": Consent,
+    "guardrails": Guardrails,
+    "testing": Testing,
+}
+"""The Struct of each section, but for `[channels.*]`, whose Structs `channels` owns."""
+
+LATER_SECTIONS: Final = ("catalog", "sinks", "alerts")
+"""Sections that later versions read."""

@@ -1,0 +1,168 @@
+"""One YAML file at hand: its text, where faults go, and its maps key by key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from config.faults import Findings, nearest, shown
+from config.yaml12 import Mapping, Node, Scalar, Sequence
+from engine.core.durations import DurationError, parse_duration_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from config.schema import Key
+
+NOT_BUILT = "is not built yet in this version"
+_W = TypeVar("_W", bound=str)
+
+
+class Source(msgspec.Struct, frozen=True, eq=False):
+    """A file and where what is wrong with it goes.
+
+    Attributes:
+        path: Relative to the shop folder.
+        text: All of it.
+        findings: Takes faults and warnings.
+    """
+
+    path: str
+    text: str
+    findings: Findings
+
+    def fault(self, line: int, message: str, hint: str = "") -> None:
+        """Something that keeps the shop from being loaded."""
+        self.findings.fault(self.path, line, message, hint)
+
+    def warn(self, line: int, message: str, hint: str = "") -> None:
+        """Something that is probably not meant."""
+        self.findings.warn(self.path, line, message, hint)
+
+
+def kind_of(node: Node) -> str:
+    """A node as a fault tells it."""
+    match node:
+        case Mapping():
+            return "a map"
+        case Sequence():
+            return "a list"
+        case Scalar(value=None):
+            return "empty"
+        case Scalar(value=str()):
+            return f"the text {shown(node.text)}"
+        case Scalar(value=bool()):
+            return node.text
+        case _:
+            return f"the number {node.text[:40]}"
+
+
+class Fields:
+    """The keys of one map. Keys that nobody knows, and keys still to be built, are told at once.
+
+    Args:
+        source: The file.
+        node: The map.
+        keys: Those that it can have.
+        prefix: What names the map in faults: `enter.` for the keys of `enter`, else empty.
+    """
+
+    def __init__(self, source: Source, node: Mapping, keys: dict[str, Key], prefix: str) -> None:
+        self.source = source
+        self.node = node
+        self._prefix = prefix
+        for name, line in node.lines.items():
+            key = keys.get(name)
+            if key is None:
+                source.fault(line, f"unknown key {prefix}{shown(name)[1:-1]}", nearest(name, keys))
+            elif key.later:
+                tell = source.warn if key.harmless else source.fault
+                tell(line, f"{prefix}{name} {NOT_BUILT}", key.later)
+
+    def get(self, name: str) -> Node | None:
+        """The value of a key; None where it is not there, or empty."""
+        node = self.node.entries.get(name)
+        return None if isinstance(node, Scalar) and node.value is None else node
+
+    def line(self, name: str) -> int:
+        """The line of a key, else that of the map."""
+        return self.node.lines.get(name, self.node.line)
+
+    def fault(self, name: str, message: str, hint: str = "") -> None:
+        """A fault at a key: `message` follows its name."""
+        self.source.fault(self.line(name), f"{self._prefix}{name} {message}", hint)
+
+    def required(self, name: str, hint: str) -> Node | None:
+        """The value of a key that must be there; its lack is a fault."""
+        node = self.get(name)
+        if node is None:
+            self.fault(name, "is empty" if name in self.node.entries else "is missing", hint)
+        return node
+
+    def text(self, name: str, hint: str = "text") -> str | None:
+        """A text; None where there is none, or none that fits (a fault)."""
+        node = self.get(name)
+        if node is None:
+            if name in self.node.entries:
+                self.fault(name, "is empty", hint)
+            return None
+        if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.strip():
+            return node.value
+        self.fault(name, f"is {kind_of(node)}", hint)
+        return None
+
+    def word(self, name: str, words: Iterable[_W], default: _W) -> _W:
+        """One of several words."""
+        known = list(words)
+        text = self.text(name, f"one of {', '.join(known)}")
+        if text is None:
+            return default
+        for word in known:
+            if word == text:
+                return word
+        self.fault(name, f"is {shown(text)}", nearest(text, known))
+        return default
+
+    def duration_ms(self, name: str) -> int | None:
+        """A duration in milliseconds; None where there is none, or none that fits (a fault)."""
+        text = self.text(name, "write a duration like 30s, 15m, 24h or 7d")
+        if text is None:
+            return None
+        try:
+            return parse_duration_ms(text)
+        except DurationError as error:
+            self.fault(name, f"is wrong: {error.message}", error.hint)
+            return None
+
+    def names(self, name: str, what: str) -> tuple[str, ...]:
+        """A text or a list of texts, each once; none that fits is a fault."""
+        node = self.get(name)
+        if node is None:
+            if name in self.node.entries:
+                self.fault(name, "is empty", f"write {what} or a list of them")
+            return ()
+        read: list[str] = []
+        for item in node.items if isinstance(node, Sequence) else [node]:
+            text = item.value if isinstance(item, Scalar) else None
+            if not isinstance(text, str) or not text.strip():
+                hint = f"write {what} or a list of them"
+                self.source.fault(item.line, f"{self._prefix}{name} is {kind_of(item)}", hint)
+            elif text in read:
+                told = f"{self._prefix}{name} has {shown(text)} twice"
+                self.source.fault(item.line, told, "keep one of them")
+            else:
+                read.append(text)
+        if isinstance(node, Sequence) and not node.items:
+            self.fault(name, "is an empty list", f"name {what}")
+        return tuple(read)
+
+    def map(self, name: str, keys: dict[str, Key], hint: str) -> Fields | None:
+        """The fields of a map within; None where there is none, or it is no map (a fault)."""
+        node = self.get(name)
+        if node is None:
+            return None
+        if not isinstance(node, Mapping):
+            self.fault(name, f"is {kind_of(node)}", hint)
+            return None
+        return Fields(self.source, node, keys, f"{self._prefix}{name}.")
