@@ -36,7 +36,7 @@ def test_every_form_the_shop_may_write_is_read_to_the_millisecond(text: str, ms:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "10", "m", "1.5h", "-1h", "30m1h", "1h1h", "1 h", " 1h", "1h\n", "1H", "5µs", "١s", "VIP"],
+    ["", "10", "m", "1.5h", "-1h", "30m1h", "1h1h", "1 h", " 1h", "1h\n", "1H", "5us", "\u0661s"],
 )
 def test_what_is_no_duration_is_refused_with_the_right_form(text: str) -> None:
     with pytest.raises(DurationError) as raised:

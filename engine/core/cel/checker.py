@@ -9,8 +9,8 @@ import msgspec
 
 from engine.core.cel import checked as to
 from engine.core.cel.checked import Checked, Kind
-from engine.core.cel.errors import CelCheckError, check_error
-from engine.core.cel.functions import FUNCTIONS, Function
+from engine.core.cel.errors import CelCheckError, CelError, check_error
+from engine.core.cel.functions import FUNCTIONS, Function, matches
 from engine.core.cel.limits import HEIGHT_MAX
 from engine.core.cel.overloads import result_of
 from engine.core.cel.tree import Call, ListOf, Literal, MapOf, Name, Operation, Select, Tree
@@ -194,7 +194,8 @@ class _Checker:
         self._arity(tree, function.arity)
         arguments = tuple(map(self.checked, given))
         self._fitting(tree, function, arguments)
-        return to.Apply(tree.at, function.implementation.__name__, arguments, function.kind)
+        self._possible(function, arguments)
+        return to.Apply(tree.at, tree.function, arguments, function.kind)
 
     def _fitting(self, tree: Call, function: Function, arguments: tuple[Checked, ...]) -> None:
         for argument, kinds in zip(arguments, function.accepts, strict=False):
@@ -203,6 +204,21 @@ class _Checker:
                     argument.at,
                     f"no such overload: {tree.function}() of a value of type {argument.kind.value}",
                 )
+
+    def _possible(self, function: Function, arguments: tuple[Checked, ...]) -> None:
+        """A call on constants alone, or with a constant pattern, is tried now."""
+        constants = [each for each in arguments if isinstance(each, to.Constant)]
+        if not constants:
+            return
+        given = [each.value for each in constants]
+        if len(constants) < len(arguments):
+            if function.implementation is not matches or arguments[1] is not constants[0]:
+                return
+            given = ["", constants[0].value]
+        try:
+            function.implementation(*given)
+        except CelError as error:
+            raise self._fault(constants[-1].at, error.message, hint=error.hint) from error
 
     def _unknown_function(self, tree: Call) -> Checked:
         if self._scope is None:

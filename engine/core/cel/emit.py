@@ -60,6 +60,7 @@ _MACROS: dict[str, Callable[..., bool | list[Value]]] = {
 
 BINDINGS = "bindings"
 _WORK = "work"
+_FUNCTION = "function_"
 
 
 def unbound(name: str) -> Value:
@@ -79,13 +80,13 @@ _CALLABLE: tuple[Callable[..., Value], ...] = (
     values.has,
     values.variable,
     unbound,
-    *(function.implementation for function in FUNCTIONS.values()),
 )
 
 _NAMESPACE: dict[str, Value] = {
     "__builtins__": {},
     "Work": absorbing.Work,
     "TypeValue": TypeValue,
+    **{_FUNCTION + key: function.implementation for (key, _), function in FUNCTIONS.items()},
     **{each.__name__: each for each in (bool, dict, float, list, str)},
     **{function.__name__: function for function in _CALLABLE},
 }
@@ -172,7 +173,7 @@ class CarefulCode:
                 return call(values.entries_of, *pairs)
             case Apply(_, function, arguments):
                 given = [self.expression(argument) for argument in arguments]
-                return ast.Call(name(function), given, [])
+                return ast.Call(name(_FUNCTION + function), given, [])
             case _:
                 assert_never(tree)
 

@@ -1,0 +1,172 @@
+"""Whether a regular expression is found in a text, in time linear in the text.
+
+The tree becomes a nondeterministic automaton (Thompson 1968), its state sets are walked at once and
+each step remembered, so that a text of n characters takes n steps, each at worst as long as the
+pattern has states. No pattern can make it slower, which is why Python's own `re`, whose time can
+be exponential, is not used.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import assert_never
+
+from engine.core.cel.errors import CelError
+from engine.core.cel.limits import PATTERN_STATES_MAX, SUBJECT_LENGTH_MAX
+from engine.core.cel.pattern import (
+    Alternatives,
+    Boundary,
+    Chars,
+    PatternError,
+    Repeat,
+    Sequence,
+    Shape,
+    parse_pattern,
+)
+
+_STEPS_KEPT_MAX = 20_000
+_PATTERNS_KEPT_MAX = 64
+_END = ""
+_WORD = Chars(((48, 57), (65, 90), (95, 95), (97, 122)))
+
+State = Chars | Boundary | None
+"""What must be there to go on; None for a state that only leads to others."""
+
+Step = tuple[frozenset[int], str, str]
+"""The states before a character, the character before it, and it; none at either end."""
+
+
+class Automaton:
+    """A regular expression, ready to be asked.
+
+    States are numbered; `_next` holds where each leads. State 0 is the match.
+    """
+
+    __slots__ = ("_first", "_next", "_states", "_steps", "_weight")
+
+    def __init__(self, pattern: Shape) -> None:
+        self._states: list[State] = [None]
+        self._next: list[list[int]] = [[]]
+        self._first = self._before(pattern, 0)
+        self._steps: dict[Step, frozenset[int] | None] = {}
+        self._weight = 0
+
+    def _add(self, state: State, following: list[int]) -> int:
+        if len(self._states) >= PATTERN_STATES_MAX:
+            raise PatternError(f"has more than {PATTERN_STATES_MAX} states")
+        self._states.append(state)
+        self._next.append(following)
+        return len(self._states) - 1
+
+    def _before(self, shape: Shape, then: int) -> int:
+        """The state from which the shape leads to the state `then`."""
+        match shape:
+            case Chars() | Boundary():
+                return self._add(shape, [then])
+            case Sequence(parts):
+                for part in reversed(parts):
+                    then = self._before(part, then)
+                return then
+            case Alternatives(parts):
+                return self._add(None, [self._before(part, then) for part in parts])
+            case Repeat(part, least, most):
+                return self._before_repeated(part, least, most, then)
+            case _:
+                assert_never(shape)
+
+    def _before_repeated(self, part: Shape, least: int, most: int | None, then: int) -> int:
+        if most is None:
+            again = self._add(None, [then])
+            self._next[again].append(self._before(part, again))
+            then = again
+        else:
+            end = then
+            for _ in range(most - least):
+                then = self._add(None, [end, self._before(part, then)])
+        for _ in range(least):
+            then = self._before(part, then)
+        return then
+
+    def found_in(self, text: str) -> bool:
+        """Whether any part of the text is what the pattern says. O(length) steps of O(states)."""
+        states: frozenset[int] = frozenset()
+        before = _END
+        for char in (*text, _END):
+            step = states, before, char
+            if step in self._steps:
+                following = self._steps[step]
+            else:
+                following = self._step(states, before, char)
+                self._keep(step, following)
+            if following is None:
+                return True
+            states, before = following, char
+        return False
+
+    def _keep(self, step: Step, following: frozenset[int] | None) -> None:
+        """Remember a step, and forget all of them where they have become too much."""
+        self._weight += 1 + len(following or ())
+        if self._weight > _STEPS_KEPT_MAX:
+            self._steps.clear()
+            self._weight = 0
+        self._steps[step] = following
+
+    def _step(self, states: frozenset[int], before: str, char: str) -> frozenset[int] | None:
+        """The states behind `char`; None where there is a match before it."""
+        reached: set[int] = set()
+        waiting = [self._first, *states]
+        following: set[int] = set()
+        while waiting:
+            number = waiting.pop()
+            if number in reached:
+                continue
+            reached.add(number)
+            match self._states[number]:
+                case Chars() as chars:
+                    if char and chars.has(char):
+                        following.update(self._next[number])
+                case Boundary(what):
+                    if _is_boundary(what, before, char):
+                        waiting.extend(self._next[number])
+                case None:
+                    waiting.extend(self._next[number])
+        return None if 0 in reached else frozenset(following)
+
+
+def _is_boundary(what: str, before: str, after: str) -> bool:
+    match what:
+        case "A":
+            return before == _END
+        case "z":
+            return after == _END
+        case "^":
+            return before in {_END, "\n"}
+        case "$":
+            return after in {_END, "\n"}
+        case _:
+            is_word = [bool(char) and _WORD.has(char) for char in (before, after)]
+            return (is_word[0] is not is_word[1]) is (what == "b")
+
+
+@lru_cache(maxsize=_PATTERNS_KEPT_MAX)
+def automaton_of(pattern: str) -> Automaton:
+    """The automaton of a regular expression.
+
+    Raises:
+        PatternError: It is none, or exceeds a limit.
+    """
+    return Automaton(parse_pattern(pattern))
+
+
+def found(pattern: str, text: str) -> bool:
+    """Whether a regular expression is found in a text.
+
+    Raises:
+        CelError: It is none, or it or the text exceeds a limit.
+    """
+    if len(text) > SUBJECT_LENGTH_MAX:
+        raise CelError(f"a text to match has at most {SUBJECT_LENGTH_MAX} characters")
+    try:
+        return automaton_of(pattern).found_in(text)
+    except PatternError as error:
+        raise CelError(f"not a regular expression: {error}") from error
