@@ -3,6 +3,39 @@
 `load_folder` reads a folder, `load_shop` takes the same files from memory (an engine journals the
 files of a plan and loads them again from there). Both give a `Shop` or raise `ShopInvalid`. The
 way is: text to located values (`yaml12`, `tomlplaces`), those to settings (`reading`, `settings`)
-and campaigns (`campaigns`, `steps`, `conditions`), and what was found wrong on the way to a
+and campaigns (`compile`, `steps`, `conditions`), and what was found wrong on the way to a
 `Findings`, so that nobody mends one fault to meet the next.
 """
+
+from __future__ import annotations
+
+from config.faults import Fault, ShopInvalid
+from config.folder import read_folder
+from config.loader import (
+    ContentInvalid,
+    Shop,
+    decode_content,
+    encode_content,
+    load_folder,
+    load_shop,
+    plan_id_of,
+)
+from config.settings import Settings, WriteKey
+from config.starter import DEMO_SHOP, write_starter
+
+__all__ = [
+    "DEMO_SHOP",
+    "ContentInvalid",
+    "Fault",
+    "Settings",
+    "Shop",
+    "ShopInvalid",
+    "WriteKey",
+    "decode_content",
+    "encode_content",
+    "load_folder",
+    "load_shop",
+    "plan_id_of",
+    "read_folder",
+    "write_starter",
+]

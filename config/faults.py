@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import msgspec
+from typing_extensions import override
 
 from engine.errors import HairspringError
 
@@ -17,7 +18,7 @@ FAULTS_MAX = 200
 
 
 class Fault(msgspec.Struct, frozen=True, order=True):
-    """One thing that is wrong, or worth a warning.
+    """One thing that is wrong, or worth a warning; its text is `file:line: wrong; right`.
 
     Attributes:
         path: The file, relative to the shop folder, with `/`.
@@ -31,9 +32,8 @@ class Fault(msgspec.Struct, frozen=True, order=True):
     message: str
     hint: str = ""
 
-    @property
-    def text(self) -> str:
-        """`file:line: what is wrong; what would be right`."""
+    @override
+    def __str__(self) -> str:
         told = f"{self.path}:{self.line}: {self.message}"
         return f"{told}; {self.hint}" if self.hint else told
 
@@ -52,7 +52,7 @@ class ShopInvalid(HairspringError):  # noqa: N818 - the public name, as `shop.in
         assert faults
         self.faults = list(faults)
         self.warnings = list(warnings)
-        lines = [fault.text for fault in self.faults[:FAULTS_MAX]]
+        lines = [str(fault) for fault in self.faults[:FAULTS_MAX]]
         if len(self.faults) > FAULTS_MAX:
             lines.append(f"and {len(self.faults) - FAULTS_MAX} more")
         super().__init__("\n".join(lines), hint="hairspring check SHOP lists every fault")

@@ -7,6 +7,7 @@ in it, never what the variable held.
 
 from __future__ import annotations
 
+import os
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -98,7 +99,7 @@ def plan_id_of(content: bytes) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-def load_folder(path: Path, *, env: Mapping[str, str] | None) -> Shop:
+def load_folder(path: Path, *, env: Mapping[str, str] | None = os.environ) -> Shop:
     """The shop in a folder; see `load_shop`. What cannot be read is told with all other faults.
 
     Raises:

@@ -170,8 +170,9 @@ class _Reader:
         if value is None:
             return _MISSING
         default = {} if field.default_factory is dict else field.default
-        if _extra(field.type, "later") and value != default:
-            self._warn(path, f"{told} {_NOT_BUILT}", "leave it out until it is")
+        later = _extra(field.type, "later")
+        if later and value != default:
+            self._warn(path, f"{told} {_NOT_BUILT}", str(later))
         return value
 
     def _value(self, kind: inspect.Type, raw: object, path: Path) -> object:  # noqa: PLR0911 - one a kind

@@ -42,8 +42,10 @@ Clock: TypeAlias = Annotated[
 ]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
-LATER: Final = Meta(extra={"later": True})
-"""Marks a key that parses and does nothing yet."""
+LATER: Final = Meta(extra={"later": "leave it out until it is"})
+"""Marks a key that parses and does nothing yet, and says what to do about it."""
+
+LATER_REDIRECT: Final = Meta(extra={"later": "messages go to the users' own addresses"})
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +164,7 @@ class Testing(msgspec.Struct, frozen=True, kw_only=True):
     """`[testing]`: who receives campaigns of status `test`, and a staging shop's redirections."""
 
     users: tuple[Text, ...] = ()
-    redirect_to: Annotated[dict[ChannelId, Text], LATER] = {}
+    redirect_to: Annotated[dict[ChannelId, Text], LATER_REDIRECT] = {}
 
 
 def default_channels() -> dict[str, ChannelSettings]:

@@ -1,0 +1,46 @@
+"""The shop that comes with the package: run by the demo, copied by `init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from config.folder import read_folder
+from engine.errors import HairspringError
+
+DEMO_SHOP: Final = Path(__file__).with_name("demo_shop")
+"""The folder of the demo shop; read it, write nothing into it."""
+
+_IGNORED: Final = "# State and outbox of the running process; no part of the shop.\ndata/\n"
+
+
+class FolderTaken(HairspringError):  # noqa: N818 - as ShopInvalid
+    """A folder that a shop cannot be written to."""
+
+    code = "shop.taken"
+
+
+def write_starter(folder: Path) -> list[Path]:
+    """Write a commented shop to start from; the files written, in order of path.
+
+    Args:
+        folder: Not there yet, or empty; folders above it are made.
+
+    Raises:
+        FolderTaken: It holds something already, is a file, or cannot be written.
+    """
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise FolderTaken(
+                f"{folder} is not empty", hint="name a folder that does not exist yet"
+            )
+        written = []
+        for name, text in {".gitignore": _IGNORED, **read_folder(DEMO_SHOP)}.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+            written.append(file)
+    except OSError as error:
+        told = f"{folder} cannot be written: {error.strerror}"
+        raise FolderTaken(told, hint="name a folder that we may write to") from error
+    return written
