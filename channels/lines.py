@@ -107,7 +107,7 @@ def _tail_ids(path: Path) -> list[str]:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TAIL_BYTES_MAX))
-            whole, _, _ = file.read().rpartition(b"\n")
+            whole, _, _ = file.read(TAIL_BYTES_MAX).rpartition(b"\n")
     except FileNotFoundError:
         return []
     read = (_read(line) for line in whole.split(b"\n"))  # the first may be cut: it does not read
