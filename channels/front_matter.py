@@ -7,6 +7,7 @@ since a value is a Liquid text that is rendered before anything reads it.
 from __future__ import annotations
 
 from difflib import get_close_matches
+from io import StringIO
 from typing import Final
 
 import msgspec
@@ -78,7 +79,7 @@ def split_front_matter(channel: str, text: str, path: str) -> Split:
         TemplateFault: No end of the front matter, no YAML, a key that the channel does not know or
             that is there twice, a value that is no text.
     """
-    lines = text.removeprefix("\ufeff").splitlines(keepends=True)
+    lines = StringIO(text.removeprefix("\ufeff"), newline="\n").readlines()
     if not lines or lines[0].rstrip() != _FENCE:
         return Split(front={}, body="".join(lines), body_line=1)
     for end, line in enumerate(lines[1:], start=1):

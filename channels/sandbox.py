@@ -7,12 +7,13 @@ does not meter (`replace: ''` squares its input), so every filter here is fenced
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 
 import msgspec
 from liquid import BoundTemplate, Environment, RenderContext
 from liquid.exceptions import FilterArgumentError, ResourceLimitError, UndefinedError
 from liquid.filter import liquid_filter, with_context
+from liquid.output import LimitedStringIO
 from liquid.undefined import UNDEFINED, Undefined
 from liquid.utils import ReadOnlyChainMap
 from typing_extensions import override
@@ -97,7 +98,10 @@ class CountedUndefined(Undefined):
 
 
 class SandboxContext(RenderContext):
-    """A rendering's scope, without the clock that Liquid's own `now` and `today` read."""
+    """A rendering's scope, without the clock that Liquid's own `now` and `today` read.
+
+    Its buffers keep line ends as they are: python-liquid's turn CRLF into LF.
+    """
 
     __slots__ = ("missing", "now_at_ms")
 
@@ -116,6 +120,11 @@ class SandboxContext(RenderContext):
             found.missing = self.missing
         return found
 
+    @override
+    def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
+        used = buf.size if isinstance(buf, LimitedStringIO) else 0
+        return LimitedStringIO(OUTPUT_BYTES_MAX - used, newline="")
+
 
 class SandboxTemplate(BoundTemplate):
     """A parsed text that renders in a `SandboxContext`."""
@@ -132,7 +141,7 @@ class SandboxTemplate(BoundTemplate):
         inside = SandboxContext(self, globals=self.make_globals(scope))
         inside.missing = missing
         inside.now_at_ms = now_at_ms
-        buffer = self._get_buffer()
+        buffer = inside.get_buffer()
         self.render_with_context(inside, buffer)
         return buffer.getvalue()
 
