@@ -36,7 +36,7 @@ _UNITS_NS = {
     "us": 1_000,
     "ns": 1,
 }
-_DURATION_PART = r"(\d{1,15})?(?:\.(\d{0,15}))?(?<=[\d.])(ms|us|ns|[wdhms])"
+_DURATION_PART = r"(?=\.?\d)(\d{1,15})?(?:\.(\d{0,15}))?(ms|us|ns|[wdhms])"
 _DURATION = re.compile(rf"([+-]?)((?:{_DURATION_PART})+)", re.ASCII)
 _PART = re.compile(_DURATION_PART, re.ASCII)
 _DURATION_LENGTH_MAX = 128

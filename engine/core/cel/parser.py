@@ -39,7 +39,7 @@ class _Parser:
         self._text = text
         self._tokens = tokens_of(text)
         self._next = 0
-        self._nesting = 0
+        self._nesting = -1  # the whole is no nesting
 
     def whole(self) -> Tree:
         tree = self._expression()
