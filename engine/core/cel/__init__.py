@@ -8,7 +8,13 @@ and then the function made by `emit`, from the exact operators of `values` and t
 
 The language is CEL as https://github.com/google/cel-spec defines it, without messages, bytes and
 unsigned integers, and with two extensions: numbers mix across int and double (`1 + 2.0` is `3.0`),
-and a duration compares with a duration string (`since("Cart Viewed") >= "30m"`).
+and a duration compares with a duration string (`since("Cart Viewed") >= "30m"`), which `duration()`
+takes with days and weeks too. Timestamps and durations are held to the microsecond.
+
+    >>> compile('user.segment == "VIP" && cart.value > 500.0').truth(
+    ...     {"user": {"segment": "VIP"}, "cart": {"value": 620}}
+    ... )
+    True
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ class Program:
         """The value for these bindings.
 
         Values in and out are bool, int, float, str, None, list, dict, `datetime` (aware) and
-        `timedelta`, exactly these classes; a type is a `TypeValue`. They are not copied.
+        `timedelta`, exactly these classes; a type is a `TypeValue`. They are not copied. An int
+        past 64 bits in the bindings compares by value, but what is computed with it must fit.
 
         Raises:
             CelError: The evaluation ended in an error.
@@ -81,7 +82,8 @@ class Program:
         try:
             return self._careful(bindings)
         except CelError as error:
-            # Kept values must not hold on to the frames and bindings of the evaluation.
+            # A kept error must not hold on to the frames and bindings of the evaluation.
+            error.__cause__ = error.__context__ = None
             return error.with_traceback(None)
         except RecursionError:
             return CelError("the data nest too deep")

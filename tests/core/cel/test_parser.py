@@ -116,5 +116,22 @@ def test_a_chain_too_high_is_refused(text: str) -> None:
 def test_a_wide_condition_is_no_deep_one() -> None:
     text = " || ".join(f"x == {number}" for number in range(2, 1000))
     assert cel.compile(text).truth({"x": 999}) is True
-    nested = "(" * 32
-    assert cel.compile(nested + "1" + ")" * 32).evaluate({}) == 1
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "times"),
+    [
+        ("(", ")", 32),
+        ("(f || t && 1 <= 2 + 3 * size([", "]) && t)", 10),
+        ("[1].all(e, ", ")", 32),
+        ("{1: [", "][0]}[1]", 16),
+        ("(t ? ", " : f)", 32),
+        ("!(!(", "))", 16),
+    ],
+)
+def test_the_deepest_nesting_allowed_compiles_and_evaluates(
+    opening: str, closing: str, times: int
+) -> None:
+    program = cel.compile(opening * times + "t" + closing * times)
+    assert program.truth({"t": True, "f": False}) is True
+    assert isinstance(program.truth({"f": False}), cel.CelError)

@@ -45,6 +45,10 @@ def test_an_error_as_a_value_holds_on_to_no_frames() -> None:
     error = cel.compile("event.price > 1").truth({"event": {}})
     assert isinstance(error, cel.CelError)
     assert error.__traceback__ is None
+    assert error.__context__ is None
+    unbound = cel.compile("event.price > 1").truth({})
+    assert isinstance(unbound, cel.CelError)
+    assert unbound.__context__ is None
 
 
 @pytest.mark.parametrize(
