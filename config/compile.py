@@ -77,7 +77,7 @@ def compile_campaign(
     )
     if campaign_id is None or entry is None:
         return None
-    _warn_of(fields, campaign, sends=program.sends)
+    _warn_of(fields, campaign, silent=bool(program.steps) and not program.sends)
     return campaign, fields.line("campaign")
 
 
@@ -155,9 +155,9 @@ def _wants_event(steps: Iterable[Step], templates: MappingOf[tuple[str, str], st
     return False
 
 
-def _warn_of(fields: Fields, campaign: Campaign, *, sends: bool) -> None:
+def _warn_of(fields: Fields, campaign: Campaign, *, silent: bool) -> None:
     line = fields.line("campaign")
-    if not sends:
+    if silent:
         fields.source.warn(line, f"{campaign.id} can send nothing", "add a `send` step")
     for when, name in ((campaign.audience, "audience"), (campaign.entry.when, "enter.when")):
         if when is not None and not when.names:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from config.schema import NAMES, NAMES_LATER
 from config.source import NOT_BUILT, Fields, kind_of
 from config.yaml12 import Scalar, place_within
 from engine.core.cel import CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
-
-if TYPE_CHECKING:
-    from config.source import Source
 
 _SCOPE: Final = Scope(variables=NAMES)
 _UNKNOWN: Final = re.compile(r"unknown (?:name|function) '?([A-Za-z_]+)")
@@ -42,7 +39,7 @@ def _program(fields: Fields, name: str, kinds: tuple[Kind, ...], wanted: str) ->
     try:
         program = compile_cel(node.text, _SCOPE)
     except CelTextError as error:
-        _tell(fields.source, name, node, error)
+        _tell(fields, name, node, error)
         return None
     if program.kind not in kinds:
         fields.fault(name, f"gives a value of type {program.kind.value}", wanted)
@@ -50,12 +47,12 @@ def _program(fields: Fields, name: str, kinds: tuple[Kind, ...], wanted: str) ->
     return program
 
 
-def _tell(source: Source, name: str, node: Scalar, error: CelTextError) -> None:
+def _tell(fields: Fields, name: str, node: Scalar, error: CelTextError) -> None:
     lines = node.text.split("\n")
     offset = sum(len(line) + 1 for line in lines[: error.line - 1]) + error.column - 1
-    line, column = place_within(source.text, node, offset)
+    line, column = place_within(fields.source.text, node, offset)
     message, hint = error.message, error.hint
     found = _UNKNOWN.match(message)
     if found and found[1] in NAMES_LATER:
         message, hint = f"{found[1]} {NOT_BUILT}", f"known here: {', '.join(sorted(NAMES))}"
-    source.fault(line, f"{name}, column {column}: {message}", hint)
+    fields.source.fault(line, f"{fields.prefix}{name}, column {column}: {message}", hint)

@@ -151,8 +151,8 @@ class _Reader:
             value = self._field(field, raw.get(name, _MISSING), (*path, name), f"{told}.{name}")
             if value is not _MISSING:
                 values[field.name] = value
-            elif field.required:
-                return None
+        if any(field.required and field.name not in values for field in fields.values()):
+            return None
         return kind(**values)
 
     def _field(self, field: inspect.Field, raw: object, path: Path, told: str) -> object:

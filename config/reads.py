@@ -86,7 +86,7 @@ def read_zone(raw: object) -> str:
 def read_secret(raw: object, env: Mapping[str, str] | None) -> str:
     """A text, or what the variable of `env:NAME` holds; empty where `env` is None."""
     if not isinstance(raw, str):
-        raise Unreadable(f"{kind_of(raw)} is no text")
+        raise Unreadable("it is no text")  # and what it is may be the secret
     if not raw.startswith(ENV_PREFIX):
         return raw
     if env is None:

@@ -15,7 +15,7 @@ from msgspec import Meta, field
 from channels.settings import SETTINGS, ChannelSettings
 from engine.core.plan import Policy
 
-Text: TypeAlias = Annotated[str, Meta(min_length=1, description="text in quotes")]
+Text: TypeAlias = Annotated[str, Meta(min_length=1, description="text in quotes, not empty")]
 Flag: TypeAlias = Annotated[bool, Meta(description="true or false")]
 Count: TypeAlias = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
 CountOrNone: TypeAlias = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
@@ -30,7 +30,10 @@ Zone: TypeAlias = Annotated[
     str, Meta(description='an IANA time zone like "Europe/Paris"', extra={"reads": "zone"})
 ]
 Address: TypeAlias = Annotated[
-    str, Meta(pattern=r"^https?://[^\s/]+", description="an address that starts with https://")
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/]+", description="an address that starts with https:// or http://"
+    ),
 ]
 Secret: TypeAlias = Annotated[
     str,

@@ -71,7 +71,7 @@ class Fields:
     def __init__(self, source: Source, node: Mapping, keys: dict[str, Key], prefix: str) -> None:
         self.source = source
         self.node = node
-        self._prefix = prefix
+        self.prefix = prefix
         for name, line in node.lines.items():
             key = keys.get(name)
             if key is None:
@@ -91,7 +91,7 @@ class Fields:
 
     def fault(self, name: str, message: str, hint: str = "") -> None:
         """A fault at a key: `message` follows its name."""
-        self.source.fault(self.line(name), f"{self._prefix}{name} {message}", hint)
+        self.source.fault(self.line(name), f"{self.prefix}{name} {message}", hint)
 
     def required(self, name: str, hint: str) -> Node | None:
         """The value of a key that must be there; its lack is a fault."""
@@ -100,7 +100,9 @@ class Fields:
             self.fault(name, "is empty" if name in self.node.entries else "is missing", hint)
         return node
 
-    def text(self, name: str, hint: str = "text") -> str | None:
+    def text(
+        self, name: str, hint: str = "write a text, in quotes if it is a number or has : or #"
+    ) -> str | None:
         """A text; None where there is none, or none that fits (a fault)."""
         node = self.get(name)
         if node is None:
@@ -147,9 +149,9 @@ class Fields:
             text = item.value if isinstance(item, Scalar) else None
             if not isinstance(text, str) or not text.strip():
                 hint = f"write {what} or a list of them"
-                self.source.fault(item.line, f"{self._prefix}{name} is {kind_of(item)}", hint)
+                self.source.fault(item.line, f"{self.prefix}{name} is {kind_of(item)}", hint)
             elif text in read:
-                told = f"{self._prefix}{name} has {shown(text)} twice"
+                told = f"{self.prefix}{name} has {shown(text)} twice"
                 self.source.fault(item.line, told, "keep one of them")
             else:
                 read.append(text)
@@ -165,4 +167,4 @@ class Fields:
         if not isinstance(node, Mapping):
             self.fault(name, f"is {kind_of(node)}", hint)
             return None
-        return Fields(self.source, node, keys, f"{self._prefix}{name}.")
+        return Fields(self.source, node, keys, f"{self.prefix}{name}.")

@@ -114,9 +114,10 @@ class Program:
             return None
         found = [name for name in STEPS if name in node.entries]
         if not found:
-            first = next(iter(node.entries), "")
-            near = nearest(first, STEPS) if first else ""
-            self._source.fault(node.line, f"{path} is no step: {shown(first)}", near or _STEP_HINT)
+            first = next(iter(node.entries), None)
+            told = f"{path} is no step" if first is None else f"{path} is no step: {shown(first)}"
+            hint = _STEP_HINT if first is None else nearest(first, STEPS)
+            self._source.fault(node.line, told, hint)
             return None
         if len(found) > 1:
             told = f"{path} is several steps at once: {', '.join(found)}"

@@ -276,19 +276,19 @@ def place_within(text: str, scalar: Scalar, offset: int) -> tuple[int, int]:
     Walks value and source side by side: runs of white space match each other (folding,
     indentation), and an escape in the source stands for one character. O(scalar's length).
     """
-    value = str(scalar.value)
+    value = scalar.text
+    escape = _ESCAPE.get(text[scalar.index : scalar.index + 1])
     at = _content_start(text, scalar.index)
-    quote = text[scalar.index : scalar.index + 1]
     done = 0
-    while done < offset and done < len(value) and at < len(text):
-        if value[done].isspace():
+    while done < min(offset, len(value)) and at < len(text):
+        if text[at] == escape:
+            at += 2
             done += 1
-            while at < len(text) and text[at].isspace():
-                at += 1
-            while done < min(offset, len(value)) and value[done].isspace():
-                done += 1
+        elif value[done].isspace():
+            at = _behind_space(text, at)
+            done = min(offset, _behind_space(value, done))
         else:
-            at += 2 if text[at] == _ESCAPE.get(quote) else 1
+            at += 1
             done += 1
     breaks = [match.end() for match in re.finditer("\n", text)]
     row = bisect_right(breaks, at)
@@ -300,8 +300,11 @@ def _content_start(text: str, index: int) -> int:
     if first in {"'", '"'}:
         return index + 1
     if first in {"|", ">"}:
-        at = text.find("\n", index) + 1
-        while at < len(text) and text[at].isspace():
-            at += 1
-        return at
+        return _behind_space(text, text.find("\n", index) + 1)
     return index
+
+
+def _behind_space(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at

@@ -1,0 +1,72 @@
+"""Golden scripts: the files of a shop above, every fault and warning that they have below.
+
+A shop in a script has an empty `hairspring.toml` and a template `hello` for email unless it says
+otherwise. Run as a program (`PYTHONPATH=. python tests/config/test_faults.py`), this file writes
+the answers into the scripts; read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config import ShopInvalid, load_shop
+
+GOLDEN = Path(__file__).parent / "golden"
+BASE = {"hairspring.toml": "", "templates/hello.email.liquid": "---\nsubject: Hi\n---\n<p>Hi</p>\n"}
+ENV = {"HOME": "/"}
+
+
+def sections(text: str, mark: str) -> list[tuple[str, str]]:
+    """Name and text of each part of a script that begins with a line `mark name`."""
+    parts = ("\n" + text).split(f"\n{mark} ")
+    return [(name, body) for name, _, body in (part.partition("\n") for part in parts[1:])]
+
+
+CASES = [
+    (path.stem, title, body)
+    for path in sorted(GOLDEN.glob("*.txt"))
+    for title, body in sections(path.read_text(), "##")
+]
+
+
+def answer(body: str) -> str:
+    files = dict(BASE)
+    for name, text in sections(body, "@@"):
+        if name.startswith("drop "):
+            del files[name.removeprefix("drop ")]
+        elif name != "expect":
+            files[name] = text + "\n"
+    try:
+        return "".join(f"warning {warning}\n" for warning in load_shop(files, env=ENV).warnings)
+    except ShopInvalid as invalid:
+        faults = [f"{fault}\n" for fault in invalid.faults]
+        return "".join([*faults, *(f"warning {warning}\n" for warning in invalid.warnings)])
+
+
+@pytest.mark.parametrize(
+    ("title", "body"), [case[1:] for case in CASES], ids=[f"{c[0]}: {c[1]}" for c in CASES]
+)
+def test_a_shop_is_told_every_fault_it_has(title: str, body: str) -> None:
+    expected = dict(sections(body, "@@"))["expect"].strip()
+    assert title
+    assert answer(body).strip() == expected
+
+
+def test_a_script_says_each_case_once() -> None:
+    titles = [case[:2] for case in CASES]
+    assert len(set(titles)) == len(titles) > 30
+
+
+def rewrite() -> None:
+    for path in sorted(GOLDEN.glob("*.txt")):
+        told = []
+        for title, body in sections(path.read_text(), "##"):
+            head = body[: body.index("@@ expect\n") if "@@ expect\n" in body else -len("@@ expect")]
+            told.append(f"## {title}\n{head}@@ expect\n{answer(body)}")
+        path.write_text("\n".join(told))
+
+
+if __name__ == "__main__":
+    rewrite()
