@@ -1,0 +1,292 @@
+"""One event as a client says it, in Segment's form or the native one, to an input of the core.
+
+Whoever reads such items (the HTTP server, recorded files in virtual time) shares this: what an item
+may say, which instant it happened at, and what is wrong with one that cannot be taken.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+import msgspec
+
+from engine.core.inputs import EMPTY, EventReceived, UserIdentified
+from engine.core.instants import parse_instant_ms
+from engine.errors import HairspringError
+
+PAGE_VIEWED = "Page Viewed"
+SCREEN_VIEWED = "Screen Viewed"
+
+TEXT_LENGTH_MAX = 1_000
+"""Characters of a user id, an event name or a message id."""
+
+DEPTH_MAX = 100
+"""How deep properties and traits may nest."""
+
+Instant: TypeAlias = str | int | float | None
+Id: TypeAlias = str | int | None
+
+_ESCAPES = re.compile(
+    rb"\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|u)"
+)
+"""Escapes of a JSON text, left to right; the group is half a surrogate pair."""
+
+_ABSENT = msgspec.Raw(b"")
+_NULL = b"null"
+_BRACKETS = (b"{", b"[")
+
+
+class ItemInvalid(HairspringError):  # noqa: N818 - the item is; nothing else failed
+    """An item that cannot be taken.
+
+    Attributes:
+        path: Where in it the fault lies, as `$.timestamp`; `$` is the item itself.
+    """
+
+    code = "item.invalid"
+
+    def __init__(self, message: str, *, path: str = "$", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+    @property
+    def text(self) -> str:
+        """On one line: the path, what is wrong, what would be right."""
+        told = self.message if self.path == "$" else f"{self.path}: {self.message}"
+        return f"{told}; {self.hint}" if self.hint else told
+
+
+class Item(msgspec.Struct, gc=False):
+    """An item, decoded and not yet judged; Segment's spelling and the native one side by side.
+
+    Attributes:
+        original_timestamp: The client's own clock where `timestamp` was corrected, or left out.
+        properties: A JSON object, or absent.
+        traits: As `properties`; Segment's clients may put them into `context.traits` alone.
+    """
+
+    type: str | None = None
+    event: str | None = None
+    name: str | None = None
+    category: str | None = None
+    user_id: Id = None
+    segment_user_id: Id = msgspec.field(default=None, name="userId")
+    anonymous_id: Id = msgspec.field(default=None, name="anonymousId")
+    message_id: Id = None
+    segment_message_id: Id = msgspec.field(default=None, name="messageId")
+    timestamp: Instant = None
+    original_timestamp: Instant = msgspec.field(default=None, name="originalTimestamp")
+    sent_at: Instant = None
+    segment_sent_at: Instant = msgspec.field(default=None, name="sentAt")
+    received_at: Instant = None
+    segment_received_at: Instant = msgspec.field(default=None, name="receivedAt")
+    properties: msgspec.Raw = _ABSENT
+    traits: msgspec.Raw = _ABSENT
+    context: msgspec.Raw = _ABSENT
+
+
+class _Context(msgspec.Struct):
+    traits: msgspec.Raw = _ABSENT
+
+
+_item_decoder = msgspec.json.Decoder(Item)
+_context_decoder = msgspec.json.Decoder(_Context)
+_object_decoder = msgspec.json.Decoder(dict)
+_encode = msgspec.json.Encoder().encode
+
+
+def decode_item(data: bytes) -> Item:
+    """An item from JSON in UTF-8. O(size).
+
+    Half a surrogate pair, as JavaScript writes for a text cut inside an emoji, is read as U+FFFD.
+    Raises ItemInvalid with what is wrong and where.
+    """
+    try:
+        try:
+            return _item_decoder.decode(data)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            mended = mend_surrogates(data)
+            if mended == data:
+                raise
+            return _item_decoder.decode(mended)
+    except msgspec.MsgspecError as error:
+        raise _invalid(error, "") from error
+    except RecursionError:
+        raise ItemInvalid("nests too deep") from None
+    except UnicodeDecodeError:
+        raise ItemInvalid("is not UTF-8") from None
+
+
+def mend_surrogates(text: bytes) -> bytes:
+    """The same JSON text with U+FFFD for each escaped half of a surrogate pair. O(size)."""
+    return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
+
+
+def read_item(
+    item: Item, received_at_ms: int | None = None
+) -> EventReceived | UserIdentified | None:
+    """What an item means, or None for a kind that changes nothing yet (`group`, `alias`).
+
+    Args:
+        item: As decoded.
+        received_at_ms: When the socket took it. None, for a recorded item: as it says itself
+            (`receivedAt`), else its own timestamp, and then there is no skew to correct.
+
+    Raises:
+        ItemInvalid: No user, no event name, no instant, or a field that is not what it must be.
+    """
+    kind = item.type or "track"
+    if kind in {"track", "page", "screen"}:
+        name = _text(item.event, "$.event") if kind == "track" else _viewed(kind)
+        user_id = _user(item)
+        occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
+        properties = _object(item.properties, "$.properties")
+        if kind != "track":
+            properties = _named(item, properties)
+        return EventReceived(
+            user_id, name, occurred_at_ms, received_at_ms, properties, _message_id(item)
+        )
+    if kind == "identify":
+        user_id = _user(item)
+        occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
+        return UserIdentified(
+            user_id, occurred_at_ms, received_at_ms, _traits(item), _message_id(item)
+        )
+    if kind in {"group", "alias"}:
+        return None
+    hint = "track, identify, page, screen, group or alias"
+    raise ItemInvalid(f"unknown type {kind[:60]!r}", path="$.type", hint=hint)
+
+
+def _viewed(kind: str) -> str:
+    return PAGE_VIEWED if kind == "page" else SCREEN_VIEWED
+
+
+def _user(item: Item) -> str:
+    user_id = item.user_id
+    if user_id is None:
+        user_id = item.segment_user_id
+    if user_id is None or user_id == "":
+        user_id = item.anonymous_id
+    return _text(str(user_id) if isinstance(user_id, int) else user_id, "$.user_id")
+
+
+def _message_id(item: Item) -> str:
+    message_id = item.message_id
+    if message_id is None:
+        message_id = item.segment_message_id
+        if message_id is None:
+            return ""
+    message_id = str(message_id)
+    if len(message_id) > TEXT_LENGTH_MAX:
+        raise ItemInvalid(f"longer than {TEXT_LENGTH_MAX} characters", path="$.message_id")
+    return message_id
+
+
+def _text(value: str | None, path: str) -> str:
+    if not value or value.isspace():
+        raise ItemInvalid("missing" if value is None else "empty", path=path)
+    if len(value) > TEXT_LENGTH_MAX:
+        raise ItemInvalid(f"longer than {TEXT_LENGTH_MAX} characters", path=path)
+    return value
+
+
+def _instants(item: Item, received_at_ms: int | None) -> tuple[int, int]:
+    """Event time and time received (campaigns.md, Time)."""
+    said = item.timestamp
+    if item.original_timestamp is not None:
+        said = item.original_timestamp  # then `timestamp` has its skew taken out already
+    if received_at_ms is None:
+        received = item.received_at
+        if received is None:
+            received = item.segment_received_at
+        if received is None:
+            if item.timestamp is not None:
+                said = item.timestamp
+            if said is None:
+                raise ItemInvalid("missing", path="$.timestamp", hint="say when it happened")
+            occurred_at_ms = _instant_ms(said, "$.timestamp")
+            return occurred_at_ms, occurred_at_ms
+        received_at_ms = _instant_ms(received, "$.received_at")
+    if said is None:
+        return received_at_ms, received_at_ms
+    occurred_at_ms = _instant_ms(said, "$.timestamp")
+    sent = item.sent_at if item.sent_at is not None else item.segment_sent_at
+    if sent is not None:
+        occurred_at_ms += received_at_ms - _instant_ms(sent, "$.sent_at")
+    return max(0, min(occurred_at_ms, received_at_ms)), received_at_ms
+
+
+def _instant_ms(value: str | float, path: str) -> int:
+    try:
+        return parse_instant_ms(value)
+    except ValueError as error:
+        raise ItemInvalid(str(error), path=path) from None
+
+
+def _object(raw: msgspec.Raw, path: str) -> msgspec.Raw:
+    """A JSON object of its own (a copy, which pins no request), known to decode. O(size)."""
+    data = bytes(raw)
+    if not data or data == _NULL:
+        return EMPTY
+    # What two bytes a level cannot hold needs no count.
+    if len(data) > 2 * DEPTH_MAX and _depth(data) > DEPTH_MAX:
+        raise ItemInvalid(f"nests deeper than {DEPTH_MAX}", path=path)
+    try:
+        # A raw value is checked for its form alone: numbers may be out of range, text not UTF-8.
+        _object_decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise _invalid(error, path) from error
+    except UnicodeDecodeError:
+        raise ItemInvalid("is not UTF-8", path=path) from None
+    return msgspec.Raw(data)
+
+
+def _depth(data: bytes) -> int:
+    """How deep JSON nests; brackets in texts count too where there are very many. O(size)."""
+    if sum(data.count(bracket) for bracket in _BRACKETS) <= DEPTH_MAX:
+        return 0
+    deepest = depth = 0
+    quoted = escaped = False
+    for byte in data:
+        if quoted:
+            quoted = escaped or byte != 0x22  # noqa: PLR2004 - a quotation mark
+            escaped = byte == 0x5C and not escaped  # noqa: PLR2004 - a backslash
+        elif byte == 0x22:  # noqa: PLR2004 - a quotation mark
+            quoted = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _traits(item: Item) -> msgspec.Raw:
+    if bytes(item.traits) in {b"", _NULL} and bytes(item.context) not in {b"", _NULL}:
+        try:
+            context = _context_decoder.decode(item.context)
+        except msgspec.MsgspecError as error:
+            raise _invalid(error, "$.context") from error
+        return _object(context.traits, "$.context.traits")
+    return _object(item.traits, "$.traits")
+
+
+def _named(item: Item, properties: msgspec.Raw) -> msgspec.Raw:
+    """The properties of a page or screen, its name and category among them."""
+    known = _object_decoder.decode(properties)
+    for key, value in (("name", item.name), ("category", item.category)):
+        if value is not None:
+            known[key] = value
+    return msgspec.Raw(_encode(known))
+
+
+def _invalid(error: msgspec.MsgspecError, path: str) -> ItemInvalid:
+    """What msgspec calls `Expected … - at `$.x``,, as a fault with its path."""
+    message, _, found = str(error).partition(" - at `")
+    found = found.rstrip("`")
+    return ItemInvalid(message.replace("`", ""), path=(path + found.removeprefix("$")) or "$")
