@@ -1,0 +1,101 @@
+"""What becomes of a message in virtual time: its outcome is known at the instant it is released."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+from xxhash import xxh3_64_intdigest
+
+from channels.base import address_of
+from channels.rendering import RenderFailed
+from engine.core.inputs import DeliveryReported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from channels.rendering import Rendered, Template
+    from engine.core.effects import SendMessage
+
+SEED_MAX = (1 << 64) - 1
+"""Seeds are 64 bits wide."""
+
+SIMULATED = "simulated"
+"""The reason of a failure that was drawn."""
+
+_decode_snapshot = msgspec.json.Decoder(dict).decode
+
+
+class Deliveries:
+    """Answers messages: delivered, unless a failure is drawn for them or they cannot be rendered.
+
+    Args:
+        failing: Share of the messages of a channel that fail, from 0.0 to 1.0.
+        seed: Another seed, other failures; from 0 to `SEED_MAX`.
+        templates: By name and channel: render each message. None: nothing is rendered.
+
+    Attributes:
+        rendered: By effect id, what was rendered; whoever takes note of it takes it out.
+        undefined: By template, how often a name that was not there was rendered as nothing.
+        faults: How often a template could not be rendered, by what was wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        failing: Mapping[str, float] | None = None,
+        seed: int = 0,
+        templates: Mapping[tuple[str, str], Template] | None = None,
+    ) -> None:
+        assert 0 <= seed <= SEED_MAX
+        self.rendered: dict[str, Rendered] = {}
+        self.undefined: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self._failing = {
+            channel: int(share * (SEED_MAX + 1)) for channel, share in (failing or {}).items()
+        }
+        self._seed = seed
+        self._templates = templates
+        self._snapshots: dict[str, msgspec.Raw] = {}
+
+    def deliver(self, message: SendMessage) -> DeliveryReported:
+        """The outcome of one message: a function of the seed and its id, in whatever order."""
+        reason = self._render(message) if self._templates is not None else ""
+        if not reason and self._is_failing(message):
+            reason = SIMULATED
+        if not reason:
+            return DeliveryReported(message.user_id, message.id, "delivered")
+        return DeliveryReported(message.user_id, message.id, "failed", reason)
+
+    def settle(self) -> None:
+        """Nothing of this instant stands in for anything any more: forget its snapshots."""
+        self._snapshots.clear()
+
+    def _is_failing(self, message: SendMessage) -> bool:
+        limit = self._failing.get(message.channel)
+        return limit is not None and xxh3_64_intdigest(message.id.encode(), self._seed) < limit
+
+    def _render(self, message: SendMessage) -> str:
+        """Render as the dispatcher does; returns why it could not be, in the same words, or ""."""
+        assert self._templates is not None
+        snapshot = message.snapshot
+        if message.fallback_of:
+            snapshot = self._snapshots.get(message.fallback_of, snapshot)
+        if message.more:
+            self._snapshots[message.id] = snapshot
+        template = self._templates.get((message.template, message.channel))
+        if template is None:
+            return f"template: there is no {message.template}.{message.channel}.liquid"
+        context = _decode_snapshot(snapshot)
+        if address_of(message.channel, context["user"]) is None:
+            return f"no {message.channel} address that can be used"
+        try:
+            rendered = template.render(context, now_at_ms=message.at_ms)
+        except RenderFailed as error:
+            self.faults[f"{error.template}.{message.channel}:{error.line}: {error.reason}"] += 1
+            return f"template: {error}"
+        if rendered.undefined:
+            self.undefined[f"{message.template}.{message.channel}"] += rendered.undefined
+        self.rendered[message.id] = rendered
+        return ""

@@ -1,0 +1,190 @@
+"""A shop over a file of events: what `hairspring simulate` does, without a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.instants import format_instant
+from engine.core.records import encode_told, record_line, record_lines, told
+from engine.runtime.dedupe import Dedupe
+from engine.sim.deliveries import Deliveries
+from engine.sim.ordering import in_order
+from engine.sim.reading import Reading
+from engine.sim.simulate import Simulation
+from engine.sim.sources import EventsUnreadable
+from engine.sim.summary import CampaignSummary, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from config import Shop
+    from engine.core.effects import Record
+    from engine.core.inputs import UserInput
+    from engine.sim.sources import Source
+
+PROGRESS_EVERY = 2_048
+"""Inputs between two tellings of progress."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to run.
+
+    Attributes:
+        until_ms: The last instant, inclusive; None: until no deadline is left, at most 90 days
+            past the last event.
+        columns: For CSV, the column of each field that is not called so itself.
+        failing: Share of a channel's messages that fail, from 0.0 to 1.0.
+        seed: Of those failures.
+        render: Render each message; `sent` records then bear what was rendered.
+    """
+
+    until_ms: int | None = None
+    columns: dict[str, str] = {}
+    failing: dict[str, float] = {}
+    seed: int = 0
+    render: bool = False
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What came of it.
+
+    Attributes:
+        events: Inputs applied.
+        duplicates: Inputs whose message id was taken already.
+        after_until: Inputs left out, since they were received after the end.
+        ignored: Lines of a kind that changes nothing, by kind.
+        bad_lines: How many lines were no event.
+        bad_lines_shown: The first of them, as `file:line: what is wrong`.
+        users: How many there were.
+        first_at: When the first event was received, ISO 8601; "" where there was none.
+        last_at: When the last one was.
+        condition_errors: How often a condition ended in an error, and so was not true.
+        campaigns: By campaign, in order of priority.
+        undefined: By template, how often a name that was not there was rendered as nothing.
+        render_faults: How often a template could not be rendered, by what was wrong.
+    """
+
+    events: int
+    duplicates: int
+    after_until: int
+    ignored: dict[str, int]
+    bad_lines: int
+    bad_lines_shown: list[str]
+    users: int
+    first_at: str
+    last_at: str
+    condition_errors: int
+    campaigns: list[CampaignSummary]
+    undefined: dict[str, int] = {}
+    render_faults: dict[str, int] = {}
+
+
+def run_shop(
+    shop: Shop,
+    source: Source,
+    *,
+    options: Options,
+    write: Callable[[bytes], object] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    label: str = "",
+) -> Report:
+    """Run a shop over a source in virtual time.
+
+    Args:
+        shop: As `config` loads it.
+        source: Where the events come from.
+        options: How.
+        write: Takes records as JSON lines, in order of `at`.
+        on_progress: Told now and then how many inputs were applied; 0 while the file is read.
+        label: What the source is called in faults; its path where none is given.
+
+    Raises:
+        EventsUnreadable: The source failed half way, or there is no event in it at all.
+    """
+    reading = Reading(label or source.path)
+    deliveries = Deliveries(
+        failing=options.failing,
+        seed=options.seed,
+        templates=shop.templates if options.render else None,
+    )
+    kept = shop.settings.events
+    simulation = Simulation(
+        shop.plan,
+        dedupe=Dedupe(kept.dedupe_window_ms, kept.dedupe_max),
+        deliveries=deliveries,
+    )
+    tally = Tally()
+    inputs: Iterable[UserInput] = source.inputs(reading, options.columns)
+    if on_progress is not None:
+        inputs = _watched(in_order(_watched(inputs, lambda _: on_progress(0))), on_progress)
+    else:
+        inputs = in_order(inputs)
+    users = simulation.processor.users
+    for released in simulation.run(inputs, options.until_ms):
+        records = released.records
+        tally.add(records, users)
+        if write is not None and records:
+            write(_lines(records, deliveries) if options.render else record_lines(records))
+        deliveries.rendered.clear()
+    if not reading.events:
+        raise _nothing_in(reading)
+    return _report(simulation, reading, tally, deliveries)
+
+
+def _watched(
+    inputs: Iterable[UserInput], on_progress: Callable[[int], None]
+) -> Iterator[UserInput]:
+    for count, happened in enumerate(inputs):
+        if count % PROGRESS_EVERY == 0:
+            on_progress(count)
+        yield happened
+
+
+def _lines(records: list[Record], deliveries: Deliveries) -> bytes:
+    """Records as lines, with what was rendered for those that were sent."""
+    lines = []
+    for record in records:
+        rendered = deliveries.rendered.get(record.message) if record.kind == "sent" else None
+        if rendered is None:
+            lines.append(record_line(record))
+            continue
+        line = told(record)
+        line.subject = rendered.front.get("subject", "")
+        line.title = rendered.front.get("title", "")
+        line.body = rendered.body
+        lines.append(encode_told(line))
+    return b"".join(lines)
+
+
+def _nothing_in(reading: Reading) -> EventsUnreadable:
+    if reading.bad:
+        shown = "\n  ".join(bad.text for bad in reading.shown)
+        return EventsUnreadable(
+            f"{reading.label}: none of its {reading.bad} lines is an event\n  {shown}",
+            hint='a line is {"user_id": "u1", "event": "Product Added", "timestamp": …}',
+        )
+    return EventsUnreadable(f"{reading.label} holds no event")
+
+
+def _report(
+    simulation: Simulation, reading: Reading, tally: Tally, deliveries: Deliveries
+) -> Report:
+    plan = simulation.processor.plan
+    taken = simulation.taken
+    return Report(
+        events=taken,
+        duplicates=simulation.duplicates,
+        after_until=simulation.after_until,
+        ignored=dict(sorted(reading.ignored.items())),
+        bad_lines=reading.bad,
+        bad_lines_shown=[bad.text for bad in reading.shown],
+        users=len(simulation.processor.users),
+        first_at=format_instant(simulation.first_at_ms) if taken else "",
+        last_at=format_instant(simulation.last_at_ms) if taken else "",
+        condition_errors=simulation.processor.errors,
+        campaigns=tally.summaries(plan),
+        undefined=dict(sorted(deliveries.undefined.items())),
+        render_faults=dict(sorted(deliveries.faults.items())),
+    )

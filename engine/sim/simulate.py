@@ -1,0 +1,132 @@
+"""Run a plan over inputs in virtual time.
+
+The simulator is one more owner of the processor: for each input it first lets every deadline up to
+its instant fire, each at its own instant, then has the input taken. A commit takes no time here.
+Whenever a message may have been made, the open batch is finished, the message is answered at that
+very instant, and only then does time go on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core.inputs import DeliveryReported, UserIdentified
+from engine.runtime.processor import Processor
+from engine.sim.deliveries import Deliveries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from engine.core.effects import SendMessage
+    from engine.core.inputs import UserInput
+    from engine.core.plan import Plan
+    from engine.runtime.dedupe import Dedupe
+    from engine.runtime.processor import Released
+
+AFTER_LAST_MAX_MS = 90 * 86_400_000
+"""For how long after the last event deadlines are followed where no end is given."""
+
+BATCH_MAX = 256
+"""Inputs that are taken before what they made is let out, where nothing waits for it."""
+
+
+class Simulation:
+    """One run.
+
+    Args:
+        plan: The plan, in force from the start.
+        dedupe: Refuses ids that were taken; None takes everything.
+        deliveries: Answers messages; by default all are delivered.
+
+    Attributes:
+        processor: Users, and logical time, as far as it has come.
+        taken: Inputs applied.
+        duplicates: Inputs refused, since their id was taken already.
+        after_until: Inputs left out, since they were received after the end.
+        first_at_ms: When the first input was received; 0 before there was one.
+        last_at_ms: When the last one applied was received.
+    """
+
+    def __init__(
+        self, plan: Plan, *, dedupe: Dedupe | None = None, deliveries: Deliveries | None = None
+    ) -> None:
+        self.processor = Processor(plan, dedupe=dedupe)
+        self.taken = 0
+        self.duplicates = 0
+        self.after_until = 0
+        self.first_at_ms = 0
+        self.last_at_ms = 0
+        self._deliveries = deliveries or Deliveries()
+        self._held = 0
+
+    def run(self, inputs: Iterable[UserInput], until_ms: int | None = None) -> Iterator[Released]:
+        """Take the inputs, then let time pass; gives what happened, piece by piece.
+
+        Records come in order of `at_ms`, those of one instant in the order in which they happened.
+
+        Args:
+            inputs: In order of `received_at_ms` (`ordering.in_order`).
+            until_ms: The last instant, inclusive, of inputs and deadlines. None: until no deadline
+                is left, at most 90 days past the last input.
+        """
+        processor = self.processor
+        users = processor.users
+        for happened in inputs:
+            now_ms = happened.received_at_ms  # type: ignore[union-attr]
+            if until_ms is not None and now_ms > until_ms:
+                self.after_until += 1
+                continue
+            due_at_ms = processor.next_deadline()
+            if due_at_ms is not None and due_at_ms <= now_ms:
+                yield from self._advance(now_ms)
+            if type(happened) is UserIdentified:
+                # What was made before is judged by who the user was then.
+                yield from self._release()
+            self._take(happened, now_ms)
+            user = users.get(happened.user_id)  # not known where all of his were duplicates
+            if (user is not None and user.pending) or self._held >= BATCH_MAX:
+                yield from self._release()
+        if until_ms is None:
+            until_ms = self.last_at_ms + AFTER_LAST_MAX_MS
+        yield from self._advance(until_ms)
+        yield from self._release()
+
+    def _take(self, happened: UserInput, now_ms: int) -> None:
+        if not self.taken:
+            self.first_at_ms = now_ms
+        if self.processor.take(happened, now_ms):
+            self.taken += 1
+            self._held += 1
+            self.last_at_ms = now_ms
+        else:
+            self.duplicates += 1
+
+    def _advance(self, now_ms: int) -> Iterator[Released]:
+        """Fire what is due, instant by instant."""
+        processor = self.processor
+        while (due_at_ms := processor.next_deadline()) is not None and due_at_ms <= now_ms:
+            # An earlier start of a far slot is an instant at which nothing may be due.
+            if processor.advance(due_at_ms):
+                yield from self._release()
+
+    def _release(self) -> Iterator[Released]:
+        """Finish the open batch and answer its messages, until nothing more comes of it."""
+        processor = self.processor
+        while (batch := processor.begin(processor.now_ms)) is not None:
+            released = processor.finish(batch)
+            reports = [self._answer(message) for _, message in released.messages]
+            yield released
+            for report in reports:
+                if report is not None:
+                    processor.take(report, processor.now_ms)
+        self._held = 0
+        self._deliveries.settle()
+
+    def _answer(self, message: SendMessage) -> DeliveryReported | None:
+        """What the dispatcher would report; None where nobody waits for it any more."""
+        reason = self.processor.verdict(message, self.processor.now_ms)
+        if reason is None:
+            return None
+        if reason:
+            return DeliveryReported(message.user_id, message.id, "cancelled", reason)
+        return self._deliveries.deliver(message)

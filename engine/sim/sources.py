@@ -1,0 +1,105 @@
+"""Files of recorded events: plain, gzip or standard input, read in blocks of bounded size."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from engine.errors import HairspringError
+from engine.sim.ndjson import read_ndjson
+from engine.sim.table import NotATable, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from engine.core.inputs import UserInput
+    from engine.sim.reading import Reading
+
+STDIN = "-"
+"""The path that means standard input."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BUFFER_BYTES = 1 << 16
+
+
+class EventsUnreadable(HairspringError):  # noqa: N818 - the file is; nothing else failed
+    """A file of events that is not there, is damaged, or holds no event."""
+
+    code = "events.unreadable"
+
+
+class Source:
+    """An open file of events, gzip or not: its first bytes say which.
+
+    Args:
+        path: The file's name; one that ends in `.csv` or `.csv.gz` is CSV, any other NDJSON.
+        raw: The open file.
+
+    Attributes:
+        size_bytes: Of the file as it lies on disk; None where that is not known (a pipe).
+    """
+
+    def __init__(self, path: str, raw: BinaryIO) -> None:
+        self.path = path
+        self.size_bytes = os.fstat(raw.fileno()).st_size if path != STDIN else None
+        self._raw = raw
+        buffered = io.BufferedReader(cast("io.RawIOBase", raw), _BUFFER_BYTES)
+        self._file: BinaryIO = buffered
+        if buffered.peek(2)[:2] == _GZIP_MAGIC:
+            self._file = cast("BinaryIO", gzip.GzipFile(fileobj=buffered, mode="rb"))
+
+    def position_bytes(self) -> int:
+        """How much of it was read, in the measure of `size_bytes`; 0 where that is None."""
+        return self._raw.tell() if self.size_bytes is not None else 0
+
+    def inputs(self, reading: Reading, columns: Mapping[str, str]) -> Iterator[UserInput]:
+        """Every event in it, in the order of the file; what is none is told to `reading`.
+
+        Args:
+            reading: Tallies.
+            columns: For CSV, the column of each field that is not called so itself.
+
+        Raises:
+            EventsUnreadable: The disk or the gzip stream fails half way, or a CSV lacks a column
+                that it must have.
+        """
+        name = self.path.lower().removesuffix(".gz")
+        try:
+            if name.endswith(".csv"):
+                yield from read_table(self._file, reading, columns)
+            else:
+                yield from read_ndjson(self._file, reading)
+        except NotATable as fault:
+            raise EventsUnreadable(f"{reading.label}: {fault.message}", hint=fault.hint) from fault
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            hint = "copy or compress it again: a part of a file is not run"
+            raise EventsUnreadable(
+                f"{reading.label} is no whole gzip file: {error}", hint=hint
+            ) from error
+        except OSError as error:
+            raise EventsUnreadable(f"{reading.label} cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def open_events(path: str) -> Iterator[Source]:
+    """Open a file of events, or standard input for `-`.
+
+    Raises:
+        EventsUnreadable: It cannot be opened.
+    """
+    if path == STDIN:
+        yield Source(path, sys.stdin.buffer)
+        return
+    try:
+        raw = Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed below, where it is open
+    except OSError as error:
+        hint = "give a file of events, or - for standard input"
+        raise EventsUnreadable(f"{path} cannot be opened: {error.strerror}", hint=hint) from error
+    with raw:
+        yield Source(path, cast("BinaryIO", raw))

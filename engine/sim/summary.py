@@ -1,0 +1,98 @@
+"""What came of a run, counted by campaign."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.core.effects import Record
+    from engine.core.plan import Plan
+    from engine.core.state import User
+
+
+class CampaignSummary(msgspec.Struct):
+    """One campaign's counts.
+
+    Attributes:
+        campaign: Its id.
+        entered: Enrollments.
+        sent: Messages that passed the guardrails, by channel.
+        failed: Messages that their channel did not take, by channel.
+        skipped: Messages that were not sent, by reason.
+        skipped_unspoken: Those of them that were skipped for want of a consent of which the user
+            said nothing either way (`consent.unknown = "deny"`).
+        exited: Enrollments that left before their end, by reason.
+        finished: Enrollments that came to their end.
+        refused: Entries not granted, by reason.
+    """
+
+    campaign: str
+    entered: int = 0
+    sent: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    skipped: dict[str, int] = {}
+    skipped_unspoken: int = 0
+    exited: dict[str, int] = {}
+    finished: int = 0
+    refused: dict[str, int] = {}
+
+    @property
+    def messages(self) -> int:
+        """How many messages came up, sent or skipped."""
+        return sum(self.sent.values()) + sum(self.skipped.values())
+
+
+class Tally:
+    """Counts records as they come."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str, str]] = Counter()
+        self._unspoken: Counter[str] = Counter()
+
+    def add(self, records: Iterable[Record], users: dict[str, User]) -> None:
+        """Count records, while `users` are still as they were judged. O(records)."""
+        counts = self._counts
+        for record in records:
+            kind = record.kind
+            # Why a provider failed may be said in any number of ways.
+            reason = record.reason if kind != "failed" else ""
+            counts[record.campaign, kind, record.channel, reason] += 1
+            if reason == "no_consent":
+                consent = users[record.user_id].traits.get("consent")
+                if not isinstance(consent, dict) or consent.get(record.channel) is None:
+                    self._unspoken[record.campaign] += 1
+
+    def summaries(self, plan: Plan) -> list[CampaignSummary]:
+        """One for each campaign of the plan, in order of rank. O(campaigns + counted kinds)."""
+        told = {campaign_id: CampaignSummary(campaign_id) for campaign_id in plan.campaigns}
+        for (campaign_id, kind, channel, reason), count in sorted(self._counts.items()):
+            summary = told[campaign_id]
+            match kind:
+                case "entered":
+                    summary.entered += count
+                case "finished":
+                    summary.finished += count
+                case "sent":
+                    _add(summary.sent, channel, count)
+                case "failed":
+                    _add(summary.failed, channel, count)
+                case "skipped":
+                    _add(summary.skipped, reason, count)
+                case "exited":
+                    _add(summary.exited, reason, count)
+                case "refused":
+                    _add(summary.refused, reason, count)
+                case _:
+                    pass  # delivered and branched say how, not how many came of it
+        for campaign_id, count in self._unspoken.items():
+            told[campaign_id].skipped_unspoken = count
+        return list(told.values())
+
+
+def _add(counts: dict[str, int], key: str, count: int) -> None:
+    counts[key] = counts.get(key, 0) + count
