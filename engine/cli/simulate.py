@@ -1,0 +1,321 @@
+"""`hairspring simulate`: a shop over recorded events, in virtual time."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rich.progress import Progress, TaskID
+
+    from engine.sim.run import Report
+    from engine.sim.sources import Source
+    from engine.sim.summary import CampaignSummary
+
+EPILOG = """\b
+Examples:
+  hairspring simulate my-shop --events events.ndjson.gz --out records.ndjson
+  hairspring simulate my-shop --events shop.csv --map event=action,timestamp=at
+  zcat may.ndjson.gz | hairspring simulate my-shop --events - --fail push=0.1
+
+Lines that are no event are counted and told, and the run goes on. Exit code 0: it ran; 1: the shop
+does not check, or the file cannot be read or holds no event; 2: wrong usage.
+"""
+
+_PROGRESS_AFTER_NS = 2_000_000_000
+_OUT_BUFFER_BYTES = 1 << 20
+
+
+def _until(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    from engine.core.instants import parse_instant_ms
+
+    if value is None:
+        return None
+    try:
+        return parse_instant_ms(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _failing(
+    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, float]:
+    from channels.base import CHANNEL_IDS
+
+    failing = {}
+    for value in values:
+        channel, _, share = value.partition("=")
+        if channel not in CHANNEL_IDS:
+            known = ", ".join(CHANNEL_IDS)
+            raise click.BadParameter(f"{channel!r} is no channel; there are {known}")
+        try:
+            failing[channel] = float(share)
+        except ValueError:
+            failing[channel] = -1.0
+        if not 0.0 <= failing[channel] <= 1.0:
+            raise click.BadParameter(f"{value!r}: give a share from 0 to 1, as {channel}=0.1")
+    return failing
+
+
+def _columns(
+    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    from engine.sim.table import FIELDS
+
+    columns = {}
+    for pair in ",".join(values).split(",") if values else ():
+        field, found, column = (part.strip() for part in pair.partition("="))
+        if field not in FIELDS or not found or not column:
+            known = ", ".join(FIELDS)
+            raise click.BadParameter(f"{pair!r}: write FIELD=COLUMN; fields are {known}")
+        columns[field] = column
+    return columns
+
+
+@click.command(name="simulate", epilog=EPILOG)
+@click.argument("shop", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--events",
+    required=True,
+    metavar="FILE",
+    help="NDJSON or CSV, .gz too; - is standard input (NDJSON).",
+)
+@click.option(
+    "--until",
+    callback=_until,
+    metavar="INSTANT",
+    help="The last instant, inclusive: ISO 8601 or milliseconds.  "
+    "[default: until no deadline is left, at most 90 days past the last event]",
+)
+@click.option("--out", metavar="FILE", help="Write records as JSON lines; - is standard output.")
+@click.option(
+    "--fail",
+    callback=_failing,
+    multiple=True,
+    metavar="CHANNEL=SHARE",
+    help="This share of a channel's deliveries fails, as push=0.1.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 64) - 1),
+    default=0,
+    show_default=True,
+    help="Of the failures: another seed, other failures.",
+)
+@click.option(
+    "--map",
+    "columns",
+    callback=_columns,
+    multiple=True,
+    metavar="FIELD=COLUMN,…",
+    help="For CSV: which column holds user_id, event, timestamp, message_id, received_at, sent_at. "
+    "Further columns become properties.",
+)
+@click.option("--render", is_flag=True, help="Render each message, and put it into `sent` records.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def command(
+    *,
+    shop: Path,
+    events: str,
+    until: int | None,
+    out: str | None,
+    fail: dict[str, float],
+    seed: int,
+    columns: dict[str, str],
+    render: bool,
+    as_json: bool,
+) -> None:
+    """Run SHOP over recorded events in virtual time: what would have been sent, and when.
+
+    Nothing leaves the process. Each event is taken at the instant at which it was received, every
+    deadline fires at its own; the same file gives the same records, byte for byte.
+    """
+    from config import load_folder
+    from engine.sim.run import Options, run_shop
+    from engine.sim.sources import STDIN, open_events
+
+    options = Options(until_ms=until, columns=columns, failing=fail, seed=seed, render=render)
+    _refuse_overwriting(events, out)
+    loaded = load_folder(shop)
+    for warning in loaded.warnings:
+        click.secho(f"warning: {warning}", fg="yellow", err=True)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_events(events))
+        progress = stack.enter_context(_progress(source))
+        report = run_shop(
+            loaded,
+            source,
+            options=options,
+            write=stack.enter_context(_written(out)),
+            on_progress=progress,
+            label="stdin" if events == STDIN else Path(events).name,
+        )
+    told_on_stderr = out == STDIN
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(report).decode(), err=told_on_stderr)
+    else:
+        _print(report, err=told_on_stderr)
+
+
+def _refuse_overwriting(events: str, out: str | None) -> None:
+    if out in {None, "-"} or events == "-":
+        return
+    written, read = Path(str(out)), Path(events)
+    if written.exists() and read.exists() and written.samefile(read):
+        raise click.UsageError("--out is the file of events itself; give it another name")
+
+
+@contextmanager
+def _written(out: str | None) -> Iterator[Callable[[bytes], object] | None]:
+    """Where records are written to; None where they are not asked for."""
+    from engine.errors import HairspringError
+
+    if out is None:
+        yield None
+        return
+    try:
+        if out == "-":
+            yield sys.stdout.buffer.write
+            sys.stdout.buffer.flush()
+        else:
+            with Path(out).open("wb", buffering=_OUT_BUFFER_BYTES) as file:
+                yield file.write
+    except OSError as error:
+        raise HairspringError(
+            f"{out} cannot be written: {error.strerror}",
+            hint="give a file that can be written, or leave --out out",
+        ) from error
+
+
+@contextmanager
+def _progress(source: Source) -> Iterator[Callable[[int], None] | None]:
+    """Tells how far a long run has come, to a terminal alone."""
+    from engine.runtime.clock import monotonic_ns
+
+    if not sys.stderr.isatty():
+        yield None
+        return
+    started_ns = monotonic_ns()
+    with ExitStack() as stack:
+        bar: tuple[Progress, TaskID] | None = None
+
+        def on_progress(applied: int) -> None:
+            nonlocal bar
+            if bar is None:
+                if monotonic_ns() - started_ns < _PROGRESS_AFTER_NS:
+                    return
+                bar = _bar(stack, source)
+            shown, task = bar
+            if applied:
+                shown.update(task, description=f"{applied:,} events", completed=None, total=None)
+            else:
+                shown.update(task, completed=source.position_bytes())
+
+        yield on_progress
+
+
+def _bar(stack: ExitStack, source: Source) -> tuple[Progress, TaskID]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    progress = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
+    return progress, progress.add_task("reading", total=source.size_bytes)
+
+
+# The summary
+
+
+def _print(report: Report, *, err: bool) -> None:
+    from rich.console import Console
+
+    for bad in report.bad_lines_shown:
+        click.secho(bad, fg="yellow", err=True)
+    if report.bad_lines > len(report.bad_lines_shown):
+        more = report.bad_lines - len(report.bad_lines_shown)
+        click.secho(f"and {more:,} more lines that are no event", fg="yellow", err=True)
+    console = Console(stderr=err, highlight=False, soft_wrap=True)
+    console.print(_head(report), markup=False)
+    rows = [_row(summary) for summary in report.campaigns]
+    if console.is_terminal:
+        from rich.table import Table
+
+        table = Table(*_COLUMNS, box=None, header_style="bold", pad_edge=False)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table, soft_wrap=False)
+    else:
+        for line in _aligned(rows):
+            click.echo(line, err=err)
+    for note in _notes(report):
+        console.print(note, markup=False)
+
+
+_COLUMNS = ("campaign", "entered", "sent", "skipped", "finished", "exited", "refused")
+
+
+def _row(summary: CampaignSummary) -> tuple[str, ...]:
+    sent = _counts(summary.sent)
+    if summary.failed:
+        sent += f" (failed: {_counts(summary.failed)})"
+    return (
+        summary.campaign,
+        f"{summary.entered:,}",
+        sent,
+        _counts(summary.skipped),
+        f"{summary.finished:,}",
+        _counts(summary.exited),
+        _counts(summary.refused),
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """`push 1,200 email 30`, the most first; `-` for none."""
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return "  ".join(f"{key} {count:,}" for key, count in ranked) or "-"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    table = [_COLUMNS, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def _head(report: Report) -> str:
+    told = f"{report.events:,} events of {report.users:,} users"
+    if report.events:
+        told += f", {report.first_at} to {report.last_at}"
+    parts = [
+        (report.duplicates, "duplicates"),
+        (report.bad_lines, "lines that are no event"),
+        (report.after_until, "after --until"),
+        *((count, f"{kind} calls, which change nothing") for kind, count in report.ignored.items()),
+    ]
+    left_out = ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    return f"{told}; left out: {left_out}" if left_out else told
+
+
+def _notes(report: Report) -> Iterator[str]:
+    unspoken = sum(summary.skipped_unspoken for summary in report.campaigns)
+    if unspoken:
+        share = unspoken / sum(summary.messages for summary in report.campaigns)
+        yield (
+            f"{unspoken:,} messages ({share:.1%}) were not sent because their user never said yes "
+            'or no to the channel ([consent] unknown = "deny")'
+        )
+    if report.condition_errors:
+        yield f"{report.condition_errors:,} times a condition ended in an error, and was not true"
+    for template, count in report.undefined.items():
+        yield f"{template}: {count:,} names that the user lacked were rendered as nothing"
+    for fault, count in report.render_faults.items():
+        yield f"{fault}; {count:,} messages failed"
