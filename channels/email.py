@@ -1,18 +1,19 @@
 """A message as a mail: the same bytes each time, and no way to smuggle a header in.
 
 RFC 5322 for the form, RFC 2045 to 2047 for MIME. Every text part is quoted-printable, so a mail is
-7-bit (any relay takes it) and no part can contain the boundary.
+7-bit (any relay takes it) and no part can contain the boundary. Written out here, since the
+standard library's `EmailMessage` takes over a millisecond of the loop's time for it; the tests read
+each mail back with that library.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import html
 import re
 from datetime import UTC, datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +33,11 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _BODY_TAG: Final = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
-_POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=78)
+_TO_ESCAPE: Final = re.compile(r'[\\"]')
+_ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_SPACED_WORDS: Final = re.compile(r" *[^ ]+")
+_LINE_CHARS_MAX: Final = 64
+_WORD_BYTES_MAX: Final = 36
 
 
 class EmailFault(ChannelError):  # noqa: N818 - a message that cannot be a mail, told as a value
@@ -53,10 +58,23 @@ class Mail(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Mailbox(msgspec.Struct, frozen=True):
+    """An address and the name that is shown for it; the name may be empty."""
+
+    display_name: str
+    addr_spec: str
+
+    @property
+    def domain(self) -> str:
+        """What follows the `@`."""
+        return self.addr_spec.rpartition("@")[2]
+
+
 def build_mail(message: Message, default_from: str) -> Mail:
     """The mail that a message is: a function of the message (and of the default sender) alone.
 
     A body that is HTML gets a text part derived from it, and its `preheader` hidden at the top.
+    Linear in the body; 0.1 ms for a short text, and for HTML what `plain_text` takes.
 
     Args:
         message: For the channel `email`.
@@ -67,29 +85,44 @@ def build_mail(message: Message, default_from: str) -> Mail:
     """
     sender = parse_from(message.front.get("from") or default_from)
     recipient = parse_address(message.to)
-    try:
-        return Mail(sender=sender.addr_spec, recipient=recipient, data=_compose(message, sender))
-    except (ValueError, LookupError, AttributeError) as fault:  # what header parsing lets through
-        raise EmailFault(f"the mail cannot be written: {type(fault).__name__}: {fault}") from fault
-
-
-def _compose(message: Message, sender: Address) -> bytes:
-    mail = EmailMessage(policy=_POLICY)
-    mail["Message-ID"] = f"<{message.key}@{sender.domain}>"
-    mail["Date"] = format_datetime(datetime.fromtimestamp(message.at_ms / 1000, UTC))
-    mail["From"] = sender
-    mail["To"] = Address(addr_spec=parse_address(message.to))
+    date = format_datetime(datetime.fromtimestamp(message.at_ms / 1000, UTC))
+    lines = [
+        f"Message-ID: <{message.key}@{sender.domain}>",
+        f"Date: {date}",
+        f"From: {_mailbox(sender)}",
+        f"To: {recipient}",
+    ]
     if reply_to := message.front.get("reply_to"):
-        mail["Reply-To"] = parse_from(reply_to)
-    mail["Subject"] = _one_line(message.front.get("subject", ""))
-    if message.html:
-        body = _with_preheader(message.body, message.front.get("preheader", ""))
-        mail.set_content(plain_text(message.body), cte="quoted-printable")
-        mail.add_alternative(body, subtype="html", cte="quoted-printable")
-        mail.set_boundary(f"=_{hashlib.sha256(message.id.encode()).hexdigest()[:32]}")
-    else:
-        mail.set_content(message.body, cte="quoted-printable")
-    return mail.as_bytes()
+        lines.append(f"Reply-To: {_mailbox(parse_from(reply_to))}")
+    lines.append(f"Subject: {_folded(_one_line(message.front.get('subject', '')))}")
+    lines.append("MIME-Version: 1.0")
+    head = "\r\n".join(lines).encode("ascii")
+    return Mail(sender=sender.addr_spec, recipient=recipient, data=head + b"\r\n" + _body(message))
+
+
+def _body(message: Message) -> bytes:
+    """The headers of the content, an empty line, and the content (RFC 2046, 5.1)."""
+    if not message.html:
+        return _part("plain", message.body)
+    shown = _with_preheader(message.body, message.front.get("preheader", ""))
+    boundary = b"=_" + hashlib.sha256(message.id.encode()).hexdigest()[:32].encode()
+    return (
+        b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % boundary
+        + b"--%b\r\n%b" % (boundary, _part("plain", plain_text(message.body)))
+        + b"--%b\r\n%b" % (boundary, _part("html", shown))
+        + b"--%b--\r\n" % boundary
+    )
+
+
+def _part(subtype: str, text: str) -> bytes:
+    """Quoted-printable (RFC 2045, 6.7), which has no `=_` and so never contains a boundary."""
+    unix = text.replace("\r\n", "\n").replace("\r", "\n")
+    coded = binascii.b2a_qp(unix.removesuffix("\n").encode()).replace(b"\n", b"\r\n")
+    head = f'Content-Type: text/{subtype}; charset="utf-8"'
+    return b"%b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%b\r\n" % (
+        head.encode(),
+        coded,
+    )
 
 
 def parse_address(text: str) -> str:
@@ -110,7 +143,7 @@ def parse_address(text: str) -> str:
     return f"{local}@{encoded}"
 
 
-def parse_from(text: str) -> Address:
+def parse_from(text: str) -> Mailbox:
     """A sender: an address, with or without a name (`My shop <shop@example.com>`).
 
     Raises:
@@ -119,13 +152,65 @@ def parse_from(text: str) -> Address:
     line = _one_line(text)
     name, opening, rest = line.rpartition("<")
     if not opening:
-        return Address(addr_spec=parse_address(line))
+        return Mailbox("", parse_address(line))
     if not rest.endswith(">"):
         raise EmailFault("this is no sender", hint="write it as Name <name@example.com>")
     shown = name.strip()
     if len(shown) > 1 and shown[0] == shown[-1] == '"':
         shown = _QUOTED_PAIR.sub(r"\1", shown[1:-1])
-    return Address(display_name=shown, addr_spec=parse_address(rest[:-1]))
+    return Mailbox(shown, parse_address(rest[:-1]))
+
+
+def _mailbox(box: Mailbox) -> str:
+    """RFC 5322, 3.4: a phrase of atoms as it is, other ASCII quoted, the rest encoded."""
+    name = box.display_name
+    if not name:
+        return box.addr_spec
+    if len(name) > _LINE_CHARS_MAX or not _is_plain(name):
+        name = _encoded(name)
+    elif not _ATOMS.fullmatch(name):
+        quoted = _TO_ESCAPE.sub(r"\\\g<0>", name)
+        name = f'"{quoted}"'
+    return f"{name}\r\n <{box.addr_spec}>"
+
+
+def _folded(text: str) -> str:
+    """An unstructured header's text, broken before spaces (RFC 5322, 2.2.3), or encoded."""
+    if not _is_plain(text):
+        return _encoded(text)
+    lines = [""]
+    for word in _SPACED_WORDS.findall(text):
+        if len(lines[-1]) + len(word) > _LINE_CHARS_MAX:
+            lines.append("")
+        lines[-1] += word
+    return "\r\n".join(lines)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can stand in a header unencoded, in lines of a seemly length."""
+    return (
+        text.isascii()
+        and "=?" not in text
+        and all(len(word) <= _LINE_CHARS_MAX for word in _SPACED_WORDS.findall(text))
+    )
+
+
+def _encoded(text: str) -> str:
+    """Encoded words (RFC 2047), each of whole characters, one a line."""
+    words: list[str] = []
+    chunk = b""
+    for character in text:
+        coded = character.encode()
+        if len(chunk) + len(coded) > _WORD_BYTES_MAX:
+            words.append(_word(chunk))
+            chunk = b""
+        chunk += coded
+    words.append(_word(chunk))
+    return "\r\n ".join(words)
+
+
+def _word(chunk: bytes) -> str:
+    return f"=?utf-8?b?{base64.b64encode(chunk).decode()}?="
 
 
 def _one_line(text: str) -> str:

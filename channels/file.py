@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry, key_of
 from channels.email import EmailFault, build_mail
-from channels.lines import LineLog
+from channels.lines import LineLog, create_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,8 @@ class FileChannel(Channel):
                 mail = build_mail(message, self._sender)
             except EmailFault as fault:
                 return Rejected(fault.message)
-            self._mail_path(message.id).write_bytes(mail.data)
+            with create_private(self._mail_path(message.id)) as file:
+                file.write(mail.data)
         lines[message.id] = line_of(message)
         return Accepted(self._log.path.name)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
@@ -84,22 +84,31 @@ class LineLog:
             return []
         erased: list[str] = []
         part = self.path.with_suffix(".part")
-        with self.path.open("rb") as old, part.open("wb") as new:
-            for line in old:
-                found = _read(line)
-                if found is not None and found.user_id == user_id:
-                    erased.append(found.id)
-                else:
-                    new.write(line)
-            new.flush()
-            os.fsync(new.fileno())
-        part.replace(self.path)
+        try:
+            with self.path.open("rb") as old, create_private(part) as new:
+                for line in old:
+                    found = _read(line)
+                    if found is not None and found.user_id == user_id:
+                        erased.append(found.id)
+                    else:
+                        new.write(line)
+                new.flush()
+                os.fsync(new.fileno())
+            part.replace(self.path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
         return erased
 
     def _known(self) -> dict[str, None]:
         if self._ids is None:
             self._ids = dict.fromkeys(_tail_ids(self.path)[-IDS_MAX:])
         return self._ids
+
+
+def create_private(path: Path) -> BinaryIO:
+    """An empty file to write to, for its owner alone: what it will hold is personal."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def _tail_ids(path: Path) -> list[str]:

@@ -143,8 +143,8 @@ def address_fault(address: str) -> str | None:
 def _why_unreachable(fault: Exception) -> str:
     cause = fault.os_error if isinstance(fault, aiohttp.ClientConnectorError) else fault
     match cause:
-        case aiohttp.ClientConnectorCertificateError() as bad:
-            return f"has a certificate that cannot be trusted: {bad.certificate_error}"
+        case ssl.SSLCertVerificationError() as bad:
+            return f"has a certificate that cannot be trusted: {bad.verify_message}"
         case ConnectionRefusedError():
             return "refused the connection"
         case socket.gaierror():

@@ -236,15 +236,15 @@ class HttpProvider:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.answer: Callable[[web.Request], Awaitable[web.Response]] | None = None
 
-    async def start(self) -> None:
+    async def start(self, *, tls: ssl.SSLContext | None = None) -> None:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{self.port}/hook"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/hook"
         self.refused = message("webhook", 99, front={"url": f"{self.url}/refused"})
 
     async def _handle(self, request: web.Request) -> web.Response:

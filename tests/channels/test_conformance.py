@@ -143,6 +143,23 @@ async def test_closing_twice_is_closing_once(provider: Any) -> None:
     assert len(provider.wires()) == 1
 
 
+async def test_closing_in_the_middle_of_deliveries_leaves_each_with_an_outcome(
+    provider: Any,
+) -> None:
+    channel = provider.make()
+    sent = [message(provider.channel_id, number) for number in range(20)]
+    deliveries = [asyncio.create_task(channel.deliver(one)) for one in sent]
+    await asyncio.sleep(0)
+    await channel.aclose()
+    outcomes = await asyncio.gather(*deliveries)
+    assert all(isinstance(outcome, (Accepted, Retry)) for outcome in outcomes)
+    arrived = {provider.key(wire) for wire in provider.wires()}
+    accepted = {
+        one.id for one, outcome in zip(sent, outcomes, strict=True) if isinstance(outcome, Accepted)
+    }
+    assert accepted <= arrived
+
+
 async def test_closing_what_never_delivered_is_fine(provider: Any) -> None:
     channel = provider.make()
     await channel.aclose()

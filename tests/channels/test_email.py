@@ -3,6 +3,7 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+from email.header import decode_header, make_header
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,7 @@ def test_a_subject_is_one_header_of_short_seven_bit_lines(subject: str) -> None:
     data = _mail({"subject": subject})
     assert sorted(_head(data)) == sorted([*HEADERS, "Content-Type", "Content-Transfer-Encoding"])
     assert data.isascii()
-    assert max(len(line) for line in data.split(b"\r\n")) <= 998
+    assert max(len(line) for line in data.split(b"\r\n")) <= 78
     assert b"\n" not in data.replace(b"\r\n", b"")
 
 
@@ -138,6 +139,29 @@ def test_a_subject_reads_back_as_one_line_of_itself(subject: str) -> None:
         plain = ""  # an encoded word in a subject is read as what it encodes, as it must be
     read = str(_read(_mail({"subject": plain}))["Subject"])
     assert " ".join(read.split(" ")) == plain
+
+
+@pytest.mark.parametrize("name", ["Shop " * 100, "x" * 2_000, "é" * 500, '"' * 60, "=?a?q?b?="])
+def test_a_long_or_odd_name_stays_in_short_lines_and_reads_back(name: str) -> None:
+    front = {"from": f"{name} <shop@example.com>", "reply_to": f"{name} <help@example.com>"}
+    data = _mail(front)
+    assert max(len(line) for line in data.split(b"\r\n")) <= 150
+    raw = email.message_from_bytes(data)["From"]
+    shown, _, address = str(make_header(decode_header(raw))).rpartition(" <")
+    sender = parse_from(front["from"])
+    assert address == "shop@example.com>"
+    assert parse_from(f"{shown} <a@b.example>").display_name == sender.display_name
+
+
+@given(TEXTS)
+def test_a_body_reads_back_line_for_line(body: str) -> None:
+    unix = body.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+    data = _mail(body=body)
+    assert data.isascii()
+    assert max(len(line) for line in data.split(b"\r\n")) <= 78
+    assert b"\n" not in data.replace(b"\r\n", b"")
+    read = _read(data).get_content()
+    assert read.replace("\r\n", "\n") == f"{unix}\n"
 
 
 @given(TEXTS)

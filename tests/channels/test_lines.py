@@ -145,3 +145,26 @@ def test_a_users_lines_can_be_taken_out(path: Path) -> None:
 def test_nothing_is_taken_out_of_no_file(path: Path) -> None:
     assert LineLog(path).without("u1") == []
     assert not path.exists()
+
+
+def test_what_is_left_after_an_erasure_is_still_for_its_owner_alone(path: Path) -> None:
+    log = LineLog(path)
+    log.append({"a": _line("a", "u1"), "b": _line("b", "u2")})
+    log.without("u1")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_erasure_that_fails_leaves_the_file_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LineLog(path)
+    log.append({"a": _line("a", "u1")})
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        log.without("u1")
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == _line("a", "u1")

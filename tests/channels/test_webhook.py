@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,9 @@ from tests.channels.providers import AT_MS, SECRET, HttpProvider, message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import trustme
 
     from channels.base import Channel
 
@@ -164,6 +168,26 @@ async def test_a_wait_that_the_server_asks_for_is_handed_on(
     http_server.answer = answer
     outcome = await channel.deliver(message("webhook"))
     assert outcome == Retry(f"127.0.0.1:{http_server.port} answered 429", 7_000)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_an_https_address_needs_a_certificate_that_we_trust(
+    authority: trustme.CA, ca_file: Path, trusted: bool
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server = HttpProvider()
+    await server.start(tls=context)
+    channel = server.make(ca_file=str(ca_file) if trusted else "")
+    outcome = await channel.deliver(message("webhook"))
+    await channel.aclose()
+    await server.close()
+    assert len(server.requests) == trusted
+    if not trusted:
+        assert isinstance(outcome, Retry)
+        assert "certificate that cannot be trusted" in outcome.reason
+        return
+    assert outcome == Accepted("200")
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
