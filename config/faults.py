@@ -67,11 +67,11 @@ class Findings:
 
     def fault(self, path: str, line: int, message: str, hint: str = "") -> None:
         """Something that keeps the shop from being loaded."""
-        self._faults.add(Fault(path, line, message, hint))
+        self._faults.add(Fault(_printable(path), line, _on_one_line(message), _on_one_line(hint)))
 
     def warn(self, path: str, line: int, message: str, hint: str = "") -> None:
         """Something that is probably not meant."""
-        self._warnings.add(Fault(path, line, message, hint))
+        self._warnings.add(Fault(_printable(path), line, _on_one_line(message), _on_one_line(hint)))
 
     @property
     def faults(self) -> list[Fault]:
@@ -82,6 +82,15 @@ class Findings:
     def warnings(self) -> list[Fault]:
         """In order of file and line. O(n log n)."""
         return sorted(self._warnings)
+
+
+def _on_one_line(text: str) -> str:
+    """What others say may have line breaks, or quote what no terminal should be sent."""
+    return _printable(" ".join(text.split()))
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from config import load_folder, read_folder, write_starter
+from config.starter import DEMO_SHOP, FolderTaken
+from engine.cli.check import command as check
+from engine.cli.init import command as init
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_init_writes_a_shop_that_checks(tmp_path: Path) -> None:
+    shop = tmp_path / "new" / "shop"
+    made = CliRunner().invoke(init, [str(shop)])
+    assert made.exit_code == 0, made.output
+    assert "hairspring check" in made.output
+    checked = CliRunner().invoke(check, [str(shop)])
+    assert checked.exit_code == 0, checked.output
+    assert checked.output == "3 campaigns, 9 templates: no faults, no warnings\n"
+    assert read_folder(shop) == read_folder(DEMO_SHOP)
+    assert load_folder(shop, env={}).plan.id == load_folder(DEMO_SHOP, env={}).plan.id
+
+
+def test_the_data_of_a_new_shop_is_kept_out_of_version_control(tmp_path: Path) -> None:
+    written = write_starter(tmp_path / "shop")
+    assert tmp_path / "shop/.gitignore" in written
+    assert "data/\n" in (tmp_path / "shop/.gitignore").read_text()
+
+
+def test_init_lists_what_it_wrote_as_json(tmp_path: Path) -> None:
+    made = CliRunner().invoke(init, [str(tmp_path / "shop"), "--json"])
+    written = msgspec.json.decode(made.output)["written"]
+    assert str(tmp_path / "shop/hairspring.toml") in written
+    assert all((tmp_path / name).is_file() for name in written)
+
+
+def test_init_leaves_a_folder_that_holds_something_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(FolderTaken, match="is not empty") as caught:
+        write_starter(tmp_path)
+    assert caught.value.hint
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+    refused = CliRunner().invoke(init, [str(tmp_path)])
+    assert isinstance(refused.exception, FolderTaken)
+
+
+def test_init_tells_why_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FolderTaken, match="cannot be written"):
+        write_starter(tmp_path / "file" / "shop")
+
+
+def test_check_tells_every_fault_and_warning_and_fails(tmp_path: Path) -> None:
+    write_starter(tmp_path / "shop")
+    (tmp_path / "shop/hairspring.toml").write_text(
+        '[shop]\nnmae = "x"\n[sinks]\n\n[server]\nport = "[red]x"\n'
+    )
+    checked = CliRunner().invoke(check, [str(tmp_path / "shop")])
+    assert checked.exit_code == 1
+    assert checked.output.splitlines() == [
+        "hairspring.toml:2: unknown key shop.nmae; did you mean name?",
+        "hairspring.toml:6: server.port: the text '[red]x' does not fit here; a port, 0 to 65535",
+        "hairspring.toml:3: warning: [sinks] is not built yet in this version and has no effect",
+        "2 faults, 1 warning: this shop is not loaded",
+    ]
+
+
+def test_check_speaks_json(tmp_path: Path) -> None:
+    write_starter(tmp_path / "shop")
+    told = msgspec.json.decode(CliRunner().invoke(check, [str(tmp_path / "shop"), "--json"]).output)
+    assert told["ok"] is True
+    assert told["plan_id"] == load_folder(tmp_path / "shop", env={}).plan.id
+    assert told["campaigns"] == ["order-receipt", "cart-abandonment", "welcome"]
+    (tmp_path / "shop/hairspring.toml").write_text("[sho]\n")
+    bad = CliRunner().invoke(check, [str(tmp_path / "shop"), "--json"])
+    told = msgspec.json.decode(bad.output)
+    assert bad.exit_code == 1
+    assert told["ok"] is False
+    assert told["faults"] == [
+        {
+            "path": "hairspring.toml",
+            "line": 1,
+            "message": "unknown section or key sho",
+            "hint": "did you mean shop?",
+        }
+    ]
+
+
+def test_check_looks_up_secrets_in_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "hairspring.toml").write_text('[keys]\nadmin = "env:SHOP_ADMIN_KEY"\n')
+    runner = CliRunner()
+    assert runner.invoke(check, [str(tmp_path)], env={"SHOP_ADMIN_KEY": None}).exit_code == 1
+    assert runner.invoke(check, [str(tmp_path)], env={"SHOP_ADMIN_KEY": "x"}).exit_code == 0
+
+
+def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    assert CliRunner().invoke(check, [str(tmp_path / "nowhere")]).exit_code == 2
+    assert CliRunner().invoke(check, []).exit_code == 2
+    assert CliRunner().invoke(init, []).exit_code == 2
+
+
+@pytest.mark.parametrize("command", [check, init])
+def test_help_has_an_example(command: object) -> None:
+    told = CliRunner().invoke(command, ["--help"])  # type: ignore[arg-type]
+    assert told.exit_code == 0
+    assert "Example:\n    hairspring " in told.output

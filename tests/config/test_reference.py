@@ -1,0 +1,143 @@
+"""The reference says every key there is, with its default, and its examples load."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from channels.rendering import parse_template
+from channels.settings import SETTINGS
+from config import ShopInvalid, load_shop
+from config.faults import Findings
+from config.reading import read_settings
+from config.schema import (
+    CAMPAIGN,
+    ENTER,
+    EXIT,
+    FILES_LATER,
+    NAMES,
+    PURPOSES,
+    STATUSES,
+    STEP_KEYS,
+    STEPS,
+    TEMPLATE_NAMES,
+    TEMPLATE_NAMES_LATER,
+)
+from config.settings import SECTIONS, Settings, WriteKey
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+SETTINGS_PAGE = (REFERENCE / "settings.md").read_text()
+CAMPAIGNS_PAGE = (REFERENCE / "campaigns.md").read_text()
+
+
+def rows(page: str, heading: str) -> dict[str, list[str]]:
+    """The cells of each table row below a heading, by the key in the first."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    lines = [line for line in found[1].splitlines() if line.startswith("| `")]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return {row[0].strip("` "): row[1:] for row in cells}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_settings_key_is_in_the_reference_with_its_default(section: str) -> None:
+    told = rows(SETTINGS_PAGE, f"`[{section}]`")
+    fields = msgspec.structs.fields(SECTIONS[section])
+    known = {f"{section}.{field.encode_name}" for field in fields}
+    extra = {"key", "rate", "origins"} if section == "keys" else set()
+    assert set(told) == known | extra
+    written = [
+        f"{key} = {told[key][0].strip('`')}\n" for key in sorted(known) if told[key][0] != "none"
+    ]
+    findings = Findings()
+    assert read_settings("".join(written), findings, {}) == Settings()
+    assert findings.faults == []
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_reference_marks_what_is_still_to_be_built(section: str) -> None:
+    told = rows(SETTINGS_PAGE, f"`[{section}]`")
+    for field in msgspec.inspect.type_info(SECTIONS[section]).fields:  # type: ignore[attr-defined]
+        extra = getattr(field.type, "extra", None) or {}
+        later = told[f"{section}.{field.encode_name}"][1].startswith("*later*")
+        assert later is ("later" in extra), field.encode_name
+
+
+def test_every_key_of_a_write_key_is_in_the_reference() -> None:
+    told = rows(SETTINGS_PAGE, "`[keys]`")
+    assert {field.encode_name for field in msgspec.structs.fields(WriteKey)} <= set(told)
+
+
+def test_every_key_of_every_channel_is_in_the_reference() -> None:
+    told = rows(SETTINGS_PAGE, "`[channels.*]`")
+    for kind in SETTINGS.values():
+        assert {field.encode_name for field in msgspec.structs.fields(kind)} <= set(told)
+    assert all(f"`{channel}`" in SETTINGS_PAGE for channel in SETTINGS)
+
+
+def test_every_toml_example_loads() -> None:
+    examples = blocks(SETTINGS_PAGE, "toml")
+    assert len(examples) >= 3
+    secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA=="
+    env = {"SERVER_KEY": "s", "BROWSER_KEY": "b", "SMTP_PASSWORD": "p", "WEBHOOK_SECRET": secret}
+    for example in examples:
+        assert load_shop({"hairspring.toml": example}, env=env).warnings == []
+
+
+def test_every_key_of_a_campaign_is_in_the_reference() -> None:
+    for heading, keys in (("Keys of a campaign", CAMPAIGN), ("`enter`", ENTER), ("`exit`", EXIT)):
+        built = {name for name, key in keys.items() if not key.later}
+        assert set(rows(CAMPAIGNS_PAGE, heading)) == built
+    for words in (STATUSES, PURPOSES):
+        assert all(f"`{word}`" in CAMPAIGNS_PAGE for word in words)
+
+
+def test_every_step_and_its_keys_are_in_the_reference() -> None:
+    told = rows(CAMPAIGNS_PAGE, "Steps")
+    built = {name for name, key in STEPS.items() if not key.later}
+    assert built == set(STEP_KEYS)
+    assert built <= set(told)
+    for step, keys in STEP_KEYS.items():
+        assert {step, *re.findall(r"`(\w+)`", told[step][0])} == set(keys)
+    assert {"template", "else", "expires"} <= set(told)
+
+
+def test_what_is_still_to_be_built_is_named() -> None:
+    introduction = CAMPAIGNS_PAGE.partition("## Keys of a campaign")[0]
+    for keys in (CAMPAIGN, STEPS):
+        assert all(f"`{name}`" in introduction for name, key in keys.items() if key.later)
+    assert all(f"`{name}`" in introduction for name in FILES_LATER)
+
+
+def test_every_name_of_conditions_and_templates_is_in_the_reference() -> None:
+    assert set(rows(CAMPAIGNS_PAGE, "Conditions")) == NAMES
+    templates = CAMPAIGNS_PAGE.partition("## Templates")[2]
+    assert all(f"`{name}`" in templates for name in TEMPLATE_NAMES | TEMPLATE_NAMES_LATER)
+
+
+def test_every_campaign_example_loads() -> None:
+    examples = blocks(CAMPAIGNS_PAGE, "yaml")
+    assert len(examples) >= 3
+    templates = {
+        f"templates/{name}.{channel}.liquid": "Hello"
+        for name in ("cart-reminder", "order-receipt", "welcome", "upgrade")
+        for channel in ("email", "push", "in_app")
+    }
+    for example in examples:
+        assert load_shop({"campaigns/a.yaml": example, **templates}).warnings == []
+        with pytest.raises(ShopInvalid, match="which is not there"):
+            load_shop({"campaigns/a.yaml": example})
+
+
+def test_the_template_example_parses() -> None:
+    (example,) = blocks(CAMPAIGNS_PAGE, "liquid")
+    template = parse_template("a", "email", example, "a.email.liquid", names=TEMPLATE_NAMES)
+    assert template.html
+    assert template.unknown_names == ()

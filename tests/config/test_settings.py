@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.settings import SETTINGS
+from config.faults import Findings
+from config.quantities import SIZE_BYTES_MAX, parse_size_bytes
+from config.reading import read_settings
+from config.settings import SECTIONS, Cap, QuietHours, Settings, WriteKey
+
+DEFAULTS = """
+[shop]
+name = "My shop"
+timezone = "UTC"
+url = "http://localhost:8080"
+[server]
+host = "127.0.0.1"
+port = 8080
+admin_port = 0
+admin_host = "127.0.0.1"
+body_max = "1 MiB"
+events_max = 2500
+event_max = "32 KiB"
+rate = 1000
+[keys]
+write = ["demo-write-key"]
+trigger = []
+admin = ""
+signing = ""
+[storage]
+file = "hairspring.db"
+sync = "full"
+max_replay = 100000
+resume_grace = "30s"
+[events]
+max_lateness = "24h"
+dedupe_window = "24h"
+dedupe_max = 5000000
+session_gap = "30m"
+keep = "30d"
+[history]
+max_events = 1000
+[consent]
+required = ["email", "sms"]
+unknown = "deny"
+honor_gpc = true
+[guardrails]
+caps = []
+spacing = "0s"
+enrollments_max = 100
+[testing]
+users = []
+redirect_to = {}
+[channels.email]
+transport = "file"
+from = "My shop <shop@example.com>"
+"""
+
+
+def read(text: str, env: dict[str, str] | None = None) -> tuple[Settings, list[str], list[str]]:
+    findings = Findings()
+    settings = read_settings(text, findings, {} if env is None else env)
+    return settings, [str(f) for f in findings.faults], [str(w) for w in findings.warnings]
+
+
+def test_an_empty_file_means_every_default() -> None:
+    assert read("") == (Settings(), [], [])
+
+
+def test_every_key_written_with_its_default_means_the_same_as_an_empty_file() -> None:
+    assert read(DEFAULTS) == (Settings(), [], [])
+
+
+def test_every_key_that_there_is_was_written_with_its_default() -> None:
+    import tomllib
+
+    written = tomllib.loads(DEFAULTS)
+    for section, kind in SECTIONS.items():
+        known = {field.encode_name for field in msgspec.structs.fields(kind)}
+        assert set(written[section]) | ({"quiet_hours"} & known) == known
+    assert set(written) == {*SECTIONS, "channels"}
+
+
+def test_the_defaults_are_these() -> None:
+    settings = Settings()
+    assert settings.server.body_max_bytes == 1_048_576
+    assert settings.server.event_max_bytes == 32_768
+    assert settings.keys.write == (WriteKey(key="demo-write-key"),)
+    assert settings.storage.resume_grace_ms == 30_000
+    assert settings.events.max_lateness_ms == 86_400_000
+    assert settings.events.dedupe_window_ms == 86_400_000
+    assert settings.events.session_gap_ms == 1_800_000
+    assert settings.events.keep_ms == 2_592_000_000
+    assert settings.guardrails.quiet_hours is None
+    assert set(settings.channels) == set(SETTINGS)
+
+
+def test_values_other_than_the_default_arrive_in_their_units() -> None:
+    settings, faults, _ = read(
+        """
+        [server]
+        body_max = "2 MB"
+        event_max = 1000
+        [keys]
+        write = [{key = "a", rate = 5, origins = ["https://shop.example"]}, "b"]
+        [storage]
+        resume_grace = "1m30s"
+        [guardrails]
+        caps = [{channel = "email", max = 3, per = "7d"}]
+        quiet_hours = {from = "21:00", to = "08:00", days = ["sat"]}
+        [testing]
+        redirect_to = {email = "me@example.com"}
+        [channels.email]
+        timeout = "5s"
+        """
+    )
+    assert faults == []
+    assert (settings.server.body_max_bytes, settings.server.event_max_bytes) == (2_000_000, 1_000)
+    assert settings.keys.write == (
+        WriteKey(key="a", rate=5, origins=("https://shop.example",)),
+        WriteKey(key="b"),
+    )
+    assert settings.storage.resume_grace_ms == 90_000
+    assert settings.guardrails.caps == (Cap(max=3, per_ms=604_800_000, channel="email"),)
+    assert settings.guardrails.quiet_hours == QuietHours(
+        from_clock="21:00", to_clock="08:00", days=("sat",)
+    )
+    assert settings.testing.redirect_to == {"email": "me@example.com"}
+    assert settings.channels["email"].timeout_ms == 5_000
+
+
+SECRETS = """
+[keys]
+write = ["env:WRITE", {key = "env:BROWSER"}]
+admin = "env:ADMIN"
+[channels.email]
+password = "env:SMTP"
+"""
+
+
+def test_secrets_come_from_the_environment() -> None:
+    env = {"WRITE": "w", "BROWSER": "b", "ADMIN": "env:WRITE", "SMTP": "p"}
+    settings, faults, _ = read(SECRETS, env)
+    assert faults == []
+    assert [key.key for key in settings.keys.write] == ["w", "b"]
+    assert settings.keys.admin == "env:WRITE"
+    assert settings.channels["email"].password == "p"  # type: ignore[union-attr]
+
+
+def test_every_missing_variable_is_a_fault() -> None:
+    _, faults, _ = read(SECRETS, {})
+    assert [fault.partition(" is not set")[0] for fault in faults] == [
+        "hairspring.toml:3: keys.write.key: the environment variable 'BROWSER'",
+        "hairspring.toml:3: keys.write.key: the environment variable 'WRITE'",
+        "hairspring.toml:4: keys.admin: the environment variable 'ADMIN'",
+        "hairspring.toml:6: channels.email.password: the environment variable 'SMTP'",
+    ]
+
+
+def test_without_an_environment_secrets_stay_empty_and_the_machine_is_not_asked() -> None:
+    findings = Findings()
+    text = SECRETS + 'ca_file = "/no/such/file.pem"\ntransport = "smtp"\nhost = "h"\n'
+    settings = read_settings(text, findings, None)
+    assert findings.faults == []
+    assert {key.key for key in settings.keys.write} == {""}
+    findings = Findings()
+    read_settings(text, findings, {"WRITE": "w", "BROWSER": "b", "ADMIN": "a", "SMTP": "p"})
+    assert [fault.line for fault in findings.faults] == [7]
+
+
+def test_the_core_is_handed_its_policy() -> None:
+    settings, _, _ = read(
+        '[events]\nmax_lateness = "1h"\n[guardrails]\nenrollments_max = 7\n[consent]\n'
+        'required = ["push"]\nunknown = "allow"\n[testing]\nusers = ["u1"]\n'
+    )
+    policy = settings.policy()
+    assert policy.max_lateness_ms == 3_600_000
+    assert policy.enrollments_max == 7
+    assert policy.consent_required == {"push"}
+    assert policy.consent_unknown_allows
+    assert policy.testers == {"u1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [("0 B", 0), ("1KB", 1000), ("1 kib", 1024), (" 3 MiB ", 3 << 20), ("1 GiB", 1 << 30)],
+)
+def test_a_size_is_a_number_and_a_unit(text: str, size_bytes: int) -> None:
+    assert parse_size_bytes(text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "5", "MiB", "-1 MiB", "1.5 MiB", "1 TiB", "٣ KB", "9999 GiB"])
+def test_anything_else_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        parse_size_bytes(text)
+    assert parse_size_bytes("1024 GiB") == SIZE_BYTES_MAX
+
+
+KEYS = [
+    f"{section}.{field.encode_name}"
+    for section, kind in SECTIONS.items()
+    for field in msgspec.structs.fields(kind)
+] + [
+    f"channels.{channel}.{field.encode_name}"
+    for channel, kind in SETTINGS.items()
+    for field in msgspec.structs.fields(kind)
+]
+LITERALS = st.sampled_from(
+    [
+        *('""', '"x"', '"env:NOPE"', '"email"', '"30s"', '"1 MiB"', '"UTC"', '"../x"', '"\\u0000"'),
+        *("0", "-1", "1", "8080", "99999999999999999999", "1.5", "inf", "nan", "true", "[]", "{}"),
+        *('["a", 1, {}]', "[[[]]]", "{key = 1}", '{max = 1, per = "1h"}', "[{max = 0}]"),
+        *("1979-05-27", "07:32:00", "1979-05-27T07:32:00Z", '[{key = "a"}]', '{email = "x"}'),
+    ]
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), LITERALS, max_size=5))
+def test_any_value_at_any_key_is_a_setting_or_a_fault_in_its_line(chosen: dict[str, str]) -> None:
+    text = "".join(f"{key} = {value}\n" for key, value in chosen.items())
+    findings = Findings()
+    settings = read_settings(text, findings, {})
+    assert isinstance(settings, Settings)
+    assert all(1 <= fault.line <= max(1, len(chosen)) for fault in findings.faults)
