@@ -85,3 +85,12 @@ def test_no_filter_gets_out_on_any_value(name: str) -> None:
 def test_nothing_of_python_can_be_reached() -> None:
     text = "[{{ user.__class__ }}{{ user.x.upper }}{{ user.items }}{{ user['__dict__'] }}]"
     assert _render(text, user={"x": "a"}) == "[]"
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ user.list | join: user.big }}", "{{ user.big | replace: 'x', 'xx' }}"]
+)
+def test_what_multiplies_its_inputs_is_refused_before_it_is_made(text: str) -> None:
+    name = "join" if "join" in text else "replace"
+    reason = _told(text, user={"list": ["a"] * 100, "big": "x" * (OUTPUT_BYTES_MAX // 2 + 1)})
+    assert reason == f"'{name}' would make too long a text"
