@@ -1,0 +1,108 @@
+"""The operator's port: health and metrics.
+
+It answers to names that a hostile web page cannot claim (DNS rebinding): addresses, `localhost`
+and the configured host. Whoever comes from another machine needs the admin key.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+from structlog.typing import FilteringBoundLogger
+
+from engine.runtime.metrics import Metrics
+from engine.server.answers import Refusal
+from engine.server.edge import make_edge
+from engine.server.health import add_health
+from engine.server.keys import BEARER
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+OPEN = frozenset({"/healthz", "/readyz"})
+"""What anybody may ask who reaches the port."""
+
+METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_PORT = re.compile(r":\d+$", re.ASCII)
+
+
+class AdminDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What the admin server stands on.
+
+    Attributes:
+        key: The admin key; "" admits nobody from another machine.
+        host: `server.admin_host`, a name that requests may ask for.
+        why_not_ready: What keeps the process from taking events, or "".
+        metrics: What a scraper reads.
+        log: One line a request.
+        instance: Begins request ids; different in each run.
+    """
+
+    key: str
+    host: str
+    why_not_ready: Callable[[], str]
+    metrics: Metrics
+    log: FilteringBoundLogger
+    instance: str
+
+
+def make_admin_app(door: AdminDoor) -> web.Application:
+    """The server that operators and scrapers ask."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not is_own_name(request.headers.get("Host", ""), door.host):
+            raise Refusal(
+                403,
+                "host.foreign",
+                "this name is not one of the admin port's; ask for its address, "
+                "or set server.admin_host",
+            )
+        if request.path not in OPEN and not admits(
+            request.remote or "", request.headers.get("Authorization", ""), door.key
+        ):
+            challenge = {"WWW-Authenticate": "Bearer"}
+            message = "from another machine the admin key is needed, as a Bearer token"
+            raise Refusal(401, "key.unknown", message, headers=challenge)
+        return await handler(request)
+
+    async def metrics(_: web.Request) -> web.Response:
+        headers = {"Content-Type": METRICS_CONTENT_TYPE}
+        return web.Response(body=door.metrics.render(), headers=headers)
+
+    app = web.Application(middlewares=[make_edge(door.log, door.instance), guard])
+    app.router.add_get("/metrics", metrics)
+    add_health(app.router, door.why_not_ready)
+    return app
+
+
+def is_own_name(host: str, own: str) -> bool:
+    """Whether a Host header is an address, `localhost` or the configured name, any port."""
+    name = host.rpartition(":")[0] if _PORT.search(host) else host
+    name = name.strip("[]").lower()
+    return name in {"localhost", own.lower()} or _address(name) is not None
+
+
+def admits(peer: str, authorization: str, key: str) -> bool:
+    """Whether a peer may read what holds nothing of a user: from this machine, or with the key."""
+    address = _address(peer)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address is not None and address.is_loopback:
+        return True
+    said = authorization.encode("utf-8", "replace")
+    return bool(key) and hmac.compare_digest(said, (BEARER + key).encode())
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None

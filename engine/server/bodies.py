@@ -1,0 +1,144 @@
+"""Reading a body: bounded in size, time and nesting, gzip or not, JSON in UTF-8.
+
+`Content-Type` is not asked: stock SDKs send `text/plain` and `x-www-form-urlencoded`. Nor is
+`Content-Encoding`, where the first two bytes say gzip (RFC 1952) better than a proxy that may have
+unpacked the body: no JSON text begins with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from engine.server.answers import Fault, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+
+BODY_WITHIN_S = 15.0
+"""A client that takes longer to send one body is cut."""
+
+GZIP_MEMBERS_MAX = 16
+"""A gzip body is one member; some clients append a few."""
+
+_GZIP = b"\x1f\x8b"
+_GZIP_WINDOW = 31
+_INFLATE_BYTES = 256 << 10
+"""About half a millisecond of work; then the loop has its turn."""
+
+_ESCAPES = re.compile(
+    rb"\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|u)"
+)
+"""Escapes of a JSON text, left to right; the group is half a surrogate pair."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request may bring (`[server]`).
+
+    Attributes:
+        body_max_bytes: Of a body, as sent and as inflated.
+        events_max: Items in one body.
+        event_max_bytes: Of one item.
+    """
+
+    body_max_bytes: int = 1 << 20
+    events_max: int = 2500
+    event_max_bytes: int = 32 << 10
+
+
+async def read_body(request: web.Request, limits: Limits) -> bytes:
+    """The whole body, inflated.
+
+    Raises Refusal: 413 beyond `body_max`, 408 where it takes too long, 400 for what is no gzip or
+    was cut short.
+    """
+    body_max = limits.body_max_bytes
+    try:
+        if request.content.is_eof():
+            body = await request.read()
+        else:
+            if (request.content_length or 0) > body_max:
+                raise _too_large(body_max)
+            async with asyncio.timeout(BODY_WITHIN_S):
+                body = await request.read()
+    except TimeoutError:
+        message = f"the body did not arrive within {BODY_WITHIN_S:.0f} s"
+        raise Refusal(408, "body.slow", message, headers={"Connection": "close"}) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large(body_max) from None
+    except web.RequestPayloadError:
+        raise Refusal(400, "body.cut", "the body is not what its headers announce") from None
+    if body.startswith(_GZIP):
+        return await _inflate(body, body_max)
+    if not body:
+        raise Refusal(400, "body.empty", "the body is empty; send JSON")
+    return body
+
+
+def decode_body(decode: Callable[[bytes], _T], body: bytes) -> _T:
+    """Decode a JSON text. O(size).
+
+    Half a surrogate pair, as JavaScript writes for a text cut inside an emoji, is read as U+FFFD.
+    Raises Refusal (400) for what is no JSON or not of the expected shape.
+    """
+    try:
+        try:
+            return decode(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            mended = mend_surrogates(body)
+            if mended == body:
+                raise
+            return decode(mended)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `")
+        fault = Fault(path.rstrip("`") or "$", message.replace("`", ""))
+        raise Refusal(400, "body.invalid", "the body is not as expected", faults=[fault]) from None
+    except msgspec.DecodeError as error:
+        raise Refusal(400, "body.malformed", f"the body is no JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise Refusal(400, "body.malformed", "the body is not UTF-8") from None
+    except RecursionError:
+        raise Refusal(400, "body.malformed", "the body nests too deep") from None
+
+
+def mend_surrogates(body: bytes) -> bytes:
+    """The same JSON text with U+FFFD for each escaped half of a surrogate pair. O(size)."""
+    return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
+
+
+async def _inflate(body: bytes, body_max: int) -> bytes:
+    inflated = bytearray()
+    rest = body
+    for _ in range(GZIP_MEMBERS_MAX):
+        inflater = zlib.decompressobj(_GZIP_WINDOW)
+        while not inflater.eof:
+            try:
+                part = inflater.decompress(rest, _INFLATE_BYTES)
+            except zlib.error as error:
+                raise Refusal(400, "body.gzip", f"the body is no gzip: {error}") from None
+            inflated += part
+            if len(inflated) > body_max:
+                raise _too_large(body_max)
+            rest = inflater.unconsumed_tail
+            if len(part) == _INFLATE_BYTES:
+                await asyncio.sleep(0)
+            elif not rest and not inflater.eof:
+                raise Refusal(400, "body.gzip", "the gzip body was cut short")
+        rest = inflater.unused_data.lstrip(b"\0")
+        if not rest:
+            return bytes(inflated)
+    raise Refusal(400, "body.gzip", f"the gzip body has more than {GZIP_MEMBERS_MAX} members")
+
+
+def _too_large(body_max: int) -> Refusal:
+    return Refusal(413, "body.too_large", f"the body exceeds {body_max} bytes (server.body_max)")

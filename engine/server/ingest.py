@@ -1,0 +1,145 @@
+"""The door that events come in by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+from aiohttp import web
+from structlog.typing import FilteringBoundLogger
+
+from engine.runtime.metrics import Metrics
+from engine.server.answers import Refusal, answer_json, success
+from engine.server.bodies import Limits, read_body
+from engine.server.edge import TAKEN, make_edge
+from engine.server.health import add_health
+from engine.server.keys import WriteKeys
+from engine.server.native import sort_events
+from engine.server.segment import ROUTES, sort_batch, sort_call
+from engine.server.sorting import Sorted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from engine.core.inputs import UserInput
+    from engine.store import Quarantined
+
+
+class Submit(Protocol):
+    """Takes inputs in order; returns once they are durable, or raises Unavailable."""
+
+    async def __call__(
+        self, inputs: Sequence[UserInput], quarantined: Sequence[Quarantined] = ()
+    ) -> None:
+        """See `engine.runtime.shell.Shell.submit`."""
+        ...
+
+
+class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What the ingest server stands on.
+
+    Attributes:
+        submit: The processor's door.
+        now_ms: Logical time, for the instant of reception.
+        keys: Write keys.
+        why_not_ready: What keeps the process from taking events, or "".
+        metrics: Counts items by fate.
+        log: One line a request.
+        instance: Begins request ids; different in each run.
+        limits: What one request may bring.
+    """
+
+    submit: Submit
+    now_ms: Callable[[], int]
+    keys: tuple[str, ...]
+    why_not_ready: Callable[[], str]
+    metrics: Metrics
+    log: FilteringBoundLogger
+    instance: str
+    limits: Limits = Limits()
+
+
+def make_ingest_app(door: IngestDoor) -> web.Application:
+    """The server that clients send events to. It is made in the loop's thread, before `listen`."""
+    app = web.Application(
+        middlewares=[make_edge(door.log, door.instance)],
+        client_max_size=door.limits.body_max_bytes,
+    )
+    ingest = _Ingest(door)
+    for route, kind in ROUTES.items():
+        app.router.add_post(route, ingest.make_sdk_handler(kind))
+    app.router.add_post("/events", ingest.events)
+    add_health(app.router, door.why_not_ready)
+    return app
+
+
+class _Ingest:
+    def __init__(self, door: IngestDoor) -> None:
+        self._submit = door.submit
+        self._now_ms = door.now_ms
+        self._keys = WriteKeys(door.keys)
+        self._limits = door.limits
+        self._accepted = door.metrics.inputs.labels("accepted")
+        self._rejected = door.metrics.inputs.labels("rejected")
+
+    def make_sdk_handler(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """A handler of calls of one kind; "" takes batches.
+
+        Where nothing of a body could be taken, the answer is 400: whoever looks at the client's
+        log hears of it, and no stock client sends a 400 again. Where something was, it is 200, and
+        the quarantine has the rest.
+        """
+
+        async def handle(request: web.Request) -> web.Response:
+            into, body = await self._receive(request)
+            if kind:
+                sort_call(body, into, kind)
+            else:
+                await sort_batch(body, into)
+            await self._take(request, into)
+            if into.rejected and not into.inputs:
+                raise _nothing_taken(into)
+            return success()
+
+        return handle
+
+    async def events(self, request: web.Request) -> web.Response:
+        """`POST /events`, the native form.
+
+        Where nothing of a body could be taken, the answer is 400, with the same `accepted` and
+        `rejected` members as the 200 and the faults as `errors`: a client that only looks at the
+        status must not take it for a yes.
+        """
+        into, body = await self._receive(request)
+        single = await sort_events(body, into)
+        await self._take(request, into)
+        if into.rejected and not into.inputs:
+            counted = {"accepted": 0, "rejected": into.rejected}
+            raise _nothing_taken(into, None if single else counted)
+        return answer_json({"accepted": len(into.inputs), "rejected": into.rejected})
+
+    async def _receive(self, request: web.Request) -> tuple[Sorted, bytes]:
+        body = await read_body(request, self._limits)
+        self._keys.check(request, body)
+        return Sorted(self._now_ms(), request.path, self._limits), body
+
+    async def _take(self, request: web.Request, into: Sorted) -> None:
+        """Returns once everything of a body is durable, what was quarantined too."""
+        taken, rejected = len(into.inputs), len(into.rejected)
+        request[TAKEN] = (taken, rejected)
+        if not taken and not rejected:
+            return
+        await self._submit(into.inputs, into.quarantined)
+        if taken:
+            self._accepted.inc(taken)
+        if rejected:
+            self._rejected.inc(rejected)
+
+
+def _nothing_taken(into: Sorted, more: dict[str, object] | None = None) -> Refusal:
+    faults = into.faults
+    message = f"none of {len(faults)} items could be taken"
+    if len(faults) == 1:
+        message = f"{faults[0].path}: {faults[0].message}"
+    return Refusal(400, "item.invalid", message, faults=faults, more=more)

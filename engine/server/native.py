@@ -1,0 +1,58 @@
+"""The native form: one JSON object, an array of them, or one a line (NDJSON)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.server.answers import Refusal
+from engine.server.bodies import decode_body, mend_surrogates
+
+if TYPE_CHECKING:
+    from engine.core.inputs import EventReceived, UserIdentified
+    from engine.server.sorting import Sorted
+
+_decode_any = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+async def sort_events(body: bytes, into: Sorted) -> bool:
+    """The items of a body; whether it was one object. O(size).
+
+    A body is taken for NDJSON where it is no JSON text but one of its lines is an object: then a
+    malformed line is one bad item. Raises Refusal (400) where it is neither.
+    """
+    read = partial(_read, received_at_ms=into.received_at_ms)
+    if body.lstrip()[:1] == b"[":
+        await into.take_all(decode_body(_decode_list, body), read, "$")
+        return False
+    try:
+        item = decode_body(_decode_any, body)
+    except Refusal:
+        lines = [line for line in mend_surrogates(body).split(b"\n") if line.strip()]
+        if len(lines) == 1 or not any(map(_is_object, lines)):
+            raise
+        await into.take_all(lines, read, "$")
+        return False
+    into.take(item, read)
+    return True
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        _decode_object(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _read(raw: bytes, *, received_at_ms: int) -> EventReceived | UserIdentified:
+    item = decode_item(raw)
+    happened = read_item(item, received_at_ms)
+    if happened is None:
+        raise ItemInvalid(f"{item.type} is not built in this version", path="$.type")
+    return happened

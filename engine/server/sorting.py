@@ -1,0 +1,110 @@
+"""The items of one body, sorted into those that are taken and those that are quarantined."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NoReturn
+
+from engine.core.items import ItemInvalid
+from engine.runtime.clock import monotonic_ns
+from engine.server.answers import Fault, Refusal, Rejection
+from engine.store import Quarantined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.core.inputs import EventReceived, UserIdentified
+    from engine.server.bodies import Limits
+
+SLICE_NS = 500_000
+"""How long one body is worked on before the loop, and so the shell, has its turn."""
+
+_LOOK_EVERY = 16
+"""Items between two looks at the clock."""
+
+
+class Sorted:
+    """What one body brings.
+
+    Args:
+        received_at_ms: When the socket took it.
+        source: The route it came by.
+        limits: What it may bring.
+
+    Attributes:
+        inputs: Items that are taken, in order.
+        rejected: Those that are not, in order; paths within the item.
+        quarantined: The same, as they are kept; paths within the body.
+    """
+
+    __slots__ = ("_limits", "inputs", "quarantined", "received_at_ms", "rejected", "source")
+
+    def __init__(self, received_at_ms: int, source: str, limits: Limits) -> None:
+        self.received_at_ms = received_at_ms
+        self.source = source
+        self.inputs: list[EventReceived | UserIdentified] = []
+        self.rejected: list[Rejection] = []
+        self.quarantined: list[Quarantined] = []
+        self._limits = limits
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What is wrong, with paths within the body."""
+        return [Fault(item.path, item.reason) for item in self.quarantined]
+
+    def take(
+        self,
+        raw: bytes,
+        read: Callable[[bytes], EventReceived | UserIdentified],
+        *,
+        place: str = "$",
+        index: int = 0,
+    ) -> None:
+        """Take one item, or quarantine it with its reason. O(size).
+
+        Args:
+            raw: The item as it came.
+            read: Makes an input of it, or raises ItemInvalid.
+            place: Where in the body it stands.
+            index: How many items stand before it.
+        """
+        try:
+            if len(raw) > self._limits.event_max_bytes:
+                self._refuse_size(len(raw))
+            self.inputs.append(read(raw))
+        except ItemInvalid as fault:
+            reason = f"{fault.message}; {fault.hint}" if fault.hint else fault.message
+            path = place + fault.path.removeprefix("$")
+            self.rejected.append(Rejection(index, fault.path, reason))
+            self.quarantined.append(
+                Quarantined(self.received_at_ms, self.source, path, reason, bytes(raw))
+            )
+
+    def _refuse_size(self, size: int) -> NoReturn:
+        most = self._limits.event_max_bytes
+        raise ItemInvalid(f"the item has {size} bytes, more than {most} (server.event_max)")
+
+    async def take_all(
+        self,
+        items: Sequence[bytes],
+        read: Callable[[bytes], EventReceived | UserIdentified],
+        place: str,
+    ) -> None:
+        """Take many, in slices of about half a millisecond. Raises Refusal (413) for too many.
+
+        Too many are refused whole: a client can send two halves again, but not know which half
+        was taken.
+        """
+        events_max = self._limits.events_max
+        if len(items) > events_max:
+            raise Refusal(
+                413,
+                "body.too_many",
+                f"{len(items)} items in one body, more than {events_max} (server.events_max)",
+            )
+        until_ns = monotonic_ns() + SLICE_NS
+        for index, raw in enumerate(items):
+            self.take(raw, read, place=f"{place}[{index}]", index=index)
+            if not index % _LOOK_EVERY and monotonic_ns() > until_ns:
+                await asyncio.sleep(0)
+                until_ns = monotonic_ns() + SLICE_NS
