@@ -6,6 +6,7 @@ import errno
 import logging
 from typing import TYPE_CHECKING
 
+import structlog
 from aiohttp import web
 from typing_extensions import override
 
@@ -58,14 +59,17 @@ class Site:
         await self._runner.cleanup()
 
 
-async def listen(app: web.Application, host: str, port: int, *, log: FilteringBoundLogger) -> Site:
+async def listen(
+    app: web.Application, host: str, port: int, *, log: FilteringBoundLogger | None = None
+) -> Site:
     """Serve an application.
 
     Args:
         app: Made for this loop, and served once.
         host: A name or address of this machine.
         port: 0 takes a free one.
-        log: Where faults below the application go (what is no HTTP, say).
+        log: Where faults below the application go (what is no HTTP, say); by default the
+            process's own log.
 
     Raises:
         ServeError: The address cannot be had (`serve.port` where another program has it).
@@ -73,7 +77,7 @@ async def listen(app: web.Application, host: str, port: int, *, log: FilteringBo
     runner = web.AppRunner(
         app,
         access_log=None,
-        logger=_make_logger(log),
+        logger=_make_logger(log or structlog.get_logger("hairspring")),
         auto_decompress=False,  # bodies are inflated within bounds by `read_body`
         keepalive_timeout=IDLE_S,
         lingering_time=LINGER_S,
