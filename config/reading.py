@@ -104,6 +104,8 @@ class _Reader:
         written = [key.key for key in keys.write if key.key]
         if len(set(written)) < len(written):
             self._fault(("keys", "write"), "keys.write has one key twice", "keep one of them")
+        if self._env is not None and not all([*(key.key for key in keys.write), *keys.trigger]):
+            self._fault(("keys",), "keys has an empty key, which lets everybody in", "remove it")
         if not keys.write:
             hint = 'give one: write = ["env:WRITE_KEY"]'
             self._warn(("keys", "write"), "keys.write is empty: no event can come in", hint)

@@ -97,6 +97,10 @@ def read_secret(raw: object, env: Mapping[str, str] | None) -> str:
             f"the environment variable {shown(name)} is not set",
             f"start with {name}=… in the environment" if name else "write env:NAME",
         )
+    if not env[name]:
+        # An empty key would let everybody in, or be taken for one that is not set.
+        told = f"the environment variable {shown(name)} is empty"
+        raise Unreadable(told, f"start with {name}=… in the environment")
     return env[name]
 
 

@@ -15,7 +15,7 @@ from config import ShopInvalid, load_shop
 
 GOLDEN = Path(__file__).parent / "golden"
 BASE = {"hairspring.toml": "", "templates/hello.email.liquid": "---\nsubject: Hi\n---\n<p>Hi</p>\n"}
-ENV = {"HOME": "/"}
+ENV = {"EMPTY": ""}
 
 
 def sections(text: str, mark: str) -> list[tuple[str, str]]:

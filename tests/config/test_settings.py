@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from channels.settings import SETTINGS
@@ -218,6 +219,7 @@ LITERALS = st.sampled_from(
 )
 
 
+@examples(deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), LITERALS, max_size=5))
 def test_any_value_at_any_key_is_a_setting_or_a_fault_in_its_line(chosen: dict[str, str]) -> None:
     text = "".join(f"{key} = {value}\n" for key, value in chosen.items())
