@@ -21,10 +21,9 @@ from config.loader import (
     plan_id_of,
 )
 from config.settings import Settings, WriteKey
-from config.starter import DEMO_SHOP, write_starter
+from config.starter import demo_shop, write_starter
 
 __all__ = [
-    "DEMO_SHOP",
     "ContentInvalid",
     "Fault",
     "Settings",
@@ -32,6 +31,7 @@ __all__ = [
     "ShopInvalid",
     "WriteKey",
     "decode_content",
+    "demo_shop",
     "encode_content",
     "load_folder",
     "load_shop",

@@ -8,10 +8,12 @@ from typing import Final
 from config.folder import read_folder
 from engine.errors import HairspringError
 
-DEMO_SHOP: Final = Path(__file__).with_name("demo_shop")
-"""The folder of the demo shop; read it, write nothing into it."""
-
 _IGNORED: Final = "# State and outbox of the running process; no part of the shop.\ndata/\n"
+
+
+def demo_shop() -> Path:
+    """The folder of the demo shop; read it, write nothing into it."""
+    return Path(__file__).with_name("demo_shop")
 
 
 class FolderTaken(HairspringError):  # noqa: N818 - as ShopInvalid
@@ -35,7 +37,7 @@ def write_starter(folder: Path) -> list[Path]:
                 f"{folder} is not empty", hint="name a folder that does not exist yet"
             )
         written = []
-        for name, text in {".gitignore": _IGNORED, **read_folder(DEMO_SHOP)}.items():
+        for name, text in {".gitignore": _IGNORED, **read_folder(demo_shop())}.items():
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")

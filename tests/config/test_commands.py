@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from config import load_folder, read_folder, write_starter
-from config.starter import DEMO_SHOP, FolderTaken
+from config.starter import FolderTaken, demo_shop
 from engine.cli.check import command as check
 from engine.cli.init import command as init
 
@@ -23,8 +23,8 @@ def test_init_writes_a_shop_that_checks(tmp_path: Path) -> None:
     checked = CliRunner().invoke(check, [str(shop)])
     assert checked.exit_code == 0, checked.output
     assert checked.output == "3 campaigns, 9 templates: no faults, no warnings\n"
-    assert read_folder(shop) == read_folder(DEMO_SHOP)
-    assert load_folder(shop, env={}).plan.id == load_folder(DEMO_SHOP, env={}).plan.id
+    assert read_folder(shop) == read_folder(demo_shop())
+    assert load_folder(shop, env={}).plan.id == load_folder(demo_shop(), env={}).plan.id
 
 
 def test_the_data_of_a_new_shop_is_kept_out_of_version_control(tmp_path: Path) -> None:

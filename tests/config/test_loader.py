@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config import (
-    DEMO_SHOP,
     ContentInvalid,
     Shop,
     ShopInvalid,
     decode_content,
+    demo_shop,
     encode_content,
     load_folder,
     load_shop,
@@ -28,7 +28,7 @@ from config.yaml12 import compose, plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEMO = read_folder(DEMO_SHOP)
+DEMO = read_folder(demo_shop())
 TEMPLATE = "---\nsubject: Hi\n---\n<p>Hi</p>\n"
 CAMPAIGN = """
 campaign: a
@@ -39,7 +39,7 @@ SMALL = {"campaigns/a.yaml": CAMPAIGN, "templates/hello.email.liquid": TEMPLATE}
 
 
 def test_the_demo_shop_has_no_fault_and_no_warning() -> None:
-    shop = load_folder(DEMO_SHOP, env={})
+    shop = load_folder(demo_shop(), env={})
     assert shop.warnings == []
     assert set(shop.plan.campaigns) == {"cart-abandonment", "welcome", "order-receipt"}
     for campaign in shop.plan.campaigns.values():
