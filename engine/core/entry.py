@@ -7,6 +7,7 @@ order: `status`, `audience`, `late`, `per`, `active`, `reentry`, `limit`.
 
 from __future__ import annotations
 
+from bisect import insort
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -131,12 +132,13 @@ def _room(
 def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
     user = turn.user
     key = _entry_key(campaign.id, per)
-    floor_ms = turn.now_ms - turn.plan.policy.max_lateness_ms
+    # No later entry can start before the floor: older than that it would be late, and refused.
+    floor_ms = min(turn.now_ms - turn.plan.policy.max_lateness_ms, user.applied_at_ms)
     earlier = user.entries.get(key, ())
     ordinal = earlier.count(occurred_at_ms)
-    # A later entry can only start at or after the floor, so older starts cannot collide with it.
-    kept = tuple(start for start in earlier if start >= floor_ms)
-    user.entries[key] = (*kept, occurred_at_ms)
+    kept = [start for start in earlier if start >= floor_ms]
+    insort(kept, occurred_at_ms)
+    user.entries[key] = tuple(kept)
     if len(user.entries) >= ENTRIES_SWEEP_MIN:
         _forget_entries(turn, floor_ms)
     enrollment = Enrollment(
