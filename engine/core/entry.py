@@ -8,6 +8,7 @@ order: `status`, `audience`, `late`, `per`, `active`, `reentry`, `limit`.
 from __future__ import annotations
 
 from bisect import insort
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -99,8 +100,11 @@ def _per(turn: Turn, campaign: Campaign) -> str | None:
     except CelError:
         turn.errors += 1
         return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # 1 and 1.0 are one value to a condition
+    if isinstance(value, float):
+        if not isfinite(value):
+            return None  # JSON has no form for it
+        if value.is_integer():
+            value = int(value)  # 1 and 1.0 are one value to a condition
     if isinstance(value, str | bool | int | float):
         return _encode(value).decode()
     return None
