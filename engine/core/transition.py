@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-import msgspec
-
 from engine.core import history
 from engine.core.entry import enter_all
 from engine.core.exits import exit_all, leave
@@ -18,6 +16,7 @@ from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified
 from engine.core.plan import Wait
 from engine.core.sending import conclude
 from engine.core.state import reckon
+from engine.core.traits import merge_traits, read_traits
 from engine.core.turn import Turn
 from engine.core.walk import go_on
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from engine.core.inputs import TimeResumed, UserInput
     from engine.core.plan import Plan
     from engine.core.state import Enrollment, User
-
-_decode = msgspec.json.Decoder(dict).decode
 
 
 def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
@@ -42,7 +39,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         case EventReceived():
             return errors + _apply_event(plan, user, happened, effects)
         case UserIdentified():
-            _merge_traits(user, _decode(happened.traits))
+            user.traits = merge_traits(user.traits, read_traits(happened.traits))
         case DeliveryReported():
             turn = Turn(plan, user, at_ms=at_ms, now_ms=at_ms, effects=effects)
             conclude(turn, happened)
@@ -136,15 +133,6 @@ def _apply_event(plan: Plan, user: User, event: EventReceived, effects: list[Eff
         enter_all(turn, reactions, occurred_at_ms, late=late)
     reckon(user)
     return turn.errors
-
-
-def _merge_traits(user: User, said: dict[str, object]) -> None:
-    """Later traits win by key; consent is merged channel by channel."""
-    consent = said.get("consent")
-    known = user.traits.get("consent")
-    if isinstance(consent, dict) and isinstance(known, dict):
-        said["consent"] = {**known, **consent}
-    user.traits = {**user.traits, **said}
 
 
 def _earliest(plan: Plan, user: User) -> Enrollment:
