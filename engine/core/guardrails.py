@@ -27,6 +27,8 @@ def address_of(user: User, channel: str) -> object:
     value = user.traits.get(trait)
     if trait == "push":
         return value if isinstance(value, dict | list | str) and value else None
+    if trait == "phone" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # a shop that sends it as a number
     return value if isinstance(value, str) and value.strip() else None
 
 
