@@ -85,7 +85,8 @@ def hold(user: User, resumed: TimeResumed) -> None:
 def adopt(plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:
     """Go on under another plan: each enrollment finds its step again, or leaves.
 
-    A wait counts from where it began, by the new plan's duration. O(enrollments).
+    A wait counts from where it began, by the new plan's duration; one that is over by that fires
+    at once and is judged at `at_ms`. O(enrollments).
     """
     turn = Turn(plan, user, at_ms=at_ms, now_ms=at_ms, effects=effects)
     for enrollment in tuple(user.enrollments):
@@ -101,6 +102,8 @@ def adopt(plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:
             waiting = campaign.steps[enrollment.position]
             if isinstance(waiting, Wait):
                 enrollment.due_at_ms = enrollment.clock_at_ms + waiting.duration_ms
+                if enrollment.due_at_ms < at_ms:
+                    user.held_until_ms = max(user.held_until_ms, at_ms)
             else:
                 leave(turn, enrollment, "step_removed")
     reckon(user)
