@@ -154,6 +154,8 @@ class Processor:
             before = len(self._effects)
             self.errors += fire(self.plan, user, due_at_ms, self._effects)
             self._note(user, before)
+            # Deadlines are not journaled: one that only led to the next wait is saved too.
+            self._touched[user.user_id] = None
             fired += 1
             if go_on is not None and not go_on():
                 break
@@ -314,6 +316,9 @@ class Processor:
                 before = len(self._effects)
                 adopt(self.plan, user, happened.at_ms, self._effects)
                 self._note(user, before)
+                if user.enrollments:
+                    # Its places are those of the new plan now; a restart reads no older ones.
+                    self._touched[user.user_id] = None
             # Everybody who needs the journal's tail is saved with it: no replay crosses plans.
             self.save_all()
             self._adopted = happened.plan_id
