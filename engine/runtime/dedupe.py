@@ -41,22 +41,25 @@ class Dedupe:
     def take(self, message_id: str, now_ms: int) -> int:
         """The hash of a new id, which is known from now on; 0 for one that is known. O(1)."""
         digest = xxh3_64_intdigest(message_id.encode()) or 1
+        self._turn(now_ms)
         if digest in self._new or digest in self._old:
             return 0
-        self._add(digest, now_ms)
+        self._new.add(digest)
         return digest
 
     def restore(self, at_ms: int, hashes: bytes) -> None:
         """Remember what an earlier run took at that instant; rows come oldest first."""
         for digest in array(HASH_CODE, hashes):
-            self._add(digest, at_ms)
+            self._turn(at_ms)
+            self._new.add(digest)
 
-    def _add(self, digest: int, now_ms: int) -> None:
-        new = self._new
-        if now_ms - self._started_at_ms >= self._window_ms or len(new) >= self._generation_max:
-            if self._old and now_ms - self._started_at_ms < self._window_ms:
-                self.forgotten += len(self._old)
-            self._old = new
-            self._new = new = set()
-            self._started_at_ms = now_ms
-        new.add(digest)
+    def _turn(self, now_ms: int) -> None:
+        """Begin a new generation where the present one is old, or full. O(1)."""
+        lasted_ms = now_ms - self._started_at_ms
+        if lasted_ms < self._window_ms and len(self._new) < self._generation_max:
+            return
+        if lasted_ms < self._window_ms:
+            self.forgotten += len(self._old)
+        self._old = self._new if lasted_ms < 2 * self._window_ms else set()
+        self._new = set()
+        self._started_at_ms = now_ms
