@@ -158,6 +158,7 @@ class Dispatcher:
             for _ in range(self._concurrency.get(channel_id, CONCURRENCY)):
                 self._spawn(self._deliver_all(channel_id))
         self._spawn(self._prepare_all())
+        self._more.set()
 
     async def stop(self, within_s: float) -> None:
         """Begin no further attempt; let those under way end, for `within_s` at most."""
