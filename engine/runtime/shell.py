@@ -150,7 +150,11 @@ class Shell:
 
     async def settle(self) -> None:
         """Wait until everything taken so far is durable and every user is saved."""
+        await self._pass_through()  # what waits in the inbox is taken first
         self.processor.save_all()
+        await self._pass_through()
+
+    async def _pass_through(self) -> None:
         answer = asyncio.get_running_loop().create_future()
         self._put(_Submission((), (), answer))
         await answer
