@@ -117,10 +117,16 @@ class Store:
         await self._connection.close()
 
     async def recover(self, dedupe_window_ms: int) -> Recovered:
-        """Everything that a restart needs; see `recovery.recover`."""
-        return await self._connection.run(
-            partial(recovery.recover, dedupe_window_ms=dedupe_window_ms)
-        )
+        """Everything that a restart needs; see `recovery.recover`.
+
+        Raises StoreError where the database cannot be read.
+        """
+        try:
+            return await self._connection.run(
+                partial(recovery.recover, dedupe_window_ms=dedupe_window_ms)
+            )
+        except sqlite3.Error as error:
+            raise schema.unusable(self.path, error) from error
 
     async def commit(self, batch: Batch) -> None:
         """Make a batch durable, whole or not at all. Raises CommitFailed."""

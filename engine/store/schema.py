@@ -76,8 +76,11 @@ def prepare(connection: sqlite3.Connection, path: Path, sync: str) -> None:
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID};"
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
+        # Asks for the write lock: what cannot be written is refused here, not at the first commit.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
     except sqlite3.DatabaseError as error:
-        raise _unusable(path, error) from error
+        raise unusable(path, error) from error
 
 
 def _check_owner(path: Path, version: int, application: int, tables: int) -> None:
@@ -96,7 +99,8 @@ def _check_owner(path: Path, version: int, application: int, tables: int) -> Non
         )
 
 
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+def unusable(path: Path, error: sqlite3.Error) -> StoreError:
+    """What SQLite's error means for a database that is being opened or read."""
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith("SQLITE_READONLY"):
         return StoreError(
