@@ -5,7 +5,7 @@ is what an owner of many deadlines that keep moving later wants: it touches the 
 when a deadline moves earlier. Both are pure: they are told the time, and never ask for it.
 """
 
-from engine.timers.deadlines import Deadlines
+from engine.timers.deadlines import NEVER_AT_MS, Alarm, Alarmed, Deadlines
 from engine.timers.wheel import DUE_AT_MS_MAX, Wheel
 
-__all__ = ["DUE_AT_MS_MAX", "Deadlines", "Wheel"]
+__all__ = ["DUE_AT_MS_MAX", "NEVER_AT_MS", "Alarm", "Alarmed", "Deadlines", "Wheel"]

@@ -43,10 +43,11 @@ _MASKS: Final = tuple(
     (1 << (end - shift)) - 1 for shift, end in zip(LEVEL_SHIFTS, _END_SHIFTS, strict=True)
 )
 _NEAR_SHIFT: Final = LEVEL_SHIFTS[0]
-# The level of an entry by the bit length of (due ^ hand) >> _NEAR_SHIFT; length 0 is near.
-_LEVEL_BY_LENGTH: Final = tuple(
-    sum(length + _NEAR_SHIFT > end for end in _END_SHIFTS)
+# Level, shift and mask by the bit length of (due ^ hand) >> _NEAR_SHIFT; length 0 is near.
+_PLACES: Final = tuple(
+    (level, LEVEL_SHIFTS[level], _MASKS[level])
     for length in range(DUE_AT_MS_MAX.bit_length() - _NEAR_SHIFT + 1)
+    for level in [sum(length + _NEAR_SHIFT > end for end in _END_SHIFTS)]
 )
 _STALE_MAX: Final = 64  # removed entries that the heap may hold beside twice the live ones
 
@@ -68,9 +69,11 @@ class Wheel(Generic[K]):
     1,200,000 >> 14 & 63 = 9. At 1,196,032 (9 slots of 2^14 further) that slot is opened and
     sorted; at 1,200,000, and not a millisecond before, the entry comes out.
 
-    Instants are whole milliseconds since the epoch, from 0 to `DUE_AT_MS_MAX`. An entry that is
-    due within 49.7 days is moved at most once before its slot is sorted. Widths bound the pause
-    as well: opening a slot costs about 0.3 us for each entry *in that slot*.
+    Instants are whole milliseconds since the epoch, from 0 to `DUE_AT_MS_MAX`. An entry at
+    level 1, where most are, is moved once before its slot is sorted. Windows are aligned, so
+    what is due just past the end of one lies a level higher however soon it is due. A slot is
+    opened in one go: a pause in proportion to its entries, and the longest where the hand enters
+    another 49.7 days and all that is due in these cascades at once.
 
     Attributes:
         slots_opened: How many slots have been opened (cascaded or sorted) since the start: the
@@ -78,6 +81,7 @@ class Wheel(Generic[K]):
     """
 
     __slots__ = (
+        "_due",
         "_hand_at_ms",
         "_late",
         "_late_heap",
@@ -86,7 +90,6 @@ class Wheel(Generic[K]):
         "_run_due",
         "_sequence",
         "_slots",
-        "_where",
         "slots_opened",
     )
 
@@ -96,8 +99,9 @@ class Wheel(Generic[K]):
         self._hand_at_ms = now_ms
         self._slots: list[list[dict[K, int] | None]] = [[None] * (mask + 1) for mask in _MASKS]
         self._occupied = [0] * len(_MASKS)
-        # Which dict a key's entry is in, so that to remove it is two deletions wherever it is.
-        self._where: dict[K, dict[K, int] | dict[K, tuple[int, int, K]]] = {}
+        # Where an entry lies follows from its instant and the hand (I1), so a cascade leaves
+        # this dict alone: it is the large one, and each access to it misses the caches.
+        self._due: dict[K, int] = {}
         # The opened slot: its keys, latest first; a key that is no longer in the dict is stale.
         self._run: list[K] = []
         self._run_due: dict[K, int] = {}
@@ -108,18 +112,14 @@ class Wheel(Generic[K]):
         self.slots_opened = 0
 
     def __len__(self) -> int:
-        return len(self._where)
+        return len(self._due)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._where
+        return key in self._due
 
     def due_of(self, key: K) -> int | None:
         """Tell the instant at which `key` is due, or None if it is not in the wheel."""
-        slot = self._where.get(key)
-        if slot is None:
-            return None
-        held = slot[key]
-        return held if isinstance(held, int) else held[0]
+        return self._due.get(key)
 
     def insert(self, key: K, due_at_ms: int) -> None:
         """Let `key` fire at `due_at_ms`; a key that is in the wheel is armed anew.
@@ -129,22 +129,25 @@ class Wheel(Generic[K]):
         same instant, comes after the others of that instant.
         """
         assert 0 <= due_at_ms <= DUE_AT_MS_MAX, due_at_ms
-        if key in self._where:
+        due = self._due
+        if key in due:
             self.remove(key)
+        due[key] = due_at_ms
         hand_at_ms = self._hand_at_ms
         differs = (due_at_ms ^ hand_at_ms) >> _NEAR_SHIFT
         if not differs or due_at_ms < hand_at_ms:
-            self._insert_near(key, due_at_ms)
+            self._sequence += 1
+            self._late[key] = entry = (due_at_ms, self._sequence, key)
+            heappush(self._late_heap, entry)
             return
-        level = _LEVEL_BY_LENGTH[differs.bit_length()]
-        index = due_at_ms >> LEVEL_SHIFTS[level] & _MASKS[level]
-        slots = self._slots[level]
-        slot = slots[index]
+        level, shift, mask = _PLACES[differs.bit_length()]
+        index = due_at_ms >> shift & mask
+        slot = self._slots[level][index]
         if slot is None:
-            slots[index] = slot = {}
+            self._slots[level][index] = {key: due_at_ms}
             self._occupied[level] |= 1 << index
-        slot[key] = due_at_ms
-        self._where[key] = slot
+        else:
+            slot[key] = due_at_ms
 
     def remove(self, key: K) -> int | None:
         """Take `key` out: the instant at which it was due, or None if it was not in the wheel.
@@ -152,19 +155,25 @@ class Wheel(Generic[K]):
         Costs O(1), amortised; nothing of the entry stays behind in a level, and the number of
         stale entries near the hand is bounded by the number of live ones.
         """
-        slot = self._where.pop(key, None)
-        if slot is None:
+        due_at_ms = self._due.pop(key, None)
+        if due_at_ms is None:
             return None
-        held = slot.pop(key)
-        if not isinstance(held, int):
-            self._drop_stale()
-            return held[0]
-        if not slot and slot is not self._run_due:
-            level = _LEVEL_BY_LENGTH[((held ^ self._hand_at_ms) >> _NEAR_SHIFT).bit_length()]
-            index = held >> LEVEL_SHIFTS[level] & _MASKS[level]
+        hand_at_ms = self._hand_at_ms
+        differs = (due_at_ms ^ hand_at_ms) >> _NEAR_SHIFT
+        if not differs or due_at_ms < hand_at_ms:
+            if self._run_due.pop(key, None) is None:
+                del self._late[key]
+                self._drop_stale()
+            return due_at_ms
+        level, shift, mask = _PLACES[differs.bit_length()]
+        index = due_at_ms >> shift & mask
+        slot = self._slots[level][index]
+        assert slot is not None, "an entry lies where its instant and the hand say (I1)"
+        del slot[key]
+        if not slot:
             self._slots[level][index] = None
             self._occupied[level] ^= 1 << index
-        return held
+        return due_at_ms
 
     def advance(self, now_ms: int) -> Iterator[tuple[int, K]]:
         """Move the hand to `now_ms`; yield `(due_at_ms, key)` for all that is due by then.
@@ -179,9 +188,10 @@ class Wheel(Generic[K]):
         Costs, beside single entries, the opening of occupied slots up to `now_ms`; none for
         empty ones. An entry costs O(log n) in those of its own 16 s slot.
         """
-        where = self._where
+        due = self._due
         while self._open(now_ms):
-            # Read again after each yield: the consumer may have advanced the wheel himself.
+            # If the consumer advances the wheel himself, this run is used up before another is
+            # opened, so to hold on to it between two yields is safe.
             run, heap = self._run, self._late_heap
             if heap:
                 entry = self._pop_merged(now_ms)
@@ -189,20 +199,17 @@ class Wheel(Generic[K]):
                     return
                 yield entry
                 continue
+            run_due = self._run_due
             while run and not heap:
-                key = run[-1]
-                due_at_ms = self._run_due.get(key)
-                if due_at_ms is None:
-                    run.pop()
-                    continue
+                key = run.pop()
+                due_at_ms = run_due.pop(key, -1)
                 if due_at_ms > now_ms:
+                    run.append(key)
+                    run_due[key] = due_at_ms
                     return
-                run.pop()
-                del self._run_due[key]
-                del where[key]
-                yield due_at_ms, key
-                if run is not self._run:
-                    break
+                if due_at_ms >= 0:  # else it was removed since the slot was opened
+                    del due[key]
+                    yield due_at_ms, key
 
     def next_deadline(self) -> int | None:
         """Tell the instant to wake at: exact where it is near, else a lower bound; None if empty.
@@ -210,8 +217,8 @@ class Wheel(Generic[K]):
         Exact once the hand has come to the slot of the earliest entry. Before that it is the
         start of that slot: an `advance` there opens the slot ahead of what is in it, and
         yields nothing unless something is due at that very instant. It is never later than the
-        earliest entry, and an entry costs at most one such wake a level (within 49.7 days: two)
-        and shares it with all entries of its slot. O(1), amortised.
+        earliest entry, and an entry costs at most one such wake a level (at level 1: two) and
+        shares it with all entries of its slot. O(1), amortised.
         """
         self._skip_stale()
         run, heap = self._run, self._late_heap
@@ -222,13 +229,6 @@ class Wheel(Generic[K]):
             return heap[0][0]
         following = self._next_slot()
         return None if following is None else following[2]
-
-    def _insert_near(self, key: K, due_at_ms: int) -> None:
-        self._sequence += 1
-        entry = (due_at_ms, self._sequence, key)
-        heappush(self._late_heap, entry)
-        self._late[key] = entry
-        self._where[key] = self._late
 
     def _drop_stale(self) -> None:
         """Rebuild the heap once stale entries outnumber live ones: O(1) a removal, amortised."""
@@ -255,12 +255,12 @@ class Wheel(Generic[K]):
                 if due_at_ms > now_ms:
                     return None
                 run.pop()
-                del self._run_due[key], self._where[key]
+                del self._run_due[key], self._due[key]
                 return due_at_ms, key
         if heap[0][0] > now_ms:
             return None
         due_at_ms, _, key = heappop(heap)
-        del self._late[key], self._where[key]
+        del self._late[key], self._due[key]
         return due_at_ms, key
 
     def _next_slot(self) -> tuple[int, int, int] | None:
@@ -308,19 +308,19 @@ class Wheel(Generic[K]):
         Returns what belongs under the hand. All of it is written out here instead of calling
         `insert`, since this is where a wheel of a million entries spends its time.
         """
-        hand_at_ms, where, levels = self._hand_at_ms, self._where, self._slots
+        hand_at_ms, levels = self._hand_at_ms, self._slots
         near: dict[K, int] = {}
         for key, due_at_ms in slot.items():
             differs = (due_at_ms ^ hand_at_ms) >> _NEAR_SHIFT
-            if differs:
-                level = _LEVEL_BY_LENGTH[differs.bit_length()]
-                index = due_at_ms >> LEVEL_SHIFTS[level] & _MASKS[level]
-                target = levels[level][index]
-                if target is None:
-                    levels[level][index] = target = {}
-                    self._occupied[level] |= 1 << index
+            if not differs:
+                near[key] = due_at_ms
+                continue
+            level, shift, mask = _PLACES[differs.bit_length()]
+            index = due_at_ms >> shift & mask
+            target = levels[level][index]
+            if target is None:
+                levels[level][index] = {key: due_at_ms}
+                self._occupied[level] |= 1 << index
             else:
-                target = near
-            target[key] = due_at_ms
-            where[key] = target
+                target[key] = due_at_ms
         return near

@@ -224,6 +224,15 @@ def test_empty_time_costs_nothing_and_each_occupied_slot_is_opened_once() -> Non
     assert wheel.slots_opened <= len(LEVEL_SHIFTS)
 
 
+def test_the_hand_moves_through_empty_time_so_that_what_is_close_needs_no_cascade() -> None:
+    wheel = Wheel[str](START_AT_MS)
+    later_at_ms = START_AT_MS + 10 * YEAR_MS >> 20 << 20
+    assert fired(wheel, later_at_ms) == []
+    wheel.insert("a", later_at_ms + 60_000)
+    assert fired(wheel, later_at_ms + 60_000) == [(later_at_ms + 60_000, "a")]
+    assert wheel.slots_opened == 1
+
+
 def test_a_thousand_entries_in_one_slot_open_no_more_slots_than_one_entry_does() -> None:
     opened = []
     for count in (1, 1_000):
@@ -249,7 +258,7 @@ def test_slots_that_were_emptied_by_removal_are_never_opened() -> None:
 def entries_held(wheel: Wheel[str]) -> int:
     """Count every reference the wheel keeps to an entry, live or stale."""
     far = sum(len(slot) for slots in wheel._slots for slot in slots if slot is not None)
-    return far + len(wheel._run) + len(wheel._late_heap) + len(wheel._where)
+    return far + len(wheel._run) + len(wheel._late_heap) + len(wheel._due)
 
 
 @pytest.mark.parametrize("distance_ms", [10, 30_000, DAY_MS, YEAR_MS])

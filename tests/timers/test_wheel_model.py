@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from engine.timers import Deadlines, Wheel
+from engine.timers import NEVER_AT_MS, Alarm, Deadlines, Wheel
 from engine.timers.wheel import LEVEL_SHIFTS
 
 KEYS = st.integers(0, 11)
@@ -153,52 +153,55 @@ class WheelAgainstTwin(RuleBasedStateMachine):
 
 
 class DeadlinesAgainstTwin(RuleBasedStateMachine):
-    """Lazily armed or not, every key comes out at its last instant, instants in order."""
+    """Lazily armed or not, every alarm comes out at its last instant, instants in order."""
 
     @initialize(start_at_ms=STARTS_AT_MS)
     def start(self, start_at_ms: int) -> None:
         self.now_ms = start_at_ms
-        self.deadlines = Deadlines[int](start_at_ms)
+        self.deadlines = Deadlines[Alarm[int]](start_at_ms)
+        self.alarms = [Alarm(key) for key in range(12)]
         self.due: dict[int, int] = {}
+
+    def set_both(self, key: int, due_at_ms: int) -> None:
+        self.deadlines.insert(self.alarms[key], due_at_ms)
+        self.due[key] = due_at_ms
 
     @rule(key=KEYS, span_ms=SPANS_MS)
     def set_ahead(self, key: int, span_ms: int) -> None:
-        self.deadlines.insert(key, self.now_ms + span_ms)
-        self.due[key] = self.now_ms + span_ms
+        self.set_both(key, self.now_ms + span_ms)
 
     @rule(key=KEYS, by_ms=st.one_of(SPANS_MS, SPANS_MS.map(lambda span_ms: -span_ms)))
     def move(self, key: int, by_ms: int) -> None:
         if key in self.due:
-            self.due[key] = max(0, self.due[key] + by_ms)
-            self.deadlines.insert(key, self.due[key])
+            self.set_both(key, max(0, self.due[key] + by_ms))
 
     @rule(key=KEYS)
     def remove(self, key: int) -> None:
-        assert self.deadlines.remove(key) == self.due.pop(key, None)
+        self.deadlines.remove(self.alarms[key])
+        self.due.pop(key, None)
 
     @rule(span_ms=SPANS_MS, again=st.booleans())
     def advance(self, span_ms: int, again: bool) -> None:
         self.now_ms += span_ms
         last_at_ms = 0
-        for due_at_ms, key in self.deadlines.advance(self.now_ms):
+        for due_at_ms, alarm in self.deadlines.advance(self.now_ms):
             assert last_at_ms <= due_at_ms <= self.now_ms
             last_at_ms = due_at_ms
-            assert self.due.pop(key) == due_at_ms
+            assert self.due.pop(alarm.key) == due_at_ms
             if again:
-                self.due[key] = due_at_ms + 1 + span_ms // 3
-                self.deadlines.insert(key, self.due[key])
+                self.set_both(alarm.key, due_at_ms + 1 + span_ms // 3)
         assert min(self.due.values(), default=self.now_ms + 1) > self.now_ms
 
     @invariant()
-    def each_key_is_armed_no_later_than_it_is_due(self) -> None:
+    def each_alarm_is_armed_no_later_than_it_is_due(self) -> None:
         if not hasattr(self, "deadlines"):
             return
-        assert len(self.deadlines) == len(self.due) == len(self.deadlines._wheel)
-        for key, due_at_ms in self.due.items():
-            assert self.deadlines.due_of(key) == due_at_ms
-            armed_at_ms = self.deadlines.armed_of(key)
-            assert armed_at_ms is not None
-            assert armed_at_ms <= due_at_ms
+        assert len(self.deadlines) == len(self.due)
+        for alarm in self.alarms:
+            assert alarm.due_at_ms == self.due.get(alarm.key, NEVER_AT_MS)
+            assert alarm.armed_at_ms <= alarm.due_at_ms
+            armed_at_ms = self.deadlines._wheel.due_of(alarm)
+            assert alarm.armed_at_ms == (NEVER_AT_MS if armed_at_ms is None else armed_at_ms)
 
     @invariant()
     def the_wake_is_never_late(self) -> None:

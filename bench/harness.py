@@ -1,0 +1,177 @@
+"""How a scenario is measured: interleaved with its reference, by the median of ratios.
+
+A machine that others use, or that changes its clock rate, spoils seconds and not ratios of
+things done in turn. So each repetition runs the reference line and ours one after the other
+(and the other way round the next time), and what counts is the median of the ratios.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+L = TypeVar("L")
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What one side of a scenario did.
+
+    Attributes:
+        seconds: The time that counts, without making the load.
+        outcome: What it put out; must equal the other side's, which is its oracle.
+        laps_ns: The time of each part where a pause matters (each turn, each request); may be
+            empty.
+    """
+
+    seconds: float
+    outcome: object
+    laps_ns: list[int] = []
+
+
+class Scenario(Protocol[L]):
+    """One measurement; a module of `bench/` lists its own in a tuple `SCENARIOS`.
+
+    Attributes:
+        name: Lower case with hyphens; stable, since history is kept by it.
+        title: What is measured against what, in a line.
+        n: How many items a full run has, and `n_small` a small one.
+        limit: The ratio, ours over reference, that must not be exceeded in a full run.
+        repetitions: How often both sides are run.
+    """
+
+    name: str
+    title: str
+    n: int
+    n_small: int
+    limit: float
+    repetitions: int
+
+    def prepare(self, n: int) -> L:
+        """Make the load for `n` items, the same each time; not measured."""
+        ...
+
+    def reference(self, load: L) -> Run:
+        """Run the line to compare with on `load`, which it must not change."""
+        ...
+
+    def ours(self, load: L) -> Run:
+        """Run ours on `load`, which it must not change."""
+        ...
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of history. Laps are ours, in microseconds; 0 where a scenario has none."""
+
+    commit: str
+    scenario: str
+    n: int
+    ratio: float
+    limit: float
+    ratios: list[float]
+    ours_us_each: float
+    reference_us_each: float
+    lap_us_p50: float
+    lap_us_p99: float
+    lap_us_max: float
+    rss_bytes_max: int
+
+    @property
+    def is_within_limit(self) -> bool:
+        """Whether the ratio does not exceed the limit."""
+        return self.ratio <= self.limit
+
+
+class Disagreement(Exception):  # noqa: N818 - it is a finding about two results, not an error of use
+    """Ours and the reference did not put out the same: a figure would mean nothing."""
+
+
+class Laps:
+    """A stopwatch for one run and, if wanted, for each of its parts."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.laps_ns: list[int] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count what happens inside; the collector starts from a clean and frozen heap.
+
+        The collector stays on, as it is in the process; what the load holds is frozen so that
+        neither side pays for scanning it.
+        """
+        gc.collect()
+        gc.freeze()
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - started
+            gc.unfreeze()
+
+
+def measure(scenario: Scenario[L], n: int, commit: str, show: Callable[[str], None]) -> Result:
+    """Run both sides in turn and sum them up.
+
+    Raises:
+        Disagreement: The outcomes differ.
+    """
+    show(f"{scenario.name}: making the load")
+    load = scenario.prepare(n)
+    ratios: list[float] = []
+    ours_s: list[float] = []
+    reference_s: list[float] = []
+    laps_ns: list[int] = []
+    for repetition in range(scenario.repetitions):
+        show(f"{scenario.name}: repetition {repetition + 1} of {scenario.repetitions}")
+        if repetition % 2:
+            ours, reference = scenario.ours(load), scenario.reference(load)
+        else:
+            reference, ours = scenario.reference(load), scenario.ours(load)
+        if ours.outcome != reference.outcome:
+            message = f"{scenario.name}: the outcome of ours is not that of the reference"
+            raise Disagreement(message)
+        ratios.append(ours.seconds / reference.seconds)
+        ours_s.append(ours.seconds)
+        reference_s.append(reference.seconds)
+        laps_ns += ours.laps_ns
+    laps_ns.sort()
+    return Result(
+        commit=commit,
+        scenario=scenario.name,
+        n=n,
+        ratio=round(statistics.median(ratios), 4),
+        limit=scenario.limit,
+        ratios=[round(ratio, 4) for ratio in ratios],
+        ours_us_each=round(statistics.median(ours_s) / n * 1e6, 3),
+        reference_us_each=round(statistics.median(reference_s) / n * 1e6, 3),
+        lap_us_p50=_quantile_us(laps_ns, 0.5),
+        lap_us_p99=_quantile_us(laps_ns, 0.99),
+        lap_us_max=_quantile_us(laps_ns, 1.0),
+        rss_bytes_max=rss_bytes_max(),
+    )
+
+
+def _quantile_us(sorted_ns: list[int], share: float) -> float:
+    if not sorted_ns:
+        return 0.0
+    index = min(len(sorted_ns) - 1, int(len(sorted_ns) * share))
+    return round(sorted_ns[index] / 1e3, 1)
+
+
+def rss_bytes_max() -> int:
+    """Tell the most memory this process has held so far; 0 where the system does not say."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
