@@ -7,7 +7,6 @@ order: `status`, `audience`, `late`, `per`, `active`, `reentry`, `limit`.
 
 from __future__ import annotations
 
-from bisect import insort
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from engine.core.state import REFUSALS_MAX, Enrollment
 from engine.core.walk import set_out
 
 if TYPE_CHECKING:
+    from engine.core.cel import Program
     from engine.core.plan import Campaign, Reactions
     from engine.core.state import User
     from engine.core.turn import Turn
@@ -40,15 +40,19 @@ def enter_all(turn: Turn, reactions: Reactions, occurred_at_ms: int, *, late: bo
 
 
 def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int, *, late: bool) -> None:
-    user = turn.user
-    reason = _admission(turn, campaign) or _lateness(turn, campaign, occurred_at_ms, late=late)
-    per = "" if reason else _per(turn, campaign)
+    reason = _admission(turn, campaign)
+    if late and not reason:
+        reason = _lateness(turn, campaign, occurred_at_ms)
+    per: str | None = ""
     active = None
-    if per is None:
-        reason = "per"
-    elif not reason:
-        active = _active(user, campaign.id, per)
-        reason = _room(turn, campaign, per, occurred_at_ms, active)
+    if not reason:
+        if campaign.entry.per is not None:
+            per = _per(turn, campaign.entry.per)
+        if per is None:
+            reason = "per"
+        else:
+            active = _active(turn.user, campaign.id, per)
+            reason = _room(turn, campaign, per, occurred_at_ms, active)
     if reason or per is None:
         refuse(turn, campaign.id, reason)
         return
@@ -63,9 +67,7 @@ def refuse(turn: Turn, campaign_id: str, reason: str) -> None:
     """Record that entry was not granted. The user keeps the last few; O(1)."""
     user = turn.user
     turn.effects.append(Record(turn.at_ms, user.user_id, campaign_id, "refused", reason=reason))
-    user.refusals.append((turn.at_ms, campaign_id, reason))
-    if len(user.refusals) > REFUSALS_MAX:
-        del user.refusals[0]
+    user.refusals = (*user.refusals[1 - REFUSALS_MAX :], (turn.at_ms, campaign_id, reason))
 
 
 def _admission(turn: Turn, campaign: Campaign) -> str:
@@ -79,9 +81,7 @@ def _admission(turn: Turn, campaign: Campaign) -> str:
     return ""
 
 
-def _lateness(turn: Turn, campaign: Campaign, occurred_at_ms: int, *, late: bool) -> str:
-    if not late:
-        return ""
+def _lateness(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> str:
     if turn.now_ms - occurred_at_ms > turn.plan.policy.max_lateness_ms:
         return "late"
     user = turn.user
@@ -90,11 +90,8 @@ def _lateness(turn: Turn, campaign: Campaign, occurred_at_ms: int, *, late: bool
     return ""
 
 
-def _per(turn: Turn, campaign: Campaign) -> str | None:
-    """The `per` value as JSON text, "" where the campaign has none, None where it failed."""
-    program = campaign.entry.per
-    if program is None:
-        return ""
+def _per(turn: Turn, program: Program) -> str | None:
+    """The `per` value as JSON text, or None where it failed."""
     try:
         value = program.evaluate(turn.bindings(program))
     except CelError:
@@ -136,15 +133,20 @@ def _room(
 def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
     user = turn.user
     key = _entry_key(campaign.id, per)
-    # No later entry can start before the floor: older than that it would be late, and refused.
-    floor_ms = min(turn.now_ms - turn.plan.policy.max_lateness_ms, user.applied_at_ms)
-    earlier = user.entries.get(key, ())
-    ordinal = earlier.count(occurred_at_ms)
-    kept = [start for start in earlier if start >= floor_ms]
-    insort(kept, occurred_at_ms)
-    user.entries[key] = tuple(kept)
+    newest_at_ms, count = user.entries.get(key, (-1, 0))
+    if occurred_at_ms > newest_at_ms:
+        ordinal = 0
+        user.entries[key] = (occurred_at_ms, 1)
+    elif occurred_at_ms == newest_at_ms:
+        ordinal = count
+        user.entries[key] = (newest_at_ms, count + 1)
+    else:
+        # Behind the newest there may be others at this very instant: a late entry has a count of
+        # its own, below zero, so that all of them need not be remembered.
+        user.late_entries += 1
+        ordinal = -user.late_entries
     if len(user.entries) >= ENTRIES_SWEEP_MIN:
-        _forget_entries(turn, floor_ms)
+        _forget_entries(turn)
     enrollment = Enrollment(
         ids.enrollment_id(campaign.id, user.user_id, per, occurred_at_ms, ordinal),
         campaign.id,
@@ -152,16 +154,18 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> En
         occurred_at_ms,
         occurred_at_ms,
     )
-    if campaign.wants_event and turn.raw is not None:
+    if campaign.wants_event:
         enrollment.event = bytes(turn.raw)
         enrollment.event_name = turn.event_name
-    user.enrollments.append(enrollment)
+    user.enrollments = (*user.enrollments, enrollment)
     return enrollment
 
 
-def _forget_entries(turn: Turn, floor_ms: int) -> None:
+def _forget_entries(turn: Turn) -> None:
     """Drop entries that neither re-entry nor the ordinal of an id can ask about. O(entries)."""
     campaigns = turn.plan.campaigns
+    # No entry starts before this any more, so that older ones cannot collide with it.
+    floor_ms = turn.now_ms - turn.plan.policy.max_lateness_ms
 
     def asked(key: str, start_ms: int) -> bool:
         campaign = campaigns.get(key.partition("\n")[0])
@@ -171,7 +175,7 @@ def _forget_entries(turn: Turn, floor_ms: int) -> None:
         return reentry_ms is None or start_ms + reentry_ms > floor_ms
 
     user = turn.user
-    user.entries = {key: starts for key, starts in user.entries.items() if asked(key, starts[-1])}
+    user.entries = {key: entry for key, entry in user.entries.items() if asked(key, entry[0])}
 
 
 def _entry_key(campaign_id: str, per: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.effects import CancelMessage
 from engine.core.plan import END
+from engine.core.state import drop
 
 if TYPE_CHECKING:
     from engine.core.plan import Reactions
@@ -39,7 +40,7 @@ def exit_all(turn: Turn, reactions: Reactions, occurred_at_ms: int) -> None:
 def leave(turn: Turn, enrollment: Enrollment, reason: str, *, step: str = "") -> None:
     """End an enrollment before its end, with a reason; its unsent messages are taken back."""
     enrollment.position = END
-    turn.user.enrollments.remove(enrollment)
+    drop(turn.user, enrollment)
     turn.record("exited", enrollment, reason=reason, step=step)
     if step:
         return  # its own `exit` step: what it sent before is meant to go

@@ -1,27 +1,25 @@
 """Ids that follow from their cause, so that a replay makes the same ones.
 
-BLAKE2b (RFC 7693) with a 128-bit digest: user ids come from clients, so the hash must not be one
-for which collisions can be made.
+An enrollment's is BLAKE2b (RFC 7693) with a 128-bit digest: user ids come from clients, so the hash
+must not be one for which collisions can be made. An effect's follows from an enrollment's and from
+what the shop wrote, where nobody gains by a collision: XXH3 in 128 bits, five times as fast.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
-_SEPARATOR = "\x1f"
+from xxhash import xxh3_128_hexdigest
 
-
-def _hash(*parts: str) -> str:
-    # Each part is preceded by its length, so that no two lists of parts read the same.
-    text = _SEPARATOR.join(f"{len(part)}:{part}" for part in parts)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+# Parts of free text are preceded by their length, so that no two causes read the same.
 
 
 def enrollment_id(campaign: str, user_id: str, per: str, entered_at_ms: int, ordinal: int) -> str:
     """32 hex digits; `ordinal` counts the entries at the very same instant."""
-    return _hash("enrollment", campaign, user_id, per, str(entered_at_ms), str(ordinal))
+    cause = f"{entered_at_ms} {ordinal} {campaign} {len(user_id)} {user_id} {per}"
+    return blake2b(cause.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def effect_id(enrollment: str, step: str, iteration: int, channel: str) -> str:
     """32 hex digits: one id a message, however often it is tried."""
-    return _hash("effect", enrollment, step, str(iteration), channel)
+    return xxh3_128_hexdigest(f"{enrollment} {iteration} {channel} {step}".encode())

@@ -114,7 +114,7 @@ def decode_item(data: bytes) -> Item:
                 raise
             return _item_decoder.decode(mended)
     except msgspec.MsgspecError as error:
-        raise _invalid(error, "") from error
+        raise _invalid(error, "$") from error
     except RecursionError:
         raise ItemInvalid("nests too deep") from None
     except UnicodeDecodeError:
@@ -289,4 +289,4 @@ def _invalid(error: msgspec.MsgspecError, path: str) -> ItemInvalid:
     """What msgspec calls `Expected … - at `$.x``,, as a fault with its path."""
     message, _, found = str(error).partition(" - at `")
     found = found.rstrip("`")
-    return ItemInvalid(message.replace("`", ""), path=(path + found.removeprefix("$")) or "$")
+    return ItemInvalid(message.replace("`", ""), path=path + found.removeprefix("$"))

@@ -92,6 +92,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
             enrollment in flight finds its place again after the file changed.
         exit_events: Names of the events that end an enrollment at once.
         wants_event: Whether a step or template can ask for the properties of the entering event.
+        facts: What templates see of it as `campaign`: JSON of id, description and purpose.
     """
 
     id: str
@@ -105,6 +106,11 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     audience: Program | None = None
     exit_events: tuple[str, ...] = ()
     wants_event: bool = True
+    facts: bytes = b""
+
+    def __post_init__(self) -> None:
+        facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
+        msgspec.structs.force_setattr(self, "facts", msgspec.json.encode(facts))
 
     @property
     def rank(self) -> tuple[int, str]:

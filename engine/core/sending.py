@@ -26,31 +26,34 @@ def send(
 ) -> None:
     """Ask the guardrails and put the message into the outbox, or skip it with the reason."""
     if expired(due_at_ms, step.expires_ms, turn.now_ms):
-        skip(turn, enrollment, step, step.channels[0], "expired")
+        skip(turn, enrollment, step, "expired")
+        return
+    marketing = campaign.purpose == "marketing"
+    place, reason = _first_open(turn, step.channels, marketing=marketing)
+    if reason:
+        skip(turn, enrollment, step, reason)
         return
     pending = Pending(
         enrollment.enrollment,
         campaign.id,
         step.id,
-        step.channels[0],
+        step.channels[place],
         step.template,
         enrollment.entered_at_ms,
-        campaign.purpose == "marketing",
+        marketing,
         0 if step.expires_ms is None else due_at_ms + step.expires_ms,
-        step.channels,
+        step.channels[place + 1 :],
     )
-    reason = _send_next(turn, pending, enrollment=enrollment)
-    if reason:
-        skip(turn, enrollment, step, step.channels[0], reason)
+    _send(turn, pending, _snapshot(turn, campaign, enrollment), "")
 
 
-def skip(turn: Turn, enrollment: Enrollment, step: Send, channel: str, reason: str) -> None:
-    """Record that a message did not go, and why."""
+def skip(turn: Turn, enrollment: Enrollment, step: Send, reason: str) -> None:
+    """Record that a message did not go, and why: what keeps its first channel shut."""
     turn.record(
         "skipped",
         enrollment,
         step=step.id,
-        channel=channel,
+        channel=step.channels[0],
         template=step.template,
         reason=reason,
     )
@@ -82,84 +85,73 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
         and bool(pending.fallbacks)
         and not pending.cancelled
         and not (pending.expires_at_ms and turn.now_ms > pending.expires_at_ms)
-        and not _send_next(turn, pending, fallback_of=report.effect_id)
+        and _stand_in(turn, pending, report.effect_id)
     )
     dead = outcome == "failed" and not stands_in
     turn.effects.append(CloseMessage(report.effect_id, dead=dead, reason=report.reason))
 
 
-def _send_next(
-    turn: Turn,
-    pending: Pending,
-    *,
-    enrollment: Enrollment | None = None,
-    fallback_of: str = "",
-) -> str:
-    """Send by the first of the channels left that is open; else the first one's barrier.
+def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
+    """Send by the next channel that is open instead; whether there was one."""
+    place, reason = _first_open(turn, failed.fallbacks, marketing=failed.marketing)
+    if reason:
+        return False
+    pending = msgspec.structs.replace(
+        failed, channel=failed.fallbacks[place], fallbacks=failed.fallbacks[place + 1 :]
+    )
+    _send(turn, pending, NO_SNAPSHOT, effect_id)
+    return True
 
-    The snapshot is taken from `enrollment`; a fallback takes over that of `fallback_of`.
-    """
-    user = turn.user
-    reasons: list[str] = []
-    for place, channel in enumerate(pending.fallbacks):
-        reason = barrier(turn.plan.policy, user, channel, marketing=pending.marketing)
-        if reason:
-            reasons.append(reason)
-            continue
-        effect_id = ids.effect_id(pending.enrollment, pending.step, 0, channel)
-        left = pending.fallbacks[place + 1 :]
-        sent = msgspec.structs.replace(pending, channel=channel, fallbacks=left)
-        user.pending[effect_id] = sent
-        turn.effects.append(
-            SendMessage(
-                effect_id,
-                turn.now_ms,
-                user.user_id,
-                pending.campaign,
-                pending.enrollment,
-                pending.step,
-                channel,
-                pending.template,
-                NO_SNAPSHOT if enrollment is None else _snapshot(turn, enrollment),
-                pending.expires_at_ms,
-                fallback_of,
-                bool(left),
-            )
+
+def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool) -> tuple[int, str]:
+    """The place of the first channel that may be used, or the first one's barrier."""
+    barred = ""
+    for place, channel in enumerate(channels):
+        reason = barrier(turn.plan.policy, turn.user, channel, marketing=marketing)
+        if not reason:
+            return place, ""
+        barred = barred or reason
+    return 0, barred
+
+
+def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str) -> None:
+    channel = pending.channel
+    effect_id = ids.effect_id(pending.enrollment, pending.step, 0, channel)
+    turn.user.pending[effect_id] = pending
+    turn.effects.append(
+        SendMessage(
+            effect_id,
+            turn.now_ms,
+            turn.user.user_id,
+            pending.campaign,
+            pending.enrollment,
+            pending.step,
+            channel,
+            pending.template,
+            snapshot,
+            pending.expires_at_ms,
+            fallback_of,
+            bool(pending.fallbacks),
         )
-        _record_delivery(turn, "sent", sent, effect_id)
-        return ""
-    return reasons[0] if reasons else "unreachable"
+    )
+    _record_delivery(turn, "sent", pending, effect_id)
 
 
 def _record_delivery(
     turn: Turn, kind: Kind, pending: Pending, effect_id: str, *, reason: str = ""
 ) -> None:
-    turn.record(
-        kind,
-        pending,
-        step=pending.step,
-        channel=pending.channel,
-        template=pending.template,
-        reason=reason,
-        message=effect_id,
-    )
+    turn.record(kind, pending, pending.step, pending.channel, pending.template, reason, effect_id)
 
 
-def _snapshot(turn: Turn, enrollment: Enrollment) -> msgspec.Raw:
+def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> msgspec.Raw:
     """What the template may name, as one JSON object. O(traits + properties)."""
     user = turn.user
-    campaign = turn.plan.campaigns[enrollment.campaign]
     return msgspec.Raw(
-        _encode(
-            {
-                "user": {"id": user.user_id, **user.traits},
-                "event": msgspec.Raw(enrollment.event),
-                "event_name": enrollment.event_name,
-                "campaign": {
-                    "id": campaign.id,
-                    "description": campaign.description,
-                    "purpose": campaign.purpose,
-                },
-            }
+        b'{"user":%b,"event":%b,"event_name":%b,"campaign":%b}'
+        % (
+            _encode({"id": user.user_id, **user.traits}),
+            enrollment.event,
+            _encode(enrollment.event_name),
+            campaign.facts,
         )
     )

@@ -1,7 +1,9 @@
 """What is kept of one user: mutable, in place, one writer, saved whole.
 
-A user is a msgspec Struct, so that saving one is a single encode. Leaves are ints, strings and
-tuples of ints, which the garbage collector does not track.
+A user is a msgspec Struct, so that saving one is a single encode; none of these can be part of a
+cycle, so the garbage collector leaves them alone. Leaves are ints, strings and
+tuples of ints, which the garbage collector does not track; the short sequences are tuples, since
+an empty one costs nothing and most users have no more.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ REFUSALS_MAX = 20
 """Refusals kept of a user, newest last."""
 
 
-class Enrollment(msgspec.Struct, omit_defaults=True):
+class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     """One user's pass through one campaign.
 
     Attributes:
@@ -45,7 +47,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True):
     event_name: str = ""
 
 
-class Pending(msgspec.Struct, omit_defaults=True):
+class Pending(msgspec.Struct, omit_defaults=True, gc=False):
     """A message between its step and the end of its delivery.
 
     Attributes:
@@ -67,7 +69,7 @@ class Pending(msgspec.Struct, omit_defaults=True):
     cancelled: str = ""
 
 
-class User(msgspec.Struct, omit_defaults=True):
+class User(msgspec.Struct, omit_defaults=True, gc=False):
     """One user's state machine.
 
     Attributes:
@@ -79,7 +81,9 @@ class User(msgspec.Struct, omit_defaults=True):
         held_until_ms: After a downtime, overdue deadlines wait until then.
         traits: What identify calls said.
         history: Event name to instants, oldest first; only what the plan asks for.
-        entries: Campaign and `per` value to the starts of recent enrollments, newest last.
+        entries: Campaign and `per` value to the newest enrollment's start, and how many started
+            at that very instant.
+        late_entries: How many enrollments started behind one that had started already.
         suppressed: Channel to the address that the provider refused for good.
         refusals: The last refusals: (at_ms, campaign, reason).
     """
@@ -92,11 +96,12 @@ class User(msgspec.Struct, omit_defaults=True):
     held_until_ms: int = 0
     traits: dict[str, Any] = {}
     history: dict[str, tuple[int, ...]] = {}
-    enrollments: list[Enrollment] = []
-    entries: dict[str, tuple[int, ...]] = {}
+    enrollments: tuple[Enrollment, ...] = ()
+    entries: dict[str, tuple[int, int]] = {}
+    late_entries: int = 0
     pending: dict[str, Pending] = {}
     suppressed: dict[str, str] = {}
-    refusals: list[tuple[int, str, str]] = []
+    refusals: tuple[tuple[int, str, str], ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -113,11 +118,21 @@ def decode_user(data: bytes) -> User:
     return _decoder.decode(data)
 
 
+def drop(user: User, enrollment: Enrollment) -> None:
+    """Take an enrollment that came to its end from its user. O(enrollments)."""
+    enrollments = user.enrollments
+    if len(enrollments) == 1:
+        user.enrollments = ()
+    else:
+        user.enrollments = tuple([one for one in enrollments if one is not enrollment])
+
+
 def reckon(user: User) -> None:
     """Set `wake_at_ms` anew from the enrollments. O(enrollments)."""
     due_at_ms = NEVER
     for enrollment in user.enrollments:
-        due_at_ms = min(due_at_ms, enrollment.due_at_ms)
+        if enrollment.due_at_ms < due_at_ms:
+            due_at_ms = enrollment.due_at_ms
     if due_at_ms < user.held_until_ms:
         due_at_ms = user.held_until_ms
     user.wake_at_ms = due_at_ms

@@ -35,14 +35,13 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     """
     at_ms = happened.at_ms
     errors = fire(plan, user, at_ms, effects) if user.wake_at_ms <= at_ms else 0
+    if isinstance(happened, EventReceived):
+        return errors + _apply_event(plan, user, happened, effects)
     match happened:
-        case EventReceived():
-            return errors + _apply_event(plan, user, happened, effects)
         case UserIdentified():
             user.traits = merge_traits(user.traits, read_traits(happened.traits))
         case DeliveryReported():
-            turn = Turn(plan, user, at_ms=at_ms, now_ms=at_ms, effects=effects)
-            conclude(turn, happened)
+            conclude(Turn(plan, user, at_ms, at_ms, effects), happened)
         case _:
             assert_never(happened)
     return errors
@@ -60,15 +59,9 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
         enrollment = _earliest(plan, user)
         due_at_ms = enrollment.due_at_ms
         user.applied_at_ms = max(user.applied_at_ms, due_at_ms)
-        turn = Turn(
-            plan,
-            user,
-            at_ms=due_at_ms,
-            now_ms=max(due_at_ms, user.held_until_ms),
-            effects=effects,
-            event_name=enrollment.event_name,
-            raw=enrollment.event,
-        )
+        judged_at_ms = max(due_at_ms, user.held_until_ms)
+        name, raw = enrollment.event_name, enrollment.event
+        turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw)
         go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
         errors += turn.errors
         reckon(user)
@@ -88,8 +81,8 @@ def adopt(plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:
     A wait counts from where it began, by the new plan's duration; one that is over by that fires
     at once and is judged at `at_ms`. O(enrollments).
     """
-    turn = Turn(plan, user, at_ms=at_ms, now_ms=at_ms, effects=effects)
-    for enrollment in tuple(user.enrollments):
+    turn = Turn(plan, user, at_ms, at_ms, effects)
+    for enrollment in user.enrollments:
         campaign = plan.campaigns.get(enrollment.campaign)
         if campaign is None:
             leave(turn, enrollment, "campaign_removed")
@@ -114,27 +107,22 @@ def _apply_event(plan: Plan, user: User, event: EventReceived, effects: list[Eff
     late = occurred_at_ms < user.applied_at_ms
     if not late:
         user.applied_at_ms = occurred_at_ms
-    user.last_seen_at_ms = max(user.last_seen_at_ms, occurred_at_ms)
+    if occurred_at_ms > user.last_seen_at_ms:
+        user.last_seen_at_ms = occurred_at_ms
     reactions = plan.reactions(event.name)
     if reactions is None:
         return 0
     if reactions.keep:
         history.insert(user, event.name, occurred_at_ms, reactions.keep)
     at_ms = event.at_ms
-    turn = Turn(
-        plan,
-        user,
-        at_ms=at_ms,
-        now_ms=at_ms,
-        effects=effects,
-        event_name=event.name,
-        raw=event.properties,
-    )
+    turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
+    before = user.enrollments
     if reactions.exits and (user.enrollments or user.pending):
         exit_all(turn, reactions, occurred_at_ms)
     if reactions.entries:
         enter_all(turn, reactions, occurred_at_ms, late=late)
-    reckon(user)
+    if user.enrollments is not before:
+        reckon(user)
     return turn.errors
 
 

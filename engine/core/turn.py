@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.core.effects import Record
+from engine.core.inputs import EMPTY
 from engine.core.instants import to_datetime
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ class Turn:
         at_ms: What records bear as `at`: the due instant of a deadline, now for an input.
         now_ms: Logical now: when guardrails and conditions are asked.
         effects: Effects are appended here, in order.
+        event_name: Of the event at hand, or "".
+        raw: Its properties, as JSON.
         errors: How many conditions ended in an error in this turn.
     """
 
     __slots__ = (
-        "_event",
+        "_bound",
         "at_ms",
         "effects",
         "errors",
@@ -49,12 +52,11 @@ class Turn:
         self,
         plan: Plan,
         user: User,
-        *,
         at_ms: int,
         now_ms: int,
         effects: list[Effect],
         event_name: str = "",
-        raw: msgspec.Raw | bytes | None = None,
+        raw: msgspec.Raw | bytes = EMPTY,
     ) -> None:
         self.plan = plan
         self.user = user
@@ -64,21 +66,21 @@ class Turn:
         self.event_name = event_name
         self.raw = raw
         self.errors = 0
-        self._event: dict[str, Any] | None = None
-
-    def event(self) -> dict[str, Any]:
-        """The properties of the event at hand, decoded when first asked for; {} without one."""
-        if self._event is None:
-            self._event = _decode(self.raw) if self.raw is not None else {}
-        return self._event
+        self._bound: dict[str, Any] | None = None
 
     def bindings(self, program: Program) -> dict[str, Any]:
-        """The values of what `program` names, and no work for what it does not."""
+        """The values that `program` may name.
+
+        Made once a turn: an event's properties are decoded when first asked for, and not where
+        no condition asks.
+        """
+        bound = self._bound
+        if bound is None:
+            bound = self._bound = {"user": self.user.traits, "event_name": self.event_name}
         names = program.names
-        bound: dict[str, Any] = {"user": self.user.traits, "event_name": self.event_name}
-        if "event" in names:
-            bound["event"] = self.event()
-        if "now" in names:
+        if "event" in names and "event" not in bound:
+            bound["event"] = _decode(self.raw)
+        if "now" in names and "now" not in bound:
             bound["now"] = to_datetime(self.now_ms)
         return bound
 
@@ -95,7 +97,6 @@ class Turn:
         self,
         kind: Kind,
         about: Enrollment | Pending,
-        *,
         step: str = "",
         channel: str = "",
         template: str = "",
@@ -104,10 +105,10 @@ class Turn:
         branch: str = "",
     ) -> None:
         """Append one record about an enrollment, or about a message that it sent."""
-        late = self.now_ms - self.at_ms >= JUDGED_MIN_MS
+        at_ms, now_ms = self.at_ms, self.now_ms
         self.effects.append(
             Record(
-                self.at_ms,
+                at_ms,
                 self.user.user_id,
                 about.campaign,
                 kind,
@@ -118,6 +119,6 @@ class Turn:
                 reason,
                 message,
                 branch,
-                self.now_ms if late else 0,
+                now_ms if now_ms - at_ms >= JUDGED_MIN_MS else 0,
             )
         )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.exits import leave
-from engine.core.plan import END, Exit, If, Send, Wait
+from engine.core.plan import END, If, Send, Wait
 from engine.core.sending import send, skip
-from engine.core.state import NEVER
+from engine.core.state import NEVER, drop
 
 if TYPE_CHECKING:
     from engine.core.plan import Campaign
@@ -40,29 +40,29 @@ def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
 
 def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _CatchUp | None) -> None:
     """Run steps until one waits or the last is done. O(steps): a program has no loops."""
+    steps = campaign.steps
     while enrollment.position != END:
-        step = campaign.steps[enrollment.position]
-        match step:
-            case Wait():
-                enrollment.due_at_ms = enrollment.clock_at_ms + step.duration_ms
-                enrollment.signature = campaign.signatures[enrollment.position]
-                return
-            case Send():
-                if catch_up is not None:
-                    catch_up.meet(turn, enrollment, step)
-                else:
-                    send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
-                enrollment.position = step.next
-            case If():
-                _branch(turn, enrollment, step)
-            case Exit():
-                if catch_up is not None:
-                    catch_up.release(turn, campaign, enrollment)
-                leave(turn, enrollment, step.reason, step=step.id)
-                return
+        step = steps[enrollment.position]
+        if isinstance(step, Wait):
+            enrollment.due_at_ms = enrollment.clock_at_ms + step.duration_ms
+            enrollment.signature = campaign.signatures[enrollment.position]
+            return
+        if isinstance(step, Send):
+            if catch_up is not None:
+                catch_up.meet(turn, enrollment, step)
+            else:
+                send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
+            enrollment.position = step.next
+        elif isinstance(step, If):
+            _branch(turn, enrollment, step)
+        else:
+            if catch_up is not None:
+                catch_up.release(turn, campaign, enrollment)
+            leave(turn, enrollment, step.reason, step=step.id)
+            return
     if catch_up is not None:
         catch_up.release(turn, campaign, enrollment)
-    turn.user.enrollments.remove(enrollment)
+    drop(turn.user, enrollment)
     turn.record("finished", enrollment)
 
 
@@ -92,7 +92,7 @@ class _CatchUp:
     def meet(self, turn: Turn, enrollment: Enrollment, step: Send) -> None:
         if enrollment.clock_at_ms != self.due_at_ms:
             for earlier in self.met:
-                skip(turn, enrollment, earlier, earlier.channels[0], "expired")
+                skip(turn, enrollment, earlier, "expired")
             self.met.clear()
             self.due_at_ms = enrollment.clock_at_ms
         self.met.append(step)

@@ -25,14 +25,14 @@ class Dedupe:
         forgotten: Ids that had to go before their window was over.
     """
 
-    __slots__ = ("_generation_max", "_new", "_old", "_started_at_ms", "_window_ms", "forgotten")
+    __slots__ = ("_full_at_ms", "_generation_max", "_new", "_old", "_window_ms", "forgotten")
 
     def __init__(self, window_ms: int, ids_max: int) -> None:
         self._window_ms = window_ms
         self._generation_max = max(1, ids_max // 2)
         self._new: set[int] = set()
         self._old: set[int] = set()
-        self._started_at_ms = 0
+        self._full_at_ms = 0
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -40,8 +40,9 @@ class Dedupe:
 
     def take(self, message_id: str, now_ms: int) -> int:
         """The hash of a new id, which is known from now on; 0 for one that is known. O(1)."""
+        if now_ms >= self._full_at_ms or len(self._new) >= self._generation_max:
+            self._turn(now_ms)
         digest = xxh3_64_intdigest(message_id.encode()) or 1
-        self._turn(now_ms)
         if digest in self._new or digest in self._old:
             return 0
         self._new.add(digest)
@@ -50,16 +51,15 @@ class Dedupe:
     def restore(self, at_ms: int, hashes: bytes) -> None:
         """Remember what an earlier run took at that instant; rows come oldest first."""
         for digest in array(HASH_CODE, hashes):
-            self._turn(at_ms)
+            if at_ms >= self._full_at_ms or len(self._new) >= self._generation_max:
+                self._turn(at_ms)
             self._new.add(digest)
 
     def _turn(self, now_ms: int) -> None:
-        """Begin a new generation where the present one is old, or full. O(1)."""
-        lasted_ms = now_ms - self._started_at_ms
-        if lasted_ms < self._window_ms and len(self._new) < self._generation_max:
-            return
-        if lasted_ms < self._window_ms:
+        """Begin a new generation: the present one is full, or its window is over. O(1)."""
+        if now_ms < self._full_at_ms:
             self.forgotten += len(self._old)
-        self._old = self._new if lasted_ms < 2 * self._window_ms else set()
+        # Where nothing came for another window, all of the present one are old enough to go.
+        self._old = self._new if now_ms < self._full_at_ms + self._window_ms else set()
         self._new = set()
-        self._started_at_ms = now_ms
+        self._full_at_ms = now_ms + self._window_ms

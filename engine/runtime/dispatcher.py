@@ -82,12 +82,15 @@ class Dispatcher:
         store: Where the outbox is.
         channels: By channel id.
         templates: By (name, channel).
+        front: What a message's front matter has where its template is silent, by channel id.
         verdict: Why a message may not go any more, "" where it may, None where nobody waits for
             it any more.
         report: Takes the outcome as an input.
         now_ms: Logical now.
         jitter: Draws from [0, 1).
+        on_delivered: Told of each message that its channel took.
         concurrency: Attempts at once, by channel id.
+        rate: Logical milliseconds a real one; waits between attempts are logical.
     """
 
     def __init__(
@@ -96,15 +99,18 @@ class Dispatcher:
         store: Store,
         channels: Mapping[str, Channel],
         templates: Mapping[tuple[str, str], Template],
+        front: Mapping[str, Mapping[str, str]],
         verdict: Callable[[SendMessage], str | None],
         report: Callable[[DeliveryReported], None],
         now_ms: Callable[[], int],
         jitter: Callable[[], float],
         metrics: Metrics,
+        on_delivered: Callable[[Message], None] | None = None,
         concurrency: Mapping[str, int] | None = None,
         rate: float = 1.0,
     ) -> None:
         self.templates = templates
+        self._front = front
         self._store = store
         self._channels = channels
         self._verdict = verdict
@@ -112,6 +118,7 @@ class Dispatcher:
         self._now_ms = now_ms
         self._jitter = jitter
         self._metrics = metrics
+        self._on_delivered = on_delivered
         self._concurrency = concurrency or {}
         self._rate = rate
         self._held: dict[str, _Delivery] = {}
@@ -274,7 +281,7 @@ class Dispatcher:
             channel=message.channel,
             to=to,
             body=rendered.body,
-            front=rendered.front,
+            front={**self._front.get(message.channel, {}), **rendered.front},
             html=rendered.html,
         )
 
@@ -327,6 +334,8 @@ class Dispatcher:
         )
         match outcome:
             case Accepted():
+                if self._on_delivered is not None:
+                    self._on_delivered(delivery.wire)
                 self._conclude(delivery, "delivered")
             case Rejected():
                 self._conclude(delivery, "failed", outcome.reason)

@@ -30,7 +30,7 @@ from engine.core.state import NEVER, User, encode_user
 from engine.core.transition import adopt, fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
 from engine.store.batch import Batch, Quarantined
-from engine.timers import Deadlines
+from engine.timers import Alarm, Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -75,6 +75,8 @@ class Processor:
 
     Attributes:
         now_ms: Logical time: the newest stamp or fired deadline.
+        wake_at_ms: The instant to call `advance` at: never later than the earliest deadline, and
+            far in the future (`NEVER`) where there is none.
         errors: Conditions that ended in an error since the start.
         on_fired: Told (due_at_ms, now_ms) of each deadline as it fires, for lateness.
     """
@@ -101,10 +103,11 @@ class Processor:
         self._next_message = next_message
         self._number = 1
         self._finished = 0
-        self._deadlines: Deadlines[str] = Deadlines(now_ms)
+        self.wake_at_ms = NEVER
+        self._deadlines: Deadlines[Alarm[User]] = Deadlines(now_ms)
+        self._alarms: dict[str, Alarm[User]] = {}
         for user in self.users.values():
-            if user.wake_at_ms != NEVER:
-                self._deadlines.insert(user.user_id, user.wake_at_ms)
+            self._follow(user)
         self._unsaved: dict[str, int] = {}
         self._open()
 
@@ -117,15 +120,21 @@ class Processor:
         """
         if now_ms > self.now_ms:
             self.now_ms = now_ms
-        message_id = "" if type(happened) is DeliveryReported else happened.message_id  # type: ignore[union-attr]
-        if message_id and self.dedupe is not None:
-            digest = self.dedupe.take(message_id, self.now_ms)
+        dedupe = self.dedupe
+        if (
+            not isinstance(happened, DeliveryReported)
+            and happened.message_id
+            and dedupe is not None
+        ):
+            digest = dedupe.take(happened.message_id, self.now_ms)
             if not digest:
                 return False
             self._hashes.append(digest)
         happened.at_ms = self.now_ms
         self._inputs.append(happened)
-        self._apply(happened, self._number_input())
+        number = self._next_input
+        self._next_input = number + 1
+        self._apply(happened, number)
         return True
 
     def resume(self, stopped_at_ms: int, grace_ms: int, now_ms: int) -> None:
@@ -144,28 +153,24 @@ class Processor:
         between two, the rest stays due.
         """
         fired = 0
-        users = self.users
-        for due_at_ms, user_id in self._deadlines.advance(now_ms):
+        for due_at_ms, alarm in self._deadlines.advance(now_ms):
             if due_at_ms > self.now_ms:
                 self.now_ms = due_at_ms
             if self.on_fired is not None:
                 self.on_fired(due_at_ms, now_ms)
-            user = users[user_id]
-            before = len(self._effects)
+            user = alarm.key
             self.errors += fire(self.plan, user, due_at_ms, self._effects)
-            self._note(user, before)
             # Deadlines are not journaled: one that only led to the next wait is saved too.
             self._touched[user.user_id] = None
+            self._follow(user)
             fired += 1
             if go_on is not None and not go_on():
                 break
-        if now_ms > self.now_ms and (self.next_deadline() or NEVER) > now_ms:
+        next_at_ms = self._deadlines.next_deadline()
+        self.wake_at_ms = NEVER if next_at_ms is None else next_at_ms
+        if self.now_ms < now_ms < self.wake_at_ms:
             self.now_ms = now_ms
         return fired
-
-    def next_deadline(self) -> int | None:
-        """The instant to call `advance` at; never later than the earliest deadline."""
-        return self._deadlines.next_deadline()
 
     def quarantine(self, item: Quarantined) -> None:
         """Keep an item that could not be taken."""
@@ -269,11 +274,6 @@ class Processor:
     def _has_open(self) -> bool:
         return bool(self._inputs or self._effects or self._touched or self._quarantined)
 
-    def _number_input(self) -> int:
-        number = self._next_input
-        self._next_input = number + 1
-        return number
-
     def _apply(self, happened: UserInput, number: int) -> None:
         user_id = happened.user_id
         user = self.users.get(user_id)
@@ -287,11 +287,13 @@ class Processor:
         user.seen = number
         if user_id not in self._unsaved:
             self._unsaved[user_id] = number
-        if len(self._effects) > before or user.wake_at_ms != wake_at_ms:
-            self._note(user, before)
+        if user.wake_at_ms != wake_at_ms:
+            self._follow(user)
+        if len(self._effects) > before:
+            self._touch(user, before)
 
-    def _note(self, user: User, effects_before: int) -> None:
-        """After a change: save the user with its effects, follow its next deadline."""
+    def _touch(self, user: User, effects_before: int) -> None:
+        """Save the user with the effects that it has had since."""
         effects = self._effects
         for place in range(effects_before, len(effects)):
             effect = effects[place]
@@ -299,37 +301,47 @@ class Processor:
             if type(effect) is not Record or effect.kind != "refused":
                 self._touched[user.user_id] = None
                 break
-        if user.wake_at_ms == NEVER:
-            self._deadlines.remove(user.user_id)
-        else:
-            self._deadlines.insert(user.user_id, user.wake_at_ms)
+
+    def _follow(self, user: User) -> None:
+        """Have the user's next deadline in the wheel; a later one touches no slot."""
+        alarm = self._alarms.get(user.user_id)
+        if user.wake_at_ms != NEVER:
+            if alarm is None:
+                alarm = self._alarms[user.user_id] = Alarm(user)
+            self._deadlines.insert(alarm, user.wake_at_ms)
+            if user.wake_at_ms < self.wake_at_ms:
+                self.wake_at_ms = user.wake_at_ms
+        elif alarm is not None:
+            self._deadlines.remove(alarm)
+            del self._alarms[user.user_id]
 
     def _pass_over(self, happened: TimeResumed | PlanChanged, now_ms: int) -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
         self._inputs.append(happened)
-        self._apply_to_all(happened, self._number_input())
+        self._next_input += 1
+        self._apply_to_all(happened, self._next_input - 1)
 
     def _apply_to_all(self, happened: TimeResumed | PlanChanged, number: int) -> None:
         if isinstance(happened, PlanChanged):
             for user in self.users.values():
                 before = len(self._effects)
                 adopt(self.plan, user, happened.at_ms, self._effects)
-                self._note(user, before)
+                self._touch(user, before)
                 if user.enrollments:
                     # Its places are those of the new plan now; a restart reads no older ones.
                     self._touched[user.user_id] = None
+                self._follow(user)
             # Everybody who needs the journal's tail is saved with it: no replay crosses plans.
             self.save_all()
             self._adopted = happened.plan_id
             return
         self.advance(happened.stopped_at_ms)
-        overdue = [user_id for _, user_id in self._deadlines.advance(happened.at_ms - 1)]
-        for user_id in overdue:
-            user = self.users[user_id]
+        overdue = [alarm.key for _, alarm in self._deadlines.advance(happened.at_ms - 1)]
+        for user in overdue:
             hold(user, happened)
-            self._unsaved.setdefault(user_id, number)
-            self._deadlines.insert(user_id, user.wake_at_ms)
+            self._unsaved.setdefault(user.user_id, number)
+            self._follow(user)
 
     def _choose_saves(self) -> list[str]:
         """Who is saved with this batch; they need no replay any more."""

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from engine.core.state import NEVER
 from engine.errors import HairspringError
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.ticker import make_ticker
@@ -169,21 +170,17 @@ class Shell:
         until_ns = monotonic_ns() + SLICE_NS
         processor = self.processor
         now_ms = self._clock.now_ms()
-        next_at_ms = processor.next_deadline()
-        if next_at_ms is not None and next_at_ms <= now_ms:
+        if processor.wake_at_ms <= now_ms:
             self._advance(now_ms, until_ns)
         inbox = self._inbox
         while inbox and not self.failure and monotonic_ns() < until_ns:
             self._take(inbox[0], until_ns)
         self._begin()
-        next_at_ms = processor.next_deadline()
-        return bool(inbox and not self.failure) or (
-            next_at_ms is not None and next_at_ms <= self._clock.now_ms()
-        )
+        return bool(inbox and not self.failure) or processor.wake_at_ms <= self._clock.now_ms()
 
     def _advance(self, now_ms: int, until_ns: int) -> None:
         processor = self.processor
-        due_at_ms = processor.next_deadline() or now_ms
+        due_at_ms = processor.wake_at_ms
         if now_ms - due_at_ms >= STALL_MIN_MS * self._clock.rate and due_at_ms > processor.now_ms:
             processor.resume(processor.now_ms, 0, now_ms)
         processor.advance(now_ms, lambda: monotonic_ns() < until_ns)
@@ -261,8 +258,8 @@ class Shell:
                 answer.set_result(None)
 
     def _arm(self, ticker: Ticker) -> None:
-        next_at_ms = self.processor.next_deadline()
-        if next_at_ms is None:
+        wake_at_ms = self.processor.wake_at_ms
+        if wake_at_ms == NEVER:
             ticker.disarm()
         else:
-            ticker.arm(self._clock.delay_ns(next_at_ms))
+            ticker.arm(self._clock.delay_ns(wake_at_ms))

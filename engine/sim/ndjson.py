@@ -43,9 +43,10 @@ def read_ndjson(file: BinaryIO, reading: Reading) -> Iterator[UserInput]:
 
 def _lines(file: BinaryIO) -> Iterator[bytes | None]:
     """Lines without their end; None for one that is too long, of which no more is kept."""
-    rest = file.read(len(_BOM)).removeprefix(_BOM)
+    rest = b""
     too_long = False
-    while block := file.read(_BLOCK_BYTES):
+    block = file.read(_BLOCK_BYTES).removeprefix(_BOM)
+    while block:
         first, *more = block.split(b"\n")
         rest = b"" if too_long else rest + first
         if more:
@@ -55,6 +56,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
             yield from more
         if len(rest) > LINE_BYTES_MAX:
             too_long = True
+        block = file.read(_BLOCK_BYTES)
     if too_long:
         yield None
     elif rest:

@@ -76,8 +76,7 @@ class Simulation:
             if until_ms is not None and now_ms > until_ms:
                 self.after_until += 1
                 continue
-            due_at_ms = processor.next_deadline()
-            if due_at_ms is not None and due_at_ms <= now_ms:
+            if processor.wake_at_ms <= now_ms:
                 yield from self._advance(now_ms)
             if type(happened) is UserIdentified:
                 # What was made before is judged by who the user was then.
@@ -104,21 +103,27 @@ class Simulation:
     def _advance(self, now_ms: int) -> Iterator[Released]:
         """Fire what is due, instant by instant."""
         processor = self.processor
-        while (due_at_ms := processor.next_deadline()) is not None and due_at_ms <= now_ms:
+        while (due_at_ms := processor.wake_at_ms) <= now_ms:
             # An earlier start of a far slot is an instant at which nothing may be due.
             if processor.advance(due_at_ms):
                 yield from self._release()
 
     def _release(self) -> Iterator[Released]:
-        """Finish the open batch and answer its messages, until nothing more comes of it."""
+        """Finish the open batch and answer its messages, until no message can come of it.
+
+        That a message was delivered is noted in the batch that is open then, and let out with it.
+        """
         processor = self.processor
-        while (batch := processor.begin(processor.now_ms)) is not None:
+        failed = True
+        while failed and (batch := processor.begin(processor.now_ms)) is not None:
             released = processor.finish(batch)
             reports = [self._answer(message) for _, message in released.messages]
             yield released
+            failed = False
             for report in reports:
                 if report is not None:
                     processor.take(report, processor.now_ms)
+                    failed = failed or report.outcome == "failed"  # a fallback may stand in
         self._held = 0
         self._deliveries.settle()
 

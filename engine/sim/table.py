@@ -19,6 +19,7 @@ from engine.core.items import Item, ItemInvalid, read_item
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
     from collections.abc import Iterator, Mapping
 
     from engine.core.inputs import UserInput
@@ -53,7 +54,15 @@ def read_table(file: BinaryIO, reading: Reading, columns: Mapping[str, str]) -> 
     """
     # What is not UTF-8 must not end the reading: it becomes half surrogates, which no item takes.
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text, strict=True)
+    try:
+        yield from _read_rows(csv.reader(text, strict=True), reading, columns)
+    finally:
+        text.detach()  # else it would close the file, which is not its own
+
+
+def _read_rows(
+    rows: CsvReader, reading: Reading, columns: Mapping[str, str]
+) -> Iterator[UserInput]:
     header = _header(rows, columns)
     if header is None:
         return

@@ -1,0 +1,178 @@
+"""`hairspring demo`: the demo shop, served, with simulated shoppers sent through its own door."""
+
+from __future__ import annotations
+
+import asyncio
+import random  # noqa: TID251 - draws who the simulated shoppers are; the engine never sees it
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from typing_extensions import override
+
+from engine.core.durations import DurationError, parse_duration_ms
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from channels.base import Message
+    from engine.app import App
+    from engine.sim.shoppers import Act
+
+EPILOG = """\b
+Examples:
+  hairspring demo
+  hairspring demo --for 30s --speed 7200
+"""
+
+SEED = 20_260_101
+SHOPPERS_PER_S = 4
+SHOPPERS_AT_ONCE_MAX = 400
+"""Shoppers who are still about to do something; when there are more, nobody new comes in."""
+
+_MARKS = {"email": "✉ ", "push": "▲ ", "in_app": "◆ ", "sms": "☎ ", "webhook": "→ "}
+
+
+class _Duration(click.ParamType[int]):
+    name = "duration"
+
+    @override
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        try:
+            return value if isinstance(value, int) else parse_duration_ms(str(value))
+        except DurationError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(name="demo", epilog=EPILOG)
+@click.option(
+    "--for", "for_ms", type=_Duration(), help="End by itself after this long.  [default: ctrl-C]"
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 100_000),
+    default=600.0,
+    show_default=True,
+    help="How many times faster than real time the clock runs.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one."
+)
+def command(*, for_ms: int | None, speed: float, port: int) -> None:
+    """Serve the demo shop, with simulated shoppers and time sped up.
+
+    Shoppers come through the shop's own HTTP door; each message is shown as it goes out.
+    """
+    from engine.cli.serve import fastest_loop
+    from engine.runtime.logs import set_up_logs
+
+    set_up_logs(as_json=False, verbose=False, quiet=True)
+    data = Path(tempfile.mkdtemp(prefix="hairspring-demo-"))
+    try:
+        with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+            runner.run(_demo(data, for_ms, speed, port))
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+async def _demo(data: Path, for_ms: int | None, speed: float, port: int) -> None:
+    from config import demo_shop, load_folder
+    from engine.app import App, Options
+    from engine.cli.serve import stop_on_signals
+
+    app = await App.start(load_folder(demo_shop()), Options(data=data, port=port, rate=speed))
+    stage = _Stage(app)
+    stage.open(speed, for_ms)
+    stop = stop_on_signals()
+    crowd = asyncio.create_task(_send_shoppers(app, stage, speed))
+    try:
+        if for_ms is not None:
+            asyncio.get_running_loop().call_later(for_ms / 1000, stop.set)
+        watch = asyncio.create_task(app.run(stop))
+        done, _ = await asyncio.wait({watch, crowd}, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            ended.result()
+    finally:
+        crowd.cancel()
+        await asyncio.gather(crowd, return_exceptions=True)
+        await app.stop()
+    stage.close()
+
+
+class _Stage:
+    """What the person at the terminal sees."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._messages: Counter[tuple[str, str]] = Counter()
+        self._started_at_ms = app.clock.now_ms()
+        self.sent: Counter[str] = Counter()
+        app.on_delivered = self._show
+
+    def open(self, speed: float, for_ms: int | None) -> None:
+        until = "ctrl-C ends it" if for_ms is None else f"ends by itself after {for_ms / 1000:g} s"
+        click.echo(f"{self._app.shop.settings.shop.name} is open on {self._app.ingest.url}")
+        click.echo(f"metrics on {self._app.admin.url}/metrics")
+        click.echo(f"time runs {speed:g} times faster; {until}\n")
+
+    def _show(self, message: Message) -> None:
+        self._messages[message.campaign, message.channel] += 1
+        shop_time = _since(message.at_ms - self._started_at_ms)
+        headline = message.front.get("subject") or message.front.get("title") or message.body
+        mark = click.style(f"{_MARKS[message.channel]}{message.channel:<6}", fg="cyan")
+        whom = click.style(f"{message.user_id:<12}", dim=True)
+        click.echo(f"{shop_time}  {mark} {whom} {headline}")
+
+    def close(self) -> None:
+        """The summary."""
+        took = _since(self._app.clock.now_ms() - self._started_at_ms)
+        click.echo(f"\nIn {took} of shop time: ", nl=False)
+        click.echo(", ".join(f"{count} {name}" for name, count in sorted(self.sent.items())))
+        click.echo(f"{sum(self._messages.values())} messages:")
+        for (campaign, channel), count in sorted(self._messages.items()):
+            click.echo(f"  {campaign:<18} {channel:<7} {count:>6}")
+
+
+def _since(elapsed_ms: int) -> str:
+    days, rest = divmod(elapsed_ms // 1000, 86_400)
+    return f"day {days + 1} {rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+
+
+async def _send_shoppers(app: App, stage: _Stage, speed: float) -> None:
+    """Let shoppers in, a few a second, each on their own way."""
+    import aiohttp
+
+    from engine.sim.shoppers import visit
+
+    key = app.shop.settings.keys.write[0].key
+    rng = random.Random(SEED)  # noqa: S311 - simulated shoppers
+    headers = {"Authorization": f"Bearer {key}"}
+    number = 0
+    async with (
+        aiohttp.ClientSession(app.ingest.url, headers=headers) as session,
+        asyncio.TaskGroup() as shoppers,
+    ):
+        about: set[asyncio.Task[None]] = set()
+        while True:
+            if len(about) < SHOPPERS_AT_ONCE_MAX:
+                number += 1
+                acts = list(visit(rng, number))
+                walk = shoppers.create_task(_walk(session, stage, acts, speed))
+                about.add(walk)
+                walk.add_done_callback(about.discard)
+            await asyncio.sleep(rng.expovariate(SHOPPERS_PER_S))
+
+
+async def _walk(
+    session: aiohttp.ClientSession, stage: _Stage, acts: list[Act], speed: float
+) -> None:
+    for act in acts:
+        await asyncio.sleep(act.pause_ms / 1000 / speed)
+        async with session.post("/events", json=act.item) as answer:
+            answer.raise_for_status()
+        stage.sent[act.item.get("event", "identify calls")] += 1

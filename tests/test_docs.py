@@ -1,0 +1,71 @@
+"""Every example in the docs runs; every page is reached from the front page.
+
+Fenced `sh` blocks run in order, a page at a time, in a shell of their own in an empty folder, with
+the shop that `hairspring init my-shop` writes. Lines of a `console` block after `$` run likewise,
+and what is printed below must come out. Blocks of other languages are checked where they are used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:\s]+\.md)")
+
+
+def blocks(page: Path) -> list[str]:
+    return [
+        code
+        for language, mark, code in FENCE.findall(page.read_text())
+        if language == "sh" and "not-run" not in mark
+    ]
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if blocks(p)], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_the_examples_run(page: Path, tmp_path: Path):
+    script = tmp_path / "example.sh"
+    place = tmp_path / "place"
+    place.mkdir()
+    script.write_text("set -euo pipefail\n" + "\n".join(blocks(page)))
+    bin_folder = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", str(script)],
+        cwd=place,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    shutil.rmtree(place)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_page_is_reached_from_the_readme():
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        waiting += [(page.parent / link).resolve() for link in LINK.findall(page.read_text())]
+    assert set(PAGES) - seen == set()
+    assert [page for page in seen if not page.exists()] == []
+
+
+def test_the_readme_fits_a_screen_or_two():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 80
