@@ -240,7 +240,7 @@ def _print(report: Report, *, err: bool) -> None:
         click.secho(bad, fg="yellow", err=True)
     if report.bad_lines > len(report.bad_lines_shown):
         more = report.bad_lines - len(report.bad_lines_shown)
-        click.secho(f"and {more:,} more lines that are no event", fg="yellow", err=True)
+        click.secho(f"and {_many(more, 'bad line')} more", fg="yellow", err=True)
     console = Console(stderr=err, highlight=False, soft_wrap=True)
     console.print(_head(report), markup=False)
     rows = [_row(summary) for summary in report.campaigns]
@@ -292,16 +292,16 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _head(report: Report) -> str:
-    told = f"{report.events:,} events of {report.users:,} users"
+    told = f"{_many(report.events, 'event')} of {_many(report.users, 'user')}"
     if report.events:
         told += f", {report.first_at} to {report.last_at}"
     parts = [
-        (report.duplicates, "duplicates"),
-        (report.bad_lines, "lines that are no event"),
-        (report.after_until, "after --until"),
-        *((count, f"{kind} calls, which change nothing") for kind, count in report.ignored.items()),
+        (report.duplicates, "duplicate"),
+        (report.after_until, "later event"),
+        (report.bad_lines, "bad line"),
+        *((count, f"{kind} call") for kind, count in report.ignored.items()),
     ]
-    left_out = ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    left_out = ", ".join(_many(count, what) for count, what in parts if count)
     return f"{told}; left out: {left_out}" if left_out else told
 
 
@@ -310,12 +310,17 @@ def _notes(report: Report) -> Iterator[str]:
     if unspoken:
         share = unspoken / sum(summary.messages for summary in report.campaigns)
         yield (
-            f"{unspoken:,} messages ({share:.1%}) were not sent because their user never said yes "
-            'or no to the channel ([consent] unknown = "deny")'
+            f"not sent, since the user never said yes or no to the channel: "
+            f"{_many(unspoken, 'message')}, {share:.1%} "
+            '([consent] unknown = "deny")'
         )
     if report.condition_errors:
-        yield f"{report.condition_errors:,} times a condition ended in an error, and was not true"
+        yield f"conditions ended in an error, and were not true: {report.condition_errors:,}"
     for template, count in report.undefined.items():
-        yield f"{template}: {count:,} names that the user lacked were rendered as nothing"
+        yield f"{template}: {_many(count, 'name')} that the user lacked, rendered as nothing"
     for fault, count in report.render_faults.items():
-        yield f"{fault}; {count:,} messages failed"
+        yield f"{fault}: {_many(count, 'message')} failed"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
