@@ -150,6 +150,21 @@ def test_the_consumer_may_insert_what_is_already_due_and_it_takes_its_place() ->
     assert seen == [*expected, (120_000, "again")]
 
 
+def test_what_the_consumer_inserts_goes_between_the_entries_of_the_opened_slot() -> None:
+    slot_at_ms = (START_AT_MS >> 14) + 5 << 14
+    wheel = Wheel[str](START_AT_MS)
+    for key, offset_ms in (("first", 10), ("last", 30)):
+        wheel.insert(key, slot_at_ms + offset_ms)
+    keys = []
+    for _, key in wheel.advance(slot_at_ms + 1_000):
+        keys.append(key)
+        if key == "first":
+            wheel.insert("between", slot_at_ms + 20)
+            wheel.insert("not yet", slot_at_ms + 1_001)
+    assert keys == ["first", "between", "last"]
+    assert wheel.next_deadline() == slot_at_ms + 1_001
+
+
 def test_a_consumer_that_stops_loses_nothing() -> None:
     wheel = Wheel[str](START_AT_MS)
     for number in range(100):
