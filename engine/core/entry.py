@@ -122,8 +122,8 @@ def _room(
     if active is not None:
         return "" if entry.restart else "active"
     if entry.reentry_ms != 0:
-        starts = user.entries.get(_entry_key(campaign.id, per))
-        if starts and (entry.reentry_ms is None or occurred_at_ms - starts[-1] < entry.reentry_ms):
+        earlier = user.entries.get(_entry_key(campaign.id, per))
+        if earlier and (entry.reentry_ms is None or occurred_at_ms - earlier[0] < entry.reentry_ms):
             return "reentry"
     if len(user.enrollments) >= turn.plan.policy.enrollments_max:
         return "limit"
@@ -164,8 +164,10 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> En
 def _forget_entries(turn: Turn) -> None:
     """Drop entries that neither re-entry nor the ordinal of an id can ask about. O(entries)."""
     campaigns = turn.plan.campaigns
-    # No entry starts before this any more, so that older ones cannot collide with it.
-    floor_ms = turn.now_ms - turn.plan.policy.max_lateness_ms
+    user = turn.user
+    # No entry starts before this any more, so that older ones cannot collide with it: it would be
+    # late, and too old.
+    floor_ms = min(turn.now_ms - turn.plan.policy.max_lateness_ms, user.applied_at_ms)
 
     def asked(key: str, start_ms: int) -> bool:
         campaign = campaigns.get(key.partition("\n")[0])
@@ -174,7 +176,6 @@ def _forget_entries(turn: Turn) -> None:
         reentry_ms = campaign.entry.reentry_ms
         return reentry_ms is None or start_ms + reentry_ms > floor_ms
 
-    user = turn.user
     user.entries = {key: entry for key, entry in user.entries.items() if asked(key, entry[0])}
 
 

@@ -57,9 +57,12 @@ class Dedupe:
 
     def _turn(self, now_ms: int) -> None:
         """Begin a new generation: the present one is full, or its window is over. O(1)."""
-        if now_ms < self._full_at_ms:
+        over_ms = now_ms - self._full_at_ms
+        if over_ms < 0:
             self.forgotten += len(self._old)
         # Where nothing came for another window, all of the present one are old enough to go.
-        self._old = self._new if now_ms < self._full_at_ms + self._window_ms else set()
+        self._old = self._new if over_ms < self._window_ms else set()
         self._new = set()
-        self._full_at_ms = now_ms + self._window_ms
+        # In step with the generation before, so that a quiet time lengthens no memory.
+        began_at_ms = self._full_at_ms if 0 <= over_ms < self._window_ms else now_ms
+        self._full_at_ms = began_at_ms + self._window_ms
