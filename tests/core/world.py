@@ -1,0 +1,200 @@
+"""A processor in virtual time, and campaigns written as plain data.
+
+Both are made to be read in a test: `campaign("c", wait(5), send("email"))` and
+`world.event("Go", at=10)`; what happened is told as one short text a record.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from engine.core import cel
+from engine.core.inputs import EMPTY, DeliveryReported, EventReceived, UserIdentified
+from engine.core.plan import END, Campaign, Entry, Exit, If, Plan, Policy, Send, Step, Wait
+from engine.runtime.processor import Processor
+
+if TYPE_CHECKING:
+    from engine.core.cel import Program
+    from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
+    from engine.core.state import User
+
+S = 1_000
+MINUTE = 60 * S
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+START = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: instants of tests count from here."""
+
+Block: TypeAlias = "tuple[dict[str, Any], ...]"
+
+
+def wait(duration_ms: int, step_id: str = "") -> dict[str, Any]:
+    return {"wait": duration_ms, "id": step_id}
+
+
+def send(
+    *channels: str, expires: int | None = None, step_id: str = "", template: str = "t"
+) -> dict[str, Any]:
+    return {"send": channels, "expires": expires, "id": step_id, "template": template}
+
+
+def when(condition: str, then: Block = (), otherwise: Block = ()) -> dict[str, Any]:
+    return {"if": condition, "then": then, "else": otherwise, "id": ""}
+
+
+def leave(reason: str) -> dict[str, Any]:
+    return {"exit": reason, "id": ""}
+
+
+@cache
+def program(text: str) -> Program:
+    return cel.compile(text)
+
+
+def compiled(text: str | None) -> Program | None:
+    return None if text is None else program(text)
+
+
+class _Layout:
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.starts: dict[int, int] = {}
+
+    def number(self, block: Block) -> None:
+        for step in block:
+            self.starts[id(step)] = len(self.starts)
+            self.number(step.get("then", ()))
+            self.number(step.get("else", ()))
+
+    def lay(self, block: Block, path: str, behind: int) -> None:
+        for place, step in enumerate(block):
+            follow = self.start(block[place + 1 :], behind)
+            step_id = step["id"] or f"{path}.{place}"
+            if "wait" in step:
+                self.steps.append(Wait(step_id, step["wait"], follow))
+            elif "send" in step:
+                sends = tuple(step["send"])
+                self.steps.append(Send(step_id, sends, step["template"], step["expires"], follow))
+            elif "exit" in step:
+                self.steps.append(Exit(step_id, step["exit"]))
+            else:
+                then, otherwise = (self.start(step[way], follow) for way in ("then", "else"))
+                self.steps.append(If(step_id, program(step["if"]), then, otherwise))
+                self.lay(step["then"], f"{step_id}.then", follow)
+                self.lay(step["else"], f"{step_id}.else", follow)
+
+    def start(self, block: Block, behind: int) -> int:
+        return self.starts[id(block[0])] if block else behind
+
+
+def campaign(
+    campaign_id: str,
+    *steps: dict[str, Any],
+    on: tuple[str, ...] = ("Go",),
+    when: str | None = None,
+    per: str | None = None,
+    reentry: int | None = 0,
+    restart: bool = False,
+    exits: tuple[str, ...] = (),
+    **more: Any,
+) -> Campaign:
+    """A campaign whose steps are nested data, laid flat as a plan wants them."""
+    layout = _Layout()
+    layout.number(steps)
+    layout.lay(steps, "steps", END)
+    audience = compiled(more.pop("audience", None))
+    return Campaign(
+        campaign_id,
+        Entry(on, compiled(when), compiled(per), reentry, restart),
+        tuple(layout.steps),
+        tuple(step.id for step in layout.steps),
+        audience=audience,
+        exit_events=exits,
+        **more,
+    )
+
+
+REACHABLE = {"email": "a@example.com", "consent": {"email": True}}
+
+
+class World:
+    """One processor whose batches are durable at once; instants count from `START`.
+
+    Attributes:
+        records: What the last call made happen.
+        messages: What it sent.
+        cancelled: What it took back.
+        closed: What deliveries it ended.
+    """
+
+    def __init__(self, *campaigns: Campaign, policy: Policy | None = None) -> None:
+        self.policy = policy
+        self.processor = Processor(Plan("p", campaigns, policy), now_ms=START)
+        self.records: list[Record] = []
+        self.messages: list[SendMessage] = []
+        self.cancelled: list[CancelMessage] = []
+        self.closed: list[CloseMessage] = []
+
+    def event(
+        self, name: str, at: int, *, t: int | None = None, user: str = "u", **properties: Any
+    ) -> list[str]:
+        """An event that arrives `at`, and happened at `t` (without: when it arrived)."""
+        occurred_at_ms = START + (at if t is None else min(t, at))
+        raw = msgspec.Raw(msgspec.json.encode(properties)) if properties else EMPTY
+        self.processor.take(EventReceived(user, name, occurred_at_ms, START + at, raw), START + at)
+        return self.commit()
+
+    def identify(self, at: int, *, user: str = "u", **traits: Any) -> list[str]:
+        raw = msgspec.Raw(msgspec.json.encode(traits))
+        self.processor.take(UserIdentified(user, START + at, START + at, raw), START + at)
+        return self.commit()
+
+    def reachable(self, at: int = 0, *, user: str = "u") -> None:
+        self.identify(at, user=user, **REACHABLE)
+
+    def report(
+        self, outcome: Any, at: int, *, message: str = "", user: str = "u", **more: Any
+    ) -> list[str]:
+        """The end of a delivery: of `message`, else of the user's oldest that is under way."""
+        effect_id = message or next(iter(self.user(user).pending))
+        self.processor.take(DeliveryReported(user, effect_id, outcome, **more), START + at)
+        return self.commit()
+
+    def advance(self, at: int) -> list[str]:
+        self.processor.advance(START + at)
+        return self.commit()
+
+    def resume(self, stopped: int, at: int, *, grace: int = 30 * S) -> list[str]:
+        self.processor.resume(START + stopped, grace, START + at)
+        return self.commit()
+
+    def adopt(self, *campaigns: Campaign, at: int, plan_id: str = "p2") -> list[str]:
+        self.processor.adopt(Plan(plan_id, campaigns, self.policy), START + at)
+        return self.commit()
+
+    def user(self, user_id: str = "u") -> User:
+        return self.processor.users[user_id]
+
+    def commit(self) -> list[str]:
+        """What happened since the last time, one text a record."""
+        self.records, self.messages, self.cancelled, self.closed = [], [], [], []
+        batch = self.processor.begin(self.processor.now_ms)
+        if batch is not None:
+            released = self.processor.finish(batch)
+            self.records = released.records
+            self.messages = [message for _, message in released.messages]
+            self.cancelled = released.cancelled
+            self.closed = released.closed
+        return [told(record) for record in self.records]
+
+
+def told(record: Record) -> str:
+    """`10 c sent first email`: when (since `START`), campaign, kind, and what else it says."""
+    said = (record.step, record.channel, record.branch, record.reason)
+    words = [str(record.at_ms - START), record.campaign, record.kind, *filter(None, said)]
+    if record.judged_at_ms:
+        words.append(f"judged {record.judged_at_ms - START}")
+    return " ".join(words)

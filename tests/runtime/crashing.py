@@ -1,0 +1,133 @@
+"""A process that may die after any commit: what is on disk is all that the next one gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from engine.core.inputs import (
+    DeliveryReported,
+    EventReceived,
+    Input,
+    UserIdentified,
+    decode_inputs,
+)
+from engine.core.state import User, decode_user
+from engine.runtime.dedupe import Dedupe
+from engine.runtime.processor import Processor
+from tests.core.world import START
+from tests.model.scripts import UNIT, Script
+
+if TYPE_CHECKING:
+    from engine.core.plan import Plan
+    from engine.runtime.processor import Released
+    from engine.store.batch import Batch
+
+DEDUPE_WINDOW_MS = 10**9
+
+
+class Disk:
+    """What a store keeps of batches, in memory: rows, not objects."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, bytes] = {}
+        self.journal: list[tuple[int, int, bytes, bytes]] = []
+        self.next_input = 1
+        self.next_message = 1
+        self.replay_from = 1
+        self.at_ms = START
+
+    def commit(self, batch: Batch) -> None:
+        self.users.update(batch.users)
+        assert batch.first_input == self.next_input
+        self.journal.append((batch.first_input, batch.at_ms, batch.hashes, batch.inputs))
+        self.next_input = batch.first_input + batch.inputs_count
+        self.next_message = batch.first_message + len(batch.messages)
+        self.replay_from = batch.replay_from
+        self.at_ms = batch.at_ms
+
+    def start(self, plan: Plan) -> Processor:
+        """A new process on what was committed."""
+        dedupe = Dedupe(DEDUPE_WINDOW_MS, 1_000)
+        tail: list[tuple[int, Input]] = []
+        for first, at_ms, hashes, inputs in self.journal:
+            dedupe.restore(at_ms, hashes)
+            numbered = enumerate(decode_inputs(inputs), start=first)
+            tail += [(number, one) for number, one in numbered if number >= self.replay_from]
+        users: dict[str, User] = {name: decode_user(state) for name, state in self.users.items()}
+        processor = Processor(
+            plan,
+            users,
+            now_ms=self.at_ms,
+            next_input=self.next_input,
+            next_message=self.next_message,
+            dedupe=dedupe,
+        )
+        processor.replay(tail)
+        return processor
+
+
+class Effects:
+    """Everything that ever left: each id once."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, Any] = {}
+        self.records: list[Any] = []
+        self.closed: list[Any] = []
+        self.cancelled: list[Any] = []
+
+    def take(self, released: Released) -> None:
+        for _, message in released.messages:
+            assert message.id not in self.messages, "a message was sent twice"
+            self.messages[message.id] = _plain(message)
+        # A refusal is not stored; the user keeps the last few, and they are compared with him.
+        self.records += [_plain(record) for record in released.records if record.kind != "refused"]
+        self.closed += [_plain(one) for one in released.closed]
+        self.cancelled += [_plain(one) for one in released.cancelled]
+
+    def all(self) -> list[Any]:
+        """Comparable whatever the order between users was."""
+        kinds = (list(self.messages.items()), self.records, self.closed, self.cancelled)
+        return [sorted(kind, key=repr) for kind in kinds]
+
+
+def _plain(effect: Any) -> dict[str, Any]:
+    return {
+        key: bytes(value) if isinstance(value, msgspec.Raw) else value
+        for key, value in msgspec.structs.asdict(effect).items()
+    }
+
+
+def apply(processor: Processor, one: tuple[Any, ...], before: int, now: int) -> None:
+    """Let one happening of a script happen, as the engine alone sees it."""
+    kind, _, *rest = one
+    if kind == "event":
+        user, name, age, properties, message = rest
+        raw = msgspec.Raw(msgspec.json.encode(properties))
+        processor.take(EventReceived(user, name, now - age * UNIT, now, raw, message), now)
+    elif kind == "identify":
+        user, traits = rest
+        raw = msgspec.Raw(msgspec.json.encode(traits))
+        processor.take(UserIdentified(user, now, now, raw), now)
+    elif kind == "report":
+        user, which, outcome, invalid = rest
+        known = processor.users.get(user)
+        under_way = sorted(known.pending) if known else []
+        effect_id = under_way[which % len(under_way)] if under_way else "nobody"
+        invalid = invalid and outcome == "failed"
+        report = DeliveryReported(user, effect_id, outcome, "said", address_invalid=invalid)
+        processor.take(report, now)
+    elif kind == "resume":
+        processor.resume(before, rest[0] * UNIT, now)
+    else:
+        processor.advance(now)
+
+
+def instants(script: Script) -> list[tuple[int, int]]:
+    """For each happening: the instant before it, and its own."""
+    now, result = START, []
+    for _, later, *_ in script:
+        before, now = now, now + later * UNIT
+        result.append((before, now))
+    return result
