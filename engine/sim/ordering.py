@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import msgspec
 
 from engine.core.inputs import EventReceived, decode_inputs, encode_inputs
+from engine.errors import HairspringError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,12 +50,12 @@ def in_order(
     """All of them, earliest received first; those received at one instant as they came.
 
     O(n log n), and one pass for what is in order. Memory is that of one run, and of one block a
-    run while they are merged.
+    run while they are merged. Raises HairspringError where the temporary folder is full.
     """
     held: list[UserInput] = []
     size_bytes = 0
     runs: list[_Run] = []
-    with TemporaryFile() as file:
+    with TemporaryFile(buffering=0) as file:  # else a full disk fails once more at its close
         for happened in inputs:
             held.append(happened)
             raw = happened.properties if type(happened) is EventReceived else happened.traits  # type: ignore[union-attr]
@@ -82,7 +83,16 @@ def in_order(
 def _write(file: BinaryIO, held: list[UserInput]) -> _Run:
     held.sort(key=_received_at_ms)
     start = file.tell()
-    file.write(encode_inputs(list(held)))
+    try:
+        rest = memoryview(encode_inputs(list(held)))
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise HairspringError(
+            f"no room to put the events into order: {error.strerror}",
+            hint="set TMPDIR to a folder with as much room as the events take unpacked",
+            code="events.order",
+        ) from error
     return _Run(start, file.tell(), _received_at_ms(held[0]), _received_at_ms(held[-1]))
 
 

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.inputs import EventReceived, UserIdentified
+from engine.errors import HairspringError
+from engine.sim import ordering
 from engine.sim.ordering import in_order
 
 
@@ -42,3 +48,12 @@ def test_runs_longer_than_a_block_are_merged() -> None:
     instants = [(place * 7_919) % 9_001 for place in range(9_000)]
     merged = [happened.received_at_ms for happened in in_order(inputs_of(instants), run_max=4_500)]
     assert merged == sorted(instants)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_temporary_folder_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A device on which every write fails, as on a full disk.
+    monkeypatch.setattr(ordering, "TemporaryFile", partial(open, "/dev/full", "w+b"))
+    with pytest.raises(HairspringError, match="no room to put the events into order") as raised:
+        list(in_order(inputs_of([1, 2, 3]), run_max=2))
+    assert "TMPDIR" in raised.value.hint
