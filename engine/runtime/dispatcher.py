@@ -345,6 +345,8 @@ class Dispatcher:
                 assert_never(outcome)
 
     def _again(self, delivery: _Delivery, outcome: Retry) -> None:
+        if not self._may_go(delivery):
+            return  # taken back while the attempt was under way: nobody waits for the next one
         tried_ms = self._now_ms() - delivery.first_tried_at_ms
         limit_ms = GIVE_UP_FOR_FALLBACK_MS if delivery.message.more else GIVE_UP_MS
         if tried_ms >= limit_ms:
