@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from channels.base import Rejected, Retry
+from engine.core.plan import Plan
+from engine.runtime import dispatcher as dispatcher_module
+from tests.core.world import HOUR, campaign, send, wait
+from tests.runtime.rig import Rig, ScriptedChannel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAN = Plan("p", [campaign("c", send("email", "push"), wait(100 * HOUR), exits=("Stop",))])
+PUSH = {"endpoint": "https://push.example.com/1"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "hairspring.db"
+
+
+async def test_a_message_is_rendered_handed_over_and_told(path: Path) -> None:
+    email = ScriptedChannel()
+    rig = await Rig.open(path, PLAN, email=email)
+    rig.reachable("u")
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    await rig.until("delivered")
+    (message,) = email.taken
+    assert (message.to, message.front["subject"]) == ("a@example.com", "Hello u")
+    assert await rig.store.count("outbox") == 0
+    assert len(rig.dispatcher) == 0
+    await rig.close()
+
+
+async def test_nothing_is_handed_over_before_its_cause_is_durable(path: Path) -> None:
+    email = ScriptedChannel()
+    rig = await Rig.open(path, PLAN, email=email)
+    rig.reachable("u")
+    rig.start()
+    rig.store.gate.clear()
+    answer = asyncio.create_task(rig.shell.submit([rig.event()]))
+    await rig.store.began.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert email.handed == []
+    rig.store.gate.set()
+    await answer
+    await rig.until("delivered")
+    await rig.close()
+
+
+async def test_a_retry_sends_the_same_bytes_under_the_same_id(path: Path) -> None:
+    email = ScriptedChannel(Retry("busy"), RuntimeError("broke"), Retry("busy", 2_000))
+    # Without a fallback it is tried for a day, which no pause of this machine is at this rate.
+    plan = Plan("p", [campaign("c", send("email"))])
+    rig = await Rig.open(path, plan, rate=1_000.0, email=email)
+    rig.reachable("u")
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    await rig.until("delivered")
+    assert len(email.handed) == 4
+    assert len({message.to_bytes() for message in email.handed}) == 1
+    await rig.close()
+
+
+async def test_what_is_refused_goes_to_the_next_channel_with_the_first_ones_snapshot(
+    path: Path,
+) -> None:
+    email, push = ScriptedChannel(Rejected("no such mailbox")), ScriptedChannel()
+    rig = await Rig.open(path, PLAN, email=email, push=push)
+    rig.reachable("u", push=PUSH)
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    await rig.until("delivered")
+    (failed,) = await rig.until("failed")
+    assert (failed.channel, failed.reason) == ("email", "no such mailbox")
+    assert [message.channel for message in push.taken] == ["push"]
+    assert await rig.store.count("outbox") == 0
+    await rig.close()
+
+
+async def test_a_provider_that_is_down_for_long_gives_way_to_the_fallback(path: Path) -> None:
+    email, push = ScriptedChannel(*(Retry("down", 600_000) for _ in range(9))), ScriptedChannel()
+    rig = await Rig.open(path, PLAN, email=email, push=push)
+    rig.reachable("u", push=PUSH)
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    (failed,) = await rig.until("failed")
+    assert failed.reason == "gave up: down"
+    await rig.until("delivered")
+    assert len(push.taken) == 1
+    await rig.close()
+
+
+async def test_what_fails_for_good_is_kept_among_the_dead_letters(path: Path) -> None:
+    rig = await Rig.open(path, PLAN, email=ScriptedChannel(Rejected("no such mailbox")))
+    rig.reachable("u")
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    await rig.until("failed")
+    assert await rig.store.count("outbox") == 1
+    assert await rig.store.outbox(0, 10) == []
+    await rig.close()
+
+
+async def test_an_exit_before_the_hand_over_keeps_a_message_in(path: Path) -> None:
+    email = ScriptedChannel()
+    rig = await Rig.open(path, PLAN, concurrency=1, email=email)
+    rig.reachable("first", "second")
+    email.gate.clear()
+    rig.start()
+    await rig.shell.submit([rig.event(user="first")])
+    await email.began.wait()
+    await rig.shell.submit([rig.event(user="second")])
+    await rig.shell.submit([rig.event("Stop", user="second")])
+    (skipped,) = await rig.until("skipped")
+    email.gate.set()
+    await rig.until("delivered")
+    assert (skipped.user_id, skipped.reason) == ("second", "exited")
+    assert [message.user_id for message in email.handed] == ["first"]
+    await rig.close()
+
+
+async def test_an_exit_between_two_attempts_keeps_the_second_from_being_made(path: Path) -> None:
+    email = ScriptedChannel(Retry("busy", 24 * HOUR))
+    rig = await Rig.open(path, PLAN, email=email)
+    rig.reachable("u")
+    rig.start()
+    email.gate.clear()
+    await rig.shell.submit([rig.event()])
+    await email.began.wait()
+    await rig.shell.submit([rig.event("Stop")])
+    email.gate.set()
+    (skipped,) = await rig.until("skipped")
+    assert skipped.reason == "exited"
+    assert len(email.handed) == 1
+    await rig.close()
+
+
+async def test_what_an_earlier_run_left_is_due_at_once_without_any_input(path: Path) -> None:
+    first = await Rig.open(path, PLAN, email=ScriptedChannel())
+    first.reachable("u")
+    first.processor.take(first.event(), first.clock.now_ms())
+    batch = first.processor.begin(first.clock.now_ms())
+    assert batch is not None
+    await first.store.commit(batch)
+    await first.store.close()
+    email = ScriptedChannel()
+    second = await Rig.open(path, PLAN, email=email)
+    second.start()
+    await second.until("delivered")
+    assert [message.id for message in email.taken] == [batch.messages[0].id]
+    await second.close()
+
+
+async def test_a_restart_sends_the_bytes_that_were_rendered_before(path: Path) -> None:
+    email = ScriptedChannel()
+    email.gate.clear()
+    first = await Rig.open(path, PLAN, email=email)
+    first.reachable("u")
+    first.start()
+    await first.shell.submit([first.event()])
+    await email.began.wait()
+    assert first.working is not None
+    first.dispatcher.templates = {}
+    await first.dispatcher.stop(0)
+    await first.close()
+    again = ScriptedChannel()
+    second = await Rig.open(path, PLAN, email=again)
+    second.dispatcher.templates = {}
+    second.start()
+    await second.until("delivered")
+    assert [one.to_bytes() for one in again.taken] == [one.to_bytes() for one in email.handed]
+    await second.close()
+
+
+async def test_beyond_what_memory_holds_all_is_read_from_the_outbox_and_sent_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "HELD_MAX", 6)
+    email, push = ScriptedChannel(*(Rejected("no") for _ in range(20))), ScriptedChannel()
+    rig = await Rig.open(path, PLAN, concurrency=2, email=email, push=push)
+    users = [f"u{number}" for number in range(60)]
+    rig.reachable(*users, push=PUSH)
+    rig.start()
+    for place in range(0, 60, 7):
+        await rig.shell.submit([rig.event(user=user) for user in users[place : place + 7]])
+        assert len(rig.dispatcher) <= 6
+    await rig.until("delivered", 60)
+    taken = [message.user_id for message in (*email.taken, *push.taken)]
+    assert sorted(taken) == sorted(users)
+    assert len(push.taken) == 20
+    assert await rig.store.count("outbox") == 0
+    await rig.close()
+
+
+async def test_a_template_that_is_not_there_fails_the_message_and_nobody_else(path: Path) -> None:
+    plan = Plan("p", [campaign("c", send("email", template="gone"), send("email"))])
+    email = ScriptedChannel()
+    rig = await Rig.open(path, plan, email=email)
+    rig.reachable("u")
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    (failed,) = await rig.until("failed")
+    assert "gone.email.liquid" in failed.reason
+    await rig.until("delivered")
+    await rig.close()
+
+
+async def test_stopping_lets_what_is_under_way_end_and_begins_nothing_more(path: Path) -> None:
+    email = ScriptedChannel()
+    email.gate.clear()
+    rig = await Rig.open(path, PLAN, concurrency=1, email=email)
+    rig.reachable("a", "b")
+    rig.start()
+    await rig.shell.submit([rig.event(user="a"), rig.event(user="b")])
+    await email.began.wait()
+    stopping = asyncio.create_task(rig.dispatcher.stop(60.0))
+    await asyncio.sleep(0)
+    email.gate.set()
+    await stopping
+    (delivered,) = await rig.until("delivered")
+    assert [message.id for message in email.taken] == [delivered.message]
+    (left,) = await rig.store.outbox(0, 10)
+    assert left.message.user_id == "b"
+    await rig.close()

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.core.plan import Plan
+from engine.runtime import shell as shell_module
+from engine.runtime.shell import Unavailable
+from engine.store import CommitFailed, Quarantined
+from tests.core.world import HOUR, campaign, wait
+from tests.runtime.rig import Rig
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+PLAN = Plan("p", [campaign("c", wait(HOUR))])
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    opened = await Rig.open(tmp_path / "hairspring.db", PLAN, rate=1.0)
+    yield opened
+    opened.store.gate.set()
+    await opened.close()
+
+
+async def turns(count: int = 20) -> None:
+    """Let everything that is ready run."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_submit_returns_only_after_the_commit(rig: Rig) -> None:
+    rig.start()
+    rig.store.gate.clear()
+    answer = asyncio.create_task(rig.shell.submit([rig.event()]))
+    await rig.store.began.wait()
+    await turns()
+    assert not answer.done()
+    assert rig.records == []
+    rig.store.gate.set()
+    await answer
+    assert await rig.store.count("journal") == 1
+    await rig.until("entered")
+
+
+async def test_the_answer_to_a_duplicate_waits_for_the_commit_of_its_original(rig: Rig) -> None:
+    rig.start()
+    rig.store.gate.clear()
+    answers = [asyncio.create_task(rig.shell.submit([rig.event(message="m")])) for _ in range(2)]
+    await rig.store.began.wait()
+    late = asyncio.create_task(rig.shell.submit([rig.event(message="m")]))
+    await turns()
+    assert not any(answer.done() for answer in (*answers, late))
+    rig.store.gate.set()
+    await asyncio.gather(*answers, late)
+    assert len(await rig.until("entered")) == 1
+
+
+async def test_while_one_commit_is_under_way_the_next_batch_fills(rig: Rig) -> None:
+    rig.start()
+    rig.store.gate.clear()
+    first = asyncio.create_task(rig.shell.submit([rig.event(user="a")]))
+    await rig.store.began.wait()
+    more = [asyncio.create_task(rig.shell.submit([rig.event(user=f"u{n}")])) for n in range(9)]
+    await turns()
+    rig.store.gate.set()
+    await asyncio.gather(first, *more)
+    assert [batch.inputs_count for batch in rig.store.batches] == [1, 9]
+
+
+async def test_a_full_inbox_refuses_before_anything_is_stamped(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "INBOX_MAX", 3)
+    waiting = [asyncio.create_task(rig.shell.submit([rig.event() for _ in range(3)]))]
+    await turns()
+    with pytest.raises(Unavailable):
+        await rig.shell.submit([rig.event(message="m")])
+    rig.start()
+    await asyncio.gather(*waiting)
+    await rig.shell.submit([rig.event(message="m")])
+    assert rig.store.batches[0].inputs_count == 3
+
+
+async def test_many_inputs_are_taken_in_order_over_several_slices(rig: Rig) -> None:
+    rig.start()
+    events = [rig.event(user=f"u{number}") for number in range(3_000)]
+    await rig.shell.submit(events)
+    stamps = [event.at_ms for event in events]
+    assert stamps == sorted(stamps)
+    numbers = [rig.processor.users[event.user_id].seen for event in events]
+    assert numbers == list(range(1, 3_001))
+    assert rig.shell.waiting == 0
+
+
+async def test_what_could_not_be_taken_is_kept_with_the_rest(rig: Rig) -> None:
+    rig.start()
+    item = Quarantined(1, "/events", "$.timestamp", "is no instant", b"{}")
+    await rig.shell.submit([rig.event()], [item])
+    assert await rig.store.count("quarantine") == 1
+
+
+def full() -> CommitFailed:
+    return CommitFailed("the disk is full", hint="make room", again=True)
+
+
+async def test_while_a_commit_fails_new_input_is_refused_and_then_all_goes_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "RETRY_COMMIT_S", 0)
+    rig.start()
+    rig.store.gate.clear()
+    taken = asyncio.create_task(rig.shell.submit([rig.event(user="a", message="a")]))
+    await rig.store.began.wait()
+    rig.store.faults = [full(), full()]
+    rig.store.began.clear()
+    rig.store.gate.set()
+    await rig.store.began.wait()  # tried again
+    assert rig.shell.failure
+    with pytest.raises(Unavailable, match="the disk is full"):
+        await rig.shell.submit([rig.event(user="b", message="b")])
+    await taken
+    assert rig.shell.failure == ""
+    assert rig.store.batches[0] is rig.store.batches[-1], "tried again as it is"
+    await rig.shell.submit([rig.event(user="b", message="b")])
+    assert {one.user_id for one in await rig.until("entered", 2)} == {"a", "b"}
+
+
+async def test_a_commit_that_fails_for_good_ends_the_work(rig: Rig) -> None:
+    rig.store.faults = [CommitFailed("the disk is broken", hint="", again=False)]
+    rig.start()
+    waiting = asyncio.create_task(rig.shell.submit([rig.event()]))
+    assert rig.working is not None
+    with pytest.raises(CommitFailed, match="broken"):
+        await rig.working
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert rig.records == []
+
+
+async def test_draining_refuses_the_new_takes_the_old_and_saves_everybody(rig: Rig) -> None:
+    waiting = [
+        asyncio.create_task(rig.shell.submit([rig.event("Other", user=f"u{number}")]))
+        for number in range(100)
+    ]
+    await turns()
+    rig.shell.stop_taking()
+    with pytest.raises(Unavailable):
+        await rig.shell.submit([rig.event()])
+    settled = asyncio.create_task(rig.shell.settle())
+    await turns()
+    rig.start()
+    await asyncio.gather(settled, *waiting)
+    recovered = await rig.store.recover(HOUR)
+    assert len(recovered.users) == 100
+    assert recovered.tail == []
+
+
+async def test_settling_with_nothing_to_do_ends(rig: Rig) -> None:
+    rig.start()
+    await rig.shell.settle()
+
+
+async def test_a_deadline_fires_by_itself(tmp_path: Path) -> None:
+    rig = await Rig.open(tmp_path / "hairspring.db", PLAN, rate=100_000.0)
+    rig.start()
+    event = rig.event()
+    await rig.shell.submit([event])
+    (finished,) = await rig.until("finished")
+    assert finished.at_ms == event.occurred_at_ms + HOUR
+    await rig.close()
+
+
+async def test_after_a_downtime_the_grace_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "hairspring.db"
+    first = await Rig.open(path, Plan("p", [campaign("c", wait(1))]), rate=1.0)
+    event = first.event()
+    first.processor.take(event, event.at_ms)
+    batch = first.processor.begin(event.at_ms)
+    assert batch is not None
+    await first.store.commit(batch)
+    await first.close()
+    second = await Rig.open(path, first.plan, rate=10_000.0)
+    second.shell.resume(30_000)
+    resumed_at_ms = second.processor.now_ms
+    second.start()
+    (finished,) = await second.until("finished")
+    assert finished.at_ms == event.occurred_at_ms + 1
+    assert finished.judged_at_ms == resumed_at_ms + 30_000
+    await second.close()
