@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-BODY_WITHIN_S = 15.0
-"""A client that takes longer to send one body is cut."""
-
 GZIP_MEMBERS_MAX = 16
 """A gzip body is one member; some clients append a few."""
 
@@ -47,11 +44,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         body_max_bytes: Of a body, as sent and as inflated.
         events_max: Items in one body.
         event_max_bytes: Of one item.
+        body_within_s: A client that takes longer to send a body is cut.
     """
 
     body_max_bytes: int = 1 << 20
     events_max: int = 2500
     event_max_bytes: int = 32 << 10
+    body_within_s: float = 15.0
 
 
 async def read_body(request: web.Request, limits: Limits) -> bytes:
@@ -67,10 +66,10 @@ async def read_body(request: web.Request, limits: Limits) -> bytes:
         else:
             if (request.content_length or 0) > body_max:
                 raise _too_large(body_max)
-            async with asyncio.timeout(BODY_WITHIN_S):
+            async with asyncio.timeout(limits.body_within_s):
                 body = await request.read()
     except TimeoutError:
-        message = f"the body did not arrive within {BODY_WITHIN_S:.0f} s"
+        message = f"the body did not arrive within {limits.body_within_s:g} s"
         raise Refusal(408, "body.slow", message, headers={"Connection": "close"}) from None
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(body_max) from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from typing_extensions import override
 
 from engine.errors import ServeError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 IDLE_S = 75.0
-"""How long a connection may stay without a whole request head: longer than proxies keep theirs."""
+"""Longer than proxies keep an idle connection, so that it is they who close it."""
 
 SHUTDOWN_WITHIN_S = 25.0
 """Longer than an answer may take to be durable."""
@@ -60,7 +61,12 @@ class Site:
 
 
 async def listen(
-    app: web.Application, host: str, port: int, *, log: FilteringBoundLogger | None = None
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    log: FilteringBoundLogger | None = None,
+    idle_s: float = IDLE_S,
 ) -> Site:
     """Serve an application.
 
@@ -70,6 +76,7 @@ async def listen(
         port: 0 takes a free one.
         log: Where faults below the application go (what is no HTTP, say); by default the
             process's own log.
+        idle_s: How long a connection may stay without a whole request head.
 
     Raises:
         ServeError: The address cannot be had (`serve.port` where another program has it).
@@ -79,7 +86,7 @@ async def listen(
         access_log=None,
         logger=_make_logger(log or structlog.get_logger("hairspring")),
         auto_decompress=False,  # bodies are inflated within bounds by `read_body`
-        keepalive_timeout=IDLE_S,
+        keepalive_timeout=idle_s,
         lingering_time=LINGER_S,
         shutdown_timeout=SHUTDOWN_WITHIN_S,
     )
@@ -123,10 +130,14 @@ class _Faults(logging.Handler):
     @override
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        self._log.info("http.fault", error=type(error).__name__)
+        if isinstance(error, HttpProcessingError):
+            # Whoever scans ports sends it: noise on the open internet.
+            self._log.debug("http.malformed", error=type(error).__name__)
+        else:
+            self._log.error("http.broken", exc_info=error)
 
 
 def _make_logger(log: FilteringBoundLogger) -> logging.Logger:
-    logger = logging.Logger("hairspring.http", logging.ERROR)  # noqa: LOG001 - one a site
+    logger = logging.Logger("hairspring.http", logging.DEBUG)  # noqa: LOG001 - one a site
     logger.addHandler(_Faults(log))
     return logger

@@ -12,6 +12,8 @@ from engine.server.answers import Refusal
 from engine.server.bodies import decode_body, mend_surrogates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.core.inputs import EventReceived, UserIdentified
     from engine.server.sorting import Sorted
 
@@ -27,19 +29,26 @@ async def sort_events(body: bytes, into: Sorted) -> bool:
     malformed line is one bad item. Raises Refusal (400) where it is neither.
     """
     read = partial(_read, received_at_ms=into.received_at_ms)
-    if body.lstrip()[:1] == b"[":
-        await into.take_all(decode_body(_decode_list, body), read, "$")
-        return False
+    many = body.lstrip()[:1] == b"["
+    items: Sequence[bytes]
     try:
-        item = decode_body(_decode_any, body)
+        items = decode_body(_decode_list, body) if many else [decode_body(_decode_any, body)]
     except Refusal:
-        lines = [line for line in mend_surrogates(body).split(b"\n") if line.strip()]
-        if len(lines) == 1 or not any(map(_is_object, lines)):
+        items = _lines(body)
+        if not items:
             raise
-        await into.take_all(lines, read, "$")
-        return False
-    into.take(item, read)
-    return True
+        many = True
+    if many:
+        await into.take_all(items, read, "$")
+    else:
+        into.take(items[0], read)
+    return not many
+
+
+def _lines(body: bytes) -> list[bytes]:
+    """The lines of NDJSON that are not blank, or none where it is something else."""
+    lines = [line for line in mend_surrogates(body).split(b"\n") if line.strip()]
+    return lines if len(lines) > 1 and any(map(_is_object, lines)) else []
 
 
 def _is_object(line: bytes) -> bool:

@@ -1,0 +1,157 @@
+"""The whole chain that takes events, on free ports of 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+import structlog
+from structlog.testing import LogCapture
+from typing_extensions import override
+
+from engine.core.inputs import Input, decode_inputs
+from engine.core.plan import Plan
+from engine.runtime.clock import Clock
+from engine.runtime.dedupe import Dedupe
+from engine.runtime.metrics import Metrics
+from engine.runtime.processor import Processor
+from engine.runtime.shell import Shell
+from engine.server import AdminDoor, IngestDoor, Limits, listen, make_admin_app, make_ingest_app
+from engine.store import CommitFailed, Quarantined, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.server import Site
+    from engine.store import Batch
+
+KEY = "a-write-key"
+BEARER = {"Authorization": f"Bearer {KEY}"}
+
+
+class GatedStore(Store):
+    """A store whose commits wait for `gate`, and do not go through while `broken`."""
+
+    gate: asyncio.Event
+    reached: asyncio.Event
+    broken: bool
+    failed: asyncio.Event
+    committed: list[Batch]
+
+    @classmethod
+    async def at(cls, path: Path) -> GatedStore:
+        store = await cls.open(path, sync="normal")
+        store.gate = asyncio.Event()
+        store.gate.set()
+        store.reached = asyncio.Event()
+        store.broken = False
+        store.failed = asyncio.Event()
+        store.committed = []
+        return store
+
+    @override
+    async def commit(self, batch: Batch) -> None:
+        self.reached.set()
+        await self.gate.wait()
+        if self.broken:
+            self.failed.set()
+            raise CommitFailed("no room", hint="make some", again=True)
+        await super().commit(batch)
+        self.committed.append(batch)
+
+
+class Answer:
+    def __init__(self, status: int, headers: Any, text: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.text = text
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.text)
+
+
+class House:
+    """Store, processor, shell, both servers and a client."""
+
+    store: GatedStore
+    shell: Shell
+    site: Site
+    admin: Site
+    client: aiohttp.ClientSession
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.processor = Processor(Plan("empty"), dedupe=Dedupe(86_400_000, 10_000))
+        self.metrics = Metrics()
+        self.lines = LogCapture()
+        self.log = structlog.wrap_logger(
+            None,
+            processors=[self.lines],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
+        )
+
+    @classmethod
+    async def start(cls, path: Path, limits: Limits | None = None) -> House:
+        house = cls()
+        house.store = await GatedStore.at(path / "house.db")
+        house.shell = Shell(house.processor, house.store, house.clock, lambda _: None)
+        house._working = asyncio.create_task(house.shell.run())
+        shared: dict[str, Any] = {
+            "why_not_ready": lambda: house.shell.failure,
+            "metrics": house.metrics,
+            "log": house.log,
+            "instance": "test",
+        }
+        door = IngestDoor(
+            submit=house.shell.submit,
+            now_ms=house.clock.now_ms,
+            keys=(KEY,),
+            limits=limits or Limits(),
+            **shared,
+        )
+        house.site = await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log)
+        admin = make_admin_app(AdminDoor(key="an-admin-key", host="127.0.0.1", **shared))
+        house.admin = await listen(admin, "127.0.0.1", 0, log=house.log)
+        house.client = aiohttp.ClientSession()
+        return house
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> Answer:
+        """POST to the ingest port, with the key unless `headers` say otherwise."""
+        options.setdefault("headers", BEARER)
+        options["json" if isinstance(body, dict | list) else "data"] = body
+        async with self.client.post(self.site.url + path, **options) as answer:
+            return Answer(answer.status, answer.headers, await answer.text())
+
+    async def get(self, path: str, *, admin: bool = False, **options: Any) -> Answer:
+        base = self.admin.url if admin else self.site.url
+        async with self.client.get(base + path, **options) as answer:
+            return Answer(answer.status, answer.headers, await answer.text())
+
+    @property
+    def inputs(self) -> list[Input]:
+        """Everything that was committed, in order."""
+        return [i for batch in self.store.committed for i in decode_inputs(batch.inputs)]
+
+    @property
+    def quarantined(self) -> list[Quarantined]:
+        return [item for batch in self.store.committed for item in batch.quarantined]
+
+    async def aclose(self) -> None:
+        self.store.gate.set()
+        self.store.broken = False
+        await self.client.close()
+        await self.site.aclose()
+        await self.admin.aclose()
+        settled = asyncio.create_task(self.shell.settle())
+        await asyncio.wait({settled, self._working}, return_when=asyncio.FIRST_COMPLETED)
+        broken = self._working.done()
+        settled.cancel()
+        self._working.cancel()
+        await asyncio.gather(settled, self._working, return_exceptions=True)
+        await self.store.close()
+        if broken:
+            self._working.result()

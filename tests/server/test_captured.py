@@ -1,0 +1,126 @@
+"""What stock clients really sent, byte for byte, sent again."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.core.inputs import EventReceived, UserIdentified
+from engine.server import IngestDoor, listen, make_ingest_app
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from engine.server import Site
+    from tests.server.house import House
+
+RECORDED = Path(__file__).parents[2] / "../shared/data/sdk-requests"
+KEYS = ("WK_seg", "WK_node", "WK_browser", "WK_rud", "WK_rnode", "WK_rjs")
+NAMES = {"page": "Page Viewed", "screen": "Screen Viewed"}
+LATER = {"alias", "group"}
+
+pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded requests are not here")
+
+
+def posts(client: str) -> list[dict[str, Any]]:
+    recorded = json.loads((RECORDED / f"{client}.json").read_text())
+    return [request for request in recorded if request["method"] == "POST"]
+
+
+def sent_bytes(request: dict[str, Any]) -> bytes:
+    """The body as the client wrote it: its length says with or without spaces."""
+    for separators in ((", ", ": "), (",", ":")):
+        body = json.dumps(request["body"], separators=separators).encode()
+        if len(body) == request["body_bytes"]:
+            headers = {name.lower(): value for name, value in request["headers"]}
+            unpacked = headers.get("content-encoding") != "gzip"
+            return body if unpacked else gzip.compress(body, mtime=0)
+    raise AssertionError("the recorded body does not have its recorded length")
+
+
+def items(request: dict[str, Any]) -> list[dict[str, Any]]:
+    body = request["body"]
+    return body.get("batch", [body])
+
+
+@pytest.fixture
+async def keyed(house: House) -> AsyncIterator[Site]:
+    door = IngestDoor(
+        submit=house.shell.submit,
+        now_ms=house.clock.now_ms,
+        keys=KEYS,
+        why_not_ready=str,
+        metrics=house.metrics,
+        log=house.log,
+        instance="test",
+    )
+    async with await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log) as site:
+        yield site
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        "segment-analytics-python",
+        "segment-analytics-node",
+        "segment-analytics-next",
+        "segment-analytics-next-batching",
+        "segment-analytics-next-crossorigin",
+        "rudder-sdk-python",
+        "rudder-sdk-python-nogzip",
+        "rudder-sdk-node",
+        "rudderstack-analytics-js",
+        "rudderstack-analytics-js-batch",
+        "rudderstack-analytics-js-crossorigin",
+    ],
+)
+async def test_a_stock_client_is_taken_as_it_is(house: House, keyed: Site, client: str) -> None:
+    requests = posts(client)
+    for request in requests:
+        headers = {
+            name: value
+            for name, value in request["headers"]
+            if name.lower() not in {"host", "content-length", "connection", "accept-encoding"}
+        }
+        url = keyed.url + request["path"]
+        async with house.client.post(url, data=sent_bytes(request), headers=headers) as answer:
+            said = await answer.json(content_type=None)
+        alone_and_later = {item["type"] for item in items(request)} <= LATER
+        assert (400 if alone_and_later else 200) == answer.status
+        assert said["success"] is not alone_and_later
+
+    sent = [item for request in requests for item in items(request)]
+    assert [i["messageId"] for i in sent if i["type"] not in LATER] == [
+        taken.message_id  # type: ignore[union-attr]
+        for taken in house.inputs
+    ]
+    assert [i for i in sent if i["type"] in LATER] == [
+        json.loads(kept.body) for kept in house.quarantined
+    ]
+    by_id = {item["messageId"]: item for item in sent}
+    for taken in house.inputs:
+        assert isinstance(taken, EventReceived | UserIdentified)
+        item = by_id[taken.message_id]
+        assert (item.get("userId") or item["anonymousId"]) == taken.user_id
+        assert taken.occurred_at_ms <= taken.received_at_ms
+        if isinstance(taken, UserIdentified):
+            assert {"email": "a@b.c"}.items() <= json.loads(bytes(taken.traits)).items()
+        else:
+            assert NAMES.get(item["type"], item.get("event")) == taken.name
+            named = {key: item[key] for key in ("name", "category") if key in item}
+            assert {**item.get("properties", {}), **named} == json.loads(bytes(taken.properties))
+
+
+async def test_a_stock_client_sent_twice_is_taken_once(house: House, keyed: Site) -> None:
+    (request,) = posts("segment-analytics-python")
+    headers = {"Authorization": dict(request["headers"])["Authorization"]}
+    for _ in range(2):
+        url = keyed.url + request["path"]
+        async with house.client.post(url, data=sent_bytes(request), headers=headers) as answer:
+            assert answer.status == 200
+
+    assert len(house.inputs) == 5
