@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import aiosqlite
 import msgspec
+from typing_extensions import override
 
 from engine.core.effects import SendMessage
 from engine.errors import StoreError
 from engine.store import recovery, schema
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from pathlib import Path
     from typing import Self
@@ -66,9 +68,22 @@ class OutboxRow(msgspec.Struct):
 class _Connection(aiosqlite.Connection):
     """A connection that runs whole functions on its thread: one hand-over a transaction."""
 
+    _ended: asyncio.Future[object] | None = None
+
     async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         result: _T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
         return result
+
+    @override
+    def stop(self) -> asyncio.Future[object] | None:
+        self._ended = super().stop()
+        return self._ended
+
+    async def end(self) -> None:
+        """Close, and wait for the thread, also where opening failed: it answers a loop."""
+        await self.close()
+        if self._ended is not None:
+            await self._ended
 
 
 class Store:
@@ -101,14 +116,14 @@ class Store:
             await connection
             await connection.run(partial(schema.prepare, path=path, sync=sync))
         except sqlite3.Error as error:
-            await connection.close()
+            await connection.end()
             raise StoreError(
                 f"{path} cannot be opened: {error}",
                 hint="give a folder that this user may write with --data",
                 code="store.open",
             ) from error
         except BaseException:
-            await connection.close()
+            await connection.end()
             raise
         return cls(connection, path, keep_ms)
 
