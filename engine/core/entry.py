@@ -8,7 +8,7 @@ order: `status`, `audience`, `late`, `per`, `active`, `reentry`, `limit`.
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,13 +17,15 @@ from engine.core.cel import CelError
 from engine.core.effects import Record
 from engine.core.exits import leave
 from engine.core.state import REFUSALS_MAX, Enrollment
+from engine.core.turn import Turn, bind
 from engine.core.walk import set_out
 
 if TYPE_CHECKING:
     from engine.core.cel import Program
-    from engine.core.plan import Campaign, Reactions
+    from engine.core.effects import Effect
+    from engine.core.inputs import EventReceived
+    from engine.core.plan import Campaign, Plan, Reactions
     from engine.core.state import User
-    from engine.core.turn import Turn
 
 ENTRIES_SWEEP_MIN = 64
 """From this many remembered entries on, those that no rule asks about any more are dropped."""
@@ -31,29 +33,53 @@ ENTRIES_SWEEP_MIN = 64
 _encode = msgspec.json.Encoder().encode
 
 
-def enter_all(turn: Turn, reactions: Reactions, occurred_at_ms: int, *, late: bool) -> None:
-    """Ask every campaign that the event at hand may enter, in order of rank."""
+def enter_all(
+    plan: Plan,
+    user: User,
+    event: EventReceived,
+    reactions: Reactions,
+    effects: list[Effect],
+    *,
+    late: bool,
+) -> int:
+    """Ask every campaign that the event may enter, in order of rank.
+
+    Most answers are no, so that nothing is made before it is needed: the properties are decoded
+    for the first condition that names them. Returns how many conditions ended in an error.
+    """
+    at_ms, name, raw = event.at_ms, event.name, event.properties
+    turn: Turn | None = None
+    bound: dict[str, Any] | None = None
+    errors = 0
     for campaign in reactions.entries:
         when = campaign.entry.when
-        if when is None or turn.holds(when):
-            _enter(turn, campaign, occurred_at_ms, late=late)
+        if when is not None:
+            if bound is None:
+                bound = bind(reactions.asks, user, name, raw, at_ms)
+            truth = when.truth(bound)
+            if truth is not True:
+                errors += truth is not False
+                continue
+        if turn is None:
+            turn = Turn(plan, user, at_ms, at_ms, effects, name, raw, bound)
+        _enter(turn, campaign, event.occurred_at_ms, late=late)
+    return errors if turn is None else errors + turn.errors
 
 
 def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int, *, late: bool) -> None:
-    reason = _admission(turn, campaign)
+    reason = _admission(turn, campaign) if campaign.is_guarded else ""
     if late and not reason:
         reason = _lateness(turn, campaign, occurred_at_ms)
-    per: str | None = ""
+    per = ""
+    if campaign.entry.per is not None and not reason:
+        per = _per(turn, campaign.entry.per)
+        reason = "" if per else "per"
     active = None
     if not reason:
-        if campaign.entry.per is not None:
-            per = _per(turn, campaign.entry.per)
-        if per is None:
-            reason = "per"
-        else:
+        if turn.user.enrollments:
             active = _active(turn.user, campaign.id, per)
-            reason = _room(turn, campaign, per, occurred_at_ms, active)
-    if reason or per is None:
+        reason = _room(turn, campaign, per, occurred_at_ms, active)
+    if reason:
         refuse(turn, campaign.id, reason)
         return
     if active is not None:
@@ -90,21 +116,21 @@ def _lateness(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> str:
     return ""
 
 
-def _per(turn: Turn, program: Program) -> str | None:
-    """The `per` value as JSON text, or None where it failed."""
+def _per(turn: Turn, program: Program) -> str:
+    """The `per` value as JSON text, or "" where it failed."""
     try:
         value = program.evaluate(turn.bindings(program))
     except CelError:
         turn.errors += 1
-        return None
+        return ""
     if isinstance(value, float):
         if not isfinite(value):
-            return None  # JSON has no form for it
+            return ""  # JSON has no form for it
         if value.is_integer():
             value = int(value)  # 1 and 1.0 are one value to a condition
     if isinstance(value, str | bool | int | float):
         return _encode(value).decode()
-    return None
+    return ""
 
 
 def _active(user: User, campaign_id: str, per: str) -> Enrollment | None:
@@ -121,7 +147,7 @@ def _room(
     user = turn.user
     if active is not None:
         return "" if entry.restart else "active"
-    if entry.reentry_ms != 0:
+    if entry.reentry_ms != 0:  # 0 always admits
         earlier = user.entries.get(_entry_key(campaign.id, per))
         if earlier and (entry.reentry_ms is None or occurred_at_ms - earlier[0] < entry.reentry_ms):
             return "reentry"
@@ -180,4 +206,4 @@ def _forget_entries(turn: Turn) -> None:
 
 
 def _entry_key(campaign_id: str, per: str) -> str:
-    return f"{campaign_id}\n{per}"
+    return f"{campaign_id}\n{per}" if per else campaign_id

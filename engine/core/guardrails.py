@@ -32,30 +32,29 @@ def address_of(user: User, channel: str) -> object:
     return value if isinstance(value, str) and value.strip() else None
 
 
-def expired(due_at_ms: int, expires_ms: int | None, now_ms: int) -> bool:
-    """Whether a message due then is more than `expires_ms` late by now."""
-    return expires_ms is not None and now_ms - due_at_ms > expires_ms
-
-
 def barrier(policy: Policy, user: User, channel: str, *, marketing: bool) -> str:
     """Why `channel` may not be used for `user`, or "" where it may.
 
     `unreachable`, `no_consent` or `suppressed`. Transactional messages ask address and
     suppression alone.
     """
-    address = address_of(user, channel)
-    if address is None:
-        return "unreachable"
+    if channel in ADDRESS_TRAITS:
+        address = address_of(user, channel)
+        if address is None:
+            return "unreachable"
+        suppressed = user.suppressed.get(channel) == address
+    else:
+        suppressed = False
     if marketing and not consents(policy, user, channel):
         return "no_consent"
-    if channel in user.suppressed and user.suppressed[channel] == address:
-        return "suppressed"
-    return ""
+    return "suppressed" if suppressed else ""
 
 
 def consents(policy: Policy, user: User, channel: str) -> bool:
     """Whether marketing may use `channel`: what the user said, else what the shop assumes."""
     consent = user.traits.get("consent")
+    if consent is None:
+        return channel not in policy.consent_required or policy.consent_unknown_allows
     said = consent.get(channel) if isinstance(consent, dict) else None
     if said is None:
         return channel not in policy.consent_required or policy.consent_unknown_allows

@@ -93,6 +93,9 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         exit_events: Names of the events that end an enrollment at once.
         wants_event: Whether a step or template can ask for the properties of the entering event.
         facts: What templates see of it as `campaign`: JSON of id, description and purpose.
+        is_guarded: Whether entry asks for anything but the event: a status other than live, or an
+            audience.
+        is_marketing: Whether its messages need consent.
     """
 
     id: str
@@ -107,10 +110,15 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     exit_events: tuple[str, ...] = ()
     wants_event: bool = True
     facts: bytes = b""
+    is_guarded: bool = False
+    is_marketing: bool = True
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
-        msgspec.structs.force_setattr(self, "facts", msgspec.json.encode(facts))
+        derive = msgspec.structs.force_setattr
+        derive(self, "facts", msgspec.json.encode(facts))
+        derive(self, "is_guarded", self.status != "live" or self.audience is not None)
+        derive(self, "is_marketing", self.purpose == "marketing")
 
     @property
     def rank(self) -> tuple[int, str]:
@@ -135,11 +143,13 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
         entries: Campaigns that it may enter, in order of rank.
         exits: Ids of campaigns that it ends.
         keep: How many of its instants a user's history must hold.
+        asks: The names that the conditions of `entries` use.
     """
 
     entries: tuple[Campaign, ...]
     exits: frozenset[str]
     keep: int
+    asks: frozenset[str]
 
 
 class Plan:
@@ -166,9 +176,12 @@ class Plan:
 
 def _react(ranked: list[Campaign], name: str) -> Reactions:
     exits = frozenset(c.id for c in ranked if name in c.exit_events)
+    entries = tuple(c for c in ranked if name in c.entry.events)
+    conditions = [c.entry.when for c in entries if c.entry.when is not None]
     return Reactions(
-        entries=tuple(c for c in ranked if name in c.entry.events),
+        entries=entries,
         exits=exits,
         # The newest exit is what an entry that comes late is held against.
         keep=1 if exits else 0,
+        asks=frozenset[str]().union(*[condition.names for condition in conditions]),
     )

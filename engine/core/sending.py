@@ -8,11 +8,10 @@ import msgspec
 
 from engine.core import ids
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
-from engine.core.guardrails import ADDRESS_TRAITS, address_of, barrier, expired
+from engine.core.guardrails import ADDRESS_TRAITS, address_of, barrier
 from engine.core.state import Pending
 
 if TYPE_CHECKING:
-    from engine.core.effects import Kind
     from engine.core.inputs import DeliveryReported
     from engine.core.plan import Campaign, Send
     from engine.core.state import Enrollment
@@ -25,10 +24,11 @@ def send(
     turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send, due_at_ms: int
 ) -> None:
     """Ask the guardrails and put the message into the outbox, or skip it with the reason."""
-    if expired(due_at_ms, step.expires_ms, turn.now_ms):
+    expires_ms = step.expires_ms
+    if expires_ms is not None and turn.now_ms - due_at_ms > expires_ms:
         skip(turn, enrollment, step, "expired")
         return
-    marketing = campaign.purpose == "marketing"
+    marketing = campaign.is_marketing
     place, reason = _first_open(turn, step.channels, marketing=marketing)
     if reason:
         skip(turn, enrollment, step, reason)
@@ -41,7 +41,7 @@ def send(
         step.template,
         enrollment.entered_at_ms,
         marketing,
-        0 if step.expires_ms is None else due_at_ms + step.expires_ms,
+        0 if expires_ms is None else due_at_ms + expires_ms,
         step.channels[place + 1 :],
     )
     _send(turn, pending, _snapshot(turn, campaign, enrollment), "")
@@ -73,12 +73,14 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
         if pending.channel in ADDRESS_TRAITS and isinstance(address, str):
             user.suppressed[pending.channel] = address
     outcome = report.outcome
-    _record_delivery(
-        turn,
+    turn.record(
         "skipped" if outcome == "cancelled" else outcome,
         pending,
+        pending.step,
+        pending.channel,
+        pending.template,
+        report.reason,
         report.effect_id,
-        reason=report.reason,
     )
     stands_in = (
         outcome == "failed"
@@ -105,12 +107,12 @@ def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
 
 def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool) -> tuple[int, str]:
     """The place of the first channel that may be used, or the first one's barrier."""
-    barred = ""
-    for place, channel in enumerate(channels):
-        reason = barrier(turn.plan.policy, turn.user, channel, marketing=marketing)
-        if not reason:
-            return place, ""
-        barred = barred or reason
+    policy, user = turn.plan.policy, turn.user
+    barred = barrier(policy, user, channels[0], marketing=marketing)
+    if barred:
+        for place in range(1, len(channels)):
+            if not barrier(policy, user, channels[place], marketing=marketing):
+                return place, ""
     return 0, barred
 
 
@@ -134,13 +136,7 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
             bool(pending.fallbacks),
         )
     )
-    _record_delivery(turn, "sent", pending, effect_id)
-
-
-def _record_delivery(
-    turn: Turn, kind: Kind, pending: Pending, effect_id: str, *, reason: str = ""
-) -> None:
-    turn.record(kind, pending, pending.step, pending.channel, pending.template, reason, effect_id)
+    turn.record("sent", pending, pending.step, channel, pending.template, message=effect_id)
 
 
 def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> msgspec.Raw:

@@ -35,15 +35,27 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     """
     at_ms = happened.at_ms
     errors = fire(plan, user, at_ms, effects) if user.wake_at_ms <= at_ms else 0
-    if isinstance(happened, EventReceived):
-        return errors + _apply_event(plan, user, happened, effects)
-    match happened:
-        case UserIdentified():
-            user.traits = merge_traits(user.traits, read_traits(happened.traits))
-        case DeliveryReported():
-            conclude(Turn(plan, user, at_ms, at_ms, effects), happened)
-        case _:
-            assert_never(happened)
+    if not isinstance(happened, EventReceived):
+        return errors + _apply_other(plan, user, happened, effects)
+    occurred_at_ms = happened.occurred_at_ms
+    late = occurred_at_ms < user.applied_at_ms
+    if not late:
+        user.applied_at_ms = occurred_at_ms
+    if occurred_at_ms > user.last_seen_at_ms:
+        user.last_seen_at_ms = occurred_at_ms
+    reactions = plan.reactions(happened.name)
+    if reactions is None:
+        return errors
+    if reactions.keep:
+        history.insert(user, happened.name, occurred_at_ms, reactions.keep)
+    before = user.enrollments
+    if reactions.exits and (before or user.pending):
+        turn = Turn(plan, user, at_ms, at_ms, effects, happened.name, happened.properties)
+        exit_all(turn, reactions, occurred_at_ms)
+    if reactions.entries:
+        errors += enter_all(plan, user, happened, reactions, effects, late=late)
+    if user.enrollments is not before:
+        reckon(user)
     return errors
 
 
@@ -102,28 +114,17 @@ def adopt(plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:
     reckon(user)
 
 
-def _apply_event(plan: Plan, user: User, event: EventReceived, effects: list[Effect]) -> int:
-    occurred_at_ms = event.occurred_at_ms
-    late = occurred_at_ms < user.applied_at_ms
-    if not late:
-        user.applied_at_ms = occurred_at_ms
-    if occurred_at_ms > user.last_seen_at_ms:
-        user.last_seen_at_ms = occurred_at_ms
-    reactions = plan.reactions(event.name)
-    if reactions is None:
-        return 0
-    if reactions.keep:
-        history.insert(user, event.name, occurred_at_ms, reactions.keep)
-    at_ms = event.at_ms
-    turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
-    before = user.enrollments
-    if reactions.exits and (user.enrollments or user.pending):
-        exit_all(turn, reactions, occurred_at_ms)
-    if reactions.entries:
-        enter_all(turn, reactions, occurred_at_ms, late=late)
-    if user.enrollments is not before:
-        reckon(user)
-    return turn.errors
+def _apply_other(
+    plan: Plan, user: User, happened: UserIdentified | DeliveryReported, effects: list[Effect]
+) -> int:
+    match happened:
+        case UserIdentified():
+            user.traits = merge_traits(user.traits, read_traits(happened.traits))
+        case DeliveryReported():
+            conclude(Turn(plan, user, happened.at_ms, happened.at_ms, effects), happened)
+        case _:
+            assert_never(happened)
+    return 0
 
 
 def _earliest(plan: Plan, user: User) -> Enrollment:

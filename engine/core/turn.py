@@ -22,6 +22,21 @@ JUDGED_MIN_MS = 1_000
 _decode = msgspec.json.Decoder().decode
 
 
+def bind(
+    names: frozenset[str], user: User, event_name: str, raw: msgspec.Raw | bytes, now_ms: int
+) -> dict[str, Any]:
+    """Values for conditions that use these names.
+
+    An event's properties are decoded here, and not where no condition asks for them.
+    """
+    bound: dict[str, Any] = {"user": user.traits, "event_name": event_name}
+    if "event" in names:
+        bound["event"] = _decode(raw)
+    if "now" in names:
+        bound["now"] = to_datetime(now_ms)
+    return bound
+
+
 class Turn:
     """One user, one instant, one list of effects.
 
@@ -57,6 +72,7 @@ class Turn:
         effects: list[Effect],
         event_name: str = "",
         raw: msgspec.Raw | bytes = EMPTY,
+        bound: dict[str, Any] | None = None,
     ) -> None:
         self.plan = plan
         self.user = user
@@ -66,22 +82,20 @@ class Turn:
         self.event_name = event_name
         self.raw = raw
         self.errors = 0
-        self._bound: dict[str, Any] | None = None
+        self._bound = bound
 
     def bindings(self, program: Program) -> dict[str, Any]:
-        """The values that `program` may name.
-
-        Made once a turn: an event's properties are decoded when first asked for, and not where
-        no condition asks.
-        """
+        """The values that `program` may name; made once a turn, and added to as it asks."""
         bound = self._bound
-        if bound is None:
-            bound = self._bound = {"user": self.user.traits, "event_name": self.event_name}
         names = program.names
-        if "event" in names and "event" not in bound:
-            bound["event"] = _decode(self.raw)
-        if "now" in names and "now" not in bound:
-            bound["now"] = to_datetime(self.now_ms)
+        if bound is None:
+            bound = bind(names, self.user, self.event_name, self.raw, self.now_ms)
+            self._bound = bound
+        else:
+            if "event" in names and "event" not in bound:
+                bound["event"] = _decode(self.raw)
+            if "now" in names and "now" not in bound:
+                bound["now"] = to_datetime(self.now_ms)
         return bound
 
     def holds(self, program: Program) -> bool:

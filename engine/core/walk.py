@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     """Walk a new enrollment from its first step, catching up with now where it starts late."""
     enrollment.position = 0 if campaign.steps else END
-    catch_up = _CatchUp() if enrollment.clock_at_ms < turn.now_ms else None
+    if enrollment.clock_at_ms >= turn.now_ms:
+        walk(turn, campaign, enrollment, None)
+        return
+    catch_up = _CatchUp()
     walk(turn, campaign, enrollment, catch_up)
-    while catch_up is not None and enrollment.due_at_ms <= turn.now_ms:
+    while enrollment.due_at_ms <= turn.now_ms:
         _end_wait(campaign, enrollment)
         walk(turn, campaign, enrollment, catch_up)
-    if catch_up is not None:
-        catch_up.release(turn, campaign, enrollment)
+    catch_up.release(turn, campaign, enrollment)
 
 
 def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:

@@ -43,9 +43,10 @@ class Dedupe:
         if now_ms >= self._full_at_ms or len(self._new) >= self._generation_max:
             self._turn(now_ms)
         digest = xxh3_64_intdigest(message_id.encode()) or 1
-        if digest in self._new or digest in self._old:
+        new = self._new
+        if digest in new or (self._old and digest in self._old):
             return 0
-        self._new.add(digest)
+        new.add(digest)
         return digest
 
     def restore(self, at_ms: int, hashes: bytes) -> None:

@@ -120,16 +120,13 @@ class Processor:
         """
         if now_ms > self.now_ms:
             self.now_ms = now_ms
-        dedupe = self.dedupe
-        if (
-            not isinstance(happened, DeliveryReported)
-            and happened.message_id
-            and dedupe is not None
-        ):
-            digest = dedupe.take(happened.message_id, self.now_ms)
-            if not digest:
-                return False
-            self._hashes.append(digest)
+        if self.dedupe is not None and not isinstance(happened, DeliveryReported):
+            message_id = happened.message_id
+            if message_id:
+                digest = self.dedupe.take(message_id, self.now_ms)
+                if not digest:
+                    return False
+                self._hashes.append(digest)
         happened.at_ms = self.now_ms
         self._inputs.append(happened)
         number = self._next_input
@@ -285,8 +282,7 @@ class Processor:
             self.on_fired(wake_at_ms, self.now_ms)
         self.errors += step(self.plan, user, happened, self._effects)
         user.seen = number
-        if user_id not in self._unsaved:
-            self._unsaved[user_id] = number
+        self._unsaved.setdefault(user_id, number)
         if user.wake_at_ms != wake_at_ms:
             self._follow(user)
         if len(self._effects) > before:

@@ -1,0 +1,169 @@
+"""The real process over real sockets: a shop in a folder, a mail server, `hairspring serve`."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from aiosmtpd.controller import Controller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from email.message import EmailMessage
+
+ADDRESS = re.compile(r"events on (http://\S+), metrics on (http://\S+)/metrics")
+HAIRSPRING = Path(sys.executable).with_name("hairspring")
+
+
+class _FreePort(Controller):
+    """Knows the port that the system gave before it knocks there."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
+class Mailbox:
+    """An SMTP server that keeps what it is sent; `refuse` makes it refuse for now."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.arrived = threading.Condition()
+        self.controller = _FreePort(self, hostname="127.0.0.1", port=0)
+
+    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: ANN001, N802, ARG002 - aiosmtpd's form
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        with self.arrived:
+            self.mails.append(mail)
+            self.arrived.notify_all()
+        return "250 taken"
+
+    @property
+    def port(self) -> int:
+        return self.controller.port
+
+    def wait_for(self, condition, within_s: float = 60.0) -> None:  # noqa: ANN001 - a callable of no arguments
+        """Return once `condition()` holds; the limit only keeps a broken run from hanging."""
+        with self.arrived:
+            assert self.arrived.wait_for(condition, within_s), f"{len(self.mails)} mails only"
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    box = Mailbox()
+    box.controller.start()
+    yield box
+    box.controller.stop()
+
+
+class Serving:
+    """A running `hairspring serve`."""
+
+    def __init__(self, shop: Path, *more: str) -> None:
+        self.process = subprocess.Popen(
+            [HAIRSPRING, "serve", shop, "--port", "0", "--json", *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.log: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = ADDRESS.search(line)
+        assert found, line + "".join(self.log)
+        self.url, self.admin_url = found.groups()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        self.log.extend(self.process.stderr)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self._end()
+
+    def drain(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self._end()
+
+    def _end(self) -> int:
+        code = self.process.wait(60)
+        self._reader.join()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+        return code
+
+
+@pytest.fixture
+def serve() -> Iterator[type[Serving]]:
+    started: list[Serving] = []
+
+    def start(shop: Path, *more: str) -> Serving:
+        started.append(Serving(shop, *more))
+        return started[-1]
+
+    yield start
+    for serving in started:
+        if serving.process.returncode is None:
+            serving.kill()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, mailbox: Mailbox) -> Path:
+    """A shop with a welcome at once and a reminder three seconds later, by mail."""
+    folder = tmp_path / "shop"
+    write(
+        folder,
+        {
+            "hairspring.toml": f"""
+[storage]
+resume_grace = "100ms"
+
+[channels.email]
+transport = "smtp"
+host = "127.0.0.1"
+port = {mailbox.port}
+tls = "none"
+from = "Test shop <shop@example.com>"
+""",
+            "campaigns/receipt.yaml": """
+campaign: receipt
+purpose: transactional
+enter: {event: Order Completed, per: event.order_id, reentry: never}
+steps:
+  - {send: email, template: receipt, id: receipt}
+  - {wait: 3s, id: pause}
+  - {send: email, template: reminder, id: reminder}
+""",
+            "templates/receipt.email.liquid": """---
+subject: "receipt {{ event.order_id }}"
+---
+Thank you, {{ user.first_name }}.
+""",
+            "templates/reminder.email.liquid": """---
+subject: "reminder {{ event.order_id }}"
+---
+How was it?
+""",
+        },
+    )
+    return folder
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.lstrip())
