@@ -277,14 +277,15 @@ except StoreError as error:
 """
 
 
-async def test_a_read_only_database_is_refused_when_it_is_opened() -> None:
+@pytest.mark.parametrize("folder_mode", [0o555, 0o777])
+async def test_a_read_only_database_is_refused_when_it_is_opened(folder_mode: int) -> None:
     # In a process of its own, and a folder that another user may enter: root may write anything.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "hairspring.db"
         await (await Store.open(path)).close()
         path.chmod(0o444)
-        folder.chmod(0o555)
+        folder.chmod(folder_mode)
         run = subprocess.run(
             [sys.executable, "-c", READ_ONLY, str(path)],
             capture_output=True,
