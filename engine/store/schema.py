@@ -76,9 +76,9 @@ def prepare(connection: sqlite3.Connection, path: Path, sync: str) -> None:
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID};"
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
-        # Asks for the write lock: what cannot be written is refused here, not at the first commit.
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
+        # Writes nothing, but asks to: BEGIN IMMEDIATE alone is granted on a read-only file. What
+        # cannot be written is refused here, not at the first commit.
+        connection.execute("DELETE FROM meta WHERE 0")
     except sqlite3.DatabaseError as error:
         raise unusable(path, error) from error
 
