@@ -18,15 +18,12 @@ from structlog.typing import FilteringBoundLogger
 
 from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal
-from engine.server.edge import make_edge
-from engine.server.health import add_health
+from engine.server.edge import Edge
+from engine.server.health import health_handlers
 from engine.server.keys import BEARER
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
-
-OPEN = frozenset({"/healthz", "/readyz"})
-"""What anybody may ask who reaches the port."""
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -56,31 +53,38 @@ class AdminDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def make_admin_app(door: AdminDoor) -> web.Application:
     """The server that operators and scrapers ask."""
 
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not is_own_name(request.headers.get("Host", ""), door.host):
+    async def metrics(request: web.Request) -> web.Response:
+        if not admits(request.remote or "", request.headers.get("Authorization", ""), door.key):
+            challenge = {"WWW-Authenticate": "Bearer"}
+            message = "from another machine the admin key is needed, as a Bearer token"
+            raise Refusal(401, "key.unknown", message, headers=challenge)
+        headers = {"Content-Type": METRICS_CONTENT_TYPE}
+        return web.Response(body=door.metrics.render(), headers=headers)
+
+    app = web.Application()
+    edge = Edge(door.log, door.instance)
+    handlers = {"/metrics": metrics, **health_handlers(door.why_not_ready)}
+    edge.add_routes(
+        app, "GET", {path: _at_home(handler, door.host) for path, handler in handlers.items()}
+    )
+    edge.close(app)
+    return app
+
+
+def _at_home(handler: Handler, own: str) -> Handler:
+    """The handler, for requests that ask for the port by a name of its own."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if not is_own_name(request.headers.get("Host", ""), own):
             raise Refusal(
                 403,
                 "host.foreign",
                 "this name is not one of the admin port's; ask for its address, "
                 "or set server.admin_host",
             )
-        if request.path not in OPEN and not admits(
-            request.remote or "", request.headers.get("Authorization", ""), door.key
-        ):
-            challenge = {"WWW-Authenticate": "Bearer"}
-            message = "from another machine the admin key is needed, as a Bearer token"
-            raise Refusal(401, "key.unknown", message, headers=challenge)
         return await handler(request)
 
-    async def metrics(_: web.Request) -> web.Response:
-        headers = {"Content-Type": METRICS_CONTENT_TYPE}
-        return web.Response(body=door.metrics.render(), headers=headers)
-
-    app = web.Application(middlewares=[make_edge(door.log, door.instance), guard])
-    app.router.add_get("/metrics", metrics)
-    add_health(app.router, door.why_not_ready)
-    return app
+    return guarded
 
 
 def is_own_name(host: str, own: str) -> bool:

@@ -53,17 +53,32 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_within_s: float = 15.0
 
 
-async def read_body(request: web.Request, limits: Limits) -> bytes:
-    """The whole body, inflated.
+def body_at_hand(request: web.Request, limits: Limits) -> bytes:
+    """The body as it was sent, where all of it has arrived and is within its limit; else b"".
+
+    `read_body` has the rest to do where it is b"" or `is_packed`.
+    """
+    content = request.content
+    if content.is_eof() and content.total_bytes <= limits.body_max_bytes:
+        return content.read_nowait()
+    return b""
+
+
+def is_packed(body: bytes) -> bool:
+    """Whether a body is gzip."""
+    return body.startswith(_GZIP)
+
+
+async def read_body(request: web.Request, limits: Limits, at_hand: bytes = b"") -> bytes:
+    """The whole body, inflated; `at_hand` is it, as it was sent, where it was read before.
 
     Raises Refusal: 413 beyond `body_max`, 408 where it takes too long, 400 for what is no gzip or
     was cut short.
     """
     body_max = limits.body_max_bytes
     try:
-        if request.content.is_eof():
-            body = await request.read()
-        else:
+        body = at_hand
+        if not body:
             if (request.content_length or 0) > body_max:
                 raise _too_large(body_max)
             async with asyncio.timeout(limits.body_within_s):
@@ -75,7 +90,7 @@ async def read_body(request: web.Request, limits: Limits) -> bytes:
         raise _too_large(body_max) from None
     except web.RequestPayloadError:
         raise Refusal(400, "body.cut", "the body is not what its headers announce") from None
-    if body.startswith(_GZIP):
+    if is_packed(body):
         return await _inflate(body, body_max)
     if not body:
         raise Refusal(400, "body.empty", "the body is empty; send JSON")

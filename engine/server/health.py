@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from engine.server.answers import Refusal, answer_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
+    from aiohttp.typedefs import Handler
 
 
-def add_health(router: web.UrlDispatcher, why_not_ready: Callable[[], str]) -> None:
-    """`GET /healthz` and `GET /readyz`; neither asks for a key nor tells anything of a user."""
+def health_handlers(why_not_ready: Callable[[], str]) -> Mapping[str, Handler]:
+    """Of `GET /healthz` and `GET /readyz`; neither asks for a key nor tells of a user."""
 
     async def healthz(_: web.Request) -> web.Response:
         return answer_json({"status": "alive"})
@@ -24,5 +25,4 @@ def add_health(router: web.UrlDispatcher, why_not_ready: Callable[[], str]) -> N
             raise Refusal(503, "not_ready", reason)
         return answer_json({"status": "ready"})
 
-    router.add_get("/healthz", healthz)
-    router.add_get("/readyz", readyz)
+    return {"/healthz": healthz, "/readyz": readyz}

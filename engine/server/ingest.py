@@ -11,9 +11,9 @@ from structlog.typing import FilteringBoundLogger
 
 from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal, answer_json, success
-from engine.server.bodies import Limits, read_body
-from engine.server.edge import TAKEN, make_edge
-from engine.server.health import add_health
+from engine.server.bodies import Limits, body_at_hand, is_packed, read_body
+from engine.server.edge import TAKEN, Edge
+from engine.server.health import health_handlers
 from engine.server.keys import WriteKeys
 from engine.server.native import sort_events
 from engine.server.segment import ROUTES, sort_batch, sort_call
@@ -62,15 +62,13 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
     """The server that clients send events to. It is made in the loop's thread, before `listen`."""
-    app = web.Application(
-        middlewares=[make_edge(door.log, door.instance)],
-        client_max_size=door.limits.body_max_bytes,
-    )
+    app = web.Application(client_max_size=door.limits.body_max_bytes)
+    edge = Edge(door.log, door.instance)
     ingest = _Ingest(door)
-    for route, kind in ROUTES.items():
-        app.router.add_post(route, ingest.make_sdk_handler(kind))
-    app.router.add_post("/events", ingest.events)
-    add_health(app.router, door.why_not_ready)
+    sdk = {route: ingest.make_sdk_handler(kind) for route, kind in ROUTES.items()}
+    edge.add_routes(app, "POST", {**sdk, "/events": ingest.events})
+    edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
+    edge.close(app)
     return app
 
 
@@ -120,7 +118,10 @@ class _Ingest:
         return answer_json({"accepted": len(into.inputs), "rejected": into.rejected})
 
     async def _receive(self, request: web.Request) -> tuple[Sorted, bytes]:
-        body = await read_body(request, self._limits)
+        # Most bodies are there with their head: then nothing needs to be awaited.
+        body = body_at_hand(request, self._limits)
+        if not body or is_packed(body):
+            body = await read_body(request, self._limits, body)
         self._keys.check(request, body)
         return Sorted(self._now_ms(), request.path, self._limits), body
 

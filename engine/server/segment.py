@@ -66,8 +66,9 @@ async def sort_batch(body: bytes, into: Sorted) -> None:
 
 def sort_call(body: bytes, into: Sorted, kind: str) -> None:
     """The one call of a body. Raises Refusal where it is no JSON. O(size)."""
-    call = decode_body(_decode_any, body)
-    into.take(call, partial(_read, received_at_ms=into.received_at_ms, kind=kind, sent_at=None))
+    read = partial(_read, received_at_ms=into.received_at_ms, kind=kind, sent_at=None)
+    if not into.take_at_once(body, read):
+        into.take(decode_body(_decode_any, body), read)
 
 
 def _read(
