@@ -122,9 +122,12 @@ class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
 
     Attributes:
         reason: As in `Retry`.
+        address_invalid: The provider says that the address itself is no good, so that nothing
+            else should be sent to it either.
     """
 
     reason: str
+    address_invalid: bool = False
 
 
 Outcome: TypeAlias = Accepted | Retry | Rejected

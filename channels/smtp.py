@@ -19,6 +19,7 @@ from aiosmtplib import (
     SMTPAuthenticationError,
     SMTPConnectError,
     SMTPException,
+    SMTPRecipientRefused,
     SMTPResponseException,
     SMTPServerDisconnected,
     SMTPTimeoutError,
@@ -40,6 +41,9 @@ _UNAVAILABLE: Final = 421
 _LOGIN_WANTED: Final = frozenset({530, 534, 535, 538})
 _POSITIVE: Final = range(200, 300)
 _PERMANENT: Final = range(500, 600)
+_NOBODY: Final = re.compile(r"\s*5\.(1\.(1|2|3|6|10)|2\.1)\b")
+"""Enhanced codes (RFC 3463, RFC 7505) that mean the address itself: no such mailbox, no such
+domain, no address at all, moved away, a domain that takes no mail, a mailbox that was disabled."""
 _SPACES: Final = re.compile(r"\s+")
 _UNREACHABLE: Final = (
     (ConnectionRefusedError, "refused the connection; check host, port and that it is running"),
@@ -192,7 +196,8 @@ class SmtpChannel(Channel):
         if fault.code in _POSITIVE:
             return Accepted(said)  # 250 is usual after DATA, and others mean the same
         if fault.code in _PERMANENT:
-            return Rejected(f"{self._name} refused the mail: {said}")
+            nobody = isinstance(fault, SMTPRecipientRefused) and _NOBODY.match(fault.message)
+            return Rejected(f"{self._name} refused the mail: {said}", bool(nobody))
         return Retry(f"{self._name} put the mail off: {said}")
 
     def _why_unreachable(self, fault: Exception) -> str:

@@ -29,7 +29,7 @@ def address_of(user: User, channel: str) -> object:
         return value if isinstance(value, dict | list | str) and value else None
     if trait == "phone" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)  # a shop that sends it as a number
-    return value if isinstance(value, str) and value.strip() else None
+    return (value.strip() or None) if isinstance(value, str) else None
 
 
 def barrier(policy: Policy, user: User, channel: str, *, marketing: bool) -> str:

@@ -54,15 +54,15 @@ class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=Fa
         outcome: `delivered`, the channel took it; `failed`, it never will; `cancelled`, it was
             taken back before hand-over.
         reason: Why it failed or was cancelled.
-        address_invalid: The provider said that the address itself is no good: no further message
-            goes to it (suppression), whoever sends it.
+        bad_address: The address, where the provider said that it is no good: no further message
+            goes there (suppression), until the user has another.
     """
 
     user_id: str
     effect_id: str
     outcome: Literal["delivered", "failed", "cancelled"]
     reason: str = ""
-    address_invalid: bool = False
+    bad_address: str = ""
     at_ms: int = 0
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from engine.core import ids
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
-from engine.core.guardrails import ADDRESS_TRAITS, address_of, barrier
+from engine.core.guardrails import barrier
 from engine.core.state import Pending
 
 if TYPE_CHECKING:
@@ -68,10 +68,8 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
     pending = user.pending.pop(report.effect_id, None)
     if pending is None:
         return
-    if report.address_invalid:
-        address = address_of(user, pending.channel)
-        if pending.channel in ADDRESS_TRAITS and isinstance(address, str):
-            user.suppressed[pending.channel] = address
+    if report.bad_address:
+        user.suppressed[pending.channel] = report.bad_address
     outcome = report.outcome
     turn.record(
         "skipped" if outcome == "cancelled" else outcome,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 import msgspec
 import structlog
@@ -338,7 +338,8 @@ class Dispatcher:
                     self._on_delivered(delivery.wire)
                 self._conclude(delivery, "delivered")
             case Rejected():
-                self._conclude(delivery, "failed", outcome.reason)
+                bad = delivery.wire.to if outcome.address_invalid else ""
+                self._conclude(delivery, "failed", outcome.reason, bad)
             case Retry():
                 self._again(delivery, outcome)
             case _:
@@ -371,11 +372,15 @@ class Dispatcher:
             self._conclude(delivery, "cancelled", reason)
         return False
 
-    def _conclude(self, delivery: _Delivery, outcome: str, reason: str = "") -> None:
+    def _conclude(
+        self,
+        delivery: _Delivery,
+        outcome: Literal["delivered", "failed", "cancelled"],
+        reason: str = "",
+        bad_address: str = "",
+    ) -> None:
         delivery.done = True
         delivery.wire = None
         delivery.snapshot = b""
         message = delivery.message
-        self._report(
-            DeliveryReported(message.user_id, message.id, outcome, reason)  # type: ignore[arg-type]
-        )
+        self._report(DeliveryReported(message.user_id, message.id, outcome, reason, bad_address))

@@ -11,6 +11,7 @@ import asyncio
 import ctypes
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from typing_extensions import override
@@ -46,10 +47,9 @@ def make_ticker(wake: Callable[[], None]) -> Ticker:
     """The finest ticker that this machine and the running loop have."""
     loop = asyncio.get_running_loop()
     if sys.platform == "linux":
-        try:
+        # An old kernel, another libc, or a loop without add_reader has none.
+        with suppress(OSError, AttributeError, NotImplementedError):
             return TimerfdTicker(loop, wake)
-        except (OSError, AttributeError, NotImplementedError):
-            pass  # an old kernel, another libc, or a loop without add_reader
     return LoopTicker(loop, wake)
 
 

@@ -38,7 +38,15 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.arrived = threading.Condition()
-        self.controller = _FreePort(self, hostname="127.0.0.1", port=0)
+        self.open()
+
+    def open(self, port: int = 0) -> None:
+        """Listen, on a free port or on one that was had before."""
+        self.controller = _FreePort(self, hostname="127.0.0.1", port=port)
+        self.controller.start()
+
+    def close(self) -> None:
+        self.controller.stop(no_assert=True)
 
     async def handle_DATA(self, server, session, envelope) -> str:  # noqa: ANN001, N802, ARG002 - aiosmtpd's form
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
@@ -60,9 +68,8 @@ class Mailbox:
 @pytest.fixture
 def mailbox() -> Iterator[Mailbox]:
     box = Mailbox()
-    box.controller.start()
     yield box
-    box.controller.stop()
+    box.close()
 
 
 class Serving:
@@ -77,6 +84,7 @@ class Serving:
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         self.log: list[str] = []
+        self._said = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self.process.stdout is not None
@@ -87,7 +95,15 @@ class Serving:
 
     def _read(self) -> None:
         assert self.process.stderr is not None
-        self.log.extend(self.process.stderr)
+        for line in self.process.stderr:
+            with self._said:
+                self.log.append(line)
+                self._said.notify_all()
+
+    def wait_to_say(self, text: str) -> None:
+        """Return once a log line has `text`."""
+        with self._said:
+            assert self._said.wait_for(lambda: any(text in line for line in self.log), 60), self.log
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -82,7 +82,9 @@ async def test_every_acknowledged_order_is_mailed_under_one_id(shop, serve, mail
             load.url = serving.url
         load.stop = True
         await asyncio.gather(*writers)
-    expected = {f"{kind} {order}" for kind in ("receipt", "reminder") for order in load.acknowledged}
+    expected = {
+        f"{kind} {order}" for kind in ("receipt", "reminder") for order in load.acknowledged
+    }
     await asyncio.to_thread(
         mailbox.wait_for, lambda: expected <= {mail["Subject"] for mail in mailbox.mails}, 100
     )

@@ -217,3 +217,22 @@ async def test_tls_spoken_to_a_plain_server_is_a_reason_to_retry(
 def test_each_tls_has_its_usual_port(tls: str, port: int) -> None:
     settings = msgspec.convert({"transport": "smtp", "host": "mail", "tls": tls}, EmailSettings)
     assert SmtpChannel(settings)._port == port
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "bad"),
+    [
+        ("RCPT", "550 5.1.1 no such user", True),
+        ("RCPT", "550 5.1.10 takes no mail", True),
+        ("RCPT", "552 5.2.2 mailbox full", False),
+        ("RCPT", "550 go away", False),
+        ("MAIL", "550 5.1.1 not you", False),
+    ],
+)
+async def test_only_a_recipient_that_does_not_exist_makes_the_address_invalid(
+    mail_server: SmtpProvider, channel: SmtpChannel, command: str, reply: str, *, bad: bool
+) -> None:
+    mail_server.mailbox.replies[command] = [reply]
+    outcome = await channel.deliver(message("email", 1))
+    assert isinstance(outcome, Rejected)
+    assert outcome.address_invalid is bad

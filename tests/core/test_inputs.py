@@ -18,7 +18,7 @@ INPUTS: list[Input] = [
     EventReceived("u", "Go", 1, 2, msgspec.Raw(b'{"a": [1, 2.50]}'), "m", 3),
     EventReceived("ü\n", "Go", 1, 2),
     UserIdentified("u", 1, 2, msgspec.Raw(b'{"email":"a@example.com"}'), "m2", 3),
-    DeliveryReported("u", "e", "failed", "no such mailbox", address_invalid=True, at_ms=9),
+    DeliveryReported("u", "e", "failed", "no such mailbox", bad_address="a@example.com", at_ms=9),
     TimeResumed(1, 30_000, 5),
     PlanChanged("p", 6),
 ]

@@ -211,7 +211,7 @@ def test_an_address_that_the_provider_refuses_is_used_no_more_by_anybody() -> No
     )
     world.reachable()
     world.event("Go", 0)
-    world.report("failed", 1, address_invalid=True)
+    world.report("failed", 1, bad_address="a@example.com")
     told = world.event("Go", 2)
     assert "2 c skipped steps.0 email suppressed" in told
     assert "2 d skipped steps.0 email suppressed" in told
@@ -225,7 +225,7 @@ def test_a_suppression_cancels_what_waits_in_the_outbox_for_the_same_address() -
     world.event("Go", 0)
     first, second = world.messages
     assert world.processor.verdict(second, START) == ""
-    world.report("failed", 1, message=first.id, address_invalid=True)
+    world.report("failed", 1, message=first.id, bad_address="a@example.com")
     assert world.processor.verdict(second, START + 1) == "suppressed"
 
 

@@ -83,7 +83,8 @@ class Twins:
         invalid = (
             invalid and outcome == "failed" and self.ids.get(effect_id, ("",) * 3)[2] == "email"
         )
-        report = DeliveryReported(user, effect_id, outcome, "said", address_invalid=invalid)
+        address = str(known.traits.get("email") or "").strip() if known and invalid else ""
+        report = DeliveryReported(user, effect_id, outcome, "said", bad_address=address)
         self.engine.take(report, self.now)
         self.naive.report(user, self.now, self.ids.get(effect_id), outcome, invalid=invalid)
 

@@ -116,7 +116,8 @@ def apply(processor: Processor, one: tuple[Any, ...], before: int, now: int) -> 
         under_way = sorted(known.pending) if known else []
         effect_id = under_way[which % len(under_way)] if under_way else "nobody"
         invalid = invalid and outcome == "failed"
-        report = DeliveryReported(user, effect_id, outcome, "said", address_invalid=invalid)
+        address = str(known.traits.get("email", "")) if known and invalid else ""
+        report = DeliveryReported(user, effect_id, outcome, "said", bad_address=address)
         processor.take(report, now)
     elif kind == "resume":
         processor.resume(before, rest[0] * UNIT, now)
