@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
-SPEED ?= 600
+SPEED ?= 7200
 PORT ?= 8080
 SEEDS ?= 20000
 

@@ -29,6 +29,9 @@ Examples:
 """
 
 SEED = 20_260_101
+SHOPPERS_AT_OPENING = 24
+"""Who waits at the door: without them a short demo would be over before the first day is."""
+
 SHOPPERS_PER_S = 4
 SHOPPERS_AT_ONCE_MAX = 400
 """Shoppers who are still about to do something; when there are more, nobody new comes in."""
@@ -136,6 +139,11 @@ class _Stage:
         click.echo(f"{sum(self._messages.values())} messages:")
         for (campaign, channel), count in sorted(self._messages.items()):
             click.echo(f"  {campaign:<18} {channel:<7} {count:>6}")
+        metrics = self._app.metrics
+        click.echo(f"{metrics.count_records('exited')} carts left alone, since they were bought")
+        fired, within_s = metrics.lateness_within_s(0.99)
+        if fired:
+            click.echo(f"{fired} deadlines fired, 99 % of them within {within_s * 1000:g} ms")
 
 
 def _since(elapsed_ms: int) -> str:
@@ -165,7 +173,8 @@ async def _send_shoppers(app: App, stage: _Stage, speed: float) -> None:
                 walk = shoppers.create_task(_walk(session, stage, acts, speed))
                 about.add(walk)
                 walk.add_done_callback(about.discard)
-            await asyncio.sleep(rng.expovariate(SHOPPERS_PER_S))
+            if number >= SHOPPERS_AT_OPENING:
+                await asyncio.sleep(rng.expovariate(SHOPPERS_PER_S))
 
 
 async def _walk(

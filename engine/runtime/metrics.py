@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -69,6 +70,34 @@ class Metrics:
         """Count what a batch let out."""
         for record in released.records:
             self.records.labels(record.campaign, record.kind, record.reason).inc()
+
+    def lateness_within_s(self, share: float) -> tuple[int, float]:
+        """How many deadlines fired, and the bucket that holds `share` of them, in seconds.
+
+        Infinite beyond the last bucket, 0 where none fired.
+        """
+        counts = {
+            float(sample.labels["le"]): int(sample.value)
+            for metric in self.lateness.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_bucket")
+        }
+        fired = counts.get(inf, 0)
+        within = min(
+            (bound for bound, n in counts.items() if fired and n >= share * fired), default=0.0
+        )
+        return fired, within
+
+    def count_records(self, kind: str) -> int:
+        """How many records of one kind there were since the start."""
+        return int(
+            sum(
+                sample.value
+                for metric in self.records.collect()
+                for sample in metric.samples
+                if sample.name.endswith("_total") and sample.labels["kind"] == kind
+            )
+        )
 
     def render(self) -> bytes:
         """The text that a scraper reads."""

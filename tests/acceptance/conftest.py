@@ -48,7 +48,7 @@ class Mailbox:
     def close(self) -> None:
         self.controller.stop(no_assert=True)
 
-    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: ANN001, N802, ARG002 - aiosmtpd's form
+    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: N802, ARG002 - aiosmtpd's form
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         with self.arrived:
             self.mails.append(mail)
@@ -59,7 +59,7 @@ class Mailbox:
     def port(self) -> int:
         return self.controller.port
 
-    def wait_for(self, condition, within_s: float = 60.0) -> None:  # noqa: ANN001 - a callable of no arguments
+    def wait_for(self, condition, within_s: float = 60.0) -> None:
         """Return once `condition()` holds; the limit only keeps a broken run from hanging."""
         with self.arrived:
             assert self.arrived.wait_for(condition, within_s), f"{len(self.mails)} mails only"
