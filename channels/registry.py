@@ -22,7 +22,7 @@ from channels.settings import (
 from channels.signing import signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = [
     "SETTINGS",
@@ -53,12 +53,18 @@ Channels: TypeAlias = dict[str, Channel]
 _PORT_MAX: Final = 65_535
 
 
-def build_channels(settings: Mapping[str, ChannelSettings], *, data: Path) -> Channels:
+def build_channels(
+    settings: Mapping[str, ChannelSettings],
+    *,
+    data: Path,
+    now_ms: Callable[[], int] | None = None,
+) -> Channels:
     """One channel for each id there is; nothing is opened or connected before the first message.
 
     Args:
         settings: By channel id; a channel that is not named has its defaults.
         data: The data folder; the file transport writes to its `outbox`.
+        now_ms: The wall clock, for signatures that bear the instant of the attempt.
 
     Raises:
         SettingsFault: The first fault that `settings_faults` finds.
@@ -68,11 +74,13 @@ def build_channels(settings: Mapping[str, ChannelSettings], *, data: Path) -> Ch
         chosen = settings.get(channel_id, SETTINGS[channel_id]())
         for fault in settings_faults(channel_id, chosen):
             raise fault
-        built[channel_id] = _build(channel_id, chosen, data)
+        built[channel_id] = _build(channel_id, chosen, data, now_ms)
     return built
 
 
-def _build(channel_id: str, chosen: ChannelSettings, data: Path) -> Channel:
+def _build(
+    channel_id: str, chosen: ChannelSettings, data: Path, now_ms: Callable[[], int] | None
+) -> Channel:
     match chosen:
         case EmailSettings(transport="smtp"):
             from channels.smtp import SmtpChannel  # 0.1 s that the file transport does not need
@@ -81,7 +89,7 @@ def _build(channel_id: str, chosen: ChannelSettings, data: Path) -> Channel:
         case WebhookSettings(transport="http"):
             from channels.webhook import WebhookChannel  # as above
 
-            return WebhookChannel(chosen)
+            return WebhookChannel(chosen, now_ms)
         case EmailSettings():
             return FileChannel(channel_id, data / "outbox", sender=chosen.from_)
         case _:

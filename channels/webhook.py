@@ -1,8 +1,8 @@
 """The transport `http`: a webhook's body, byte for byte, by POST.
 
-Retried requests are the same: the key is in `Idempotency-Key`, and where there is a secret, the
-signature by the Standard Webhooks specification covers the key, the message's own instant and the
-body.
+Retried requests have the same key, in `Idempotency-Key`, and the same body. Where there is a
+secret, the signature by the Standard Webhooks specification covers the key, the instant of the
+attempt (a receiver refuses what is minutes old) and the body.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected,
 from channels.signing import signature, signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from channels.settings import WebhookSettings
 
@@ -37,12 +37,14 @@ class WebhookChannel(Channel):
 
     Args:
         settings: A `ca_file` is read here.
+        now_ms: The wall clock, for signatures. Without it they bear the message's own instant.
 
     Raises:
         OSError: The `ca_file` cannot be read, or holds no certificate.
     """
 
-    def __init__(self, settings: WebhookSettings) -> None:
+    def __init__(self, settings: WebhookSettings, now_ms: Callable[[], int] | None = None) -> None:
+        self._now_ms = now_ms
         self._settings = settings
         self._key = signing_key(settings.secret) if settings.secret else None
         self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
@@ -96,7 +98,7 @@ class WebhookChannel(Channel):
     def _headers(self, message: Message, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
         if self._key is not None:
-            timestamp = message.at_ms // 1000
+            timestamp = (message.at_ms if self._now_ms is None else self._now_ms()) // 1000
             headers["webhook-id"] = message.key
             headers["webhook-timestamp"] = str(timestamp)
             headers["webhook-signature"] = signature(self._key, message.key, timestamp, body)

@@ -18,7 +18,7 @@ import structlog
 
 from channels.registry import build_channels, front_defaults
 from config import ContentInvalid, ShopInvalid, decode_content, load_shop
-from engine.runtime.clock import Clock
+from engine.runtime.clock import Clock, wall_ms
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.memory import settle_collector
@@ -187,7 +187,7 @@ class App:
         channels = self.shop.settings.channels
         self.dispatcher = Dispatcher(
             store=self.store,
-            channels=build_channels(channels, data=self._options.data),
+            channels=build_channels(channels, data=self._options.data, now_ms=wall_ms),
             templates=self.shop.templates,
             front={channel: front_defaults(chosen) for channel, chosen in channels.items()},
             verdict=lambda message: self.processor.verdict(message, self.clock.now_ms()),

@@ -254,10 +254,10 @@ class HttpProvider:
         self.requests.append((dict(request.headers), body))
         return await self.answer(request) if self.answer else web.Response(text="ok")
 
-    def make(self, **changes: Any) -> Channel:
+    def make(self, now_ms: Callable[[], int] | None = None, **changes: Any) -> Channel:
         settings = WebhookSettings(transport="http", url=self.url, secret=SECRET)
         changed = msgspec.structs.replace(settings, **changes)
-        return build_channels({"webhook": changed}, data=Path())["webhook"]
+        return build_channels({"webhook": changed}, data=Path(), now_ms=now_ms)["webhook"]
 
     def wires(self) -> list[bytes]:
         names = ("Content-Type", "Content-Length", "Idempotency-Key", "webhook-signature")

@@ -223,3 +223,17 @@ def test_retry_after_is_seconds_or_a_date_by_the_servers_own_clock(
     asked: str, date: str, after_ms: int | None
 ) -> None:
     assert retry_after_ms({"Retry-After": asked, "Date": date}) == after_ms
+
+
+async def test_a_later_attempt_is_signed_with_its_own_instant(http_server: HttpProvider) -> None:
+    instants = iter([AT_MS, AT_MS + 600_000])
+    channel = http_server.make(now_ms=lambda: next(instants))
+    await channel.deliver(message("webhook"))
+    await channel.deliver(message("webhook"))
+    await channel.aclose()
+    (first, first_body), (second, second_body) = http_server.requests
+    assert first["webhook-timestamp"] == str(AT_MS // 1000)
+    assert second["webhook-timestamp"] == str(AT_MS // 1000 + 600)
+    assert first["webhook-signature"] != second["webhook-signature"]
+    assert first["Idempotency-Key"] == second["Idempotency-Key"]
+    assert first_body == second_body
