@@ -8,13 +8,13 @@ unpacked the body: no JSON text begins with them.
 from __future__ import annotations
 
 import asyncio
-import re
 import zlib
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from aiohttp import web
 
+from engine.core.items import mend_surrogates
 from engine.server.answers import Fault, Refusal
 
 if TYPE_CHECKING:
@@ -29,12 +29,6 @@ _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31
 _INFLATE_BYTES = 256 << 10
 """About half a millisecond of work; then the loop has its turn."""
-
-_ESCAPES = re.compile(
-    rb"\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|u)"
-)
-"""Escapes of a JSON text, left to right; the group is half a surrogate pair."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,11 +117,6 @@ def decode_body(decode: Callable[[bytes], _T], body: bytes) -> _T:
         raise Refusal(400, "body.malformed", "the body is not UTF-8") from None
     except RecursionError:
         raise Refusal(400, "body.malformed", "the body nests too deep") from None
-
-
-def mend_surrogates(body: bytes) -> bytes:
-    """The same JSON text with U+FFFD for each escaped half of a surrogate pair. O(size)."""
-    return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
 
 
 async def _inflate(body: bytes, body_max: int) -> bytes:
