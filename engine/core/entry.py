@@ -34,13 +34,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def enter_all(
-    plan: Plan,
-    user: User,
-    event: EventReceived,
-    reactions: Reactions,
-    effects: list[Effect],
-    *,
-    late: bool,
+    plan: Plan, user: User, event: EventReceived, reactions: Reactions, effects: list[Effect]
 ) -> int:
     """Ask every campaign that the event may enter, in order of rank.
 
@@ -62,31 +56,39 @@ def enter_all(
                 continue
         if turn is None:
             turn = Turn(plan, user, at_ms, at_ms, effects, name, raw, bound)
-        _enter(turn, campaign, event.occurred_at_ms, late=late)
+        _enter(turn, campaign, event.occurred_at_ms)
     return errors if turn is None else errors + turn.errors
 
 
-def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int, *, late: bool) -> None:
-    reason = _admission(turn, campaign) if campaign.is_guarded else ""
-    if late and not reason:
-        reason = _lateness(turn, campaign, occurred_at_ms)
+def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> None:
+    user = turn.user
     per = ""
-    if campaign.entry.per is not None and not reason:
-        per = _per(turn, campaign.entry.per)
-        reason = "" if per else "per"
-    active = None
-    if not reason:
-        if turn.user.enrollments:
-            active = _active(turn.user, campaign.id, per)
-        reason = _room(turn, campaign, per, occurred_at_ms, active)
-    if reason:
-        refuse(turn, campaign.id, reason)
-        return
-    if active is not None:
-        leave(turn, active, "restarted")
+    # Where nothing can speak against it nothing is asked, and that is most entries.
+    if campaign.is_guarded or user.enrollments or occurred_at_ms < user.applied_at_ms:
+        reason, per, active = _ask(turn, campaign, occurred_at_ms)
+        if reason:
+            refuse(turn, campaign.id, reason)
+            return
+        if active is not None:
+            leave(turn, active, "restarted")
     enrollment = _enroll(turn, campaign, per, occurred_at_ms)
     turn.record("entered", enrollment)
     set_out(turn, campaign, enrollment)
+
+
+def _ask(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> tuple[str, str, Enrollment | None]:
+    """Why entry is refused, or ""; the `per` value; the enrollment that a restart ends."""
+    user, program = turn.user, campaign.entry.per
+    reason = _admission(turn, campaign)
+    if not reason and occurred_at_ms < user.applied_at_ms:
+        reason = _lateness(turn, campaign, occurred_at_ms)
+    if reason:
+        return reason, "", None
+    per = "" if program is None else _per(turn, program)
+    if program is not None and not per:
+        return "per", "", None
+    active = _active(user, campaign.id, per)
+    return _room(turn, campaign, per, occurred_at_ms, active), per, active
 
 
 def refuse(turn: Turn, campaign_id: str, reason: str) -> None:
@@ -157,25 +159,26 @@ def _room(
 
 
 def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
-    user = turn.user
-    key = _entry_key(campaign.id, per)
-    newest_at_ms, count = user.entries.get(key, (-1, 0))
-    if occurred_at_ms > newest_at_ms:
+    user, campaign_id = turn.user, campaign.id
+    entries = user.entries
+    key = _entry_key(campaign_id, per) if per else campaign_id
+    newest = entries.get(key)
+    if newest is None or occurred_at_ms > newest[0]:
         ordinal = 0
-        user.entries[key] = (occurred_at_ms, 1)
-    elif occurred_at_ms == newest_at_ms:
-        ordinal = count
-        user.entries[key] = (newest_at_ms, count + 1)
+        entries[key] = (occurred_at_ms, 1)
+        if len(entries) >= ENTRIES_SWEEP_MIN:
+            _forget_entries(turn)
+    elif occurred_at_ms == newest[0]:
+        ordinal = newest[1]
+        entries[key] = (occurred_at_ms, ordinal + 1)
     else:
         # Behind the newest there may be others at this very instant: a late entry has a count of
         # its own, below zero, so that all of them need not be remembered.
         user.late_entries += 1
         ordinal = -user.late_entries
-    if len(user.entries) >= ENTRIES_SWEEP_MIN:
-        _forget_entries(turn)
     enrollment = Enrollment(
-        ids.enrollment_id(campaign.id, user.user_id, per, occurred_at_ms, ordinal),
-        campaign.id,
+        ids.enrollment_id(campaign_id, user.user_id, per, occurred_at_ms, ordinal),
+        campaign_id,
         per,
         occurred_at_ms,
         occurred_at_ms,

@@ -38,13 +38,12 @@ def barrier(policy: Policy, user: User, channel: str, *, marketing: bool) -> str
     `unreachable`, `no_consent` or `suppressed`. Transactional messages ask address and
     suppression alone.
     """
+    suppressed = False
     if channel in ADDRESS_TRAITS:
         address = address_of(user, channel)
         if address is None:
             return "unreachable"
         suppressed = user.suppressed.get(channel) == address
-    else:
-        suppressed = False
     if marketing and not consents(policy, user, channel):
         return "no_consent"
     return "suppressed" if suppressed else ""

@@ -24,6 +24,8 @@ Purpose: TypeAlias = Literal["marketing", "transactional"]
 END = -1
 """The position after the last step."""
 
+NO_FACTS = msgspec.Raw(b"")
+
 
 class Wait(msgspec.Struct, frozen=True, eq=False):
     """Until the enrollment's clock is `duration_ms` further (0 or more)."""
@@ -93,8 +95,8 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         exit_events: Names of the events that end an enrollment at once.
         wants_event: Whether a step or template can ask for the properties of the entering event.
         facts: What templates see of it as `campaign`: JSON of id, description and purpose.
-        is_guarded: Whether entry asks for anything but the event: a status other than live, or an
-            audience.
+        is_guarded: Whether entry asks a user without an active enrollment for anything but the
+            event and `enter.when`.
         is_marketing: Whether its messages need consent.
     """
 
@@ -109,15 +111,22 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     audience: Program | None = None
     exit_events: tuple[str, ...] = ()
     wants_event: bool = True
-    facts: bytes = b""
+    facts: msgspec.Raw = NO_FACTS
     is_guarded: bool = False
     is_marketing: bool = True
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
         derive = msgspec.structs.force_setattr
-        derive(self, "facts", msgspec.json.encode(facts))
-        derive(self, "is_guarded", self.status != "live" or self.audience is not None)
+        derive(self, "facts", msgspec.Raw(msgspec.json.encode(facts)))
+        entry = self.entry
+        is_guarded = (
+            self.status != "live"
+            or self.audience is not None
+            or entry.per is not None
+            or entry.reentry_ms != 0
+        )
+        derive(self, "is_guarded", is_guarded)
         derive(self, "is_marketing", self.purpose == "marketing")
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
+class _Snapshot(msgspec.Struct, gc=False):
+    """Everything a template may name."""
+
+    user: dict[str, Any]
+    event: msgspec.Raw
+    event_name: str
+    campaign: msgspec.Raw
+
+
 def send(
     turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send, due_at_ms: int
 ) -> None:
@@ -28,21 +37,22 @@ def send(
     if expires_ms is not None and turn.now_ms - due_at_ms > expires_ms:
         skip(turn, enrollment, step, "expired")
         return
-    marketing = campaign.is_marketing
-    place, reason = _first_open(turn, step.channels, marketing=marketing)
-    if reason:
+    channels, marketing = step.channels, campaign.is_marketing
+    place = _first_open(turn, channels, marketing=marketing)
+    if place < 0:
+        reason = barrier(turn.plan.policy, turn.user, channels[0], marketing=marketing)
         skip(turn, enrollment, step, reason)
         return
     pending = Pending(
         enrollment.enrollment,
         campaign.id,
         step.id,
-        step.channels[place],
+        channels[place],
         step.template,
         enrollment.entered_at_ms,
         marketing,
         0 if expires_ms is None else due_at_ms + expires_ms,
-        step.channels[place + 1 :],
+        channels[place + 1 :],
     )
     _send(turn, pending, _snapshot(turn, campaign, enrollment), "")
 
@@ -93,8 +103,8 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
 
 def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
     """Send by the next channel that is open instead; whether there was one."""
-    place, reason = _first_open(turn, failed.fallbacks, marketing=failed.marketing)
-    if reason:
+    place = _first_open(turn, failed.fallbacks, marketing=failed.marketing)
+    if place < 0:
         return False
     pending = msgspec.structs.replace(
         failed, channel=failed.fallbacks[place], fallbacks=failed.fallbacks[place + 1 :]
@@ -103,15 +113,13 @@ def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
     return True
 
 
-def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool) -> tuple[int, str]:
-    """The place of the first channel that may be used, or the first one's barrier."""
+def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool) -> int:
+    """The place of the first channel that may be used, or -1."""
     policy, user = turn.plan.policy, turn.user
-    barred = barrier(policy, user, channels[0], marketing=marketing)
-    if barred:
-        for place in range(1, len(channels)):
-            if not barrier(policy, user, channels[place], marketing=marketing):
-                return place, ""
-    return 0, barred
+    for place, channel in enumerate(channels):
+        if not barrier(policy, user, channel, marketing=marketing):
+            return place
+    return -1
 
 
 def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str) -> None:
@@ -140,12 +148,10 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
 def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> msgspec.Raw:
     """What the template may name, as one JSON object. O(traits + properties)."""
     user = turn.user
-    return msgspec.Raw(
-        b'{"user":%b,"event":%b,"event_name":%b,"campaign":%b}'
-        % (
-            _encode({"id": user.user_id, **user.traits}),
-            enrollment.event,
-            _encode(enrollment.event_name),
-            campaign.facts,
-        )
+    snapshot = _Snapshot(
+        {"id": user.user_id, **user.traits},
+        msgspec.Raw(enrollment.event),
+        enrollment.event_name,
+        campaign.facts,
     )
+    return msgspec.Raw(_encode(snapshot))

@@ -129,10 +129,11 @@ def drop(user: User, enrollment: Enrollment) -> None:
 
 def reckon(user: User) -> None:
     """Set `wake_at_ms` anew from the enrollments. O(enrollments)."""
-    due_at_ms = NEVER
+    wake_at_ms = NEVER
     for enrollment in user.enrollments:
-        if enrollment.due_at_ms < due_at_ms:
-            due_at_ms = enrollment.due_at_ms
-    if due_at_ms < user.held_until_ms:
-        due_at_ms = user.held_until_ms
-    user.wake_at_ms = due_at_ms
+        due_at_ms = enrollment.due_at_ms
+        if due_at_ms < wake_at_ms:
+            wake_at_ms = due_at_ms
+    if wake_at_ms < user.held_until_ms:
+        wake_at_ms = user.held_until_ms
+    user.wake_at_ms = wake_at_ms

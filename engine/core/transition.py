@@ -38,8 +38,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     if not isinstance(happened, EventReceived):
         return errors + _apply_other(plan, user, happened, effects)
     occurred_at_ms = happened.occurred_at_ms
-    late = occurred_at_ms < user.applied_at_ms
-    if not late:
+    if occurred_at_ms > user.applied_at_ms:
         user.applied_at_ms = occurred_at_ms
     if occurred_at_ms > user.last_seen_at_ms:
         user.last_seen_at_ms = occurred_at_ms
@@ -53,7 +52,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         turn = Turn(plan, user, at_ms, at_ms, effects, happened.name, happened.properties)
         exit_all(turn, reactions, occurred_at_ms)
     if reactions.entries:
-        errors += enter_all(plan, user, happened, reactions, effects, late=late)
+        errors += enter_all(plan, user, happened, reactions, effects)
     if user.enrollments is not before:
         reckon(user)
     return errors
@@ -70,7 +69,8 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
     while user.wake_at_ms <= now_ms:
         enrollment = _earliest(plan, user)
         due_at_ms = enrollment.due_at_ms
-        user.applied_at_ms = max(user.applied_at_ms, due_at_ms)
+        if due_at_ms > user.applied_at_ms:
+            user.applied_at_ms = due_at_ms
         judged_at_ms = max(due_at_ms, user.held_until_ms)
         name, raw = enrollment.event_name, enrollment.event
         turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw)

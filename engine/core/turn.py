@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core.effects import Record
+from engine.core.effects import Effect, Record
 from engine.core.inputs import EMPTY
 from engine.core.instants import to_datetime
+from engine.core.plan import Plan
+from engine.core.state import User
 
 if TYPE_CHECKING:
     from engine.core.cel import Program
-    from engine.core.effects import Effect, Kind
-    from engine.core.plan import Plan
-    from engine.core.state import Enrollment, Pending, User
+    from engine.core.effects import Kind
+    from engine.core.state import Enrollment, Pending
 
 JUDGED_MIN_MS = 1_000
 """Records say when they were judged where that differs from `at_ms` by this much."""
@@ -37,8 +38,10 @@ def bind(
     return bound
 
 
-class Turn:
+class Turn(msgspec.Struct, gc=False):
     """One user, one instant, one list of effects.
+
+    A Struct, since one is made for every entry and every deadline, and little of it is written.
 
     Attributes:
         plan: The plan in force.
@@ -48,49 +51,27 @@ class Turn:
         effects: Effects are appended here, in order.
         event_name: Of the event at hand, or "".
         raw: Its properties, as JSON.
+        bound: What conditions were given so far; None before the first asked.
         errors: How many conditions ended in an error in this turn.
     """
 
-    __slots__ = (
-        "_bound",
-        "at_ms",
-        "effects",
-        "errors",
-        "event_name",
-        "now_ms",
-        "plan",
-        "raw",
-        "user",
-    )
-
-    def __init__(
-        self,
-        plan: Plan,
-        user: User,
-        at_ms: int,
-        now_ms: int,
-        effects: list[Effect],
-        event_name: str = "",
-        raw: msgspec.Raw | bytes = EMPTY,
-        bound: dict[str, Any] | None = None,
-    ) -> None:
-        self.plan = plan
-        self.user = user
-        self.at_ms = at_ms
-        self.now_ms = now_ms
-        self.effects = effects
-        self.event_name = event_name
-        self.raw = raw
-        self.errors = 0
-        self._bound = bound
+    plan: Plan
+    user: User
+    at_ms: int
+    now_ms: int
+    effects: list[Effect]
+    event_name: str = ""
+    raw: msgspec.Raw | bytes = EMPTY
+    bound: dict[str, Any] | None = None
+    errors: int = 0
 
     def bindings(self, program: Program) -> dict[str, Any]:
         """The values that `program` may name; made once a turn, and added to as it asks."""
-        bound = self._bound
+        bound = self.bound
         names = program.names
         if bound is None:
             bound = bind(names, self.user, self.event_name, self.raw, self.now_ms)
-            self._bound = bound
+            self.bound = bound
         else:
             if "event" in names and "event" not in bound:
                 bound["event"] = _decode(self.raw)

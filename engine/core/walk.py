@@ -43,20 +43,22 @@ def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
 def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _CatchUp | None) -> None:
     """Run steps until one waits or the last is done. O(steps): a program has no loops."""
     steps = campaign.steps
-    while enrollment.position != END:
-        step = steps[enrollment.position]
+    position = enrollment.position
+    while position != END:
+        step = steps[position]
         if isinstance(step, Wait):
+            enrollment.position = position
             enrollment.due_at_ms = enrollment.clock_at_ms + step.duration_ms
-            enrollment.signature = campaign.signatures[enrollment.position]
+            enrollment.signature = campaign.signatures[position]
             return
         if isinstance(step, Send):
             if catch_up is not None:
                 catch_up.meet(turn, enrollment, step)
             else:
                 send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
-            enrollment.position = step.next
+            position = step.next
         elif isinstance(step, If):
-            _branch(turn, enrollment, step)
+            position = _branch(turn, enrollment, step)
         else:
             if catch_up is not None:
                 catch_up.release(turn, campaign, enrollment)
@@ -64,14 +66,16 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
             return
     if catch_up is not None:
         catch_up.release(turn, campaign, enrollment)
+    enrollment.position = END
     drop(turn.user, enrollment)
     turn.record("finished", enrollment)
 
 
-def _branch(turn: Turn, enrollment: Enrollment, step: If) -> None:
+def _branch(turn: Turn, enrollment: Enrollment, step: If) -> int:
+    """Where it goes on from a branch."""
     holds = turn.holds(step.condition)
-    enrollment.position = step.then if holds else step.otherwise
     turn.record("branched", enrollment, step=step.id, branch="then" if holds else "else")
+    return step.then if holds else step.otherwise
 
 
 def _end_wait(campaign: Campaign, enrollment: Enrollment) -> None:

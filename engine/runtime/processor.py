@@ -72,6 +72,9 @@ class Processor:
         next_message: Number of the next outbox row.
         dedupe: Ids already taken.
         max_replay: How many inputs a restart replays at most.
+        keeps: Whether batches are committed. False is for an owner without a store: its batches
+            carry what may leave and nothing that a restart would read, be it inputs, hashes or
+            users.
 
     Attributes:
         now_ms: Logical time: the newest stamp or fired deadline.
@@ -91,6 +94,7 @@ class Processor:
         next_message: int = 1,
         dedupe: Dedupe | None = None,
         max_replay: int = 100_000,
+        keeps: bool = True,
     ) -> None:
         self.plan = plan
         self.users = users if users is not None else {}
@@ -99,6 +103,7 @@ class Processor:
         self.on_fired: Callable[[int, int], None] | None = None
         self.dedupe = dedupe
         self._max_replay = max_replay
+        self._keeps = keeps
         self._next_input = next_input
         self._next_message = next_message
         self._number = 1
@@ -120,18 +125,24 @@ class Processor:
         """
         if now_ms > self.now_ms:
             self.now_ms = now_ms
+        else:
+            now_ms = self.now_ms
         if self.dedupe is not None and not isinstance(happened, DeliveryReported):
             message_id = happened.message_id
             if message_id:
-                digest = self.dedupe.take(message_id, self.now_ms)
+                digest = self.dedupe.take(message_id, now_ms)
                 if not digest:
                     return False
-                self._hashes.append(digest)
-        happened.at_ms = self.now_ms
-        self._inputs.append(happened)
-        number = self._next_input
-        self._next_input = number + 1
-        self._apply(happened, number)
+                if self._keeps:
+                    self._hashes.append(digest)
+        happened.at_ms = now_ms
+        if self._keeps:
+            number = self._next_input
+            self._next_input = number + 1
+            self._inputs.append(happened)
+            self._apply_and_note(happened, number)
+        else:
+            self._apply(happened)
         return True
 
     def resume(self, stopped_at_ms: int, grace_ms: int, now_ms: int) -> None:
@@ -157,8 +168,9 @@ class Processor:
                 self.on_fired(due_at_ms, now_ms)
             user = alarm.key
             self.errors += fire(self.plan, user, due_at_ms, self._effects)
-            # Deadlines are not journaled: one that only led to the next wait is saved too.
-            self._touched[user.user_id] = None
+            if self._keeps:
+                # Deadlines are not journaled: one that only led to the next wait is saved too.
+                self._touched[user.user_id] = None
             self._follow(user)
             fired += 1
             if go_on is not None and not go_on():
@@ -199,7 +211,7 @@ class Processor:
                 continue
             user = self.users.get(happened.user_id)
             if user is None or user.seen < number:
-                self._apply(happened, number)
+                self._apply_and_note(happened, number)
         return count
 
     # Batches
@@ -220,6 +232,9 @@ class Processor:
         effects = self._effects
         first_input = self._next_input - len(self._inputs)
         messages = [e for e in effects if type(e) is SendMessage]
+        records = [e for e in effects if type(e) is Record]
+        # Deliveries come to their end in batches of their own, mostly: seldom is there more.
+        others = effects if len(messages) + len(records) < len(effects) else ()
         batch = Batch(
             number=self._number,
             at_ms=self.now_ms,
@@ -230,9 +245,9 @@ class Processor:
             users=[(user_id, encode_user(self.users[user_id])) for user_id in saved],
             messages=messages,
             first_message=self._next_message,
-            closed=[e for e in effects if type(e) is CloseMessage],
-            records=[e for e in effects if type(e) is Record],
-            cancelled=[e for e in effects if type(e) is CancelMessage],
+            closed=[e for e in others if type(e) is CloseMessage],
+            records=records,
+            cancelled=[e for e in others if type(e) is CancelMessage],
             quarantined=self._quarantined,
             replay_from=next(iter(self._unsaved.values()), self._next_input),
             plan_id=self._adopted,
@@ -271,20 +286,26 @@ class Processor:
     def _has_open(self) -> bool:
         return bool(self._inputs or self._effects or self._touched or self._quarantined)
 
-    def _apply(self, happened: UserInput, number: int) -> None:
-        user_id = happened.user_id
-        user = self.users.get(user_id)
+    def _apply(self, happened: UserInput) -> User:
+        user = self.users.get(happened.user_id)
         if user is None:
-            user = self.users[user_id] = User(user_id)
-        before = len(self._effects)
+            user = self.users[happened.user_id] = User(happened.user_id)
         wake_at_ms = user.wake_at_ms
-        if wake_at_ms <= self.now_ms and self.on_fired is not None:
-            self.on_fired(wake_at_ms, self.now_ms)
-        self.errors += step(self.plan, user, happened, self._effects)
-        user.seen = number
-        self._unsaved.setdefault(user_id, number)
+        if wake_at_ms <= happened.at_ms and self.on_fired is not None:
+            self.on_fired(wake_at_ms, happened.at_ms)
+        errors = step(self.plan, user, happened, self._effects)
+        if errors:
+            self.errors += errors
         if user.wake_at_ms != wake_at_ms:
             self._follow(user)
+        return user
+
+    def _apply_and_note(self, happened: UserInput, number: int) -> None:
+        """Apply an input, and note whom a restart would have to replay it to."""
+        before = len(self._effects)
+        user = self._apply(happened)
+        user.seen = number
+        self._unsaved.setdefault(user.user_id, number)
         if len(self._effects) > before:
             self._touch(user, before)
 
@@ -314,7 +335,8 @@ class Processor:
     def _pass_over(self, happened: TimeResumed | PlanChanged, now_ms: int) -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
-        self._inputs.append(happened)
+        if self._keeps:
+            self._inputs.append(happened)
         self._next_input += 1
         self._apply_to_all(happened, self._next_input - 1)
 
@@ -341,6 +363,8 @@ class Processor:
 
     def _choose_saves(self) -> list[str]:
         """Who is saved with this batch; they need no replay any more."""
+        if not self._keeps:
+            return []
         saved = list(self._touched)
         unsaved = self._unsaved
         for user_id in saved:

@@ -50,7 +50,7 @@ class Simulation:
     def __init__(
         self, plan: Plan, *, dedupe: Dedupe | None = None, deliveries: Deliveries | None = None
     ) -> None:
-        self.processor = Processor(plan, dedupe=dedupe)
+        self.processor = Processor(plan, dedupe=dedupe, keeps=False)
         self.taken = 0
         self.duplicates = 0
         self.after_until = 0

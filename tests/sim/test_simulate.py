@@ -291,13 +291,17 @@ def test_a_message_id_is_taken_again_after_the_window(tmp_path: Path) -> None:
 
 
 def test_what_nothing_waits_for_is_let_out_in_batches() -> None:
-    seen = [
-        EventReceived("u1", "Other", START_MS + place, START_MS + place)
+    shop = load_shop(
+        {"campaigns/c.yaml": "campaign: c\nenter: {event: Added}\nsteps: [{wait: 1d, id: w}]\n"}
+    )
+    added = [
+        EventReceived("u1", "Added", START_MS + place, START_MS + place)
         for place in range(3 * BATCH_MAX + 1)
     ]
-    simulation = Simulation(SHOP.plan)
-    assert len(list(simulation.run(seen))) == 4
-    assert simulation.taken == len(seen)
+    simulation = Simulation(shop.plan)
+    released = list(simulation.run(added, START_MS + MINUTE_MS))
+    assert [len(each.records) for each in released] == [BATCH_MAX] * 3 + [1]
+    assert simulation.taken == len(added)
 
 
 def test_a_file_without_any_event_is_an_error_that_shows_its_lines(tmp_path: Path) -> None:
