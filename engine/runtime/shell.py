@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING
 
 from engine.core.state import NEVER
@@ -49,18 +51,21 @@ class Unavailable(HairspringError):  # noqa: N818 - a state, said to the client 
 
 
 class _Submission:
-    __slots__ = ("answer", "inputs", "quarantined", "taken")
+    __slots__ = ("answer", "answer_by_s", "awaited", "inputs", "quarantined", "taken")
 
     def __init__(
         self,
         inputs: Sequence[UserInput],
         quarantined: Sequence[Quarantined],
         answer: asyncio.Future[None] | None,
+        answer_by_s: float = inf,
     ) -> None:
         self.inputs = inputs
         self.quarantined = quarantined
         self.answer = answer
+        self.answer_by_s = answer_by_s
         self.taken = 0
+        self.awaited = 0
 
 
 class Shell:
@@ -89,9 +94,11 @@ class Shell:
         self._clock = clock
         self._release = release
         self._inbox: deque[_Submission] = deque()
-        self._awaiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._awaiting: deque[_Submission] = deque()
+        self._patience: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
+        self._armed_at_ms = NEVER
         self._finished = 0
         self._stopping = False
 
@@ -109,12 +116,14 @@ class Shell:
             raise Unavailable(f"the journal cannot be written: {self.failure}")
         if self.waiting + len(inputs) > INBOX_MAX:
             raise Unavailable("too much is waiting to be taken", hint="send it again in a moment")
-        answer = asyncio.get_running_loop().create_future()
-        self._put(_Submission(inputs, quarantined, answer))
-        try:
-            await asyncio.wait_for(answer, ANSWER_WITHIN_S)
-        except TimeoutError:
-            raise Unavailable("the commit takes too long", hint="send it again") from None
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        answer_by_s = loop.time() + ANSWER_WITHIN_S
+        self._put(_Submission(inputs, quarantined, answer, answer_by_s))
+        if self._patience is None:
+            # One timer for all who wait: one each would cost more than taking the input.
+            self._patience = loop.call_at(answer_by_s, self._give_up, loop)
+        await answer
 
     def report(self, outcome: DeliveryReported) -> None:
         """Take the outcome of a delivery; never refused."""
@@ -130,7 +139,8 @@ class Shell:
 
     async def run(self) -> None:
         """Work until cancelled, or until a commit fails for good (raises CommitFailed)."""
-        ticker = make_ticker(self._wake.set)
+        ticker = make_ticker(self._ring)
+        self._armed_at_ms = NEVER
         try:
             while True:
                 self._wake.clear()
@@ -205,7 +215,8 @@ class Shell:
             processor.quarantine(item)
         self._inbox.popleft()
         if submission.answer is not None:
-            self._awaiting.append((processor.awaited(), submission.answer))
+            submission.awaited = processor.awaited()
+            self._awaiting.append(submission)
 
     def _begin(self) -> None:
         if self._commit is None:
@@ -252,13 +263,34 @@ class Shell:
     def _answer(self) -> None:
         """Tell those whose batch is durable."""
         awaiting = self._awaiting
-        while awaiting and awaiting[0][0] <= self._finished:
-            _, answer = awaiting.popleft()
-            if not answer.done():
+        finished = self._finished
+        while awaiting and awaiting[0].awaited <= finished:
+            answer = awaiting.popleft().answer
+            if answer is not None and not answer.done():
                 answer.set_result(None)
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Those who have waited too long hear that it is not known; they wait in order of time."""
+        self._patience = None
+        now_s = loop.time()
+        for submission in chain(self._awaiting, self._inbox):
+            answer = submission.answer
+            if answer is None or answer.done() or submission.answer_by_s == inf:
+                continue
+            if submission.answer_by_s > now_s:
+                self._patience = loop.call_at(submission.answer_by_s, self._give_up, loop)
+                break
+            answer.set_exception(Unavailable("the commit takes too long", hint="send it again"))
+
+    def _ring(self) -> None:
+        self._armed_at_ms = NEVER
+        self._wake.set()
 
     def _arm(self, ticker: Ticker) -> None:
         wake_at_ms = self.processor.wake_at_ms
+        if wake_at_ms == self._armed_at_ms:
+            return  # setting it again is a system call, after every turn of a busy loop
+        self._armed_at_ms = wake_at_ms
         if wake_at_ms == NEVER:
             ticker.disarm()
         else:

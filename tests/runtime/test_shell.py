@@ -86,6 +86,38 @@ async def test_a_full_inbox_refuses_before_anything_is_stamped(
     assert rig.store.batches[0].inputs_count == 3
 
 
+async def test_who_waits_too_long_hears_that_it_is_not_known(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "ANSWER_WITHIN_S", 0.05)
+    rig.start()
+    await rig.shell.submit([rig.event(user="before", message="0")])
+    rig.store.gate.clear()
+    waiting = [
+        asyncio.create_task(rig.shell.submit([rig.event(user=f"u{number}", message=str(number))]))
+        for number in (1, 2)
+    ]
+    for answer in waiting:
+        with pytest.raises(Unavailable, match="takes too long"):
+            await answer
+    rig.store.gate.set()
+    await rig.shell.submit([rig.event(user="u2", message="2")])  # sent again: a duplicate
+    assert {one.user_id for one in await rig.until("entered", 3)} == {"before", "u1", "u2"}
+
+
+async def test_who_has_gone_is_not_waited_for_and_the_next_is_still_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "ANSWER_WITHIN_S", 0.05)
+    gone = asyncio.create_task(rig.shell.submit([rig.event(user="gone")]))
+    await turns()
+    gone.cancel()
+    with pytest.raises(Unavailable, match="takes too long"):
+        await rig.shell.submit([rig.event(user="stays")])
+    rig.start()
+    await rig.until("entered", 2)
+
+
 async def test_many_inputs_are_taken_in_order_over_several_slices(rig: Rig) -> None:
     rig.start()
     events = [rig.event(user=f"u{number}") for number in range(3_000)]
