@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.core.items import ItemInvalid, decode_item, mend_surrogates, read_item
 from engine.server.answers import Refusal
-from engine.server.bodies import decode_body, mend_surrogates
+from engine.server.bodies import decode_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
