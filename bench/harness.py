@@ -11,7 +11,7 @@ import gc
 import statistics
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
@@ -56,7 +56,11 @@ class Scenario(Protocol[L]):
     repetitions: int
 
     def prepare(self, n: int) -> L:
-        """Make the load for `n` items, the same each time; not measured."""
+        """Make the load for `n` items, the same each time; not measured.
+
+        A load that is a context manager (it has servers, say) is entered before the first
+        repetition and left after the last.
+        """
         ...
 
     def reference(self, load: L) -> Run:
@@ -130,19 +134,22 @@ def measure(scenario: Scenario[L], n: int, commit: str, show: Callable[[str], No
     ours_s: list[float] = []
     reference_s: list[float] = []
     laps_ns: list[int] = []
-    for repetition in range(scenario.repetitions):
-        show(f"{scenario.name}: repetition {repetition + 1} of {scenario.repetitions}")
-        if repetition % 2:
-            ours, reference = scenario.ours(load), scenario.reference(load)
-        else:
-            reference, ours = scenario.reference(load), scenario.ours(load)
-        if ours.outcome != reference.outcome:
-            message = f"{scenario.name}: the outcome of ours is not that of the reference"
-            raise Disagreement(message)
-        ratios.append(ours.seconds / reference.seconds)
-        ours_s.append(ours.seconds)
-        reference_s.append(reference.seconds)
-        laps_ns += ours.laps_ns
+    with ExitStack() as standing:
+        if isinstance(load, AbstractContextManager):
+            standing.enter_context(load)
+        for repetition in range(scenario.repetitions):
+            show(f"{scenario.name}: repetition {repetition + 1} of {scenario.repetitions}")
+            if repetition % 2:
+                ours, reference = scenario.ours(load), scenario.reference(load)
+            else:
+                reference, ours = scenario.reference(load), scenario.ours(load)
+            if ours.outcome != reference.outcome:
+                message = f"{scenario.name}: the outcome of ours is not that of the reference"
+                raise Disagreement(message)
+            ratios.append(ours.seconds / reference.seconds)
+            ours_s.append(ours.seconds)
+            reference_s.append(reference.seconds)
+            laps_ns += ours.laps_ns
     laps_ns.sort()
     return Result(
         commit=commit,

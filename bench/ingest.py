@@ -1,0 +1,270 @@
+"""Events over HTTP, answered once they are durable, beside the same server without an engine.
+
+Each side runs in a process of its own (`bench.serving`), since a load generator that shares the
+interpreter with a server would be measured with it. The generator is this process: bare sockets
+that are kept alive, one request at a time on each, bytes made beforehand. It needs a sixth of the
+server's time, on the other core.
+
+Both servers are started once and asked in turn, a few thousand requests each time, with message
+ids that were never sent before. So a neighbour on the machine meets both alike, and what is
+measured is the process after its first minute and not its start.
+
+The oracle: every answer is 200, and when the last one is there, as many different events as were
+sent are in the journal, as another process reads it.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import tempfile
+import time
+from base64 import b64encode
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from typing_extensions import override
+
+from bench.harness import Laps, Run
+from bench.serving import Journal, serving_ours, serving_reference
+from bench.shop import WRITE_KEY, draw_calls, write_shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import Self
+
+ANSWER_BYTES_MAX = 65_536
+ANSWER_WITHIN_S = 30.0
+
+_OK = b"HTTP/1.1 200 "
+
+
+class Connection:
+    """One connection, and when the request that is under way on it was sent."""
+
+    __slots__ = ("sent_at_ns", "socket")
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), ANSWER_WITHIN_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent_at_ns = 0
+
+
+class Side:
+    """One of the servers, what is still to be sent to it, and the connections to it."""
+
+    def __init__(self, port: int, requests: list[bytes], connections: int) -> None:
+        self._left = iter(requests)
+        self.connections = [Connection(port) for _ in range(connections)]
+
+    def ask(self, count: int, laps_ns: list[int]) -> int:
+        """Send the next `count` requests and wait for every answer; how many were 200.
+
+        Each goes to the connection that is free first; `laps_ns` gets the time that each took.
+        """
+        requests = [request for _, request in zip(range(count), self._left, strict=False)]
+        assert len(requests) == count, "more repetitions than were prepared"
+        return ask(self.connections, iter(requests), laps_ns)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for connection in self.connections:
+            connection.socket.close()
+
+
+class Servers(AbstractContextManager["Servers"]):
+    """Both servers; they run while it is entered.
+
+    Args:
+        requests: As they go over the wire, all repetitions one after the other. Those to warm up
+            stand first.
+        warming: How many make connections and compile conditions, before anything is measured.
+        count: How many a repetition has.
+        events_each: How many events one request carries.
+        connections: How many at once.
+    """
+
+    ours: Side
+    reference: Side
+    journal: Journal
+
+    def __init__(
+        self,
+        requests: list[bytes],
+        *,
+        warming: int,
+        count: int,
+        events_each: int,
+        connections: int,
+    ) -> None:
+        self.count = count
+        self.events_each = events_each
+        self._requests = requests
+        self._warming = warming
+        self._connections = connections
+        self._opened = ExitStack()
+
+    @override
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            folder = Path(opening.enter_context(tempfile.TemporaryDirectory()))
+            shop, data = folder / "shop", folder / "data"
+            shop.mkdir()
+            write_shop(shop)
+            ours = opening.enter_context(serving_ours(shop, data))
+            reference = opening.enter_context(serving_reference())
+            self.ours = Side(ours, self._requests, self._connections)
+            opening.callback(self.ours.close)
+            self.reference = Side(reference, self._requests, self._connections)
+            opening.callback(self.reference.close)
+            self.journal = Journal(data)
+            for side in (self.ours, self.reference):
+                side.ask(self._warming, [])
+            self.journal.read_on()
+            self._opened = opening.pop_all()
+        return self
+
+    @override
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._opened.__exit__(kind, error, trace)
+
+
+class Ingest:
+    """Requests that carry a number of events each."""
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        *,
+        n: int,
+        n_small: int,
+        limit: float,
+        events_each: int,
+        connections: int,
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.n = n
+        self.n_small = n_small
+        self.limit = limit
+        self.repetitions = 11
+        self._events_each = events_each
+        self._connections = connections
+
+    def prepare(self, n: int) -> Servers:
+        """Draw n events a repetition and some to warm up; only their time stamp is that of now."""
+        each = self._events_each
+        count = n // each
+        warming = max(self._connections, count // 2)
+        requests_count = warming + self.repetitions * count
+        calls = draw_calls(
+            requests_count * each, datetime.now(UTC).isoformat(timespec="milliseconds")
+        )
+        if each == 1:
+            requests = [_request("/v1/track", call) for call in calls]
+        else:
+            requests = [
+                _request("/v1/batch", {"batch": calls[at : at + each]})
+                for at in range(0, len(calls), each)
+            ]
+        return Servers(
+            requests,
+            warming=warming,
+            count=count,
+            events_each=each,
+            connections=self._connections,
+        )
+
+    def reference(self, load: Servers) -> Run:
+        """Read, check, decode, answer."""
+        return _run(load, load.reference, lambda good: good * load.events_each)
+
+    def ours(self, load: Servers) -> Run:
+        """The same, and apply, journal and commit before the answer."""
+        return _run(load, load.ours, lambda _: load.journal.read_on())
+
+
+def _run(load: Servers, side: Side, taken: Callable[[int], int]) -> Run:
+    laps = Laps()
+    with laps.running():
+        good = side.ask(load.count, laps.laps_ns)
+    return Run(laps.seconds, (good, taken(good)), laps.laps_ns)
+
+
+def _request(path: str, value: object) -> bytes:
+    body = msgspec.json.encode(value)
+    key = b64encode(f"{WRITE_KEY}:".encode()).decode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench/1.0\r\n"
+        f"Authorization: Basic {key}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def ask(connections: list[Connection], requests: Iterator[bytes], laps_ns: list[int]) -> int:
+    """Send requests over idle connections until all are answered; how many answers were 200."""
+    good = 0
+    waiting = 0
+    clock = time.perf_counter_ns
+    with selectors.DefaultSelector() as selector:
+        for connection, request in zip(connections, requests, strict=False):
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.sent_at_ns = clock()
+            connection.socket.sendall(request)
+            waiting += 1
+        while waiting:
+            ready = selector.select(ANSWER_WITHIN_S)
+            if not ready:
+                raise TimeoutError(f"{waiting} requests have no answer")
+            for key, _ in ready:
+                connection = key.data
+                good += _is_good(connection.socket.recv(ANSWER_BYTES_MAX))
+                now_ns = clock()
+                laps_ns.append(now_ns - connection.sent_at_ns)
+                next_request = next(requests, None)
+                if next_request is None:
+                    waiting -= 1
+                    continue
+                connection.sent_at_ns = now_ns
+                connection.socket.sendall(next_request)
+    return good
+
+
+def _is_good(answer: bytes) -> bool:
+    """Whether it is a whole answer with 200: `{"success":true}` comes in one piece."""
+    if not answer:
+        raise ConnectionError("the server closed a connection")
+    return answer.startswith(_OK) and answer.endswith(b"}")
+
+
+SCENARIOS = (
+    Ingest(
+        "ingest-single",
+        "POST /v1/track, sync=full, ten campaigns; over the same server without an engine",
+        n=4_000,
+        n_small=64,
+        limit=2.0,
+        events_each=1,
+        connections=64,
+    ),
+    Ingest(
+        "ingest-batch",
+        "POST /v1/batch of 100 events, the same; over the same server without an engine",
+        n=10_000,
+        n_small=800,
+        limit=6.0,
+        events_each=100,
+        connections=8,
+    ),
+)

@@ -1,0 +1,146 @@
+"""The two servers that `bench.ingest` asks, each in a process of its own.
+
+Ours is `hairspring serve`, as anybody would start it. The reference (`python -m bench.serving`) is
+the very same aiohttp application, with its outermost layer, keys, limits and decoding, but where
+the process hands to the engine what it read, this one answers at once: no processor, no journal,
+no commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bench.shop import WRITE_KEY
+from engine.cli.serve import fastest_loop, stop_on_signals
+from engine.core.inputs import EventReceived, UserInput, decode_inputs
+from engine.runtime.clock import Clock
+from engine.runtime.logs import set_up_logs
+from engine.runtime.memory import settle_collector
+from engine.runtime.metrics import Metrics
+from engine.server import IngestDoor, listen, make_ingest_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from engine.store import Quarantined
+
+ROOT = Path(__file__).parent.parent
+STOP_WITHIN_S = 30.0
+
+_PORT = re.compile(r"events on http://127\.0\.0\.1:(\d+)")
+
+
+@contextmanager
+def serving_ours(shop: Path, data: Path) -> Iterator[int]:
+    """Run the process; gives the port on 127.0.0.1 that takes events."""
+    command = ["-m", "engine", "serve", str(shop), "--data", str(data)]
+    with _running([*command, "--host", "127.0.0.1", "--port", "0"]) as port:
+        yield port
+
+
+@contextmanager
+def serving_reference() -> Iterator[int]:
+    """Run the same application without an engine; gives its port."""
+    with _running(["-m", "bench.serving"]) as port:
+        yield port
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[int]:
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        found = _PORT.search(process.stdout.readline())
+        if found is None:
+            raise RuntimeError(f"the server did not start: {process.communicate()[1]}")
+        yield int(found[1])
+        process.terminate()
+        errors = process.communicate(timeout=STOP_WITHIN_S)[1]
+        if process.returncode:
+            raise RuntimeError(f"the server ended with {process.returncode}: {errors}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+class Journal:
+    """Reads what a running process has made durable, as another process sees it.
+
+    Args:
+        data: The data folder.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._uri = f"file:{data / 'hairspring.db'}?mode=ro"
+        self._next_input = 0
+
+    def read_on(self) -> int:
+        """How many different events were added since the last call. O(what was)."""
+        connection = sqlite3.connect(self._uri, uri=True)
+        try:
+            rows = connection.execute(
+                "SELECT first_input + inputs_count, inputs FROM journal WHERE first_input >= ? "
+                "ORDER BY first_input",
+                (self._next_input,),
+            ).fetchall()
+        finally:
+            connection.close()
+        ids: set[str] = set()
+        for next_input, lines in rows:
+            self._next_input = next_input
+            for happened in decode_inputs(lines):
+                if isinstance(happened, EventReceived):
+                    ids.add(happened.message_id)
+        return len(ids)
+
+
+async def _answer_at_once(
+    inputs: Sequence[UserInput],
+    quarantined: Sequence[Quarantined] = (),
+) -> None:
+    """Stands where the engine would be."""
+
+
+async def _serve() -> None:
+    log = structlog.get_logger("hairspring.http")
+    door = IngestDoor(
+        submit=_answer_at_once,
+        now_ms=Clock().now_ms,
+        keys=(WRITE_KEY,),
+        why_not_ready=lambda: "",
+        metrics=Metrics(),
+        log=log,
+        instance="bench",
+    )
+    async with await listen(make_ingest_app(door), "127.0.0.1", 0, log=log) as site:
+        stop = stop_on_signals()
+        settle_collector()
+        print(f"events on {site.url}", flush=True)
+        await stop.wait()
+
+
+def main() -> None:
+    """Serve the reference until SIGTERM."""
+    set_up_logs(as_json=True, verbose=False)
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+        runner.run(_serve())
+
+
+if __name__ == "__main__":
+    main()
