@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.core import history, ids
-from engine.core.cel import CelError
+from engine.core.cel import TRAPS, CelError
 from engine.core.effects import Record
 from engine.core.exits import leave
 from engine.core.state import REFUSALS_MAX, Enrollment
@@ -50,7 +50,12 @@ def enter_all(
         if when is not None:
             if bound is None:
                 bound = bind(reactions.asks, user, name, raw, at_ms)
-            truth = when.truth(bound)
+            try:
+                truth = when.fast(bound)
+            except TRAPS:
+                truth = None
+            if truth is not True and truth is not False:
+                truth = when.truth(bound)
             if truth is not True:
                 errors += truth is not False
                 continue

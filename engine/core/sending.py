@@ -37,12 +37,13 @@ def send(
     if expires_ms is not None and turn.now_ms - due_at_ms > expires_ms:
         skip(turn, enrollment, step, "expired")
         return
-    channels, marketing = step.channels, campaign.is_marketing
-    place = _first_open(turn, channels, marketing=marketing)
-    if place < 0:
-        reason = barrier(turn.plan.policy, turn.user, channels[0], marketing=marketing)
-        skip(turn, enrollment, step, reason)
-        return
+    channels, marketing, place = step.channels, campaign.is_marketing, 0
+    barred = barrier(turn.plan.policy, turn.user, channels[0], marketing=marketing)
+    if barred:
+        place = _first_open(turn, channels, marketing=marketing)
+        if place < 0:
+            skip(turn, enrollment, step, barred)
+            return
     pending = Pending(
         enrollment.enrollment,
         campaign.id,

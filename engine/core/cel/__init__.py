@@ -28,9 +28,11 @@ from engine.core.cel.errors import (
     CelTextError,
     ExpressionError,
 )
+from engine.core.cel.fast import TRAPS
 from engine.core.cel.program import Program, compile  # noqa: A004 - as re.compile
 
 __all__ = [
+    "TRAPS",
     "CelCheckError",
     "CelError",
     "CelSyntaxError",

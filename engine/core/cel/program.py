@@ -25,15 +25,18 @@ class Program:
         names: The variables that it reads; a name missing from the bindings is a `CelError`, and
             one not in here need not be bound.
         tree: The checked tree, for what reasons about the expression.
+        fast: What `evaluate` asks first, for a loop that would rather call it itself: the value
+            for bindings, or one of `TRAPS` raised, which says nothing but to ask `evaluate` or
+            `truth`.
     """
 
-    __slots__ = ("_careful", "_fast", "names", "text", "tree")
+    __slots__ = ("_careful", "fast", "names", "text", "tree")
 
     def __init__(self, text: str, tree: Checked, names: frozenset[str]) -> None:
         self.text = text
         self.names = names
         self.tree = tree
-        self._fast = FastCode().function(tree)
+        self.fast = FastCode().function(tree)
         self._careful: Callable[[Value], Value] | None = None
 
     @property
@@ -52,7 +55,7 @@ class Program:
             CelError: The evaluation ended in an error.
         """
         try:
-            return self._fast(bindings)
+            return self.fast(bindings)
         except TRAPS:
             value = self._evaluated_carefully(bindings)
         if isinstance(value, CelError):
@@ -66,7 +69,7 @@ class Program:
         that an error, like any object, passes a plain `if`.
         """
         try:
-            value = self._fast(bindings)
+            value = self.fast(bindings)
         except TRAPS:
             value = self._evaluated_carefully(bindings)
         if value is True or value is False or isinstance(value, CelError):
