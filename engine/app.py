@@ -138,21 +138,26 @@ class App:
         recovered = await self.store.recover(settings.events.dedupe_window_ms)
         self.clock = Clock(recovered.last_at_ms, rate=self._options.rate)
         plan = await self._stored_plan(recovered.plan_id)
-        self.processor = self._make_processor(plan, recovered)
-        replayed = self.processor.replay(recovered.tail)
-        self.shell = Shell(self.processor, self.store, self.clock, self._release)
+        self.processor = processor = self._make_processor(plan or self.shop.plan, recovered)
+        if plan is None:
+            # What was journaled under a plan that cannot be read any more is read by this one.
+            processor.adopt(self.shop.plan, recovered.last_at_ms)
+        replayed = processor.replay(recovered.tail)
+        self.shell = Shell(processor, self.store, self.clock, self._release)
         if recovered.last_at_ms:
             self.shell.resume(settings.storage.resume_grace_ms)
-        if plan is not self.shop.plan or not recovered.plan_id:
+        if recovered.plan_id != self.shop.plan.id:
             await self.store.keep_plan(self.shop.plan.id, self.shop.content)
-            self.shell.adopt(self.shop.plan)
+            if plan is not None:
+                self.shell.adopt(self.shop.plan)
+        processor.on_fired = self._count_lateness
         settle_collector()
         self._working = asyncio.create_task(self.shell.run())
         self._opened.push_async_callback(self._settle)
         _log.info("recovered", users=len(recovered.users), replayed=replayed)
 
-    async def _stored_plan(self, plan_id: str) -> Plan:
-        """The plan that the journal's tail was written under, if it is another one."""
+    async def _stored_plan(self, plan_id: str) -> Plan | None:
+        """The plan that the journal's tail was written under, or None if it cannot be read."""
         if plan_id in {"", self.shop.plan.id}:
             return self.shop.plan
         content = await self.store.plan_content(plan_id)
@@ -161,14 +166,14 @@ class App:
                 return load_shop(decode_content(content)).plan
             except (ShopInvalid, ContentInvalid) as error:
                 _log.warning("plan.unreadable", plan=plan_id, why=error.message)
-        return self.shop.plan
+        return None
 
     def _make_processor(self, plan: Plan, recovered: Recovered) -> Processor:
         settings = self.shop.settings
         dedupe = Dedupe(settings.events.dedupe_window_ms, settings.events.dedupe_max)
         for at_ms, hashes in recovered.hashes:
             dedupe.restore(at_ms, hashes)
-        processor = Processor(
+        return Processor(
             plan,
             recovered.users,
             now_ms=recovered.last_at_ms,
@@ -177,11 +182,9 @@ class App:
             dedupe=dedupe,
             max_replay=settings.storage.max_replay,
         )
-        rate = self._options.rate
-        processor.on_fired = lambda due_at_ms, now_ms: self.metrics.deadline_fired(
-            (now_ms - due_at_ms) / rate
-        )
-        return processor
+
+    def _count_lateness(self, due_at_ms: int, now_ms: int) -> None:
+        self.metrics.deadline_fired((now_ms - due_at_ms) / self._options.rate)
 
     def _start_deliveries(self) -> None:
         channels = self.shop.settings.channels

@@ -127,13 +127,19 @@ def drop(user: User, enrollment: Enrollment) -> None:
         user.enrollments = tuple([one for one in enrollments if one is not enrollment])
 
 
-def reckon(user: User) -> None:
-    """Set `wake_at_ms` anew from the enrollments. O(enrollments)."""
-    wake_at_ms = NEVER
+def first_due_at_ms(user: User) -> int:
+    """The user's earliest deadline, held back or not, or `NEVER`. O(enrollments)."""
+    first_at_ms = NEVER
     for enrollment in user.enrollments:
         due_at_ms = enrollment.due_at_ms
-        if due_at_ms < wake_at_ms:
-            wake_at_ms = due_at_ms
+        if due_at_ms < first_at_ms:
+            first_at_ms = due_at_ms
+    return first_at_ms
+
+
+def reckon(user: User) -> None:
+    """Set `wake_at_ms` anew from the enrollments. O(enrollments)."""
+    wake_at_ms = first_due_at_ms(user)
     if wake_at_ms < user.held_until_ms:
         wake_at_ms = user.held_until_ms
     user.wake_at_ms = wake_at_ms

@@ -26,7 +26,7 @@ from engine.core.inputs import (
     TimeResumed,
     encode_inputs,
 )
-from engine.core.state import NEVER, User, encode_user
+from engine.core.state import NEVER, User, encode_user, first_due_at_ms
 from engine.core.transition import adopt, fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
 from engine.store.batch import Batch, Quarantined
@@ -81,7 +81,8 @@ class Processor:
         wake_at_ms: The instant to call `advance` at: never later than the earliest deadline, and
             far in the future (`NEVER`) where there is none.
         errors: Conditions that ended in an error since the start.
-        on_fired: Told (due_at_ms, now_ms) of each deadline as it fires, for lateness.
+        on_fired: Told (due_at_ms, now_ms) of each deadline as it fires, for lateness; set it after
+            a replay, which counts nothing.
     """
 
     def __init__(
@@ -164,14 +165,17 @@ class Processor:
         for due_at_ms, alarm in self._deadlines.advance(now_ms):
             if due_at_ms > self.now_ms:
                 self.now_ms = due_at_ms
-            if self.on_fired is not None:
-                self.on_fired(due_at_ms, now_ms)
             user = alarm.key
+            if self.on_fired is not None:
+                self.on_fired(first_due_at_ms(user), now_ms)
             self.errors += fire(self.plan, user, due_at_ms, self._effects)
             if self._keeps:
                 # Deadlines are not journaled: one that only led to the next wait is saved too.
                 self._touched[user.user_id] = None
-            self._follow(user)
+            if user.wake_at_ms == NEVER:
+                del self._alarms[user.user_id]
+            else:
+                self._deadlines.insert(alarm, user.wake_at_ms)
             fired += 1
             if go_on is not None and not go_on():
                 break
@@ -212,6 +216,8 @@ class Processor:
             user = self.users.get(happened.user_id)
             if user is None or user.seen < number:
                 self._apply_and_note(happened, number)
+        # Refusals are counted once, and the user has them already.
+        self._effects[:] = [effect for effect in self._effects if not _is_refusal(effect)]
         return count
 
     # Batches
@@ -292,7 +298,7 @@ class Processor:
             user = self.users[happened.user_id] = User(happened.user_id)
         wake_at_ms = user.wake_at_ms
         if wake_at_ms <= happened.at_ms and self.on_fired is not None:
-            self.on_fired(wake_at_ms, happened.at_ms)
+            self.on_fired(first_due_at_ms(user), happened.at_ms)
         errors = step(self.plan, user, happened, self._effects)
         if errors:
             self.errors += errors
@@ -313,9 +319,8 @@ class Processor:
         """Save the user with the effects that it has had since."""
         effects = self._effects
         for place in range(effects_before, len(effects)):
-            effect = effects[place]
             # A refusal is kept in the user alone: a replay makes it again.
-            if type(effect) is not Record or effect.kind != "refused":
+            if not _is_refusal(effects[place]):
                 self._touched[user.user_id] = None
                 break
 
@@ -374,6 +379,10 @@ class Processor:
             saved.append(user_id)
             del unsaved[user_id]
         return saved
+
+
+def _is_refusal(effect: Effect) -> bool:
+    return type(effect) is Record and effect.kind == "refused"
 
 
 def _first(unsaved: dict[str, int], count: int, floor: int) -> Iterable[str]:

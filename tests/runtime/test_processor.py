@@ -186,3 +186,27 @@ def test_a_verdict_on_a_message_of_nobody_is_that_nobody_waits_for_it() -> None:
     world.event("Go", 0)
     (message,) = world.messages
     assert machine().verdict(message, START) is None
+
+
+def test_a_deadline_that_a_downtime_held_back_counts_as_late_as_it_was() -> None:
+    processor = machine(campaign("c", wait(HOUR)))
+    late: list[int] = []
+    processor.on_fired = lambda due_at_ms, now_ms: late.append(now_ms - due_at_ms)
+    processor.take(event(), START)
+    processor.resume(START, 30_000, START + 2 * HOUR)
+    processor.advance(START + 2 * HOUR + 30_000)
+    assert late == [HOUR + 30_000]
+
+
+def test_a_replay_counts_no_refusal_again() -> None:
+    processor = machine(campaign("c", wait(HOUR)), next_input=3)
+    tail = []
+    for number in (1, 2):
+        happened = event()
+        happened.at_ms = START
+        tail.append((number, happened))
+    processor.replay(tail)
+    batch = processor.begin(START)
+    assert batch is not None
+    assert [record.kind for record in batch.records] == ["entered"]
+    assert [reason for _, _, reason in processor.users["u"].refusals] == ["active"]
