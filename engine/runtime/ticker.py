@@ -92,7 +92,8 @@ class TimerfdTicker(Ticker):
     def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
         self._loop = loop
         self._wake = wake
-        self._libc = ctypes.CDLL(None, use_errno=True)
+        # Its calls never block: keeping the interpreter's lock is cheaper than winning it back.
+        self._libc = ctypes.PyDLL(None, use_errno=True)
         descriptor = self._libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_NONBLOCK | _TFD_CLOEXEC)
         if descriptor < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create failed")
