@@ -39,7 +39,8 @@ def enter_all(
     """Ask every campaign that the event may enter, in order of rank.
 
     Most answers are no, so that nothing is made before it is needed: the properties are decoded
-    for the first condition that names them. Returns how many conditions ended in an error.
+    for the first condition that names them, and no others. Returns how many conditions ended in
+    an error.
     """
     at_ms, name, raw = event.at_ms, event.name, event.properties
     turn: Turn | None = None
@@ -49,7 +50,7 @@ def enter_all(
         when = campaign.entry.when
         if when is not None:
             if bound is None:
-                bound = bind(reactions.asks, user, name, raw, at_ms)
+                bound = bind(reactions.asks, user, name, raw, at_ms, reactions.read)
             try:
                 truth = when.fast(bound)
             except TRAPS:
@@ -60,7 +61,7 @@ def enter_all(
                 errors += truth is not False
                 continue
         if turn is None:
-            turn = Turn(plan, user, at_ms, at_ms, effects, name, raw, bound)
+            turn = Turn(plan, user, at_ms, at_ms, effects, name, raw)
         _enter(turn, campaign, event.occurred_at_ms)
     return errors if turn is None else errors + turn.errors
 

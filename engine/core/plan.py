@@ -7,12 +7,13 @@ but ids: an enrollment names its campaign and its step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
 import msgspec
 
-from engine.core.cel import Program
+from engine.core.cel import Program, fields_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,8 @@ END = -1
 """The position after the last step."""
 
 NO_FACTS = msgspec.Raw(b"")
+
+_typed_dict = cast("Any", TypedDict)
 
 
 class Wait(msgspec.Struct, frozen=True, eq=False):
@@ -153,12 +156,15 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
         exits: Ids of campaigns that it ends.
         keep: How many of its instants a user's history must hold.
         asks: The names that the conditions of `entries` use.
+        read: Decodes of the event's properties what these conditions ask for, at the least.
+            Raises `msgspec.ValidationError` where they are no JSON object.
     """
 
     entries: tuple[Campaign, ...]
     exits: frozenset[str]
     keep: int
     asks: frozenset[str]
+    read: Callable[[msgspec.Raw | bytes], Any]
 
 
 class Plan:
@@ -193,4 +199,16 @@ def _react(ranked: list[Campaign], name: str) -> Reactions:
         # The newest exit is what an entry that comes late is held against.
         keep=1 if exits else 0,
         asks=frozenset[str]().union(*[condition.names for condition in conditions]),
+        read=_reader(conditions),
     )
+
+
+def _reader(conditions: Iterable[Program]) -> Callable[[msgspec.Raw | bytes], Any]:
+    """A decoder of the properties that these conditions ask for; what else is there is skipped."""
+    asked: set[str] = set()
+    for condition in conditions:
+        fields = fields_read(condition.tree, "event")
+        if fields is None:
+            return msgspec.json.Decoder().decode
+        asked |= fields
+    return msgspec.json.Decoder(_typed_dict("Asked", dict.fromkeys(asked, Any), total=False)).decode

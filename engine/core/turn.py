@@ -13,6 +13,8 @@ from engine.core.plan import Plan
 from engine.core.state import User
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.core.cel import Program
     from engine.core.effects import Kind
     from engine.core.state import Enrollment, Pending
@@ -24,15 +26,24 @@ _decode = msgspec.json.Decoder().decode
 
 
 def bind(
-    names: frozenset[str], user: User, event_name: str, raw: msgspec.Raw | bytes, now_ms: int
+    names: frozenset[str],
+    user: User,
+    event_name: str,
+    raw: msgspec.Raw | bytes,
+    now_ms: int,
+    read: Callable[[msgspec.Raw | bytes], Any] = _decode,
 ) -> dict[str, Any]:
     """Values for conditions that use these names.
 
-    An event's properties are decoded here, and not where no condition asks for them.
+    An event's properties are decoded here, by `read` if they are an object, and not where no
+    condition asks for them.
     """
     bound: dict[str, Any] = {"user": user.traits, "event_name": event_name}
     if "event" in names:
-        bound["event"] = _decode(raw)
+        try:
+            bound["event"] = read(raw)
+        except msgspec.ValidationError:
+            bound["event"] = _decode(raw)
     if "now" in names:
         bound["now"] = to_datetime(now_ms)
     return bound

@@ -30,6 +30,7 @@ from engine.core.cel.errors import (
 )
 from engine.core.cel.fast import TRAPS
 from engine.core.cel.program import Program, compile  # noqa: A004 - as re.compile
+from engine.core.cel.reads import fields_read
 
 __all__ = [
     "TRAPS",
@@ -43,4 +44,5 @@ __all__ = [
     "Scope",
     "TypeValue",
     "compile",
+    "fields_read",
 ]
