@@ -47,8 +47,8 @@ def make_ticker(wake: Callable[[], None]) -> Ticker:
     """The finest ticker that this machine and the running loop have."""
     loop = asyncio.get_running_loop()
     if sys.platform == "linux":
-        # An old kernel, another libc, or a loop without add_reader has none.
-        with suppress(OSError, AttributeError, NotImplementedError):
+        # An old kernel, another libc, or a loop without add_reader (a RuntimeError) has none.
+        with suppress(OSError, AttributeError, RuntimeError):
             return TimerfdTicker(loop, wake)
     return LoopTicker(loop, wake)
 
