@@ -16,7 +16,7 @@ import pytest
 pytestmark = [pytest.mark.acceptance, pytest.mark.crash]
 
 WRITERS = 6
-KILLS = int(os.environ.get("HAIRSPRING_KILLS", "5"))
+KILLS = int(os.environ.get("HAIRSPRING_KILLS", "4"))
 USERS = 20
 HEADERS = {"Authorization": "Bearer demo-write-key"}
 
