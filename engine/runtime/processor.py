@@ -26,7 +26,7 @@ from engine.core.inputs import (
     TimeResumed,
     encode_inputs,
 )
-from engine.core.state import NEVER, User, encode_user, first_due_at_ms
+from engine.core.state import NEVER, User, encode_user, first_due_at_ms, new_user
 from engine.core.transition import adopt, fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
 from engine.store.batch import Batch, Quarantined
@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
 
-SAVES_A_COMMIT = 16
-"""Users without effects that are saved with every commit, those changed longest ago first."""
+SAVES_A_COMMIT_MAX = 16
+"""Users without effects that are saved with a commit at most, those changed longest ago first.
+
+One for each input and one more, so that those who wait grow fewer under light load: each is a page
+of its own to write.
+"""
 
 
 class Released(msgspec.Struct):
@@ -295,7 +299,7 @@ class Processor:
     def _apply(self, happened: UserInput) -> User:
         user = self.users.get(happened.user_id)
         if user is None:
-            user = self.users[happened.user_id] = User(happened.user_id)
+            user = self.users[happened.user_id] = new_user(happened.user_id)
         wake_at_ms = user.wake_at_ms
         if wake_at_ms <= happened.at_ms and self.on_fired is not None:
             self.on_fired(first_due_at_ms(user), happened.at_ms)
@@ -375,7 +379,8 @@ class Processor:
         for user_id in saved:
             unsaved.pop(user_id, None)
         floor = self._next_input - self._max_replay
-        for user_id in list(_first(unsaved, SAVES_A_COMMIT, floor)):
+        count = min(SAVES_A_COMMIT_MAX, 1 + len(self._inputs))
+        for user_id in list(_first(unsaved, count, floor)):
             saved.append(user_id)
             del unsaved[user_id]
         return saved

@@ -90,7 +90,7 @@ def test_all_users_are_saved_in_the_end_those_changed_longest_ago_first() -> Non
     for name in names:
         processor.take(event(user=name), START)
     saved = []
-    for at in range(3):
+    for at in range(30):
         processor.take(event(user="last"), START + at)
         batch = processor.begin(START + at)
         assert batch is not None

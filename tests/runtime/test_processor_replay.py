@@ -120,7 +120,7 @@ def test_crashes_in_long_histories_change_nothing_in_the_end(
     seed: int, saves: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With fewer users saved on the side, more of them must be replayed.
-    monkeypatch.setattr(processor_module, "SAVES_A_COMMIT", saves)
+    monkeypatch.setattr(processor_module, "SAVES_A_COMMIT_MAX", saves)
     crashes = 0
     for case in range(60):
         pick = Random(seed * 1_000 + case).choice
