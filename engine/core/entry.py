@@ -171,7 +171,10 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> En
     newest = entries.get(key)
     if newest is None or occurred_at_ms > newest[0]:
         ordinal = 0
-        entries[key] = (occurred_at_ms, 1)
+        if entries:
+            entries[key] = (occurred_at_ms, 1)
+        else:
+            user.entries = {key: (occurred_at_ms, 1)}
         if len(entries) >= ENTRIES_SWEEP_MIN:
             _forget_entries(turn)
     elif occurred_at_ms == newest[0]:

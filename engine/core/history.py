@@ -20,7 +20,10 @@ def insert(user: User, name: str, occurred_at_ms: int, keep: int) -> None:
     else:
         place = bisect_right(instants, occurred_at_ms)
         instants = (*instants[:place], occurred_at_ms, *instants[place:])
-    user.history[name] = instants[-keep:]
+    if user.history:
+        user.history[name] = instants[-keep:]
+    else:
+        user.history = {name: instants[-keep:]}
 
 
 def newest(user: User, name: str) -> int:

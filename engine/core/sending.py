@@ -80,7 +80,7 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
     if pending is None:
         return
     if report.bad_address:
-        user.suppressed[pending.channel] = report.bad_address
+        user.suppressed = {**user.suppressed, pending.channel: report.bad_address}
     outcome = report.outcome
     turn.record(
         "skipped" if outcome == "cancelled" else outcome,
@@ -126,7 +126,10 @@ def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool) -> in
 def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str) -> None:
     channel = pending.channel
     effect_id = ids.effect_id(pending.enrollment, pending.step, 0, channel)
-    turn.user.pending[effect_id] = pending
+    if turn.user.pending:
+        turn.user.pending[effect_id] = pending
+    else:
+        turn.user.pending = {effect_id: pending}
     turn.effects.append(
         SendMessage(
             effect_id,

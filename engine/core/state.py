@@ -72,6 +72,9 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
 class User(msgspec.Struct, omit_defaults=True, gc=False):
     """One user's state machine.
 
+    An empty mapping may be one that users share (`new_user`): whoever adds to an empty one puts
+    another in its place.
+
     Attributes:
         user_id: The id that clients use.
         seen: Number of the last input applied; a replay skips what is not beyond it.
@@ -104,6 +107,22 @@ class User(msgspec.Struct, omit_defaults=True, gc=False):
     refusals: tuple[tuple[int, str, str], ...] = ()
 
 
+_NOTHING: dict[str, Any] = {}
+"""Five empty dicts of its own would be a fifth of what most users hold."""
+
+
+def new_user(user_id: str) -> User:
+    """A user of whom nothing is known yet."""
+    return User(
+        user_id,
+        traits=_NOTHING,
+        history=_NOTHING,
+        entries=_NOTHING,
+        pending=_NOTHING,
+        suppressed=_NOTHING,
+    )
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(User)
 
@@ -115,7 +134,13 @@ def encode_user(user: User) -> bytes:
 
 def decode_user(data: bytes) -> User:
     """The inverse of `encode_user`. Raises `msgspec.DecodeError` on anything else."""
-    return _decoder.decode(data)
+    user = _decoder.decode(data)
+    user.traits = user.traits or _NOTHING
+    user.history = user.history or _NOTHING
+    user.entries = user.entries or _NOTHING
+    user.pending = user.pending or _NOTHING
+    user.suppressed = user.suppressed or _NOTHING
+    return user
 
 
 def drop(user: User, enrollment: Enrollment) -> None:

@@ -38,9 +38,9 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     if not isinstance(happened, EventReceived):
         return errors + _apply_other(plan, user, happened, effects)
     occurred_at_ms = happened.occurred_at_ms
-    if occurred_at_ms > user.applied_at_ms:
-        user.applied_at_ms = occurred_at_ms
-    if occurred_at_ms > user.last_seen_at_ms:
+    if occurred_at_ms >= user.applied_at_ms:
+        user.applied_at_ms = user.last_seen_at_ms = occurred_at_ms
+    elif occurred_at_ms > user.last_seen_at_ms:
         user.last_seen_at_ms = occurred_at_ms
     reactions = plan.reactions(happened.name)
     if reactions is None:
