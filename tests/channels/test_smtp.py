@@ -118,7 +118,8 @@ async def test_a_refusal_is_told_without_the_address(
     outcome = await channel.deliver(mail_server.refused)
     assert outcome == Rejected(
         f"SMTP server 127.0.0.1:{mail_server.port} refused the mail: "
-        "550 5.1.1 <(recipient)>: no such user"
+        "550 5.1.1 <(recipient)>: no such user",
+        address_invalid=True,
     )
 
 
