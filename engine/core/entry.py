@@ -16,7 +16,7 @@ from engine.core import history, ids
 from engine.core.cel import TRAPS, CelError
 from engine.core.effects import Record
 from engine.core.exits import leave
-from engine.core.state import REFUSALS_MAX, Enrollment
+from engine.core.state import REFUSALS_MAX, Enrollment, reckon
 from engine.core.turn import Turn, bind
 from engine.core.walk import set_out
 
@@ -42,7 +42,6 @@ def enter_all(
     for the first condition that names them, and no others. Returns how many conditions ended in
     an error.
     """
-    at_ms, name, raw = event.at_ms, event.name, event.properties
     turn: Turn | None = None
     bound: dict[str, Any] | None = None
     errors = 0
@@ -50,20 +49,31 @@ def enter_all(
         when = campaign.entry.when
         if when is not None:
             if bound is None:
-                bound = bind(reactions.asks, user, name, raw, at_ms, reactions.read)
+                bound = bind(
+                    reactions.asks,
+                    user,
+                    event.name,
+                    event.properties,
+                    event.at_ms,
+                    reactions.read,
+                )
             try:
                 truth = when.fast(bound)
             except TRAPS:
                 truth = None
-            if truth is not True and truth is not False:
-                truth = when.truth(bound)
-            if truth is not True:
+            if truth is False:
+                continue
+            if truth is not True and (truth := when.truth(bound)) is not True:
                 errors += truth is not False
                 continue
         if turn is None:
-            turn = Turn(plan, user, at_ms, at_ms, effects, name, raw)
+            at_ms = event.at_ms
+            turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
         _enter(turn, campaign, event.occurred_at_ms)
-    return errors if turn is None else errors + turn.errors
+    if turn is None:
+        return errors
+    reckon(user)
+    return errors + turn.errors
 
 
 def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.effects import CancelMessage
 from engine.core.plan import END
-from engine.core.state import drop
+from engine.core.state import drop, reckon
 
 if TYPE_CHECKING:
     from engine.core.plan import Reactions
@@ -35,6 +35,8 @@ def exit_all(turn: Turn, reactions: Reactions, occurred_at_ms: int) -> None:
     for effect_id, pending in user.pending.items():
         if pending.campaign in exits and occurred_at_ms >= pending.entered_at_ms:
             _take_back(turn, effect_id)
+    if leaving:
+        reckon(user)
 
 
 def leave(turn: Turn, enrollment: Enrollment, reason: str, *, step: str = "") -> None:

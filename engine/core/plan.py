@@ -154,7 +154,7 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         entries: Campaigns that it may enter, in order of rank.
         exits: Ids of campaigns that it ends.
-        keep: How many of its instants a user's history must hold.
+        keep: How many of its instants a user's history must hold; at least one where it exits.
         asks: The names that the conditions of `entries` use.
         read: Decodes of the event's properties what these conditions ask for, at the least.
             Raises `msgspec.ValidationError` where they are no JSON object.

@@ -47,14 +47,11 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         return errors
     if reactions.keep:
         history.insert(user, happened.name, occurred_at_ms, reactions.keep)
-    before = user.enrollments
-    if reactions.exits and (before or user.pending):
-        turn = Turn(plan, user, at_ms, at_ms, effects, happened.name, happened.properties)
-        exit_all(turn, reactions, occurred_at_ms)
+        if reactions.exits and (user.enrollments or user.pending):
+            turn = Turn(plan, user, at_ms, at_ms, effects, happened.name, happened.properties)
+            exit_all(turn, reactions, occurred_at_ms)
     if reactions.entries:
         errors += enter_all(plan, user, happened, reactions, effects)
-    if user.enrollments is not before:
-        reckon(user)
     return errors
 
 
