@@ -16,6 +16,13 @@ from channels.settings import SETTINGS, ChannelSettings
 from engine.core.plan import Policy
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1, description="text in quotes, not empty")]
+FileName: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!(lock|outbox)$)[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description='the name of a file in the data folder, like "hairspring.db"',
+    ),
+]
 Flag: TypeAlias = Annotated[bool, Meta(description="true or false")]
 Count: TypeAlias = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
 CountOrNone: TypeAlias = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
@@ -74,7 +81,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     body_max_bytes: Size = field(default=1 << 20, name="body_max")
     events_max: Count = 2500
     event_max_bytes: Size = field(default=32 << 10, name="event_max")
-    rate: CountOrNone = 1000
+    rate: Annotated[CountOrNone, LATER] = 1000
 
 
 class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +93,8 @@ class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: Secret
-    rate: CountOrNone | None = None
-    origins: tuple[Address, ...] | None = None
+    rate: Annotated[CountOrNone | None, LATER] = None
+    origins: Annotated[tuple[Address, ...] | None, LATER] = None
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +115,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
         resume_grace_ms: How long what fell due during a downtime waits for clients to send again.
     """
 
-    file: Text = "hairspring.db"
+    file: FileName = "hairspring.db"
     sync: Literal["full", "normal"] = "full"
     max_replay: Count = 100_000
     resume_grace_ms: Duration = field(default=30_000, name="resume_grace")

@@ -18,6 +18,7 @@ import structlog
 
 from channels.registry import build_channels, front_defaults
 from config import ContentInvalid, ShopInvalid, decode_content, load_shop
+from engine.errors import ServeError
 from engine.runtime.clock import Clock, wall_ms
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.dispatcher import Dispatcher
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from engine.runtime.processor import Released
     from engine.server import Site
     from engine.store import Recovered
+
+PORT_MAX = 65_535
 
 DRAIN_S = 10.0
 """How long deliveries under way may take once the process is told to stop."""
@@ -263,5 +266,11 @@ class App:
         self.ingest = await listen(ingest, self._options.host or server.host, port, log=log)
         self._opened.push_async_callback(self.ingest.aclose)
         admin_port = server.admin_port or (self.ingest.port + 1 if port else 0)
+        if admin_port > PORT_MAX:
+            raise ServeError(
+                f"the admin port would be {admin_port}, the one after {port}",
+                hint="choose a lower --port, or set server.admin_port",
+                code="serve.port",
+            )
         self.admin = await listen(admin, server.admin_host, admin_port, log=log)
         self._opened.push_async_callback(self.admin.aclose)

@@ -81,8 +81,14 @@ def stop_on_signals() -> asyncio.Event:
     import signal
 
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
+    # A reload is not built yet; whoever asks for one must not end the process.
+    loop.add_signal_handler(
+        signal.SIGHUP,
+        lambda: click.echo("SIGHUP: not built yet; restart to take a changed shop on", err=True),
+    )
     return stop
 
 

@@ -185,7 +185,8 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> En
             entries[key] = (occurred_at_ms, 1)
         else:
             user.entries = {key: (occurred_at_ms, 1)}
-        if len(entries) >= ENTRIES_SWEEP_MIN:
+        size = len(entries)
+        if size >= ENTRIES_SWEEP_MIN and not size & (size - 1):  # doubled: amortised O(1)
             _forget_entries(turn)
     elif occurred_at_ms == newest[0]:
         ordinal = newest[1]

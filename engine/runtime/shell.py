@@ -14,6 +14,8 @@ from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
+import structlog
+
 from engine.core.state import NEVER
 from engine.errors import HairspringError
 from engine.runtime.clock import monotonic_ns
@@ -42,6 +44,9 @@ STALL_MIN_MS = 1_000
 RETRY_COMMIT_S = 0.25
 ANSWER_WITHIN_S = 20.0
 """A client whose commit takes longer hears 503: not known."""
+
+
+_log = structlog.get_logger("hairspring")
 
 
 class Unavailable(HairspringError):  # noqa: N818 - a state, said to the client as 503
@@ -235,9 +240,13 @@ class Shell:
                 except CommitFailed as error:
                     if not error.again:
                         raise
+                    if not self.failure:
+                        _log.error("commit.failed", why=error.message, hint=error.hint)
                     self.failure = error.message
                     self._refuse_waiting()
                     await asyncio.sleep(RETRY_COMMIT_S)
+            if self.failure:
+                _log.info("commit.recovered")
             self.failure = ""
             released = self.processor.finish(batch)
             self._finished = batch.number
