@@ -82,7 +82,7 @@ class Step:
     n = 200_000
     n_small = 20_000
     limit = 5.0
-    repetitions = 5
+    repetitions = 9
 
     def prepare(self, n: int) -> Lines:
         """Draw `n` events in the journal's form, in order of time, some of them sent twice.
