@@ -10,7 +10,6 @@ is bounded, and the rest is read from the outbox as there is room.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Literal, assert_never
 
 import msgspec
@@ -21,6 +20,7 @@ from channels.base import Accepted, Message, Rejected, Retry, address_of
 from channels.rendering import RenderFailed
 from engine.core.inputs import DeliveryReported
 from engine.runtime.clock import monotonic_ns
+from engine.runtime.lane import Delivery, Lane
 from engine.store import CommitFailed
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Released
     from engine.store import Store
-
-HELD_MAX = 10_000
-"""Messages held in memory."""
 
 RENDERED_AT_ONCE = 64
 """Messages rendered before their bytes are stored in one transaction."""
@@ -52,27 +49,6 @@ STORE_AGAIN_S = 0.25
 
 _log = structlog.get_logger("hairspring.delivery")
 _decode_snapshot = msgspec.json.Decoder(dict).decode
-
-
-class _Delivery:
-    __slots__ = (
-        "attempts",
-        "done",
-        "first_tried_at_ms",
-        "in_flight",
-        "message",
-        "snapshot",
-        "wire",
-    )
-
-    def __init__(self, message: SendMessage, snapshot: bytes, wire: Message | None) -> None:
-        self.message = message
-        self.snapshot = snapshot
-        self.wire = wire
-        self.attempts = 0
-        self.first_tried_at_ms = 0
-        self.in_flight = False
-        self.done = False
 
 
 class Dispatcher:
@@ -121,14 +97,9 @@ class Dispatcher:
         self._on_delivered = on_delivered
         self._concurrency = concurrency or {}
         self._rate = rate
-        self._held: dict[str, _Delivery] = {}
-        self._unrendered: deque[_Delivery] = deque()
-        self._lanes: dict[str, asyncio.Queue[_Delivery]] = {}
+        self._lanes = {channel_id: Lane(channel_id) for channel_id in channels}
         self._tasks: set[asyncio.Task[None]] = set()
         self._more = asyncio.Event()
-        self._cursor = 0
-        self._spilled = True
-        self._refilling = False
         self._attempts_under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -138,30 +109,26 @@ class Dispatcher:
 
     def __len__(self) -> int:
         """Messages held in memory."""
-        return len(self._held)
+        return sum(len(lane.held) for lane in self._lanes.values())
 
     def release(self, released: Released) -> None:
         """Take what a finished batch let out."""
+        lanes = self._lanes
         for closed in released.closed:
-            self._held.pop(closed.id, None)
+            for lane in lanes.values():
+                lane.held.pop(closed.id, None)
         for number, message in released.messages:
-            # The snapshot of a fallback is in the outbox alone: it is read from there.
-            if self._spilled or len(self._held) >= HELD_MAX or message.fallback_of:
-                self._spilled = True
-            else:
-                self._hold(_Delivery(message, bytes(message.snapshot), None))
-                if not self._refilling:
-                    self._cursor = number
+            lanes[message.channel].offer(number, message)
         for cancelled in released.cancelled:
-            delivery = self._held.get(cancelled.id)
-            if delivery is not None and not delivery.in_flight and not delivery.done:
-                self._conclude(delivery, "cancelled", cancelled.reason)
+            for lane in lanes.values():
+                delivery = lane.held.get(cancelled.id)
+                if delivery is not None and not delivery.in_flight and not delivery.done:
+                    self._conclude(delivery, "cancelled", cancelled.reason)
         self._more.set()
 
     def start(self) -> None:
         """Begin: first with what the outbox holds from earlier runs, all of it due at once."""
         for channel_id in self._channels:
-            self._lanes[channel_id] = asyncio.Queue()
             for _ in range(self._concurrency.get(channel_id, CONCURRENCY)):
                 self._spawn(self._deliver_all(channel_id))
         self._spawn(self._prepare_all())
@@ -191,43 +158,32 @@ class Dispatcher:
         if error is not None and not self.broken.done():
             self.broken.set_exception(error)
 
-    def _hold(self, delivery: _Delivery) -> None:
-        if delivery.message.id not in self._held:
-            self._held[delivery.message.id] = delivery
-            self._unrendered.append(delivery)
-
     # From the outbox to the lanes
 
     async def _prepare_all(self) -> None:
         while True:
             await self._more.wait()
             self._more.clear()
-            while self._unrendered or (self._spilled and len(self._held) < HELD_MAX // 2):
-                if not self._unrendered:
-                    await self._refill()
-                await self._prepare_some()
+            while await self._prepare_each():
+                pass
             # Concluded deliveries make room, and then there may be more on disk.
 
-    async def _refill(self) -> None:
-        limit = HELD_MAX // 2
-        # What is released while the outbox is read goes straight to memory; the cursor stays, so
-        # that it may be read once more, and then it is either held or nobody waits for it.
-        self._spilled = False
-        self._refilling = True
-        rows = await self._store.outbox(self._cursor, limit)
-        self._refilling = False
-        for row in rows:
-            wire = Message.from_bytes(row.rendered) if row.rendered is not None else None
-            self._hold(_Delivery(row.message, row.snapshot, wire))
-            self._cursor = max(self._cursor, row.number)
-        if len(rows) == limit:
-            self._spilled = True
+    async def _prepare_each(self) -> bool:
+        """Some of each lane; whether there was anything to do."""
+        busy = False
+        for lane in self._lanes.values():
+            if not lane.unrendered and lane.wants_more():
+                await lane.refill(self._store)
+            if lane.unrendered:
+                busy = True
+                await self._prepare_some(lane)
+        return busy
 
-    async def _prepare_some(self) -> None:
-        ready: list[_Delivery] = []
+    async def _prepare_some(self, lane: Lane) -> None:
+        ready: list[Delivery] = []
         fresh: list[tuple[bytes, str]] = []
-        while self._unrendered and len(ready) < RENDERED_AT_ONCE:
-            delivery = self._unrendered.popleft()
+        while lane.unrendered and len(ready) < RENDERED_AT_ONCE:
+            delivery = lane.unrendered.popleft()
             if delivery.done or not self._may_go(delivery):
                 continue
             if delivery.wire is None:
@@ -240,7 +196,7 @@ class Dispatcher:
         if fresh:
             await self._keep(fresh)
         for delivery in ready:
-            self._lanes[delivery.message.channel].put_nowait(delivery)
+            lane.ready.put_nowait(delivery)
 
     async def _keep(self, fresh: list[tuple[bytes, str]]) -> None:
         while True:
@@ -253,7 +209,7 @@ class Dispatcher:
             else:
                 return
 
-    def _render(self, delivery: _Delivery) -> Message | None:
+    def _render(self, delivery: Delivery) -> Message | None:
         message = delivery.message
         template = self.templates.get((message.template, message.channel))
         if template is None:
@@ -291,7 +247,7 @@ class Dispatcher:
         lane = self._lanes[channel_id]
         channel = self._channels[channel_id]
         while True:
-            delivery = await lane.get()
+            delivery = await lane.ready.get()
             if self._stopping or delivery.done or not self._may_go(delivery):
                 continue
             delivery.in_flight = True
@@ -305,7 +261,7 @@ class Dispatcher:
                 if not self._attempts_under_way:
                     self._idle.set()
 
-    async def _attempt(self, channel: Channel, delivery: _Delivery) -> None:
+    async def _attempt(self, channel: Channel, delivery: Delivery) -> None:
         assert delivery.wire is not None
         message = delivery.message
         started_ns = monotonic_ns()
@@ -345,7 +301,7 @@ class Dispatcher:
             case _:
                 assert_never(outcome)
 
-    def _again(self, delivery: _Delivery, outcome: Retry) -> None:
+    def _again(self, delivery: Delivery, outcome: Retry) -> None:
         if not self._may_go(delivery):
             return  # taken back while the attempt was under way: nobody waits for the next one
         tried_ms = self._now_ms() - delivery.first_tried_at_ms
@@ -358,23 +314,23 @@ class Dispatcher:
         )
         lane = self._lanes[delivery.message.channel]
         asyncio.get_running_loop().call_later(
-            delay_ms / 1000 / self._rate, lane.put_nowait, delivery
+            delay_ms / 1000 / self._rate, lane.ready.put_nowait, delivery
         )
 
-    def _may_go(self, delivery: _Delivery) -> bool:
+    def _may_go(self, delivery: Delivery) -> bool:
         reason = self._verdict(delivery.message)
         if reason == "":
             return True
         if reason is None:
             delivery.done = True
-            self._held.pop(delivery.message.id, None)
+            self._lanes[delivery.message.channel].held.pop(delivery.message.id, None)
         else:
             self._conclude(delivery, "cancelled", reason)
         return False
 
     def _conclude(
         self,
-        delivery: _Delivery,
+        delivery: Delivery,
         outcome: Literal["delivered", "failed", "cancelled"],
         reason: str = "",
         bad_address: str = "",

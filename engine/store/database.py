@@ -164,13 +164,13 @@ class Store:
         )
         return None if row is None else bytes(row[0])
 
-    async def outbox(self, after_number: int, limit: int) -> list[OutboxRow]:
-        """Unfinished deliveries beyond a row number, in order, `limit` at most. O(limit)."""
+    async def outbox(self, channel: str, after_number: int, limit: int) -> list[OutboxRow]:
+        """Unfinished deliveries by one channel beyond a row number, in order. O(limit)."""
         rows = await self._connection.run(
             lambda c: c.execute(
                 "SELECT number, message, snapshot, rendered FROM outbox "
-                "WHERE number > ? AND dead IS NULL ORDER BY number LIMIT ?",
-                (after_number, limit),
+                "WHERE channel = ? AND number > ? AND dead IS NULL ORDER BY number LIMIT ?",
+                (channel, after_number, limit),
             ).fetchall()
         )
         return [
@@ -262,15 +262,22 @@ def _insert_message(connection: sqlite3.Connection, number: int, message: SendMe
     body = _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
     if message.fallback_of:
         connection.execute(
-            "INSERT OR IGNORE INTO outbox (number, id, user_id, message, snapshot) "
-            "SELECT ?, ?, ?, ?, snapshot FROM outbox WHERE id = ?",
-            (number, message.id, message.user_id, body, message.fallback_of),
+            "INSERT OR IGNORE INTO outbox (number, id, user_id, channel, message, snapshot) "
+            "SELECT ?, ?, ?, ?, ?, snapshot FROM outbox WHERE id = ?",
+            (number, message.id, message.user_id, message.channel, body, message.fallback_of),
         )
     else:
         connection.execute(
-            "INSERT OR IGNORE INTO outbox (number, id, user_id, message, snapshot) "
-            "VALUES (?, ?, ?, ?, ?)",
-            (number, message.id, message.user_id, body, bytes(message.snapshot)),
+            "INSERT OR IGNORE INTO outbox (number, id, user_id, channel, message, snapshot) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                number,
+                message.id,
+                message.user_id,
+                message.channel,
+                body,
+                bytes(message.snapshot),
+            ),
         )
 
 

@@ -33,11 +33,13 @@ CREATE TABLE outbox (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     user_id TEXT NOT NULL,
+    channel TEXT NOT NULL,
     message BLOB NOT NULL,
     snapshot BLOB NOT NULL,
     rendered BLOB,
     dead TEXT
 ) STRICT;
+CREATE INDEX outbox_of_channel ON outbox (channel, number);
 CREATE TABLE records (
     number INTEGER PRIMARY KEY,
     user_id TEXT NOT NULL,

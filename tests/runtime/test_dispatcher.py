@@ -7,7 +7,7 @@ import pytest
 
 from channels.base import Rejected, Retry
 from engine.core.plan import Plan
-from engine.runtime import dispatcher as dispatcher_module
+from engine.runtime import lane as lane_module
 from tests.core.world import HOUR, campaign, send, wait
 from tests.runtime.rig import Rig, ScriptedChannel
 
@@ -104,7 +104,7 @@ async def test_what_fails_for_good_is_kept_among_the_dead_letters(path: Path) ->
     await rig.shell.submit([rig.event()])
     await rig.until("failed")
     assert await rig.store.count("outbox") == 1
-    assert await rig.store.outbox(0, 10) == []
+    assert await rig.store.outbox("email", 0, 10) == []
     await rig.close()
 
 
@@ -182,7 +182,7 @@ async def test_a_restart_sends_the_bytes_that_were_rendered_before(path: Path) -
 async def test_beyond_what_memory_holds_all_is_read_from_the_outbox_and_sent_once(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher_module, "HELD_MAX", 6)
+    monkeypatch.setattr(lane_module, "HELD_MAX", 6)
     email, push = ScriptedChannel(*(Rejected("no") for _ in range(20))), ScriptedChannel()
     rig = await Rig.open(path, PLAN, concurrency=2, email=email, push=push)
     users = [f"u{number}" for number in range(60)]
@@ -190,12 +190,33 @@ async def test_beyond_what_memory_holds_all_is_read_from_the_outbox_and_sent_onc
     rig.start()
     for place in range(0, 60, 7):
         await rig.shell.submit([rig.event(user=user) for user in users[place : place + 7]])
-        assert len(rig.dispatcher) <= 6
+        assert len(rig.dispatcher) <= 6 * 2  # each of the two channels has a bound of its own
     await rig.until("delivered", 60)
     taken = [message.user_id for message in (*email.taken, *push.taken)]
     assert sorted(taken) == sorted(users)
     assert len(push.taken) == 20
     assert await rig.store.count("outbox") == 0
+    await rig.close()
+
+
+async def test_a_lane_full_of_mails_that_cannot_go_holds_up_no_other_channel(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_module, "HELD_MAX", 6)
+    plan = Plan("p", [campaign("c", send("email")), campaign("d", send("push"), on=("Ping",))])
+    email, push = ScriptedChannel(), ScriptedChannel()
+    email.gate.clear()  # the mail server hangs
+    rig = await Rig.open(path, plan, concurrency=2, email=email, push=push)
+    users = [f"u{number}" for number in range(20)]
+    rig.reachable(*users, push=PUSH)
+    rig.start()
+    await rig.shell.submit([rig.event(user=user) for user in users])
+    await email.began.wait()
+    await rig.shell.submit([rig.event("Ping", user="u0")])
+    (delivered,) = await rig.until("delivered")
+    assert delivered.channel == "push"
+    email.gate.set()
+    await rig.until("delivered", 20)
     await rig.close()
 
 
@@ -226,6 +247,6 @@ async def test_stopping_lets_what_is_under_way_end_and_begins_nothing_more(path:
     await stopping
     (delivered,) = await rig.until("delivered")
     assert [message.id for message in email.taken] == [delivered.message]
-    (left,) = await rig.store.outbox(0, 10)
+    (left,) = await rig.store.outbox("email", 0, 10)
     assert left.message.user_id == "b"
     await rig.close()

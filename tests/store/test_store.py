@@ -116,7 +116,7 @@ async def test_nothing_is_sent_twice_over_a_restart_and_nothing_is_lost(path: Pa
         if batch is not None:
             await store.commit(batch)
             effects.take(processor.finish(batch))
-        rows = await store.outbox(0, 100)
+        rows = await store.outbox("email", 0, 100)
         assert {row.message.id for row in rows} == set(effects.messages)
         await store.close()
     assert len(effects.messages) == 2
@@ -159,11 +159,11 @@ async def test_rendered_bytes_stay_with_their_message(store: Store) -> None:
     processor.advance(START + 5)
     released = await commit(store, processor)
     ((_, message),) = released.messages
-    (row,) = await store.outbox(0, 10)
+    (row,) = await store.outbox("email", 0, 10)
     assert row.rendered is None
     assert row.snapshot == bytes(message.snapshot)
     await store.keep_rendered([(b"bytes", message.id)])
-    (row,) = await store.outbox(0, 10)
+    (row,) = await store.outbox("email", 0, 10)
     assert row.rendered == b"bytes"
 
 
@@ -176,7 +176,7 @@ async def test_the_outbox_is_read_in_order_from_any_row_on(store: Store) -> None
     processor.advance(START + 5)
     released = await commit(store, processor)
     numbers = [number for number, _ in released.messages]
-    rows = await store.outbox(numbers[1], 2)
+    rows = await store.outbox("email", numbers[1], 2)
     assert [row.number for row in rows] == numbers[2:4]
 
 
