@@ -1,11 +1,10 @@
-"""Deadlines in order, to the millisecond, with no tick: the wheel and its lazy face.
+"""Deadlines in order, to the millisecond, with no tick.
 
-`Wheel` holds at most one entry a key and gives them back in order of instant. `Deadlines`
-is what an owner of many deadlines that keep moving later wants: it touches the wheel only
-when a deadline moves earlier. Both are pure: they are told the time, and never ask for it.
+`Deadlines` is a timer wheel whose entries are the alarms themselves; `Alarm` is the plainest
+thing that can have a deadline. Both are pure: they are told the time, and never ask for it.
 """
 
-from engine.timers.deadlines import NEVER_AT_MS, Alarm, Alarmed, Deadlines
-from engine.timers.wheel import DUE_AT_MS_MAX, Wheel
+from engine.timers.alarm import DUE_AT_MS_MAX, NEVER_AT_MS, Alarm, Alarmed
+from engine.timers.wheel import Deadlines
 
-__all__ = ["DUE_AT_MS_MAX", "NEVER_AT_MS", "Alarm", "Alarmed", "Deadlines", "Wheel"]
+__all__ = ["DUE_AT_MS_MAX", "NEVER_AT_MS", "Alarm", "Alarmed", "Deadlines"]

@@ -1,326 +1,398 @@
-"""A hierarchical timer wheel, exact to the millisecond, that does no work for empty time.
+"""A timer wheel, exact to the millisecond, whose entries are the alarms themselves.
 
 Theory of operation
 -------------------
-The *hand* is an instant. All that is due within the hand's own 16 s slot, or before it, is
-*near*; everything else lies in a slot of a level, and the level is found by XOR: the highest
-bit in which the due instant differs from the hand. Far levels have wide slots, so that few
-slots cover decades; when the hand comes to a wide slot, its entries cascade into narrower
-ones. An occupancy bitmap a level finds the next slot that holds anything, and the hand jumps
-there: an empty year costs what an empty second costs.
+Where an alarm lies follows from its own attribute `armed_at_ms` and the *hand*, an instant; so a
+slot is a plain list of alarms, and there is no table of them. The place is found by XOR with
+the hand. What differs from it in no bit above the 14th, or is past, is *near*. What differs in
+none above the 20th lies in one of 64 slots of 16 s (level 0). All else lies in a slot of 17.5
+minutes (level 1) that is found by its number. Bitmaps find the next slot that holds anything,
+and the hand jumps there: an empty year costs what an empty second costs. When it comes to a slot
+of level 1, that spreads over level 0; one of level 0 is sorted once and taken as the *run*; what
+is armed near after that waits in a heap (`_late`). Most alarms change before, so much can wait:
 
-Invariant (I1): an entry due at `d`, not near, lies at the level of `d ^ hand`, in the slot
-that `d`'s bits name there. It is kept because the hand never passes the start of an occupied
-slot without opening it. Let hand <= h < start of d's slot: then h shares with `d` the bits
-above the level's, and its digit in that level is smaller, so `d ^ h` has the same level.
+- A deadline that moves later is written into the alarm alone. Whoever opens the slot, or comes
+  to the instant armed, arms the alarm anew at its true deadline, once for any number of moves.
+- A deadline that is removed is written into the alarm alone: the copy in the slot is *stale*.
+- One that moves earlier leaves a stale copy where it was, and a new one where it is now.
 
-Invariant (I2): entries due at the same instant always share a slot, in order of insertion.
-It follows from I1, and a cascade keeps the order. The slot under the hand is sorted once, by
-a stable sort, when it is opened (`_run`); what is inserted near after that is younger than all
-of the run and waits in a heap (`_late`) with a sequence number.
+Invariant (I1): every armed alarm has a copy in the place that `armed_at_ms` and the hand name,
+and no slot starts at or before the hand. A copy anywhere else is stale: whoever meets a copy
+asks the alarm whether it lies here. It is kept because the hand never passes the start of an
+occupied slot without opening it. Let hand <= h < start of d's slot: then `d ^ h` has the same
+highest bit as `d ^ hand`, or at level 1 another one that still names level 1.
 
-Sources: Varghese & Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987), scheme 7; the
-level by XOR and the bitmaps as in tokio's wheel, the jump to the next occupied slot as in
+Invariant (I2): `armed_at_ms <= due_at_ms`, so nobody is looked at too late. At an instant `t`
+everything armed before `t` has been looked at; so what is due at `t` is armed at `t`.
+
+A copy met twice in its slot fires once, since an alarm that fires is armed no more. Stale copies
+are counted (`_stale`). When they outnumber the armed alarms, each one more pays for sweeping a
+few entries, slot by slot: O(1) amortised, and no pause beyond that of opening the slot.
+
+Sources: Varghese & Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987), schemes 6 and 7;
+the level by XOR and the bitmaps as in tokio's wheel, the jump to the next occupied slot as in
 Kafka's timing wheels. Widths by measurement in CPython (see bench/README.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from heapq import heapify, heappop, heappush
-from typing import Final, Generic, TypeVar
+from heapq import heappop, heappush
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-K = TypeVar("K", bound=Hashable)
+from engine.timers.alarm import DUE_AT_MS_MAX, NEVER_AT_MS, Alarmed
 
-LEVEL_SHIFTS: Final = (14, 20, 32, 44)
-"""For each level, the bits of an instant below its slot number: a slot is 2**shift ms wide."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-DUE_AT_MS_MAX: Final = 2**48 - 1
-"""The last instant the wheel can hold, in the year 10889; four-digit years all fit."""
+SHIFTS: Final = (14, 20, 32)
+"""Bits of an instant below its slot number at level 0, at level 1, and below its window."""
 
-_END_SHIFTS: Final = (*LEVEL_SHIFTS[1:], DUE_AT_MS_MAX.bit_length())
-_MASKS: Final = tuple(
-    (1 << (end - shift)) - 1 for shift, end in zip(LEVEL_SHIFTS, _END_SHIFTS, strict=True)
-)
-_NEAR_SHIFT: Final = LEVEL_SHIFTS[0]
-# Level, shift and mask by the bit length of (due ^ hand) >> _NEAR_SHIFT; length 0 is near.
-_PLACES: Final = tuple(
-    (level, LEVEL_SHIFTS[level], _MASKS[level])
-    for length in range(DUE_AT_MS_MAX.bit_length() - _NEAR_SHIFT + 1)
-    for level in [sum(length + _NEAR_SHIFT > end for end in _END_SHIFTS)]
-)
-_STALE_MAX: Final = 64  # removed entries that the heap may hold beside twice the live ones
+_NARROW, _WIDE, _WINDOW = SHIFTS
+_NARROW_MASK: Final = (1 << _WIDE - _NARROW) - 1
+_WIDE_MASK: Final = (1 << _WINDOW - _WIDE) - 1
+_STALE_MAX: Final = 64  # stale copies that may be held beside one for each armed alarm
+_SWEPT_EACH: Final = 4  # entries swept for each copy that is left stale, or opened, beyond that
+_ARMED_AT_MS: Final = attrgetter("armed_at_ms")
 
 
-class Wheel(Generic[K]):
-    """Holds at most one due instant a key, and gives the due ones back in order.
+A = TypeVar("A", bound=Alarmed)
 
-    | place   | slot is wide  | slots | holds what is due                              |
+
+class Deadlines(Generic[A]):
+    """At most one deadline an alarm, cheap to move later, fired exactly when due.
+
+    | place   | slot is wide  | slots | holds what is armed                            |
     |---------|---------------|-------|------------------------------------------------|
     | near    | 16.4 s (2^14) | 1     | before the end of the hand's 16.4 s            |
     | level 0 | 16.4 s (2^14) | 64    | later in the hand's 17.5 minutes (2^20)        |
-    | level 1 | 17.5 min      | 4,096 | later in the hand's 49.7 days (2^32)           |
-    | level 2 | 49.7 days     | 4,096 | later in the hand's 557 years (2^44)           |
-    | level 3 | 557 years     | 16    | later, to the year 10889 (2^48)                |
+    | level 1 | 17.5 min      | 2^28  | later, to the year 10889 (2^48)                |
 
-    Worked: with the hand at 0, an entry due at 1,200,000 ms (20 minutes) differs from it first
-    in bit 20, so it lies at level 1, slot 1. At 1,048,576 (2^20, 17.5 minutes) the hand reaches
-    that slot and it cascades: 1,200,000 now differs first in bit 17, so level 0, slot
-    1,200,000 >> 14 & 63 = 9. At 1,196,032 (9 slots of 2^14 further) that slot is opened and
-    sorted; at 1,200,000, and not a millisecond before, the entry comes out.
+    Only occupied slots of level 1 exist. They are found in windows of 4,096 (49.7 days, 2^32):
+    a bitmap tells which windows hold anything, and one for each of these which of its slots do.
 
-    Instants are whole milliseconds since the epoch, from 0 to `DUE_AT_MS_MAX`. An entry at
-    level 1, where most are, is moved once before its slot is sorted. Windows are aligned, so
-    what is due just past the end of one lies a level higher however soon it is due. A slot is
-    opened in one go: a pause in proportion to its entries, and the longest where the hand enters
-    another 49.7 days and all that is due in these cascades at once.
+    Worked: with the hand at 0, a deadline at 1,200,000 ms (20 minutes) differs from it first in
+    bit 20, so it lies at level 1, slot 1,200,000 >> 20 = 1. At 1,048,576 (2^20, 17.5 minutes)
+    the hand reaches that slot and it spreads: 1,200,000 now differs first in bit 17, so level 0,
+    slot 1,200,000 >> 14 & 63 = 9. At 1,196,032 (9 slots of 2^14 further) that slot is opened
+    and sorted; at 1,200,000, and not a millisecond before, the alarm comes out. Had it moved to
+    3,000,000 meanwhile, it would have left for slot 2 of level 1 at 1,048,576.
+
+    Instants are whole milliseconds since the epoch, from 0 to `DUE_AT_MS_MAX`. An alarm belongs
+    to one `Deadlines` at a time. A slot is opened, or swept, in one go: the longest pause is in
+    proportion to what is armed within the same aligned 17.5 minutes, however far ahead.
 
     Attributes:
-        slots_opened: How many slots have been opened (cascaded or sorted) since the start: the
-            only work there is beside that for single entries.
+        slots_opened: Since the start: all the work there is beside that for single entries.
     """
 
     __slots__ = (
-        "_due",
         "_hand_at_ms",
         "_late",
-        "_late_heap",
-        "_occupied",
+        "_live",
+        "_narrow",
+        "_narrow_occupied",
+        "_owed",
         "_run",
-        "_run_due",
+        "_run_at_ms",
         "_sequence",
-        "_slots",
+        "_stale",
+        "_unswept",
+        "_wide",
+        "_wide_occupied",
+        "_windows",
         "slots_opened",
     )
 
     def __init__(self, now_ms: int) -> None:
-        """Make an empty wheel whose hand stands at `now_ms`."""
+        """Make it empty, with the hand at `now_ms`."""
         assert 0 <= now_ms <= DUE_AT_MS_MAX, now_ms
         self._hand_at_ms = now_ms
-        self._slots: list[list[dict[K, int] | None]] = [[None] * (mask + 1) for mask in _MASKS]
-        self._occupied = [0] * len(_MASKS)
-        # Where an entry lies follows from its instant and the hand (I1), so a cascade leaves
-        # this dict alone: it is the large one, and each access to it misses the caches.
-        self._due: dict[K, int] = {}
-        # The opened slot: its keys, latest first; a key that is no longer in the dict is stale.
-        self._run: list[K] = []
-        self._run_due: dict[K, int] = {}
-        # Near entries that came after it was opened; a tuple that is not in the dict is stale.
-        self._late: dict[K, tuple[int, int, K]] = {}
-        self._late_heap: list[tuple[int, int, K]] = []
+        # Level 0 by index, and its bitmap.
+        self._narrow: list[list[A]] = [[] for _ in range(_NARROW_MASK + 1)]
+        self._narrow_occupied = 0
+        # Level 1 by number, a bitmap for each window by the window's number, and one of windows.
+        self._wide: dict[int, list[A]] = {}
+        self._wide_occupied: dict[int, int] = {}
+        self._windows = 0
+        # The opened slot, latest first, and the instants at which its copies were armed then.
+        # These two and the heap stay the same objects, since `advance` holds on to them.
+        self._run: list[A] = []
+        self._run_at_ms: list[int] = []
+        self._late: list[tuple[int, int, A]] = []
         self._sequence = 0
+        self._live = 0  # armed alarms
+        self._stale = 0  # copies held beyond one for each armed alarm
+        self._unswept: list[int] = []  # slots of level 1 that this round of sweeping has not seen
+        self._owed = 0  # entries that are still to be swept for what was left stale
         self.slots_opened = 0
 
     def __len__(self) -> int:
-        return len(self._due)
+        """Tell how many alarms have a deadline."""
+        return self._live
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._due
+    def insert(self, alarm: A, due_at_ms: int) -> None:
+        """Set the deadline of `alarm`, be it its first or a move; one in the past is due at once.
 
-    def due_of(self, key: K) -> int | None:
-        """Tell the instant at which `key` is due, or None if it is not in the wheel."""
-        return self._due.get(key)
-
-    def insert(self, key: K, due_at_ms: int) -> None:
-        """Let `key` fire at `due_at_ms`; a key that is in the wheel is armed anew.
-
-        An instant that has passed fires at the next `advance`. Costs O(1), and O(log n) in the
-        number of such insertions where the instant is near. A key armed anew, even at the
-        same instant, comes after the others of that instant.
+        A move to no earlier than the instant armed is a store and a comparison, and a hot loop
+        may do these two itself and call only where `due_at_ms < alarm.armed_at_ms`. Any other
+        costs O(1), amortised, and O(log n) in the number of such where the instant is near.
         """
-        assert 0 <= due_at_ms <= DUE_AT_MS_MAX, due_at_ms
-        due = self._due
-        if key in due:
-            self.remove(key)
-        due[key] = due_at_ms
-        hand_at_ms = self._hand_at_ms
-        differs = (due_at_ms ^ hand_at_ms) >> _NEAR_SHIFT
-        if not differs or due_at_ms < hand_at_ms:
-            self._sequence += 1
-            self._late[key] = entry = (due_at_ms, self._sequence, key)
-            heappush(self._late_heap, entry)
+        armed_at_ms = alarm.armed_at_ms
+        if due_at_ms >= armed_at_ms:
+            assert due_at_ms <= DUE_AT_MS_MAX, due_at_ms
+            alarm.due_at_ms = due_at_ms
             return
-        level, shift, mask = _PLACES[differs.bit_length()]
-        index = due_at_ms >> shift & mask
-        slot = self._slots[level][index]
+        assert due_at_ms >= 0, due_at_ms
+        alarm.due_at_ms = alarm.armed_at_ms = due_at_ms
+        slot = self._wide.get(due_at_ms >> _WIDE)
         if slot is None:
-            self._slots[level][index] = {key: due_at_ms}
-            self._occupied[level] |= 1 << index
+            self._place(alarm, due_at_ms)
         else:
-            slot[key] = due_at_ms
+            # All slots of level 1 lie ahead (I1), so if there is one it is the right place.
+            slot.append(alarm)
+        if armed_at_ms == NEVER_AT_MS:
+            self._live += 1
+        else:
+            self._leave_stale()
 
-    def remove(self, key: K) -> int | None:
-        """Take `key` out: the instant at which it was due, or None if it was not in the wheel.
+    def remove(self, alarm: A) -> None:
+        """Take the deadline of `alarm` away; nothing happens if it has none. O(1), amortised."""
+        if alarm.armed_at_ms != NEVER_AT_MS:
+            alarm.due_at_ms = alarm.armed_at_ms = NEVER_AT_MS
+            self._live -= 1
+            self._leave_stale()
 
-        Costs O(1), amortised; nothing of the entry stays behind in a level, and the number of
-        stale entries near the hand is bounded by the number of live ones.
-        """
-        due_at_ms = self._due.pop(key, None)
-        if due_at_ms is None:
-            return None
-        hand_at_ms = self._hand_at_ms
-        differs = (due_at_ms ^ hand_at_ms) >> _NEAR_SHIFT
-        if not differs or due_at_ms < hand_at_ms:
-            if self._run_due.pop(key, None) is None:
-                del self._late[key]
-                self._drop_stale()
-            return due_at_ms
-        level, shift, mask = _PLACES[differs.bit_length()]
-        index = due_at_ms >> shift & mask
-        slot = self._slots[level][index]
-        assert slot is not None, "an entry lies where its instant and the hand say (I1)"
-        del slot[key]
-        if not slot:
-            self._slots[level][index] = None
-            self._occupied[level] ^= 1 << index
-        return due_at_ms
+    def advance(self, now_ms: int) -> Iterator[tuple[int, A]]:
+        """Move the hand to `now_ms`; yield `(due_at_ms, alarm)` for all that is due by then.
 
-    def advance(self, now_ms: int) -> Iterator[tuple[int, K]]:
-        """Move the hand to `now_ms`; yield `(due_at_ms, key)` for all that is due by then.
+        In order of instant. Each has no deadline any more as it is yielded, so the consumer may
+        insert and remove between two of them (what is due already takes its place among the
+        rest) and may stop at any time: the rest stays. Nothing happens before the first is asked
+        for. A `now_ms` before the hand (a clock was set back) makes nothing early or lost.
 
-        In order of due instant, and of insertion where instants are equal. An entry leaves the
-        wheel as it is yielded, so the consumer may insert and remove between two of them (what
-        he inserts already due comes out in its place among the rest) and may stop whenever his
-        time is up: the rest stays. Nothing happens before the first entry is asked for. A
-        `now_ms` before the hand is allowed (a clock was set back): nothing comes early, nothing
-        is lost.
+        Where instants are equal, the order is that in which the copies came into the slot, and
+        those that came after it was opened are last. So alarms that were armed once fire in
+        order of arming; one that was postponed has the place of the time it was looked at; one
+        that left a slot and came back may have its old one. It follows from the calls so far.
 
         Costs, beside single entries, the opening of occupied slots up to `now_ms`; none for
         empty ones. An entry costs O(log n) in those of its own 16 s slot.
         """
-        due = self._due
-        while self._open(now_ms):
-            # If the consumer advances the wheel himself, this run is used up before another is
-            # opened, so to hold on to it between two yields is safe.
-            run, heap = self._run, self._late_heap
-            if heap:
-                entry = self._pop_merged(now_ms)
-                if entry is None:
-                    return
-                yield entry
-                continue
-            run_due = self._run_due
-            while run and not heap:
-                key = run.pop()
-                due_at_ms = run_due.pop(key, -1)
+        run, run_at_ms, late = self._run, self._run_at_ms, self._late
+        while True:
+            if late and not (run and run_at_ms[-1] <= late[0][0]):
+                due_at_ms = late[0][0]
                 if due_at_ms > now_ms:
-                    run.append(key)
-                    run_due[key] = due_at_ms
                     return
-                if due_at_ms >= 0:  # else it was removed since the slot was opened
-                    del due[key]
-                    yield due_at_ms, key
+                alarm = heappop(late)[2]
+            elif run:
+                due_at_ms = run_at_ms[-1]
+                if due_at_ms > now_ms:
+                    return
+                del run_at_ms[-1]
+                alarm = run.pop()
+            elif self._open(now_ms):
+                continue
+            else:
+                return
+            if alarm.due_at_ms == due_at_ms:  # and armed then, too (I2)
+                alarm.due_at_ms = alarm.armed_at_ms = NEVER_AT_MS
+                self._live -= 1
+                yield due_at_ms, alarm
+            else:
+                self._look_again(alarm, due_at_ms)
 
     def next_deadline(self) -> int | None:
         """Tell the instant to wake at: exact where it is near, else a lower bound; None if empty.
 
-        Exact once the hand has come to the slot of the earliest entry. Before that it is the
-        start of that slot: an `advance` there opens the slot ahead of what is in it, and
-        yields nothing unless something is due at that very instant. It is never later than the
-        earliest entry, and an entry costs at most one such wake a level (at level 1: two) and
-        shares it with all entries of its slot. O(1), amortised.
+        Exact once the hand has come to the 16 s slot of the earliest deadline. Before that it is
+        the start of a slot: an `advance` there opens the slot ahead of what is in it, and yields
+        nothing unless something is due at that very instant. Never later than the earliest
+        deadline. Each slot costs one such wake, be its copies live, postponed or stale. O(1),
+        amortised.
         """
-        self._skip_stale()
-        run, heap = self._run, self._late_heap
-        if run:
-            due_at_ms = self._run_due[run[-1]]
-            return min(due_at_ms, heap[0][0]) if heap else due_at_ms
-        if heap:
-            return heap[0][0]
-        following = self._next_slot()
-        return None if following is None else following[2]
-
-    def _drop_stale(self) -> None:
-        """Rebuild the heap once stale entries outnumber live ones: O(1) a removal, amortised."""
-        if len(self._late_heap) > 2 * len(self._late) + _STALE_MAX:
-            self._late_heap[:] = self._late.values()
-            heapify(self._late_heap)
-
-    def _skip_stale(self) -> None:
-        """Leave live entries only at the front of the run and of the heap."""
-        run, run_due = self._run, self._run_due
-        while run and run[-1] not in run_due:
-            run.pop()
-        heap, late = self._late_heap, self._late
-        while heap and late.get(heap[0][2]) is not heap[0]:
-            heappop(heap)
-
-    def _pop_merged(self, now_ms: int) -> tuple[int, K] | None:
-        """Take the first of run and heap if it is due; the run is older, so it wins a tie."""
-        run, heap = self._run, self._late_heap
-        if run:
-            key = run[-1]
-            due_at_ms = self._run_due[key]
-            if not heap or due_at_ms <= heap[0][0]:
-                if due_at_ms > now_ms:
-                    return None
-                run.pop()
-                del self._run_due[key], self._due[key]
-                return due_at_ms, key
-        if heap[0][0] > now_ms:
+        if not self._live:
             return None
-        due_at_ms, _, key = heappop(heap)
-        del self._late[key], self._due[key]
-        return due_at_ms, key
+        run, run_at_ms, late = self._run, self._run_at_ms, self._late
+        while run and run[-1].due_at_ms != run_at_ms[-1]:
+            self._look_again(run.pop(), run_at_ms.pop())
+        while late and late[0][2].due_at_ms != late[0][0]:
+            at_ms, _, alarm = heappop(late)
+            self._look_again(alarm, at_ms)
+        if not run:
+            return late[0][0] if late else self._next_slot()[1]
+        return min(late[0][0], run_at_ms[-1]) if late else run_at_ms[-1]
 
-    def _next_slot(self) -> tuple[int, int, int] | None:
-        """Find the first occupied slot: level, index, and the instant at which it starts.
+    def _place(self, alarm: A, at_ms: int) -> None:
+        """Put a copy where I1 says."""
+        hand_at_ms = self._hand_at_ms
+        differs = at_ms ^ hand_at_ms
+        if at_ms < hand_at_ms or not differs >> _NARROW:
+            self._sequence += 1
+            heappush(self._late, (at_ms, self._sequence, alarm))
+        elif not differs >> _WIDE:
+            index = at_ms >> _NARROW & _NARROW_MASK
+            self._narrow[index].append(alarm)
+            self._narrow_occupied |= 1 << index
+        else:
+            number = at_ms >> _WIDE
+            slot = self._wide.get(number)
+            if slot is not None:
+                slot.append(alarm)
+                return
+            self._wide[number] = [alarm]
+            window = at_ms >> _WINDOW
+            occupied = self._wide_occupied.get(window, 0)
+            self._wide_occupied[window] = occupied | 1 << (number & _WIDE_MASK)
+            self._windows |= 1 << window
 
-        By I1 all slots of a level lie after the hand and before all slots of the next level.
-        """
-        for level, occupied in enumerate(self._occupied):
-            if occupied:
-                index = (occupied & -occupied).bit_length() - 1
-                end = _END_SHIFTS[level]
-                window_at_ms = self._hand_at_ms >> end << end
-                return level, index, window_at_ms | index << LEVEL_SHIFTS[level]
-        return None
+    def _look_again(self, alarm: A, at_ms: int) -> None:
+        """Judge a copy armed at `at_ms` and taken out, whose alarm is not due then."""
+        if alarm.armed_at_ms == at_ms:
+            # Moved later since. Due or not, it takes its place among the others.
+            alarm.armed_at_ms = alarm.due_at_ms
+            self._place(alarm, alarm.due_at_ms)
+        else:
+            self._stale -= 1
+
+    def _next_slot(self) -> tuple[int, int]:
+        """Find the first slot, which by I1 lies ahead: its number at level 1, or -1; its start."""
+        if self._narrow_occupied:
+            index = _lowest(self._narrow_occupied)
+            return -1, self._hand_at_ms >> _WIDE << _WIDE | index << _NARROW
+        if self._windows:
+            window = _lowest(self._windows)
+            number = window << _WINDOW - _WIDE | _lowest(self._wide_occupied[window])
+            return number, number << _WIDE
+        return -1, NEVER_AT_MS
 
     def _open(self, now_ms: int) -> bool:
-        """Make the near part hold something, opening slots up to `now_ms`; False if none does."""
-        while True:
-            self._skip_stale()
-            if self._run or self._late_heap:
-                return True
-            following = self._next_slot()
-            if following is None or following[2] > now_ms:
-                # Near is empty and no slot starts by `now_ms`, so I1 lets the hand go there.
-                self._hand_at_ms = max(self._hand_at_ms, now_ms)
-                return False
-            level, index, start_at_ms = following
-            self._hand_at_ms = start_at_ms
-            slot = self._slots[level][index]
-            assert slot, "an occupied slot holds something"
-            self._slots[level][index] = None
-            self._occupied[level] ^= 1 << index
-            self.slots_opened += 1
-            self._take_as_run(slot if level == 0 else self._cascade(slot))
+        """Open the next slot that starts by `now_ms`, near being empty; False if none does."""
+        number, start_at_ms = self._next_slot()
+        if start_at_ms > now_ms:
+            # I1 lets the hand go there.
+            self._hand_at_ms = max(self._hand_at_ms, now_ms)
+            return False
+        self._hand_at_ms = start_at_ms
+        self.slots_opened += 1
+        if number >= 0:
+            slot = self._wide[number]
+            self._forget(number)
+            self._spread(slot, number)
+            return True
+        index = start_at_ms >> _NARROW & _NARROW_MASK
+        slot = self._narrow[index]
+        self._narrow[index] = []
+        self._narrow_occupied ^= 1 << index
+        number = start_at_ms >> _NARROW
+        here = [alarm for alarm in slot if alarm.armed_at_ms >> _NARROW == number]
+        self._take_as_run(here)
+        self._stale -= len(slot) - len(here)
+        if self._stale > self._live + _STALE_MAX:
+            self._sweep(len(slot))
+        return True
 
-    def _take_as_run(self, slot: dict[K, int]) -> None:
-        # The sort is stable, so the earliest, and of those the oldest, ends up last.
-        self._run = sorted(slot, key=slot.__getitem__)
-        self._run.reverse()
-        self._run_due = slot
+    def _spread(self, slot: list[A], number: int) -> None:
+        """Spread a slot of level 1, at whose start the hand stands, over level 0.
 
-    def _cascade(self, slot: dict[K, int]) -> dict[K, int]:
-        """Spread a wide slot, at whose start the hand stands, over lower levels.
-
-        Returns what belongs under the hand. All of it is written out here instead of calling
-        `insert`, since this is where a wheel of a million entries spends its time.
+        What belongs under the hand is opened next, before anybody can look.
         """
-        hand_at_ms, levels = self._hand_at_ms, self._slots
-        near: dict[K, int] = {}
-        for key, due_at_ms in slot.items():
-            differs = (due_at_ms ^ hand_at_ms) >> _NEAR_SHIFT
-            if not differs:
-                near[key] = due_at_ms
+        narrow = self._narrow
+        stale = 0
+        for alarm in slot:
+            at_ms = alarm.armed_at_ms
+            if at_ms >> _WIDE != number:
+                stale += 1
                 continue
-            level, shift, mask = _PLACES[differs.bit_length()]
-            index = due_at_ms >> shift & mask
-            target = levels[level][index]
-            if target is None:
-                levels[level][index] = {key: due_at_ms}
-                self._occupied[level] |= 1 << index
-            else:
-                target[key] = due_at_ms
-        return near
+            due_at_ms = alarm.due_at_ms
+            if due_at_ms != at_ms:
+                alarm.armed_at_ms = due_at_ms
+                if due_at_ms >> _WIDE != number:
+                    self._place(alarm, due_at_ms)
+                    continue
+            narrow[due_at_ms >> _NARROW & _NARROW_MASK].append(alarm)
+        self._stale -= stale
+        for index, entries in enumerate(narrow):
+            if entries:
+                self._narrow_occupied |= 1 << index
+
+    def _take_as_run(self, alarms: Iterable[A]) -> None:
+        # The sort is stable, so the earliest, and of those the oldest, ends up last.
+        run = sorted(alarms, key=_ARMED_AT_MS)
+        run.reverse()
+        self._run[:] = run
+        self._run_at_ms[:] = [alarm.armed_at_ms for alarm in run]
+
+    def _forget(self, number: int) -> None:
+        """Take a slot out of level 1."""
+        del self._wide[number]
+        window = number >> _WINDOW - _WIDE
+        occupied = self._wide_occupied[window] ^ 1 << (number & _WIDE_MASK)
+        if occupied:
+            self._wide_occupied[window] = occupied
+        else:
+            del self._wide_occupied[window]
+            self._windows ^= 1 << window
+
+    def _leave_stale(self) -> None:
+        self._stale += 1
+        if self._stale > self._live + _STALE_MAX:
+            self._sweep(1)
+
+    def _sweep(self, count: int) -> None:
+        """Pay for `count` copies that were left stale, or opened, while there are too many.
+
+        A round sweeps all that was held at its start, for a quarter as many copies; so at most
+        about four are held for each armed alarm, and for `_STALE_MAX` more. Whole slots are swept,
+        and what was paid ahead counts, but no further than there are alarms: what a slot held
+        beyond these was stale, and has paid for itself.
+        """
+        limit = self._live + _STALE_MAX
+        self._owed = max(self._owed, -2 * limit) + _SWEPT_EACH * count
+        while self._owed > 0 and self._stale > limit:
+            self._owed -= self._sweep_next()
+
+    def _sweep_next(self) -> int:
+        """Sweep a slot of level 1 or, last, as copies move that way, all below; tell the cost."""
+        if not self._unswept:
+            cost = self._sweep_below()
+            self._unswept = list(self._wide)
+            return cost
+        number = self._unswept.pop()
+        slot = self._wide.get(number)
+        if slot is None:
+            return 1
+        held = len(slot)
+        slot[:] = dict.fromkeys([alarm for alarm in slot if alarm.armed_at_ms >> _WIDE == number])
+        self._stale -= held - len(slot)
+        if not slot:
+            self._forget(number)
+        return held
+
+    def _sweep_below(self) -> int:
+        """Sweep level 0 and near."""
+        cost = 1
+        first = self._hand_at_ms >> _WIDE << _WIDE - _NARROW
+        for index, slot in enumerate(self._narrow):
+            if slot:
+                held = len(slot)
+                number = first | index
+                slot[:] = dict.fromkeys([a for a in slot if a.armed_at_ms >> _NARROW == number])
+                self._stale -= held - len(slot)
+                if not slot:
+                    self._narrow_occupied ^= 1 << index
+                cost += held
+        # In the order in which they would fire: of two copies the first is the one to keep.
+        run = zip(reversed(self._run_at_ms), reversed(self._run), strict=True)
+        near = [alarm for at_ms, alarm in run if alarm.armed_at_ms == at_ms]
+        near += [alarm for at_ms, _, alarm in sorted(self._late) if alarm.armed_at_ms == at_ms]
+        held = len(self._run) + len(self._late)
+        self._late.clear()
+        self._take_as_run(dict.fromkeys(near))
+        self._stale -= held - len(self._run)
+        return cost + held
+
+
+def _lowest(bitmap: int) -> int:
+    return (bitmap & -bitmap).bit_length() - 1
