@@ -5,7 +5,7 @@ Theory of operation
 Where an alarm lies follows from its own attribute `armed_at_ms` and the *hand*, an instant; so a
 slot is a plain list of alarms, and there is no table of them. The place is found by XOR with
 the hand. What differs from it in no bit above the 14th, or is past, is *near*. What differs in
-none above the 20th lies in one of 64 slots of 16 s (level 0). All else lies in a slot of 17.5
+none above the 18th lies in one of 16 slots of 16 s (level 0). All else lies in a slot of 4.4
 minutes (level 1) that is found by its number. Bitmaps find the next slot that holds anything,
 and the hand jumps there: an empty year costs what an empty second costs. When it comes to a slot
 of level 1, that spreads over level 0; one of level 0 is sorted once and taken as the *run*; what
@@ -45,7 +45,7 @@ from engine.timers.alarm import DUE_AT_MS_MAX, NEVER_AT_MS, Alarmed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SHIFTS: Final = (14, 20, 32)
+SHIFTS: Final = (14, 18, 29)
 """Bits of an instant below its slot number at level 0, at level 1, and below its window."""
 
 _NARROW, _WIDE, _WINDOW = SHIFTS
@@ -65,22 +65,22 @@ class Deadlines(Generic[A]):
     | place   | slot is wide  | slots | holds what is armed                            |
     |---------|---------------|-------|------------------------------------------------|
     | near    | 16.4 s (2^14) | 1     | before the end of the hand's 16.4 s            |
-    | level 0 | 16.4 s (2^14) | 64    | later in the hand's 17.5 minutes (2^20)        |
-    | level 1 | 17.5 min      | 2^28  | later, to the year 10889 (2^48)                |
+    | level 0 | 16.4 s (2^14) | 16    | later in the hand's 4.4 minutes (2^18)         |
+    | level 1 | 4.4 minutes   | 2^30  | later, to the year 10889 (2^48)                |
 
-    Only occupied slots of level 1 exist. They are found in windows of 4,096 (49.7 days, 2^32):
+    Only occupied slots of level 1 exist. They are found in windows of 2,048 (6.2 days, 2^29):
     a bitmap tells which windows hold anything, and one for each of these which of its slots do.
 
     Worked: with the hand at 0, a deadline at 1,200,000 ms (20 minutes) differs from it first in
-    bit 20, so it lies at level 1, slot 1,200,000 >> 20 = 1. At 1,048,576 (2^20, 17.5 minutes)
+    bit 20, so it lies at level 1, slot 1,200,000 >> 18 = 4. At 1,048,576 (4 slots of 2^18)
     the hand reaches that slot and it spreads: 1,200,000 now differs first in bit 17, so level 0,
-    slot 1,200,000 >> 14 & 63 = 9. At 1,196,032 (9 slots of 2^14 further) that slot is opened
+    slot 1,200,000 >> 14 & 15 = 9. At 1,196,032 (9 slots of 2^14 further) that slot is opened
     and sorted; at 1,200,000, and not a millisecond before, the alarm comes out. Had it moved to
-    3,000,000 meanwhile, it would have left for slot 2 of level 1 at 1,048,576.
+    3,000,000 meanwhile, it would have left for slot 11 of level 1 at 1,048,576.
 
     Instants are whole milliseconds since the epoch, from 0 to `DUE_AT_MS_MAX`. An alarm belongs
     to one `Deadlines` at a time. A slot is opened, or swept, in one go: the longest pause is in
-    proportion to what is armed within the same aligned 17.5 minutes, however far ahead.
+    proportion to what is armed within the same aligned 4.4 minutes, however far ahead.
 
     Attributes:
         slots_opened: Since the start: all the work there is beside that for single entries.

@@ -499,7 +499,8 @@ def test_an_alarm_that_is_armed_anew_without_end_leaves_nothing_behind(
         else:
             named.set("a", START_AT_MS + 2 * distance_ms + 20_000 - turn)
         assert entries_held(named.deadlines) <= 4 * (2 + 64)
-    assert named.deadlines._wide_occupied.keys() == {n >> 12 for n in named.deadlines._wide}
+    windows = {number >> SHIFTS[2] - SHIFTS[1] for number in named.deadlines._wide}
+    assert named.deadlines._wide_occupied.keys() == windows
 
 
 def test_users_who_come_and_go_for_a_week_never_hold_more_than_four_copies_each() -> None:
