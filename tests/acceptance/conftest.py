@@ -33,10 +33,16 @@ class _FreePort(Controller):
 
 
 class Mailbox:
-    """An SMTP server that keeps what it is sent; `refuse` makes it refuse for now."""
+    """An SMTP server that keeps what it is sent.
+
+    `ids` has each Subject's Message-IDs. It is kept as mails arrive: a header of
+    `email.policy.default` is parsed anew each time it is asked for, and a wait that asked
+    every mail at every arrival would hold up the server it waits for.
+    """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
+        self.ids: dict[str, set[str]] = {}
         self.arrived = threading.Condition()
         self.open()
 
@@ -52,6 +58,7 @@ class Mailbox:
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         with self.arrived:
             self.mails.append(mail)
+            self.ids.setdefault(mail["Subject"], set()).add(mail["Message-ID"])
             self.arrived.notify_all()
         return "250 taken"
 

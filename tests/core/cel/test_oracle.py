@@ -81,7 +81,7 @@ def test_conditions_have_the_value_that_google_gives_them(
         *("timestamp('2020-12-31T23:59:59Z').getDayOfYear()", "duration('-90s').getMinutes()"),
         *(
             "[1, 2, 3].map(e, e > 1, e * 2)",
-            "{'a': 1, 'b': 2}.map(k, k)",
+            "{'a': 1}.map(k, k)",  # of one key: the order of more is the oracle's whim
             "[3, 1].filter(e, e > 2)",
         ),
         *("'abc'.matches('^a.c$')", "'ABC'.matches('(?i)abc')", "'a\\nb'.matches('a.b')"),
