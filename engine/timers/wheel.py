@@ -299,6 +299,7 @@ class Deadlines(Generic[A]):
         What belongs under the hand is opened next, before anybody can look.
         """
         narrow = self._narrow
+        wide = self._wide
         stale = 0
         for alarm in slot:
             at_ms = alarm.armed_at_ms
@@ -308,8 +309,12 @@ class Deadlines(Generic[A]):
             due_at_ms = alarm.due_at_ms
             if due_at_ms != at_ms:
                 alarm.armed_at_ms = due_at_ms
-                if due_at_ms >> _WIDE != number:
-                    self._place(alarm, due_at_ms)
+                other = due_at_ms >> _WIDE
+                if other != number:
+                    if other in wide:
+                        wide[other].append(alarm)
+                    else:
+                        self._place(alarm, due_at_ms)
                     continue
             narrow[due_at_ms >> _NARROW & _NARROW_MASK].append(alarm)
         self._stale -= stale
