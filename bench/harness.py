@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
+from engine.runtime.memory import settle_collector
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -107,18 +109,18 @@ class Laps:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count what happens inside; the collector starts from a clean and frozen heap.
+        """Count what happens inside, with the collector set as the process sets it.
 
-        The collector stays on, as it is in the process; what the load holds is frozen so that
-        neither side pays for scanning it.
+        So it stays on, looks seldom, and what the load holds is frozen.
         """
-        gc.collect()
-        gc.freeze()
+        thresholds = gc.get_threshold()
+        settle_collector()
         started = time.perf_counter()
         try:
             yield
         finally:
             self.seconds += time.perf_counter() - started
+            gc.set_threshold(*thresholds)
             gc.unfreeze()
 
 

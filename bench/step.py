@@ -25,6 +25,7 @@ from engine.core.inputs import EventReceived
 from engine.core.plan import Campaign, Entry, Plan, Send, Wait
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
+from engine.sim.simulate import BATCH_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,9 +38,6 @@ SPAN_MS = 5 * 3_600_000
 CART_WAIT_MS = 1_800_000
 EVENTS_PER_USER = 10
 DUPLICATES_SHARE = 0.01
-OPEN_MAX = 100
-"""Events taken before what they made is let out."""
-
 NAMES = {"Page Viewed": 40, "Product Viewed": 42, "Product Added": 12, "Order Completed": 6}
 """What happens in a shop, in percent."""
 
@@ -176,7 +174,7 @@ def _by_processor(plan: Plan, lines: Lines) -> list[Record]:
         if processor.wake_at_ms <= now_ms:
             processor.advance(now_ms)
         take(event, now_ms)
-        if taken % OPEN_MAX == 0:
+        if taken % BATCH_MAX == 0:
             happened += _released(processor)
     processor.advance(START_AT_MS + SPAN_MS + DAY_MS)
     happened += _released(processor)

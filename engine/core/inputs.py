@@ -7,7 +7,7 @@ line, tagged by `type`.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -64,6 +64,8 @@ class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=Fa
     reason: str = ""
     bad_address: str = ""
     at_ms: int = 0
+    message_id: ClassVar[str] = ""
+    """Never a duplicate by id: one told twice finds nobody who waits for it."""
 
 
 class TimeResumed(msgspec.Struct, tag="resumed", omit_defaults=True, gc=False):

@@ -132,14 +132,13 @@ class Processor:
             self.now_ms = now_ms
         else:
             now_ms = self.now_ms
-        if self.dedupe is not None and not isinstance(happened, DeliveryReported):
-            message_id = happened.message_id
-            if message_id:
-                digest = self.dedupe.take(message_id, now_ms)
-                if not digest:
-                    return False
-                if self._keeps:
-                    self._hashes.append(digest)
+        message_id = happened.message_id
+        if message_id and self.dedupe is not None:
+            digest = self.dedupe.take(message_id, now_ms)
+            if not digest:
+                return False
+            if self._keeps:
+                self._hashes.append(digest)
         happened.at_ms = now_ms
         if self._keeps:
             number = self._next_input
