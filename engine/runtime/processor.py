@@ -20,7 +20,6 @@ import msgspec
 from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
 from engine.core.guardrails import cancelled
 from engine.core.inputs import (
-    DeliveryReported,
     Input,
     PlanChanged,
     TimeResumed,
