@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from engine.core.inputs import UserIdentified
+
 Kind: TypeAlias = Literal[
     "entered",
     "refused",
@@ -97,4 +99,25 @@ class CloseMessage(msgspec.Struct, gc=False):
     reason: str = ""
 
 
-Effect: TypeAlias = Record | SendMessage | CancelMessage | CloseMessage
+class QuarantineInput(msgspec.Struct, gc=False):
+    """An identify call that its user has no room for: keep it, with the reason.
+
+    Attributes:
+        identified: As it was journaled.
+        path: Where in it the fault lies, as `$.traits`.
+        reason: What is wrong, in words for a person.
+    """
+
+    identified: UserIdentified
+    path: str
+    reason: str
+
+
+Effect: TypeAlias = Record | SendMessage | CancelMessage | CloseMessage | QuarantineInput
+
+
+def is_refusal(effect: Effect) -> bool:
+    """Whether it only tells of something that was not granted, and a replay makes it again."""
+    if type(effect) is Record:
+        return effect.kind == "refused"
+    return type(effect) is QuarantineInput

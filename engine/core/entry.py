@@ -2,7 +2,8 @@
 
 For each campaign that the event's name wakes, `enter.when` is asked first: where it does not hold,
 nothing happened. After that the first question that fails is a refusal with its reason, in this
-order: `status`, `audience`, `late`, `per`, `active`, `reentry`, `limit`.
+order: `status`, `audience`, `late`, `per`, `active`, `reentry`, `limit` (all that a user may have
+at a time is bounded: active enrollments, what they remember of their events, entries remembered).
 """
 
 from __future__ import annotations
@@ -29,6 +30,18 @@ if TYPE_CHECKING:
 
 ENTRIES_SWEEP_MIN = 64
 """From this many remembered entries on, those that no rule asks about any more are dropped."""
+
+ENTRIES_MAX = 1_024
+"""Entries remembered of a user: beyond it no value of `per` is new until one can be forgotten."""
+
+PER_LENGTH_MAX = 64
+"""A longer `per` value is known by its digest."""
+
+EVENTS_BYTES_MAX = 256 << 10
+"""Bytes of the events that a user's active enrollments remember, small ones aside."""
+
+SMALL_EVENT_BYTES = 2_048
+"""An event up to this size is remembered however much is remembered already."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -147,7 +160,8 @@ def _per(turn: Turn, program: Program) -> str:
         if value.is_integer():
             value = int(value)  # 1 and 1.0 are one value to a condition
     if isinstance(value, str | bool | int | float):
-        return _encode(value).decode()
+        text = _encode(value).decode()
+        return text if len(text) <= PER_LENGTH_MAX else ids.digest(text)
     return ""
 
 
@@ -164,14 +178,33 @@ def _room(
     entry = campaign.entry
     user = turn.user
     if active is not None:
-        return "" if entry.restart else "active"
-    if entry.reentry_ms != 0:  # 0 always admits
-        earlier = user.entries.get(_entry_key(campaign.id, per))
-        if earlier and (entry.reentry_ms is None or occurred_at_ms - earlier[0] < entry.reentry_ms):
-            return "reentry"
+        if not entry.restart:
+            return "active"
+        return "limit" if _is_crowded(turn, campaign, active) else ""
+    key = _entry_key(campaign.id, per)
+    earlier = user.entries.get(key)
+    if (
+        entry.reentry_ms != 0  # 0 always admits
+        and earlier
+        and (entry.reentry_ms is None or occurred_at_ms - earlier[0] < entry.reentry_ms)
+    ):
+        return "reentry"
     if len(user.enrollments) >= turn.plan.policy.enrollments_max:
         return "limit"
-    return ""
+    if per and earlier is None and len(user.entries) >= ENTRIES_MAX:
+        _forget_entries(turn)
+        if len(user.entries) >= ENTRIES_MAX:
+            return "limit"
+    return "limit" if _is_crowded(turn, campaign, None) else ""
+
+
+def _is_crowded(turn: Turn, campaign: Campaign, leaving: Enrollment | None) -> bool:
+    """Whether the event at hand is more than the user's enrollments may remember of theirs."""
+    size = len(turn.raw)
+    if size <= SMALL_EVENT_BYTES or not campaign.wants_event:
+        return False
+    others = sum(len(one.event) for one in turn.user.enrollments if one is not leaving)
+    return others + size > EVENTS_BYTES_MAX
 
 
 def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
@@ -211,16 +244,23 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> En
 
 
 def _forget_entries(turn: Turn) -> None:
-    """Drop entries that neither re-entry nor the ordinal of an id can ask about. O(entries)."""
+    """Drop entries that neither re-entry nor the ordinal of an id can ask about. O(entries).
+
+    A campaign that is gone may come back: its entries go only where there is no other room.
+    """
     campaigns = turn.plan.campaigns
     user = turn.user
     # No entry starts before this any more, so that older ones cannot collide with it: it would be
     # late, and too old.
     floor_ms = min(turn.now_ms - turn.plan.policy.max_lateness_ms, user.applied_at_ms)
 
+    full = len(user.entries) >= ENTRIES_MAX
+
     def asked(key: str, start_ms: int) -> bool:
         campaign = campaigns.get(key.partition("\n")[0])
-        if campaign is None or start_ms >= floor_ms:
+        if campaign is None:
+            return start_ms >= floor_ms or not full
+        if start_ms >= floor_ms:
             return True
         reentry_ms = campaign.entry.reentry_ms
         return reentry_ms is None or start_ms + reentry_ms > floor_ms

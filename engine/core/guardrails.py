@@ -1,4 +1,4 @@
-"""The policy at a send, in its fixed order: expiry, then whom a channel may reach.
+"""The policy at a send, in its fixed order: expiry, whom a channel may reach, what may wait.
 
 The same questions are asked at the step and again before every attempt to deliver, since a user
 may unsubscribe, or an instant pass, while a message waits.
@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engine.core.plan import Policy
     from engine.core.state import Pending, User
+
+PENDING_MAX = 100
+"""Messages of one channel and purpose that may wait for their delivery, a user.
+
+They are saved with their user: were there no bound, a provider that is down would make each of a
+busy user's commits dearer than the one before. Marketing fills no place of transactional messages.
+"""
 
 ADDRESS_TRAITS = {"email": "email", "sms": "phone", "push": "push"}
 """The trait that holds a channel's address; a channel that is not here reaches everybody."""
@@ -47,6 +54,18 @@ def barrier(policy: Policy, user: User, channel: str, *, marketing: bool) -> str
     if marketing and not consents(policy, user, channel):
         return "no_consent"
     return "suppressed" if suppressed else ""
+
+
+def is_full(user: User, channel: str, *, marketing: bool) -> bool:
+    """Whether `PENDING_MAX` messages of that channel and purpose wait already.
+
+    O(1) for a user with fewer than that of all kinds, else O(pending), which is bounded by it.
+    """
+    pending = user.pending
+    if len(pending) < PENDING_MAX:
+        return False
+    alike = sum(one.channel == channel and one.marketing == marketing for one in pending.values())
+    return alike >= PENDING_MAX
 
 
 def consents(policy: Policy, user: User, channel: str) -> bool:

@@ -20,6 +20,11 @@ def enrollment_id(campaign: str, user_id: str, per: str, entered_at_ms: int, ord
     return blake2b(cause.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+def digest(text: str) -> str:
+    """32 hex digits that stand for a text too long to be kept; it may come from a client."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
 def effect_id(enrollment: str, step: str, iteration: int, channel: str) -> str:
     """32 hex digits: one id a message, however often it is tried."""
     return xxh3_128_hexdigest(f"{enrollment} {iteration} {channel} {step}".encode())

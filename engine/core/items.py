@@ -24,6 +24,12 @@ TEXT_LENGTH_MAX = 1_000
 DEPTH_MAX = 100
 """How deep properties and traits may nest."""
 
+PROPERTIES_MAX = 1_000
+"""Properties of one event, those within an object not counted."""
+
+TRAITS_MAX = 500
+"""Traits of one identify call, and of one user."""
+
 Instant: TypeAlias = str | int | float | None
 Id: TypeAlias = str | int | None
 
@@ -144,7 +150,7 @@ def read_item(
         name = _text(item.event, "$.event") if kind == "track" else _viewed(kind)
         user_id = _user(item)
         occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
-        properties = _object(item.properties, "$.properties")
+        properties = _object(item.properties, "$.properties", PROPERTIES_MAX)
         if kind != "track":
             properties = _named(item, properties)
         return EventReceived(
@@ -160,6 +166,19 @@ def read_item(
         return None
     hint = "track, identify, page, screen, group or alias"
     raise ItemInvalid(f"unknown type {kind[:60]!r}", path="$.type", hint=hint)
+
+
+def as_item(identified: UserIdentified) -> bytes:
+    """An identify call in the native form, as `decode_item` reads it. O(size)."""
+    said = {
+        "type": "identify",
+        "user_id": identified.user_id,
+        "timestamp": identified.occurred_at_ms,
+        "traits": identified.traits,
+    }
+    if identified.message_id:
+        said["message_id"] = identified.message_id
+    return _encode(said)
 
 
 def _viewed(kind: str) -> str:
@@ -228,7 +247,7 @@ def _instant_ms(value: str | float, path: str) -> int:
         raise ItemInvalid(str(error), path=path) from None
 
 
-def _object(raw: msgspec.Raw, path: str) -> msgspec.Raw:
+def _object(raw: msgspec.Raw, path: str, keys_max: int) -> msgspec.Raw:
     """A JSON object of its own (a copy, which pins no request), known to decode. O(size)."""
     data = bytes(raw)
     if not data or data == _NULL:
@@ -238,11 +257,13 @@ def _object(raw: msgspec.Raw, path: str) -> msgspec.Raw:
         raise ItemInvalid(f"nests deeper than {DEPTH_MAX}", path=path)
     try:
         # A raw value is checked for its form alone: numbers may be out of range, text not UTF-8.
-        _object_decoder.decode(data)
+        keys = len(_object_decoder.decode(data))
     except msgspec.MsgspecError as error:
         raise _invalid(error, path) from error
     except UnicodeDecodeError:
         raise ItemInvalid("is not UTF-8", path=path) from None
+    if keys > keys_max:
+        raise ItemInvalid(f"has {keys} keys, more than {keys_max}", path=path)
     return msgspec.Raw(data)
 
 
@@ -272,8 +293,8 @@ def _traits(item: Item) -> msgspec.Raw:
             context = _context_decoder.decode(item.context)
         except msgspec.MsgspecError as error:
             raise _invalid(error, "$.context") from error
-        return _object(context.traits, "$.context.traits")
-    return _object(item.traits, "$.traits")
+        return _object(context.traits, "$.context.traits", TRAITS_MAX)
+    return _object(item.traits, "$.traits", TRAITS_MAX)
 
 
 def _named(item: Item, properties: msgspec.Raw) -> msgspec.Raw:

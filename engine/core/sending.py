@@ -8,7 +8,7 @@ import msgspec
 
 from engine.core import ids
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
-from engine.core.guardrails import barrier
+from engine.core.guardrails import barrier, is_full
 from engine.core.state import Pending
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from engine.core.plan import Campaign, Send
     from engine.core.state import Enrollment
     from engine.core.turn import Turn
+
+REASON_LENGTH_MAX = 500
+"""Characters of why a delivery failed that are kept; providers and templates may say more."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -38,7 +41,7 @@ def send(
         skip(turn, enrollment, step, "expired")
         return
     channels, marketing, place = step.channels, campaign.is_marketing, 0
-    barred = barrier(turn.plan.policy, turn.user, channels[0], marketing=marketing)
+    barred = _barred(turn, channels[0], marketing=marketing)
     if barred:
         place = _first_open(turn, channels, marketing=marketing)
         if place < 0:
@@ -81,14 +84,14 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
         return
     if report.bad_address:
         user.suppressed = {**user.suppressed, pending.channel: report.bad_address}
-    outcome = report.outcome
+    outcome, reason = report.outcome, report.reason[:REASON_LENGTH_MAX]
     turn.record(
         "skipped" if outcome == "cancelled" else outcome,
         pending,
         pending.step,
         pending.channel,
         pending.template,
-        report.reason,
+        reason,
         report.effect_id,
     )
     stands_in = (
@@ -99,7 +102,7 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
         and _stand_in(turn, pending, report.effect_id)
     )
     dead = outcome == "failed" and not stands_in
-    turn.effects.append(CloseMessage(report.effect_id, dead=dead, reason=report.reason))
+    turn.effects.append(CloseMessage(report.effect_id, dead=dead, reason=reason))
 
 
 def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
@@ -116,11 +119,18 @@ def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
 
 def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool) -> int:
     """The place of the first channel that may be used, or -1."""
-    policy, user = turn.plan.policy, turn.user
     for place, channel in enumerate(channels):
-        if not barrier(policy, user, channel, marketing=marketing):
+        if not _barred(turn, channel, marketing=marketing):
             return place
     return -1
+
+
+def _barred(turn: Turn, channel: str, *, marketing: bool) -> str:
+    """Why nothing more may be sent by `channel`, or ""; `limit` where too much waits already."""
+    reason = barrier(turn.plan.policy, turn.user, channel, marketing=marketing)
+    if not reason and is_full(turn.user, channel, marketing=marketing):
+        return "limit"
+    return reason
 
 
 def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str) -> None:

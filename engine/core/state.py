@@ -83,6 +83,7 @@ class User(msgspec.Struct, omit_defaults=True, gc=False):
         wake_at_ms: The next instant at which something happens by time alone, or `NEVER`.
         held_until_ms: After a downtime, overdue deadlines wait until then.
         traits: What identify calls said.
+        traits_bytes: Their size as they are saved (`traits.tell`).
         history: Event name to instants, oldest first; only what the plan asks for.
         entries: Campaign and `per` value to the newest enrollment's start, and how many started
             at that very instant.
@@ -105,6 +106,7 @@ class User(msgspec.Struct, omit_defaults=True, gc=False):
     pending: dict[str, Pending] = {}
     suppressed: dict[str, str] = {}
     refusals: tuple[tuple[int, str, str], ...] = ()
+    traits_bytes: int = 0
 
 
 _NOTHING: dict[str, Any] = {}

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from engine.core import history
+from engine.core.effects import QuarantineInput
 from engine.core.entry import enter_all
 from engine.core.exits import exit_all, leave
 from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified
 from engine.core.plan import Wait
 from engine.core.sending import conclude
 from engine.core.state import reckon
-from engine.core.traits import merge_traits, read_traits
+from engine.core.traits import read_traits, tell
 from engine.core.turn import Turn
 from engine.core.walk import go_on
 
@@ -116,7 +117,9 @@ def _apply_other(
 ) -> int:
     match happened:
         case UserIdentified():
-            user.traits = merge_traits(user.traits, read_traits(happened.traits))
+            refused = tell(user, read_traits(happened.traits))
+            if refused:
+                effects.append(QuarantineInput(happened, "$.traits", refused))
         case DeliveryReported():
             conclude(Turn(plan, user, happened.at_ms, happened.at_ms, effects), happened)
         case _:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
+from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage, is_refusal
 from engine.core.guardrails import cancelled
 from engine.core.inputs import (
     Input,
@@ -28,7 +28,7 @@ from engine.core.inputs import (
 from engine.core.state import NEVER, User, encode_user, first_due_at_ms, new_user
 from engine.core.transition import adopt, fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
-from engine.store.batch import Batch, Quarantined
+from engine.store.batch import Batch, Quarantined, kept_of
 from engine.timers import Alarm, Deadlines
 
 if TYPE_CHECKING:
@@ -218,8 +218,8 @@ class Processor:
             user = self.users.get(happened.user_id)
             if user is None or user.seen < number:
                 self._apply_and_note(happened, number)
-        # Refusals are counted once, and the user has them already.
-        self._effects[:] = [effect for effect in self._effects if not _is_refusal(effect)]
+        # Refusals are counted once; the user, or the quarantine, has them already.
+        self._effects[:] = [effect for effect in self._effects if not is_refusal(effect)]
         return count
 
     # Batches
@@ -256,7 +256,7 @@ class Processor:
             closed=[e for e in others if type(e) is CloseMessage],
             records=records,
             cancelled=[e for e in others if type(e) is CancelMessage],
-            quarantined=self._quarantined,
+            quarantined=self._quarantined + kept_of(others),
             replay_from=next(iter(self._unsaved.values()), self._next_input),
             plan_id=self._adopted,
         )
@@ -322,7 +322,7 @@ class Processor:
         effects = self._effects
         for place in range(effects_before, len(effects)):
             # A refusal is kept in the user alone: a replay makes it again.
-            if not _is_refusal(effects[place]):
+            if not is_refusal(effects[place]):
                 self._touched[user.user_id] = None
                 break
 
@@ -382,10 +382,6 @@ class Processor:
             saved.append(user_id)
             del unsaved[user_id]
         return saved
-
-
-def _is_refusal(effect: Effect) -> bool:
-    return type(effect) is Record and effect.kind == "refused"
 
 
 def _first(unsaved: dict[str, int], count: int, floor: int) -> Iterable[str]:

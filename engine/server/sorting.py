@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from engine.core.items import ItemInvalid
 from engine.runtime.clock import monotonic_ns
 from engine.server.answers import Fault, Refusal, Rejection
-from engine.store import Quarantined
+from engine.store import EXCERPT_BYTES, Quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,9 +78,13 @@ class Sorted:
         except ItemInvalid as fault:
             reason = f"{fault.message}; {fault.hint}" if fault.hint else fault.message
             path = place + fault.path.removeprefix("$")
+            # What is no item by its size alone is not kept whole: it could be as large as a body.
+            kept = memoryview(raw)
+            if len(raw) > self._limits.event_max_bytes:
+                kept = kept[:EXCERPT_BYTES]
             self.rejected.append(Rejection(index, fault.path, reason))
             self.quarantined.append(
-                Quarantined(self.received_at_ms, self.source, path, reason, bytes(raw))
+                Quarantined(self.received_at_ms, self.source, path, reason, bytes(kept))
             )
 
     def _refuse_size(self, size: int) -> NoReturn:

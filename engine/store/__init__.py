@@ -4,12 +4,13 @@ One connection writes and checkpoints, for the life of the process. What a commi
 `Batch`: the inputs as they were applied, and every user who has an effect in it, with the effects.
 """
 
-from engine.store.batch import Batch, Quarantined
+from engine.store.batch import EXCERPT_BYTES, Batch, Quarantined
 from engine.store.database import CommitFailed, OutboxRow, Store
 from engine.store.lock import DataFolder
 from engine.store.recovery import Recovered
 
 __all__ = [
+    "EXCERPT_BYTES",
     "Batch",
     "CommitFailed",
     "DataFolder",

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
+from engine.core.effects import (
+    CancelMessage,
+    CloseMessage,
+    QuarantineInput,
+    Record,
+    SendMessage,
+)
+from engine.core.items import as_item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.core.effects import Effect
+
+EXCERPT_BYTES = 2_048
+"""What is kept of an item that is larger than an item may be: enough to know it by."""
+
+IDENTIFY = "identify"
+"""The source of what was taken, and refused by its user's state."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, gc=False):
@@ -15,7 +35,7 @@ class Quarantined(msgspec.Struct, frozen=True, gc=False):
         source: The route or source it came by.
         path: Where in the item the fault lies (`$.timestamp`), or "".
         reason: What is wrong with it.
-        body: The item as it came.
+        body: The item as it came; of one that is too large, its first `EXCERPT_BYTES`.
     """
 
     received_at_ms: int
@@ -23,6 +43,21 @@ class Quarantined(msgspec.Struct, frozen=True, gc=False):
     path: str
     reason: str
     body: bytes
+
+
+def kept_of(effects: Iterable[Effect]) -> list[Quarantined]:
+    """What was taken, and what its user had no room for, as it is kept: in the native form."""
+    return [
+        Quarantined(
+            effect.identified.received_at_ms,
+            IDENTIFY,
+            effect.path,
+            effect.reason,
+            as_item(effect.identified),
+        )
+        for effect in effects
+        if type(effect) is QuarantineInput
+    ]
 
 
 class Batch(msgspec.Struct):

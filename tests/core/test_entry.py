@@ -5,9 +5,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.entry import (
+    ENTRIES_MAX,
+    EVENTS_BYTES_MAX,
+    PER_LENGTH_MAX,
+    SMALL_EVENT_BYTES,
+)
 from engine.core.inputs import EventReceived
 from engine.core.plan import Policy
-from engine.core.state import REFUSALS_MAX
+from engine.core.state import REFUSALS_MAX, encode_user
 from tests.core.world import DAY, HOUR, MINUTE, START, World, campaign, leave, send, wait
 
 
@@ -354,3 +360,82 @@ def test_reentry_is_measured_from_the_newest_entry_also_where_an_older_event_res
     world.advance(70 * MINUTE)
     assert world.event("Go", 109 * MINUTE) == [f"{109 * MINUTE} c refused reentry"]
     assert world.event("Go", 110 * MINUTE) == [f"{110 * MINUTE} c entered"]
+
+
+@pytest.mark.parametrize("reentry", [0, None, DAY])
+def test_only_so_many_values_of_per_are_remembered(reentry: int | None) -> None:
+    world = World(campaign("c", per="event.k", reentry=reentry), campaign("d", on=("D",)))
+    for at in range(ENTRIES_MAX):
+        assert world.event("Go", at, k=at)[0] == f"{at} c entered"
+    at = ENTRIES_MAX
+    assert world.event("Go", at, k="new") == [f"{at} c refused limit"]
+    assert len(world.user().entries) == ENTRIES_MAX
+    # One that is known is asked as ever, and so is a campaign without `per`.
+    assert world.event("Go", at, k=0)[0] == f"{at} c " + (
+        "refused reentry" if reentry != 0 else "entered"
+    )
+    assert world.event("D", at)[0] == f"{at} d entered"
+
+
+def test_entries_that_nothing_asks_about_any_more_make_room() -> None:
+    world = World(campaign("c", per="event.k"))
+    for at in range(ENTRIES_MAX):
+        world.event("Go", at, k=at)
+    later = 2 * DAY
+    world.event("Other", later)
+    assert world.event("Go", later, k="new")[0] == f"{later} c entered"
+    assert len(world.user().entries) == 1
+
+
+def test_entries_of_a_campaign_that_is_gone_stay_until_there_is_no_other_room() -> None:
+    world = World(campaign("old", per="event.k", reentry=None))
+    for at in range(ENTRIES_MAX):
+        world.event("Go", at, k=at)
+    world.adopt(campaign("new", per="event.k", reentry=None), at=2 * DAY)
+    world.event("Other", 2 * DAY)
+    assert len(world.user().entries) == ENTRIES_MAX
+    assert world.event("Go", 2 * DAY, k="a")[0] == f"{2 * DAY} new entered"
+
+
+def test_a_long_per_value_is_known_by_its_digest() -> None:
+    world = World(campaign("c", wait(HOUR), per="event.k"))
+    same, other = "k" * 30_000, "k" * 29_999 + "l"
+    assert world.event("Go", 1, k=same) == ["1 c entered"]
+    assert world.event("Go", 2, k=same) == ["2 c refused active"]
+    assert world.event("Go", 3, k=other) == ["3 c entered"]
+    assert all(len(one.per) <= PER_LENGTH_MAX for one in world.user().enrollments)
+    assert all(len(key) <= PER_LENGTH_MAX + 2 for key in world.user().entries)
+
+
+def test_a_per_value_as_long_as_may_be_is_kept_as_it_is() -> None:
+    world = World(campaign("c", wait(HOUR), per="event.k"))
+    text = "k" * (PER_LENGTH_MAX - 2)
+    world.event("Go", 1, k=text)
+    assert world.user().enrollments[0].per == f'"{text}"'
+
+
+def test_enrollments_remember_only_so_much_of_their_events() -> None:
+    world = World(campaign("c", wait(HOUR), per="event.k"))
+    told = [world.event("Go", at, k=at, x="y" * 30_000)[0] for at in range(30)]
+    room = EVENTS_BYTES_MAX // 30_000
+    assert told == [f"{at} c " + ("entered" if at < room else "refused limit") for at in range(30)]
+    assert len(encode_user(world.user())) < EVENTS_BYTES_MAX + 10_000
+    assert world.event("Go", 30, k="small", x="y" * (SMALL_EVENT_BYTES - 100)) == ["30 c entered"]
+
+
+def test_a_restart_may_not_make_the_remembered_events_outgrow_their_bound() -> None:
+    world = World(campaign("c", wait(HOUR), per="event.k", restart=True))
+    room = EVENTS_BYTES_MAX // 30_000
+    for at in range(room + 2):
+        world.event("Go", at, k=at)
+    for at in range(room):
+        assert world.event("Go", 100, k=at, x="y" * 30_000)[1] == "100 c entered"
+    assert world.event("Go", 100, k=room, x="y" * 30_000) == ["100 c refused limit"]
+    assert world.event("Go", 100, k=0, x="z" * 30_000)[1] == "100 c entered"
+
+
+def test_a_campaign_that_asks_nothing_of_its_event_remembers_none_of_it() -> None:
+    world = World(campaign("c", wait(HOUR), per="event.k", wants_event=False))
+    for at in range(30):
+        assert world.event("Go", at, k=at, x="y" * 30_000) == [f"{at} c entered"]
+    assert len(encode_user(world.user())) < 10_000

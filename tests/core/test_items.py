@@ -3,10 +3,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.core.inputs import EventReceived, UserIdentified
-from engine.core.items import DEPTH_MAX, TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_item
+from engine.core.items import (
+    DEPTH_MAX,
+    PROPERTIES_MAX,
+    TEXT_LENGTH_MAX,
+    TRAITS_MAX,
+    ItemInvalid,
+    as_item,
+    decode_item,
+    read_item,
+)
 
 AT_MS = 1_767_225_600_000
 
@@ -136,6 +146,33 @@ def test_what_changes_nothing_yet_is_no_input(kind: str) -> None:
             {"user_id": "u1", "event": "S", "timestamp": 1, "message_id": "m" * 1_001},
             "$.message_id: longer than",
         ),
+        (
+            {
+                "user_id": "u1",
+                "event": "S",
+                "timestamp": 1,
+                "properties": {str(key): 1 for key in range(PROPERTIES_MAX + 1)},
+            },
+            "$.properties: has 1001 keys, more than 1000",
+        ),
+        (
+            {
+                "user_id": "u1",
+                "type": "identify",
+                "timestamp": 1,
+                "traits": {str(key): 1 for key in range(TRAITS_MAX + 1)},
+            },
+            "$.traits: has 501 keys, more than 500",
+        ),
+        (
+            {
+                "user_id": "u1",
+                "type": "identify",
+                "timestamp": 1,
+                "context": {"traits": {str(key): 1 for key in range(TRAITS_MAX + 1)}},
+            },
+            "$.context.traits: has 501 keys, more than 500",
+        ),
     ],
 )
 def test_a_fault_names_its_place_and_what_is_wrong(said: dict[str, Any], told: str) -> None:
@@ -176,3 +213,19 @@ def test_half_a_surrogate_pair_is_read_as_a_replacement_character() -> None:
     happened = read_item(decode_item(data))
     assert isinstance(happened, EventReceived)
     assert json.loads(bytes(happened.properties)) == {"a": "\ufffd", "b": "\U0001f600"}
+
+
+def test_as_many_properties_and_traits_as_may_be_are_taken() -> None:
+    for kind, field, most in (
+        ("track", "properties", PROPERTIES_MAX),
+        ("identify", "traits", TRAITS_MAX),
+    ):
+        keys = {str(key): 1 for key in range(most)}
+        taken = read(type=kind, user_id="u1", event="S", timestamp=1, **{field: keys})
+        assert msgspec.json.decode(getattr(taken, field)) == keys
+
+
+@pytest.mark.parametrize("message_id", ["", "m1"])
+def test_an_identify_written_as_an_item_reads_as_it_was(message_id: str) -> None:
+    said = UserIdentified("u1", 5, 9, msgspec.Raw(b'{"a":[1,"b"]}'), message_id)
+    assert read_item(decode_item(as_item(said)), 9) == said

@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.guardrails import PENDING_MAX
 from engine.core.plan import Policy
+from engine.core.sending import REASON_LENGTH_MAX
 from tests.core.world import HOUR, MINUTE, REACHABLE, START, S, World, campaign, send, wait
 
 PUSH = {"endpoint": "https://push.example.com/1"}
@@ -290,3 +292,60 @@ def test_each_send_and_each_channel_has_an_id_of_its_own_that_another_run_makes_
     ids = run()
     assert len(set(ids)) == 3
     assert ids == run()
+
+
+def crowded(*channels: str, purpose: Any = "marketing", count: int = PENDING_MAX) -> World:
+    """A user with `count` messages under way, and room for none more of their kind."""
+    world = World(
+        campaign("c", send(*channels), purpose=purpose),
+        campaign("receipt", send("email"), on=("Bought",), purpose="transactional"),
+    )
+    world.identify(0, **REACHABLE, push=PUSH)
+    for at in range(count):
+        assert "sent" in world.event("Go", at)[1]
+    return world
+
+
+def test_beyond_what_may_wait_a_send_is_skipped_and_says_so() -> None:
+    world = crowded("email")
+    assert world.event("Go", HOUR) == [
+        f"{HOUR} c entered", f"{HOUR} c skipped steps.0 email limit", f"{HOUR} c finished",
+    ]  # fmt: skip
+    assert world.messages == []
+    assert len(world.user().pending) == PENDING_MAX
+
+
+def test_each_delivery_makes_room_for_another() -> None:
+    world = crowded("email")
+    world.report("delivered", HOUR)
+    assert world.event("Go", HOUR)[1] == f"{HOUR} c sent steps.0 email"
+    assert world.event("Go", HOUR)[1] == f"{HOUR} c skipped steps.0 email limit"
+
+
+def test_where_one_channel_has_too_much_waiting_the_next_stands_in() -> None:
+    world = crowded("email", "push")
+    assert world.event("Go", HOUR)[1] == f"{HOUR} c sent steps.0 push"
+
+
+def test_a_failure_goes_to_no_channel_that_has_too_much_waiting() -> None:
+    world = crowded("email", "push")
+    for at in range(PENDING_MAX):
+        world.event("Go", HOUR + at)
+    assert world.report("failed", 2 * HOUR)[1:] == []
+    assert world.closed[0].dead
+
+
+def test_waiting_marketing_keeps_no_receipt_back() -> None:
+    world = crowded("email")
+    assert world.event("Bought", HOUR)[1] == f"{HOUR} receipt sent steps.0 email"
+
+
+def test_receipts_that_wait_keep_no_more_than_their_like_back() -> None:
+    world = crowded("email", purpose="transactional")
+    assert world.event("Bought", HOUR)[1] == f"{HOUR} receipt skipped steps.0 email limit"
+
+
+def test_of_a_long_reason_the_beginning_is_kept() -> None:
+    world = crowded("email", count=1)
+    world.report("failed", 1, reason="x" * 40_000)
+    assert world.records[0].reason == world.closed[0].reason == "x" * REASON_LENGTH_MAX

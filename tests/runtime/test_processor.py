@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from engine.core.inputs import EventReceived
+from engine.core.inputs import EventReceived, UserIdentified
+from engine.core.items import decode_item, read_item
 from engine.core.plan import Plan
-from engine.core.state import decode_user
+from engine.core.state import decode_user, encode_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from tests.core.world import DAY, HOUR, START, S, World, campaign, send, wait
@@ -210,3 +212,36 @@ def test_a_replay_counts_no_refusal_again() -> None:
     assert batch is not None
     assert [record.kind for record in batch.records] == ["entered"]
     assert [reason for _, _, reason in processor.users["u"].refusals] == ["active"]
+
+
+def identify(at: int, **traits: Any) -> UserIdentified:
+    raw = msgspec.Raw(msgspec.json.encode(traits))
+    return UserIdentified("u", START + at, START + at, raw, message_id=f"m{at}")
+
+
+def test_traits_without_room_are_quarantined_with_the_commit_that_took_them() -> None:
+    processor = machine()
+    processor.take(identify(1, a="x" * 60_000), START + 1)
+    processor.take(identify(2, b="y" * 9_000), START + 2)
+    batch = processor.begin(START + 2)
+    assert batch is not None
+    (kept,) = batch.quarantined
+    assert (kept.received_at_ms, kept.source, kept.path) == (START + 2, "identify", "$.traits")
+    assert "more than 65536" in kept.reason
+    again = read_item(decode_item(kept.body), kept.received_at_ms)
+    assert again == identify(2, b="y" * 9_000)
+    assert batch.inputs_count == 2
+
+
+def test_a_replay_refuses_the_same_traits_and_quarantines_nothing_twice() -> None:
+    first = machine()
+    inputs: list[tuple[int, Any]] = []
+    for number in range(1, 9):
+        inputs.append((number, identify(number, **{f"k{number}": "x" * 20_000})))
+        first.take(inputs[-1][1], START + number)
+    second = machine()
+    second.replay(inputs)
+    batch = second.begin(second.now_ms)
+    assert batch is None or batch.quarantined == []
+    assert encode_user(second.users["u"]) == encode_user(first.users["u"])
+    assert len(second.users["u"].traits) == 3

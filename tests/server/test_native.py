@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from engine.core.inputs import EventReceived, UserIdentified
+from engine.store import EXCERPT_BYTES
 from tests.server.house import BEARER
 
 if TYPE_CHECKING:
@@ -191,6 +192,16 @@ async def test_an_event_over_the_limit_is_rejected_with_the_limit_named(house: H
     (rejected,) = answer.json["rejected"]
     assert "more than 32768 (server.event_max)" in rejected["message"]
     assert len(house.inputs) == 1
+    # Its beginning says which it was; all of it could be as large as a body.
+    (kept,) = house.quarantined
+    assert kept.body == big[:EXCERPT_BYTES]
+
+
+async def test_a_faulty_item_within_the_limit_is_kept_whole(house: House) -> None:
+    bad = b'{"user_id":"u","properties":{"a":"%s"}}' % (b"a" * 32_000)
+    await house.post("/events", b"[" + bad + b"]")
+
+    assert [kept.body for kept in house.quarantined] == [bad]
 
 
 async def test_more_events_than_the_limit_are_refused_whole(house: House) -> None:

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.effects import Effect, QuarantineInput
+from engine.core.inputs import UserIdentified
+from engine.core.items import TRAITS_MAX
+from engine.core.plan import Plan
+from engine.core.state import User, decode_user, encode_user, new_user
+from engine.core.traits import TRAITS_BYTES_MAX, tell, traits_bytes
+from engine.core.transition import step
+from tests.core.world import START, World, campaign, send
+
+
+def user(**traits: Any) -> User:
+    known = new_user("u")
+    assert tell(known, traits) == ""
+    return known
+
+
+def test_the_size_kept_is_that_of_the_saved_traits() -> None:
+    known = new_user("u")
+    for said in (
+        {"a": 1, "consent": {"email": True}},
+        {"a": "x" * 300, "b": None, "consent": {"sms": False}},
+        {f"k{n}": [n] for n in range(40)},
+        {"a": 2, "consent": 5},
+        {"consent": {"push": True}},
+    ):
+        assert tell(known, said) == ""
+        assert known.traits_bytes == traits_bytes(known.traits)
+    bare = msgspec.msgpack.encode({**known.traits})
+    assert known.traits_bytes == len(bare) - 3
+
+
+def test_one_trait_too_many_is_refused_and_changes_nothing() -> None:
+    known = user(**{f"k{n}": n for n in range(TRAITS_MAX)})
+    before = encode_user(known)
+    assert tell(known, {"k0": "other", "new": 1}) == (
+        f"the user would have {TRAITS_MAX + 1} traits, more than {TRAITS_MAX}"
+    )
+    assert encode_user(known) == before
+    assert tell(known, {"k0": "other"}) == ""
+    assert known.traits["k0"] == "other"
+
+
+def test_many_large_traits_stay_within_the_bound() -> None:
+    known = new_user("u")
+    told = [tell(known, {f"k{n}": "x" * 30_000}) for n in range(40)]
+    assert told[:2] == ["", ""]
+    assert all(reason.endswith(f"more than {TRAITS_BYTES_MAX}") for reason in told[2:])
+    assert len(encode_user(known)) < TRAITS_BYTES_MAX + 100
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+def test_the_bound_is_exact(more: int, *, fits: bool) -> None:
+    known = user(a=1)
+    known = user(a="x" * 30_000)
+    room = TRAITS_BYTES_MAX - known.traits_bytes - 2 - 3
+    assert (tell(known, {"b": "x" * (room + more)}) == "") == fits
+    assert (known.traits_bytes == TRAITS_BYTES_MAX) == fits
+
+
+def test_a_full_user_may_say_something_shorter() -> None:
+    known = user(a="x" * 40_000, b="y" * 20_000)
+    assert tell(known, {"b": "y" * 30_000}) != ""
+    assert tell(known, {"b": "short", "c": "z" * 15_000}) == ""
+
+
+def test_who_was_saved_with_more_than_the_bound_is_measured_and_may_only_shrink() -> None:
+    known = decode_user(msgspec.msgpack.encode({"user_id": "u", "traits": {"a": "x" * 100_000}}))
+    assert known.traits_bytes == 0
+    assert tell(known, {"b": 1}) != ""
+    assert tell(known, {"a": "x" * 90_000}) == ""
+    assert tell(known, {"a": ""}) == ""
+    assert tell(known, {"b": 1}) == ""
+
+
+def test_of_a_refused_identify_the_consent_is_taken() -> None:
+    known = user(a="x" * 60_000, consent={"email": True, "sms": True})
+    said = {"b": "y" * 30_000, "consent": {"email": False, "fax": "z" * 9_999, "push": "no"}}
+    assert tell(known, said) != ""
+    assert known.traits["consent"] == {"email": False, "sms": True}
+    assert "b" not in known.traits
+    assert known.traits_bytes == traits_bytes(known.traits)
+
+
+def test_consent_by_channels_that_are_none_fills_the_bound_like_any_trait() -> None:
+    known = new_user("u")
+    told = [tell(known, {"consent": {f"{n:05}": "x" * 900}}) for n in range(100)]
+    assert told[-1] != ""
+    assert len(encode_user(known)) < TRAITS_BYTES_MAX + 100
+
+
+def test_a_refused_identify_is_handed_over_for_the_quarantine() -> None:
+    known, effects = user(a="x" * 60_000), list[Effect]()
+    raw = msgspec.Raw(msgspec.json.encode({"b": "y" * 30_000}))
+    said = UserIdentified("u", START, START, raw, at_ms=START)
+    step(Plan("p"), known, said, effects)
+    (refused,) = effects
+    assert isinstance(refused, QuarantineInput)
+    assert refused.identified is said
+    assert refused.path == "$.traits"
+    assert "more than 65536" in refused.reason
+
+
+def test_a_refused_identify_changes_nothing_of_what_goes_out_later() -> None:
+    world = World(campaign("c", send("email")))
+    world.identify(0, email="a@example.com", consent={"email": True}, a="x" * 60_000)
+    world.identify(1, email="b@example.com", a="y" * 65_536)
+    assert world.event("Go", 2)[1] == "2 c sent steps.0 email"
+    assert b"a@example.com" in bytes(world.messages[0].snapshot)
