@@ -8,6 +8,6 @@ inputs with the same stamps give the same state and the same effects, whoever ca
 process, a dry run in virtual time, or a replay after a crash.
 
 A user knows the next instant at which something can happen by time alone
-(`User.wake_at_ms`); `transition.fire` makes it happen. Bad data gives a refusal as an effect,
+(`User.due_at_ms`); `transition.fire` makes it happen. Bad data gives a refusal as an effect,
 never an exception half way.
 """

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-NEVER = 1 << 62
+NEVER = 1 << 48
 """Later than every instant: no deadline."""
 
 REFUSALS_MAX = 20
@@ -69,8 +69,8 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
     cancelled: str = ""
 
 
-class User(msgspec.Struct, omit_defaults=True, gc=False):
-    """One user's state machine.
+class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
+    """One user's state machine; also the alarm of his next deadline (`engine.timers`).
 
     An empty mapping may be one that users share (`new_user`): whoever adds to an empty one puts
     another in its place.
@@ -80,7 +80,7 @@ class User(msgspec.Struct, omit_defaults=True, gc=False):
         seen: Number of the last input applied; a replay skips what is not beyond it.
         applied_at_ms: The newest event time or fired deadline: what lies before it comes late.
         last_seen_at_ms: When the user last did something; 0 for never.
-        wake_at_ms: The next instant at which something happens by time alone, or `NEVER`.
+        due_at_ms: The next instant at which something happens by time alone, or `NEVER`.
         held_until_ms: After a downtime, overdue deadlines wait until then.
         traits: What identify calls said.
         traits_bytes: Their size as they are saved (`traits.tell`).
@@ -90,13 +90,14 @@ class User(msgspec.Struct, omit_defaults=True, gc=False):
         late_entries: How many enrollments started behind one that had started already.
         suppressed: Channel to the address that the provider refused for good.
         refusals: The last refusals: (at_ms, campaign, reason).
+        armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
 
     user_id: str
     seen: int = 0
     applied_at_ms: int = 0
     last_seen_at_ms: int = 0
-    wake_at_ms: int = NEVER
+    due_at_ms: int = NEVER
     held_until_ms: int = 0
     traits: dict[str, Any] = {}
     history: dict[str, tuple[int, ...]] = {}
@@ -106,6 +107,7 @@ class User(msgspec.Struct, omit_defaults=True, gc=False):
     pending: dict[str, Pending] = {}
     suppressed: dict[str, str] = {}
     refusals: tuple[tuple[int, str, str], ...] = ()
+    armed_at_ms: int = NEVER
     traits_bytes: int = 0
 
 
@@ -131,7 +133,10 @@ _decoder = msgspec.msgpack.Decoder(User)
 
 def encode_user(user: User) -> bytes:
     """A user as bytes. O(size of the state)."""
-    return _encoder.encode(user)
+    armed_at_ms, user.armed_at_ms = user.armed_at_ms, NEVER
+    data = _encoder.encode(user)
+    user.armed_at_ms = armed_at_ms
+    return data
 
 
 def decode_user(data: bytes) -> User:
@@ -165,8 +170,8 @@ def first_due_at_ms(user: User) -> int:
 
 
 def reckon(user: User) -> None:
-    """Set `wake_at_ms` anew from the enrollments. O(enrollments)."""
-    wake_at_ms = first_due_at_ms(user)
-    if wake_at_ms < user.held_until_ms:
-        wake_at_ms = user.held_until_ms
-    user.wake_at_ms = wake_at_ms
+    """Set `due_at_ms` anew from the enrollments. O(enrollments)."""
+    due_at_ms = first_due_at_ms(user)
+    if due_at_ms < user.held_until_ms:
+        due_at_ms = user.held_until_ms
+    user.due_at_ms = due_at_ms

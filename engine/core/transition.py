@@ -35,7 +35,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     error. O(1) for an event that no campaign names and a user without a due deadline.
     """
     at_ms = happened.at_ms
-    errors = fire(plan, user, at_ms, effects) if user.wake_at_ms <= at_ms else 0
+    errors = fire(plan, user, at_ms, effects) if user.due_at_ms <= at_ms else 0
     if not isinstance(happened, EventReceived):
         return errors + _apply_other(plan, user, happened, effects)
     occurred_at_ms = happened.occurred_at_ms
@@ -64,7 +64,7 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
     Returns how many conditions ended in an error. O(enrollments) a deadline.
     """
     errors = 0
-    while user.wake_at_ms <= now_ms:
+    while user.due_at_ms <= now_ms:
         enrollment = _earliest(plan, user)
         due_at_ms = enrollment.due_at_ms
         if due_at_ms > user.applied_at_ms:
@@ -80,7 +80,7 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
 
 def hold(user: User, resumed: TimeResumed) -> None:
     """Hold back what fell due while the process was away, until the grace is over. O(1)."""
-    if user.wake_at_ms < resumed.at_ms:
+    if user.due_at_ms < resumed.at_ms:
         user.held_until_ms = max(user.held_until_ms, resumed.at_ms + resumed.grace_ms)
         reckon(user)
 

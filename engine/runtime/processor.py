@@ -29,7 +29,7 @@ from engine.core.state import NEVER, User, encode_user, first_due_at_ms, new_use
 from engine.core.transition import adopt, fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
 from engine.store.batch import Batch, Quarantined, kept_of
-from engine.timers import Alarm, Deadlines
+from engine.timers import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -113,8 +113,7 @@ class Processor:
         self._number = 1
         self._finished = 0
         self.wake_at_ms = NEVER
-        self._deadlines: Deadlines[Alarm[User]] = Deadlines(now_ms)
-        self._alarms: dict[str, Alarm[User]] = {}
+        self._deadlines: Deadlines[User] = Deadlines(now_ms)
         for user in self.users.values():
             self._follow(user)
         self._unsaved: dict[str, int] = {}
@@ -164,20 +163,17 @@ class Processor:
         between two, the rest stays due.
         """
         fired = 0
-        for due_at_ms, alarm in self._deadlines.advance(now_ms):
+        for due_at_ms, user in self._deadlines.advance(now_ms):
             if due_at_ms > self.now_ms:
                 self.now_ms = due_at_ms
-            user = alarm.key
             if self.on_fired is not None:
                 self.on_fired(first_due_at_ms(user), now_ms)
             self.errors += fire(self.plan, user, due_at_ms, self._effects)
             if self._keeps:
                 # Deadlines are not journaled: one that only led to the next wait is saved too.
                 self._touched[user.user_id] = None
-            if user.wake_at_ms == NEVER:
-                del self._alarms[user.user_id]
-            else:
-                self._deadlines.insert(alarm, user.wake_at_ms)
+            if user.due_at_ms != NEVER:
+                self._deadlines.insert(user, user.due_at_ms)
             fired += 1
             if go_on is not None and not go_on():
                 break
@@ -298,13 +294,12 @@ class Processor:
         user = self.users.get(happened.user_id)
         if user is None:
             user = self.users[happened.user_id] = new_user(happened.user_id)
-        wake_at_ms = user.wake_at_ms
-        if wake_at_ms <= happened.at_ms and self.on_fired is not None:
+        if user.due_at_ms <= happened.at_ms and self.on_fired is not None:
             self.on_fired(first_due_at_ms(user), happened.at_ms)
         errors = step(self.plan, user, happened, self._effects)
         if errors:
             self.errors += errors
-        if user.wake_at_ms != wake_at_ms:
+        if user.due_at_ms < user.armed_at_ms:
             self._follow(user)
         return user
 
@@ -327,17 +322,12 @@ class Processor:
                 break
 
     def _follow(self, user: User) -> None:
-        """Have the user's next deadline in the wheel; a later one touches no slot."""
-        alarm = self._alarms.get(user.user_id)
-        if user.wake_at_ms != NEVER:
-            if alarm is None:
-                alarm = self._alarms[user.user_id] = Alarm(user)
-            self._deadlines.insert(alarm, user.wake_at_ms)
-            if user.wake_at_ms < self.wake_at_ms:
-                self.wake_at_ms = user.wake_at_ms
-        elif alarm is not None:
-            self._deadlines.remove(alarm)
-            del self._alarms[user.user_id]
+        """Have the wheel look at the user in time; a later deadline, or none, touches no slot."""
+        due_at_ms = user.due_at_ms
+        if due_at_ms < user.armed_at_ms:
+            self._deadlines.insert(user, due_at_ms)
+            if due_at_ms < self.wake_at_ms:
+                self.wake_at_ms = due_at_ms
 
     def _pass_over(self, happened: TimeResumed | PlanChanged, now_ms: int) -> None:
         self.now_ms = max(self.now_ms, now_ms)
@@ -362,7 +352,7 @@ class Processor:
             self._adopted = happened.plan_id
             return
         self.advance(happened.stopped_at_ms)
-        overdue = [alarm.key for _, alarm in self._deadlines.advance(happened.at_ms - 1)]
+        overdue = [user for _, user in self._deadlines.advance(happened.at_ms - 1)]
         for user in overdue:
             hold(user, happened)
             self._unsaved.setdefault(user.user_id, number)

@@ -23,7 +23,8 @@ K_co = TypeVar("K_co", bound=Hashable, covariant=True)
 class Alarmed(Hashable, Protocol):
     """What can have a deadline: two attributes, and a hash that never changes.
 
-    The hash of plain identity is the cheapest. Only `Deadlines` writes `armed_at_ms`.
+    The hash of plain identity is the cheapest. Only `Deadlines` writes `armed_at_ms`. Its owner may
+    write `due_at_ms` where that is no earlier than `armed_at_ms`, `NEVER_AT_MS` too.
 
     Attributes:
         due_at_ms: The true deadline, or `NEVER_AT_MS`.

@@ -13,21 +13,20 @@ is armed near after that waits in a heap (`_late`). Most alarms change before, s
 
 - A deadline that moves later is written into the alarm alone. Whoever opens the slot, or comes
   to the instant armed, arms the alarm anew at its true deadline, once for any number of moves.
-- A deadline that is removed is written into the alarm alone: the copy in the slot is *stale*.
-- One that moves earlier leaves a stale copy where it was, and a new one where it is now.
+- So may one that is gone, where the alarm is kept for another; whoever comes to it disarms it.
+- One removed, or moved earlier, is armed there no more: the copy in the slot is *stale*.
 
 Invariant (I1): every armed alarm has a copy in the place that `armed_at_ms` and the hand name,
 and no slot starts at or before the hand. A copy anywhere else is stale: whoever meets a copy
 asks the alarm whether it lies here. It is kept because the hand never passes the start of an
-occupied slot without opening it. Let hand <= h < start of d's slot: then `d ^ h` has the same
-highest bit as `d ^ hand`, or at level 1 another one that still names level 1.
+occupied slot without opening it. Let hand <= h < start of d's slot: then `d ^ h` has the
+highest bit of `d ^ hand`, or at level 1 another one that still names level 1.
 
 Invariant (I2): `armed_at_ms <= due_at_ms`, so nobody is looked at too late. At an instant `t`
 everything armed before `t` has been looked at; so what is due at `t` is armed at `t`.
 
-A copy met twice in its slot fires once, since an alarm that fires is armed no more. Stale copies
-are counted (`_stale`). When they outnumber the armed alarms, each one more pays for sweeping a
-few entries, slot by slot: O(1) amortised, and no pause beyond that of opening the slot.
+A copy met twice in its slot fires once, since an alarm that fires is armed no more. When stale
+copies outnumber armed alarms, each one more pays for sweeping a few entries, slot by slot.
 
 Sources: Varghese & Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987), schemes 6 and 7;
 the level by XOR and the bitmaps as in tokio's wheel, the jump to the next occupied slot as in
@@ -55,7 +54,6 @@ _STALE_MAX: Final = 64  # stale copies that may be held beside one for each arme
 _SWEPT_EACH: Final = 4  # entries swept for each copy that is left stale, or opened, beyond that
 _ARMED_AT_MS: Final = attrgetter("armed_at_ms")
 
-
 A = TypeVar("A", bound=Alarmed)
 
 
@@ -68,8 +66,8 @@ class Deadlines(Generic[A]):
     | level 0 | 16.4 s (2^14) | 16    | later in the hand's 4.4 minutes (2^18)         |
     | level 1 | 4.4 minutes   | 2^30  | later, to the year 10889 (2^48)                |
 
-    Only occupied slots of level 1 exist. They are found in windows of 2,048 (6.2 days, 2^29):
-    a bitmap tells which windows hold anything, and one for each of these which of its slots do.
+    Only occupied slots of level 1 exist, found in windows of 2,048 (6.2 days, 2^29): one bitmap
+    tells which windows hold anything, and one for each of these which of its slots do.
 
     Worked: with the hand at 0, a deadline at 1,200,000 ms (20 minutes) differs from it first in
     bit 20, so it lies at level 1, slot 1,200,000 >> 18 = 4. At 1,048,576 (4 slots of 2^18)
@@ -111,12 +109,12 @@ class Deadlines(Generic[A]):
         # Level 0 by index, and its bitmap.
         self._narrow: list[list[A]] = [[] for _ in range(_NARROW_MASK + 1)]
         self._narrow_occupied = 0
-        # Level 1 by number, a bitmap for each window by the window's number, and one of windows.
+        # Level 1 by number, a bitmap for each window by its number, and one of windows.
         self._wide: dict[int, list[A]] = {}
         self._wide_occupied: dict[int, int] = {}
         self._windows = 0
         # The opened slot, latest first, and the instants at which its copies were armed then.
-        # These two and the heap stay the same objects, since `advance` holds on to them.
+        # These three stay the same objects, since `advance` holds on to them.
         self._run: list[A] = []
         self._run_at_ms: list[int] = []
         self._late: list[tuple[int, int, A]] = []
@@ -128,15 +126,16 @@ class Deadlines(Generic[A]):
         self.slots_opened = 0
 
     def __len__(self) -> int:
-        """Tell how many alarms have a deadline."""
+        """Tell how many alarms are armed."""
         return self._live
 
     def insert(self, alarm: A, due_at_ms: int) -> None:
         """Set the deadline of `alarm`, be it its first or a move; one in the past is due at once.
 
         A move to no earlier than the instant armed is a store and a comparison, and a hot loop
-        may do these two itself and call only where `due_at_ms < alarm.armed_at_ms`. Any other
-        costs O(1), amortised, and O(log n) in the number of such where the instant is near.
+        may do these two itself and call only where `due_at_ms < alarm.armed_at_ms`. It may store
+        `NEVER_AT_MS`, too, for an alarm that it keeps; `remove` is for one that it lets go. Any
+        other costs O(1), amortised, and O(log n) in the number of such where the instant is near.
         """
         armed_at_ms = alarm.armed_at_ms
         if due_at_ms >= armed_at_ms:
@@ -157,7 +156,7 @@ class Deadlines(Generic[A]):
             self._leave_stale()
 
     def remove(self, alarm: A) -> None:
-        """Take the deadline of `alarm` away; nothing happens if it has none. O(1), amortised."""
+        """Have the wheel let go of `alarm`; nothing happens if it is not armed. O(1), amortised."""
         if alarm.armed_at_ms != NEVER_AT_MS:
             alarm.due_at_ms = alarm.armed_at_ms = NEVER_AT_MS
             self._live -= 1
@@ -166,15 +165,14 @@ class Deadlines(Generic[A]):
     def advance(self, now_ms: int) -> Iterator[tuple[int, A]]:
         """Move the hand to `now_ms`; yield `(due_at_ms, alarm)` for all that is due by then.
 
-        In order of instant. Each has no deadline any more as it is yielded, so the consumer may
-        insert and remove between two of them (what is due already takes its place among the
-        rest) and may stop at any time: the rest stays. Nothing happens before the first is asked
-        for. A `now_ms` before the hand (a clock was set back) makes nothing early or lost.
+        In order of instant. Each is armed no more as it is yielded, its `due_at_ms` left to the
+        consumer, who may insert and remove between two of them (what is due already takes its place
+        among the rest) and may stop at any time: the rest stays. Nothing happens before the first
+        is asked for. A `now_ms` before the hand (a clock was set back) makes nothing early or lost.
 
-        Where instants are equal, the order is that in which the copies came into the slot, and
-        those that came after it was opened are last. So alarms that were armed once fire in
-        order of arming; one that was postponed has the place of the time it was looked at; one
-        that left a slot and came back may have its old one. It follows from the calls so far.
+        Where instants are equal, the order is that in which the copies came into the slot, those
+        that came after it was opened last: alarms that were armed once fire in order of arming, one
+        that was postponed has the place of the time it was looked at.
 
         Costs, beside single entries, the opening of occupied slots up to `now_ms`; none for
         empty ones. An entry costs O(log n) in those of its own 16 s slot.
@@ -196,8 +194,8 @@ class Deadlines(Generic[A]):
                 continue
             else:
                 return
-            if alarm.due_at_ms == due_at_ms:  # and armed then, too (I2)
-                alarm.due_at_ms = alarm.armed_at_ms = NEVER_AT_MS
+            if alarm.armed_at_ms == due_at_ms == alarm.due_at_ms:
+                alarm.armed_at_ms = NEVER_AT_MS
                 self._live -= 1
                 yield due_at_ms, alarm
             else:
@@ -207,19 +205,17 @@ class Deadlines(Generic[A]):
         """Tell the instant to wake at: exact where it is near, else a lower bound; None if empty.
 
         Exact once the hand has come to the 16 s slot of the earliest deadline. Before that it is
-        the start of a slot: an `advance` there opens the slot ahead of what is in it, and yields
-        nothing unless something is due at that very instant. Never later than the earliest
-        deadline. Each slot costs one such wake, be its copies live, postponed or stale. O(1),
-        amortised.
+        the start of a slot, which an `advance` there opens ahead of what is in it: one such wake a
+        slot, be its copies live, postponed or stale. O(1), amortised.
         """
-        if not self._live:
-            return None
         run, run_at_ms, late = self._run, self._run_at_ms, self._late
-        while run and run[-1].due_at_ms != run_at_ms[-1]:
+        while run and not run[-1].armed_at_ms == run_at_ms[-1] == run[-1].due_at_ms:
             self._look_again(run.pop(), run_at_ms.pop())
-        while late and late[0][2].due_at_ms != late[0][0]:
+        while late and not late[0][2].armed_at_ms == late[0][0] == late[0][2].due_at_ms:
             at_ms, _, alarm = heappop(late)
             self._look_again(alarm, at_ms)
+        if not self._live:
+            return None
         if not run:
             return late[0][0] if late else self._next_slot()[1]
         return min(late[0][0], run_at_ms[-1]) if late else run_at_ms[-1]
@@ -237,9 +233,8 @@ class Deadlines(Generic[A]):
             self._narrow_occupied |= 1 << index
         else:
             number = at_ms >> _WIDE
-            slot = self._wide.get(number)
-            if slot is not None:
-                slot.append(alarm)
+            if number in self._wide:
+                self._wide[number].append(alarm)
                 return
             self._wide[number] = [alarm]
             window = at_ms >> _WINDOW
@@ -250,9 +245,12 @@ class Deadlines(Generic[A]):
     def _look_again(self, alarm: A, at_ms: int) -> None:
         """Judge a copy armed at `at_ms` and taken out, whose alarm is not due then."""
         if alarm.armed_at_ms == at_ms:
-            # Moved later since. Due or not, it takes its place among the others.
+            # Moved later since. Due or not, it takes its place among the others, if any.
             alarm.armed_at_ms = alarm.due_at_ms
-            self._place(alarm, alarm.due_at_ms)
+            if alarm.due_at_ms == NEVER_AT_MS:
+                self._live -= 1
+            else:
+                self._place(alarm, alarm.due_at_ms)
         else:
             self._stale -= 1
 
@@ -271,7 +269,6 @@ class Deadlines(Generic[A]):
         """Open the next slot that starts by `now_ms`, near being empty; False if none does."""
         number, start_at_ms = self._next_slot()
         if start_at_ms > now_ms:
-            # I1 lets the hand go there.
             self._hand_at_ms = max(self._hand_at_ms, now_ms)
             return False
         self._hand_at_ms = start_at_ms
@@ -313,14 +310,14 @@ class Deadlines(Generic[A]):
                 if other != number:
                     if other in wide:
                         wide[other].append(alarm)
-                    else:
+                    elif due_at_ms != NEVER_AT_MS:
                         self._place(alarm, due_at_ms)
+                    else:
+                        self._live -= 1
                     continue
             narrow[due_at_ms >> _NARROW & _NARROW_MASK].append(alarm)
         self._stale -= stale
-        for index, entries in enumerate(narrow):
-            if entries:
-                self._narrow_occupied |= 1 << index
+        self._narrow_occupied = sum(1 << index for index, held in enumerate(narrow) if held)
 
     def _take_as_run(self, alarms: Iterable[A]) -> None:
         # The sort is stable, so the earliest, and of those the oldest, ends up last.

@@ -170,7 +170,7 @@ class Twins:
             assert live == sorted((one["key"], one["due"]) for one in twin["live"])
             assert [self.ids[one] for one in user.pending] == list(twin["outbox"])
             wake = min((max(one["due"], twin["held"]) for one in twin["live"]), default=NEVER)
-            assert user.wake_at_ms == wake
+            assert user.due_at_ms == wake
             assert self.engine.wake_at_ms <= wake
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from engine.core.plan import Plan
 from engine.core.state import decode_user, encode_user
@@ -95,8 +96,8 @@ def check(shop: Shop, rules: dict[str, Any], script: Script, moves: list[str]) -
     expected_states, expected_effects = uncrashed(plan, script)
     states, effects, crashes = crashed(plan, script, moves)
     assert effects == expected_effects
-    assert {name: decode_user(state) for name, state in states.items()} == {
-        name: decode_user(state) for name, state in expected_states.items()
+    assert {name: to_builtins(decode_user(state)) for name, state in states.items()} == {
+        name: to_builtins(decode_user(state)) for name, state in expected_states.items()
     }
     return crashes
 

@@ -50,11 +50,11 @@ def test_an_alarm_fires_at_its_instant_and_not_a_millisecond_before() -> None:
     assert named.fired(START_AT_MS + 7_200_001) == []
 
 
-def test_an_alarm_that_fires_has_no_deadline_any_more() -> None:
+def test_an_alarm_that_fires_is_armed_no_more_and_its_deadline_left_to_its_owner() -> None:
     named = Named()
     alarm = named.set("a", START_AT_MS)
     for _ in named.deadlines.advance(START_AT_MS):
-        assert alarm.due_at_ms == alarm.armed_at_ms == NEVER_AT_MS
+        assert (alarm.due_at_ms, alarm.armed_at_ms) == (START_AT_MS, NEVER_AT_MS)
         assert len(named.deadlines) == 0
 
 
