@@ -113,6 +113,7 @@ class Journal:
 async def _answer_at_once(
     inputs: Sequence[UserInput],
     quarantined: Sequence[Quarantined] = (),
+    size_bytes: int = 0,
 ) -> None:
     """Stands where the engine would be."""
 

@@ -122,13 +122,13 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):
-    """`[events]`: how late an event may enter somebody, and how long its id is remembered."""
+    """`[events]`: how late an event may enter somebody, how long its id, and it, are remembered."""
 
     max_lateness_ms: Duration = field(default=86_400_000, name="max_lateness")
     dedupe_window_ms: Duration = field(default=86_400_000, name="dedupe_window")
     dedupe_max: Count = 5_000_000
     session_gap_ms: Annotated[Duration, LATER] = field(default=1_800_000, name="session_gap")
-    keep_ms: Annotated[Duration, LATER] = field(default=2_592_000_000, name="keep")
+    keep_ms: Duration = field(default=2_592_000_000, name="keep")
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,7 +138,9 @@ class App:
             keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
         )
         self._opened.push_async_callback(self.store.close)
-        recovered = await self.store.recover(settings.events.dedupe_window_ms)
+        recovered = await self.store.recover(
+            settings.events.dedupe_window_ms, settings.events.dedupe_max
+        )
         self.clock = Clock(recovered.last_at_ms, rate=self._options.rate)
         plan = await self._stored_plan(recovered.plan_id)
         self.processor = processor = self._make_processor(plan or self.shop.plan, recovered)
@@ -213,6 +215,17 @@ class App:
         watch("deliveries_held", "Messages held in memory.", lambda: len(self.dispatcher))
         watch("journal_failing", "1 while commits fail.", lambda: bool(self.shell.failure))
         watch("condition_errors", "Conditions that failed.", lambda: self.processor.errors)
+        watch("quarantined", "Items in the quarantine.", lambda: self.store.quarantine.rows)
+        watch(
+            "quarantine_dropped",
+            "Items that newer ones took the place of.",
+            lambda: self.store.quarantine.dropped,
+        )
+        watch("dedupe_forgotten", "Ids forgotten too soon.", self._forgotten)
+
+    def _forgotten(self) -> int:
+        dedupe = self.processor.dedupe
+        return 0 if dedupe is None else dedupe.forgotten
 
     def _release(self, released: Released) -> None:
         self.metrics.released(released)

@@ -69,7 +69,9 @@ class Metrics:
     def released(self, released: Released) -> None:
         """Count what a batch let out."""
         for record in released.records:
-            self.records.labels(record.campaign, record.kind, record.reason).inc()
+            # Why a delivery failed is a provider's or a template's text, with no end of variants.
+            reason = "" if record.kind == "failed" else record.reason
+            self.records.labels(record.campaign, record.kind, reason).inc()
 
     def lateness_within_s(self, share: float) -> tuple[int, float]:
         """How many deadlines fired, and the bucket that holds `share` of them, in seconds.

@@ -2,8 +2,9 @@
 
 It wakes for input, for the next deadline and for finished commits. Long work is done in slices of
 about a millisecond, with the loop and due deadlines served between slices. At most one commit is
-under way; while it is, the next batch fills. A commit that fails for lack of room is tried again
-as it is, and meanwhile new input is refused before it is stamped.
+under way; while it is, the next batch fills, up to a bound. A commit that fails for lack of room is
+tried again as it is, and meanwhile new input is refused before it is stamped. However slow the disk
+is and whatever clients send, what is held of it is bounded in number and in bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,16 @@ SLICE_NS = 1_000_000
 """How long the shell works before it lets the loop turn."""
 
 INBOX_MAX = 20_000
-"""Inputs that may wait for the processor; past that, clients are told to come again."""
+"""Items that may wait for the processor; past that, clients are told to come again."""
+
+BATCH_MAX = 20_000
+"""Items that one batch takes, and one body more; then they wait for the commit under way."""
+
+HELD_BYTES_MAX = 64 << 20
+"""Bytes of bodies that are not durable yet; past that, clients are told to come again."""
+
+PRUNE_EVERY = 64
+"""Commits between two looks for what is older than it is kept."""
 
 STALL_MIN_MS = 1_000
 """A deadline later than this was missed by a stall, and is treated like one after a downtime."""
@@ -56,7 +66,7 @@ class Unavailable(HairspringError):  # noqa: N818 - a state, said to the client 
 
 
 class _Submission:
-    __slots__ = ("answer", "answer_by_s", "awaited", "inputs", "quarantined", "taken")
+    __slots__ = ("answer", "answer_by_s", "awaited", "inputs", "quarantined", "size", "taken")
 
     def __init__(
         self,
@@ -64,11 +74,13 @@ class _Submission:
         quarantined: Sequence[Quarantined],
         answer: asyncio.Future[None] | None,
         answer_by_s: float = inf,
+        size: int = 0,
     ) -> None:
         self.inputs = inputs
         self.quarantined = quarantined
         self.answer = answer
         self.answer_by_s = answer_by_s
+        self.size = size
         self.taken = 0
         self.awaited = 0
 
@@ -82,7 +94,8 @@ class Shell:
 
     Attributes:
         failure: Why commits do not go through at present, or "".
-        waiting: Inputs in the inbox.
+        waiting: Items in the inbox.
+        held_bytes: Of bodies that were taken and are not durable yet.
     """
 
     def __init__(
@@ -95,6 +108,7 @@ class Shell:
         self.processor = processor
         self.failure = ""
         self.waiting = 0
+        self.held_bytes = 0
         self._store = store
         self._clock = clock
         self._release = release
@@ -104,13 +118,21 @@ class Shell:
         self._wake = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
         self._armed_at_ms = NEVER
+        self._filled = 0
+        self._pruning: asyncio.Task[None] | None = None
+        self._prune_at = PRUNE_EVERY
         self._finished = 0
         self._stopping = False
 
     async def submit(
-        self, inputs: Sequence[UserInput], quarantined: Sequence[Quarantined] = ()
+        self,
+        inputs: Sequence[UserInput],
+        quarantined: Sequence[Quarantined] = (),
+        size_bytes: int = 0,
     ) -> None:
         """Take inputs, in order; returns once they, and what they follow from, are durable.
+
+        `size_bytes` is that of the body that brought them.
 
         Raises Unavailable where the inbox is full, the journal cannot be written, the process is
         draining, or the commit takes too long: then it is not known whether they were taken.
@@ -119,12 +141,15 @@ class Shell:
             raise Unavailable("the process is stopping", hint="send it again in a moment")
         if self.failure:
             raise Unavailable(f"the journal cannot be written: {self.failure}")
-        if self.waiting + len(inputs) > INBOX_MAX:
+        held_bytes = self.held_bytes
+        if self.waiting + len(inputs) + len(quarantined) > INBOX_MAX or (
+            held_bytes and held_bytes + size_bytes > HELD_BYTES_MAX
+        ):
             raise Unavailable("too much is waiting to be taken", hint="send it again in a moment")
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         answer_by_s = loop.time() + ANSWER_WITHIN_S
-        self._put(_Submission(inputs, quarantined, answer, answer_by_s))
+        self._put(_Submission(inputs, quarantined, answer, answer_by_s, size_bytes))
         if self._patience is None:
             # One timer for all who wait: one each would cost more than taking the input.
             self._patience = loop.call_at(answer_by_s, self._give_up, loop)
@@ -157,8 +182,11 @@ class Shell:
                 if self._commit is not None and self._commit.done():
                     self._commit.result()
                     self._commit = None
+                self._look_after_pruning()
         finally:
             ticker.close()
+            if self._pruning is not None:
+                self._pruning.cancel()
 
     def stop_taking(self) -> None:
         """Refuse new input from now on; what waits is still taken."""
@@ -177,7 +205,8 @@ class Shell:
 
     def _put(self, submission: _Submission) -> None:
         self._inbox.append(submission)
-        self.waiting += len(submission.inputs)
+        self.waiting += len(submission.inputs) + len(submission.quarantined)
+        self.held_bytes += submission.size
         self._wake.set()
 
     def _work(self) -> bool:
@@ -188,10 +217,13 @@ class Shell:
         if processor.wake_at_ms <= now_ms:
             self._advance(now_ms, until_ns)
         inbox = self._inbox
-        while inbox and not self.failure and monotonic_ns() < until_ns:
+        while self._may_take() and monotonic_ns() < until_ns:
             self._take(inbox[0], until_ns)
         self._begin()
-        return bool(inbox and not self.failure) or processor.wake_at_ms <= self._clock.now_ms()
+        return self._may_take() or processor.wake_at_ms <= self._clock.now_ms()
+
+    def _may_take(self) -> bool:
+        return bool(self._inbox) and not self.failure and self._filled < BATCH_MAX
 
     def _advance(self, now_ms: int, until_ns: int) -> None:
         processor = self.processor
@@ -213,11 +245,14 @@ class Shell:
             if not place & 7 and monotonic_ns() >= until_ns:
                 break
         self.waiting -= place - submission.taken
+        self._filled += place - submission.taken
         submission.taken = place
         if place < count:
             return
         for item in submission.quarantined:
             processor.quarantine(item)
+        self.waiting -= len(submission.quarantined)
+        self._filled += len(submission.quarantined)
         self._inbox.popleft()
         if submission.answer is not None:
             submission.awaited = processor.awaited()
@@ -226,6 +261,7 @@ class Shell:
     def _begin(self) -> None:
         if self._commit is None:
             batch = self.processor.begin(self._clock.now_ms())
+            self._filled = 0
             if batch is not None:
                 self._commit = asyncio.create_task(self._run_commit(batch))
             else:
@@ -255,6 +291,24 @@ class Shell:
         finally:
             self._wake.set()
 
+    def _look_after_pruning(self) -> None:
+        """Begin to prune now and then, in slices that commits come between; one at a time."""
+        if self._pruning is None:
+            if self._finished >= self._prune_at:
+                self._prune_at = self._finished + PRUNE_EVERY
+                self._pruning = asyncio.create_task(self._prune())
+        elif self._pruning.done():
+            self._pruning.result()
+            self._pruning = None
+
+    async def _prune(self) -> None:
+        try:
+            while await self._store.prune(self.processor.now_ms):
+                pass
+        except CommitFailed as error:
+            if not error.again:
+                raise  # what cannot be mended ends the work, as a commit's own would
+
     def _refuse_waiting(self) -> None:
         """Clients whose input was not stamped yet hear at once that it is not known."""
         kept: deque[_Submission] = deque()
@@ -262,7 +316,8 @@ class Shell:
             if submission.answer is None or submission.taken:
                 kept.append(submission)
                 continue
-            self.waiting -= len(submission.inputs)
+            self.waiting -= len(submission.inputs) + len(submission.quarantined)
+            self.held_bytes -= submission.size
             if not submission.answer.done():
                 submission.answer.set_exception(
                     Unavailable(f"the journal cannot be written: {self.failure}")
@@ -274,7 +329,9 @@ class Shell:
         awaiting = self._awaiting
         finished = self._finished
         while awaiting and awaiting[0].awaited <= finished:
-            answer = awaiting.popleft().answer
+            submission = awaiting.popleft()
+            self.held_bytes -= submission.size
+            answer = submission.answer
             if answer is not None and not answer.done():
                 answer.set_result(None)
 

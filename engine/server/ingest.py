@@ -30,7 +30,10 @@ class Submit(Protocol):
     """Takes inputs in order; returns once they are durable, or raises Unavailable."""
 
     async def __call__(
-        self, inputs: Sequence[UserInput], quarantined: Sequence[Quarantined] = ()
+        self,
+        inputs: Sequence[UserInput],
+        quarantined: Sequence[Quarantined] = (),
+        size_bytes: int = 0,
     ) -> None:
         """See `engine.runtime.shell.Shell.submit`."""
         ...
@@ -95,7 +98,7 @@ class _Ingest:
                 sort_call(body, into, kind)
             else:
                 await sort_batch(body, into)
-            await self._take(request, into)
+            await self._take(request, into, len(body))
             if into.rejected and not into.inputs:
                 raise _nothing_taken(into)
             return success()
@@ -111,7 +114,7 @@ class _Ingest:
         """
         into, body = await self._receive(request)
         single = await sort_events(body, into)
-        await self._take(request, into)
+        await self._take(request, into, len(body))
         if into.rejected and not into.inputs:
             counted = {"accepted": 0, "rejected": into.rejected}
             raise _nothing_taken(into, None if single else counted)
@@ -125,13 +128,13 @@ class _Ingest:
         self._keys.check(request, body)
         return Sorted(self._now_ms(), request.path, self._limits), body
 
-    async def _take(self, request: web.Request, into: Sorted) -> None:
+    async def _take(self, request: web.Request, into: Sorted, size_bytes: int) -> None:
         """Returns once everything of a body is durable, what was quarantined too."""
         taken, rejected = len(into.inputs), len(into.rejected)
         request[TAKEN] = (taken, rejected)
         if not taken and not rejected:
             return
-        await self._submit(into.inputs, into.quarantined)
+        await self._submit(into.inputs, into.quarantined, size_bytes)
         if taken:
             self._accepted.inc(taken)
         if rejected:

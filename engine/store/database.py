@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from engine.core.effects import SendMessage
 from engine.errors import StoreError
-from engine.store import recovery, schema
+from engine.store import pruning, recovery, schema
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,14 +21,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from engine.store.batch import Batch
+    from engine.store.pruning import Quarantine
     from engine.store.recovery import Recovered
 
 _T = TypeVar("_T")
-
-PRUNE_EVERY = 64
-"""Old journal rows go a few at a time, with every so many commits."""
-
-PRUNE_ROWS_MAX = 512
 
 _encode = msgspec.json.Encoder().encode
 _decode_message = msgspec.json.Decoder(SendMessage).decode
@@ -87,13 +83,22 @@ class _Connection(aiosqlite.Connection):
 
 
 class Store:
-    """The database of one data folder. All methods but `open` run one at a time, in order."""
+    """The database of one data folder. All methods but `open` run one at a time, in order.
 
-    def __init__(self, connection: _Connection, path: Path, keep_ms: int) -> None:
+    Attributes:
+        keep_ms: How long journal rows that no replay needs, records, dead letters and quarantined
+            items are kept.
+        quarantine: How full the quarantine is.
+    """
+
+    def __init__(
+        self, connection: _Connection, path: Path, keep_ms: int, quarantine: Quarantine
+    ) -> None:
         self._connection = connection
-        self._commits = 0
+        self._fresh_rows = 0
         self.path = path
         self.keep_ms = keep_ms
+        self.quarantine = quarantine
 
     @classmethod
     async def open(cls, path: Path, *, sync: str = "full", keep_ms: int = 2_592_000_000) -> Self:
@@ -102,7 +107,7 @@ class Store:
         Args:
             path: The file; its folder exists and is locked by this process.
             sync: `full` survives a power cut, `normal` may lose the last instants to one.
-            keep_ms: How long journal rows that no replay needs are kept.
+            keep_ms: How long what nothing needs any more is kept (`prune`).
 
         Raises StoreError for a database that is foreign, newer, unreadable or not writable.
         """
@@ -114,7 +119,7 @@ class Store:
         )
         try:
             await connection
-            await connection.run(partial(schema.prepare, path=path, sync=sync))
+            quarantine = await connection.run(partial(_prepare, path=path, sync=sync))
         except sqlite3.Error as error:
             await connection.end()
             raise StoreError(
@@ -125,29 +130,48 @@ class Store:
         except BaseException:
             await connection.end()
             raise
-        return cls(connection, path, keep_ms)
+        return cls(connection, path, keep_ms, quarantine)
 
     async def close(self) -> None:
         """Checkpoint and close."""
         await self._connection.close()
 
-    async def recover(self, dedupe_window_ms: int) -> Recovered:
+    async def recover(self, dedupe_window_ms: int, dedupe_max: int = 5_000_000) -> Recovered:
         """Everything that a restart needs; see `recovery.recover`.
 
         Raises StoreError where the database cannot be read.
         """
         try:
             return await self._connection.run(
-                partial(recovery.recover, dedupe_window_ms=dedupe_window_ms)
+                partial(recovery.recover, dedupe_window_ms=dedupe_window_ms, dedupe_max=dedupe_max)
             )
         except sqlite3.Error as error:
             raise schema.unusable(self.path, error) from error
 
     async def commit(self, batch: Batch) -> None:
         """Make a batch durable, whole or not at all. Raises CommitFailed."""
-        self._commits += 1
-        prune_before_ms = 0 if self._commits % PRUNE_EVERY else batch.at_ms - self.keep_ms
-        await self._transact(partial(_write_batch, batch=batch, prune_before_ms=prune_before_ms))
+        self.quarantine = await self._transact(
+            partial(_write_batch, batch=batch, quarantine=self.quarantine)
+        )
+        self._fresh_rows += len(batch.records)
+
+    async def prune(self, now_ms: int) -> bool:
+        """Let go of a slice of what is older than it is kept; whether there may be more.
+
+        Takes as many records as were added since the last one, so that it keeps up with any load.
+        O(what goes). Raises CommitFailed.
+        """
+        rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
+        more, self.quarantine = await self._transact(
+            partial(
+                pruning.prune,
+                before_ms=now_ms - self.keep_ms,
+                rows_max=rows_max,
+                quarantine=self.quarantine,
+            )
+        )
+        self._fresh_rows = 0
+        return more
 
     async def keep_plan(self, plan_id: str, content: bytes) -> None:
         """Store a plan's content under its id, before the commit that puts it into force."""
@@ -192,24 +216,36 @@ class Store:
         )
         return int(row[0])
 
-    async def _transact(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        def whole(connection: sqlite3.Connection) -> None:
+    async def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        def whole(connection: sqlite3.Connection) -> _T:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                work(connection)
+                done = work(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            return done
 
         try:
-            await self._connection.run(whole)
+            return await self._connection.run(whole)
         except sqlite3.Error as error:
             raise _explain(self.path, error) from error
 
 
-def _write_batch(connection: sqlite3.Connection, batch: Batch, prune_before_ms: int) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, sync: str) -> Quarantine:
+    schema.prepare(connection, path, sync)
+    try:
+        return pruning.measure(connection)
+    except sqlite3.DatabaseError as error:
+        raise schema.unusable(path, error) from error
+
+
+def _write_batch(
+    connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine
+) -> Quarantine:
+    """Write it all; how full that leaves the quarantine."""
     run, many = connection.execute, connection.executemany
     if batch.inputs_count:
         run(
@@ -240,6 +276,8 @@ def _write_batch(connection: sqlite3.Connection, batch: Batch, prune_before_ms: 
             "VALUES (?, ?, ?, ?, ?)",
             [msgspec.structs.astuple(item) for item in batch.quarantined],
         )
+        sizes = [len(item.body) for item in batch.quarantined]
+        quarantine = pruning.make_room(connection, quarantine, sizes)
     # One step for three rows: each step gives the interpreter's lock away and has to win it back
     # from a busy loop. For larger rows, many in one statement cost SQLite more than that saves.
     run(
@@ -250,12 +288,7 @@ def _write_batch(connection: sqlite3.Connection, batch: Batch, prune_before_ms: 
     if batch.plan_id:
         run("INSERT OR REPLACE INTO meta VALUES ('plan_id', ?)", (batch.plan_id,))
         run("DELETE FROM plans WHERE plan_id <> ?", (batch.plan_id,))
-    if prune_before_ms:
-        run(
-            "DELETE FROM journal WHERE first_input IN (SELECT first_input FROM journal "
-            "WHERE first_input + inputs_count <= ? AND at_ms < ? ORDER BY first_input LIMIT ?)",
-            (batch.replay_from, prune_before_ms, PRUNE_ROWS_MAX),
-        )
+    return quarantine
 
 
 def _insert_message(connection: sqlite3.Connection, number: int, message: SendMessage) -> None:

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+HASH_BYTES = 8
+
+
 class Recovered(msgspec.Struct):
     """The state that the last run left behind.
 
     Attributes:
         users: By id, each as of the last input that it had seen when it was saved.
         tail: (number, input) pairs from the first that an unsaved user still needs, in order.
-        hashes: Message-id hashes of rows since `dedupe_from_ms`, oldest first: (at_ms, bytes).
+        hashes: Message-id hashes of rows within the window, oldest first: (at_ms, bytes); where
+            they are too many, those of the newest rows.
         next_input: The number that the next input gets.
         next_message: The number that the next outbox row gets.
         last_at_ms: The newest stamp known; 0 for a new database.
@@ -37,8 +41,8 @@ class Recovered(msgspec.Struct):
     plan_id: str
 
 
-def recover(connection: sqlite3.Connection, dedupe_window_ms: int) -> Recovered:
-    """Read everything. O(users + journal tail + message ids of the window).
+def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: int) -> Recovered:
+    """Read everything. O(users + journal tail + message ids of the window, `dedupe_max` at most).
 
     Raises StoreError where a row cannot be read as what it should be.
     """
@@ -59,17 +63,28 @@ def recover(connection: sqlite3.Connection, dedupe_window_ms: int) -> Recovered:
     return Recovered(
         users=users,
         tail=tail,
-        hashes=connection.execute(
-            "SELECT at_ms, hashes FROM journal WHERE at_ms > ? AND hashes <> x'' "
-            "ORDER BY first_input",
-            (last_at_ms - dedupe_window_ms,),
-        ).fetchall(),
+        hashes=_hashes(connection, last_at_ms - dedupe_window_ms, dedupe_max),
         next_input=int(meta.get("next_input", 1)),
         next_message=connection.execute("SELECT ifnull(max(number), 0) FROM outbox").fetchone()[0]
         + 1,
         last_at_ms=last_at_ms,
         plan_id=str(meta.get("plan_id", "")),
     )
+
+
+def _hashes(connection: sqlite3.Connection, after_ms: int, ids_max: int) -> list[tuple[int, bytes]]:
+    newest_first = connection.execute("SELECT at_ms, hashes FROM journal ORDER BY first_input DESC")
+    rows: list[tuple[int, bytes]] = []
+    count = 0
+    for at_ms, hashes in newest_first:
+        if at_ms <= after_ms or count >= ids_max:
+            break
+        if hashes:
+            rows.append((at_ms, hashes))
+            count += len(hashes) // HASH_BYTES
+    newest_first.close()
+    rows.reverse()
+    return rows
 
 
 def _tail(connection: sqlite3.Connection, replay_from: int) -> Iterator[tuple[int, Input]]:

@@ -18,6 +18,9 @@ APPLICATION_ID = 0x48525350
 
 SCHEMA_VERSION = 1
 
+WAL_KEPT_BYTES = 16 << 20
+"""What a large commit leaves of the write-ahead log's file, once it was checkpointed."""
+
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 -- One row a commit. Hashes stand before inputs, so that reading them alone skips the inputs' pages.
@@ -58,6 +61,8 @@ CREATE TABLE quarantine (
 ) STRICT;
 """
 
+_DEAD_LETTERS = "CREATE INDEX IF NOT EXISTS dead_letters ON outbox (number) WHERE dead IS NOT NULL"
+
 
 def prepare(connection: sqlite3.Connection, path: Path, sync: str) -> None:
     """Set the connection up, check whose database it is, and make the tables where there are none.
@@ -78,6 +83,9 @@ def prepare(connection: sqlite3.Connection, path: Path, sync: str) -> None:
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID};"
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
+        # An older version's database lacks it, and one that has it can be read by that version.
+        connection.execute(_DEAD_LETTERS)
         # Writes nothing, but asks to: BEGIN IMMEDIATE alone is granted on a read-only file. What
         # cannot be written is refused here, not at the first commit.
         connection.execute("DELETE FROM meta WHERE 0")

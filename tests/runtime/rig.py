@@ -42,6 +42,8 @@ class GatedStore(Store):
         self.began = asyncio.Event()
         self.faults: list[Exception] = []
         self.batches: list[Batch] = []
+        self.prunes = 0
+        self.prune_faults: list[Exception] = []
 
     @override
     async def commit(self, batch: Batch) -> None:
@@ -51,6 +53,13 @@ class GatedStore(Store):
         if self.faults:
             raise self.faults.pop(0)
         await super().commit(batch)
+
+    @override
+    async def prune(self, now_ms: int) -> bool:
+        self.prunes += 1
+        if self.prune_faults:
+            raise self.prune_faults.pop(0)
+        return await super().prune(now_ms)
 
 
 class ScriptedChannel(Channel):

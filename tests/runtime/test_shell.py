@@ -86,6 +86,113 @@ async def test_a_full_inbox_refuses_before_anything_is_stamped(
     assert rig.store.batches[0].inputs_count == 3
 
 
+async def test_what_could_not_be_taken_fills_the_inbox_too(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "INBOX_MAX", 3)
+    item = Quarantined(1, "/events", "$", "is bad", b"{}")
+    waiting = asyncio.create_task(rig.shell.submit([rig.event()], [item, item]))
+    await turns()
+    with pytest.raises(Unavailable):
+        await rig.shell.submit([], [item])
+    rig.start()
+    await waiting
+    assert rig.shell.waiting == 0
+    await rig.shell.submit([], [item])
+    assert await rig.store.count("quarantine") == 3
+
+
+async def test_while_a_commit_is_slow_a_batch_fills_no_further_than_its_bound(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "BATCH_MAX", 4)
+    monkeypatch.setattr(shell_module, "INBOX_MAX", 6)
+    rig.start()
+    rig.store.gate.clear()
+    answers = [asyncio.create_task(rig.shell.submit([rig.event(user="first")]))]
+    await rig.store.began.wait()
+    for number in range(5):
+        pair = [rig.event(user=f"u{number}"), rig.event(user=f"v{number}")]
+        answers.append(asyncio.create_task(rig.shell.submit(pair)))
+        await turns()
+    assert rig.shell.waiting == 6
+    with pytest.raises(Unavailable):
+        await rig.shell.submit([rig.event()])
+    rig.store.gate.set()
+    await asyncio.gather(*answers)
+    assert [batch.inputs_count for batch in rig.store.batches] == [1, 4, 4, 2]
+    assert rig.shell.waiting == 0
+
+
+async def test_bodies_that_are_not_durable_are_bounded_in_bytes(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "HELD_BYTES_MAX", 100)
+    rig.start()
+    rig.store.gate.clear()
+    first = asyncio.create_task(rig.shell.submit([rig.event()], (), 60))
+    await rig.store.began.wait()
+    second = asyncio.create_task(rig.shell.submit([rig.event()], (), 40))
+    await turns()
+    with pytest.raises(Unavailable):
+        await rig.shell.submit([rig.event()], (), 1)
+    rig.store.gate.set()
+    await asyncio.gather(first, second)
+    assert rig.shell.held_bytes == 0
+    # One body may be larger than all of them together: it comes through alone.
+    await rig.shell.submit([rig.event()], (), 101)
+
+
+async def test_a_client_that_is_refused_while_the_journal_fails_holds_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "BATCH_MAX", 1)
+    rig.start()
+    rig.store.gate.clear()
+    rig.store.faults = [full()]
+    item = Quarantined(1, "/events", "$", "is bad", b"{}")
+    first = asyncio.create_task(rig.shell.submit([rig.event(user="a")], (), 10))
+    await rig.store.began.wait()
+    second = asyncio.create_task(rig.shell.submit([rig.event(user="b")], (), 20))
+    third = asyncio.create_task(rig.shell.submit([rig.event(user="c")], [item], 30))
+    await turns()
+    assert (rig.shell.waiting, rig.shell.held_bytes) == (2, 60)
+    rig.store.gate.set()
+    with pytest.raises(Unavailable):
+        await third
+    assert (rig.shell.waiting, rig.shell.held_bytes) == (0, 30)
+    await asyncio.gather(first, second)
+    assert rig.shell.held_bytes == 0
+
+
+async def test_what_is_older_than_it_is_kept_goes_between_commits(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "PRUNE_EVERY", 4)
+    rig.shell = shell_module.Shell(rig.processor, rig.store, rig.clock, rig.release)
+    rig.store.keep_ms = 1
+    rig.start()
+    for number in range(30):
+        await rig.shell.submit([rig.event(user=f"u{number}")])
+        await turns()
+    await rig.shell.settle()
+    assert await rig.store.count("journal") < 12
+    assert await rig.store.count("records") < 24
+
+
+async def test_pruning_that_fails_for_lack_of_room_is_tried_again_later(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "PRUNE_EVERY", 1)
+    rig.shell = shell_module.Shell(rig.processor, rig.store, rig.clock, rig.release)
+    rig.store.prune_faults = [full(), full()]
+    rig.start()
+    for number in range(6):
+        await rig.shell.submit([rig.event(user=f"u{number}")])
+        await turns()
+    assert rig.store.prunes > 2
+
+
 async def test_who_waits_too_long_hears_that_it_is_not_known(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +267,23 @@ async def test_while_a_commit_fails_new_input_is_refused_and_then_all_goes_on(
     assert rig.store.batches[0] is rig.store.batches[-1], "tried again as it is"
     await rig.shell.submit([rig.event(user="b", message="b")])
     assert {one.user_id for one in await rig.until("entered", 2)} == {"a", "b"}
+
+
+async def test_pruning_that_fails_for_good_ends_the_work(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "PRUNE_EVERY", 1)
+    rig.shell = shell_module.Shell(rig.processor, rig.store, rig.clock, rig.release)
+    rig.store.prune_faults = [CommitFailed("the disk is broken", hint="check it", again=False)]
+    rig.start()
+    assert rig.working is not None
+    while not rig.working.done():
+        answer = asyncio.create_task(rig.shell.submit([rig.event()]))
+        await asyncio.wait({answer, rig.working}, return_when=asyncio.FIRST_COMPLETED)
+        answer.cancel()
+        await asyncio.gather(answer, return_exceptions=True)
+    with pytest.raises(CommitFailed, match="broken"):
+        rig.working.result()
 
 
 async def test_a_commit_that_fails_for_good_ends_the_work(rig: Rig) -> None:

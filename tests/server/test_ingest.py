@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.runtime.shell import INBOX_MAX, Unavailable
+from engine.runtime.shell import HELD_BYTES_MAX, INBOX_MAX, Unavailable
 from engine.server import IngestDoor, listen, make_ingest_app
 from tests.server.house import BEARER, KEY
 
@@ -98,6 +99,36 @@ async def test_a_full_inbox_is_said_and_not_hidden(house: House) -> None:
     assert answer.status == 503
     assert "Retry-After" in answer.headers
     assert house.inputs == []
+
+
+async def test_bodies_whose_commit_is_awaited_are_bounded_in_bytes(house: House) -> None:
+    house.store.gate.clear()
+    asking = asyncio.create_task(house.post("/events", EVENT))
+    await house.store.reached.wait()
+    held_bytes = house.shell.held_bytes
+    house.shell.held_bytes += HELD_BYTES_MAX
+    answer = await house.post("/events", EVENT)
+    house.shell.held_bytes -= HELD_BYTES_MAX
+    house.store.gate.set()
+
+    assert held_bytes == len(json.dumps(EVENT))
+    assert answer.status == 503
+    assert (await asking).status == 200
+    assert house.shell.held_bytes == 0
+
+
+async def test_new_names_and_users_make_no_new_series(house: House) -> None:
+    await house.post("/events", [EVENT, {}])
+    before = len(house.metrics.render().splitlines())
+    for start in range(0, 2_000, 1_000):
+        names = [f"{number}" for number in range(start, start + 1_000)]
+        items = [
+            {"user_id": f"new {name}", "event": f"new {name}", "type": "track"} for name in names
+        ]
+        await house.post("/events", [*items, *({"type": f"odd {name}"} for name in names)])
+
+    assert len(house.inputs) == 2_001
+    assert len(house.metrics.render().splitlines()) == before
 
 
 async def test_a_stopping_process_takes_nothing_more(house: House) -> None:
@@ -198,8 +229,11 @@ class _Door:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def submit(self, inputs: Sequence[Any], quarantined: Sequence[Any] = ()) -> None:
+    async def submit(
+        self, inputs: Sequence[Any], quarantined: Sequence[Any] = (), size_bytes: int = 0
+    ) -> None:
         assert inputs
+        assert size_bytes
         assert not quarantined
         raise self.error
 

@@ -1,0 +1,131 @@
+"""What is let go of: what is older than it is kept, and what the quarantine has no room for.
+
+Age goes a slice at a time, in transactions of their own between commits: a slice is bounded in rows
+and in bytes, since SQLite visits each page that it frees. Room is made within the commit that
+fills it, oldest first, so that it costs about what writing cost, and no burst is ahead of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    import sqlite3
+
+SLICE_ROWS_MAX = 1_000
+"""Rows of one table that a slice takes, unless more than that came since the last one."""
+
+SLICE_BYTES_MAX = 4 << 20
+"""Bytes of inputs, of dead letters or of quarantined items that a slice takes, and one row more."""
+
+QUARANTINE_ROWS_MAX = 10_000
+QUARANTINE_BYTES_MAX = 64 << 20
+"""Of all items as they came."""
+
+
+class Quarantine(msgspec.Struct):
+    """How full the quarantine is.
+
+    Attributes:
+        rows: Items in it.
+        bytes: Their size, as they came.
+        dropped: Items that others took the place of, since the start.
+    """
+
+    rows: int = 0
+    bytes: int = 0
+    dropped: int = 0
+
+
+class _At(msgspec.Struct):
+    at_ms: int
+
+
+_decode_at = msgspec.json.Decoder(_At).decode
+
+
+def measure(connection: sqlite3.Connection) -> Quarantine:
+    """How full the quarantine is. O(its rows)."""
+    rows, size = connection.execute(
+        "SELECT count(*), ifnull(sum(length(body)), 0) FROM quarantine"
+    ).fetchone()
+    return Quarantine(rows, size)
+
+
+def make_room(connection: sqlite3.Connection, before: Quarantine, sizes: list[int]) -> Quarantine:
+    """After items of these sizes were added, drop the oldest where they are too many or too large.
+
+    Returns how full it is now. O(what goes).
+    """
+    now = Quarantine(before.rows + len(sizes), before.bytes + sum(sizes), before.dropped)
+    last = 0
+    oldest_first = connection.execute("SELECT number, length(body) FROM quarantine ORDER BY number")
+    while now.rows > QUARANTINE_ROWS_MAX or now.bytes > QUARANTINE_BYTES_MAX:
+        last, size = oldest_first.fetchone()
+        now.rows -= 1
+        now.bytes -= size
+        now.dropped += 1
+    oldest_first.close()
+    if last:
+        connection.execute("DELETE FROM quarantine WHERE number <= ?", (last,))
+    return now
+
+
+def prune(
+    connection: sqlite3.Connection, before_ms: int, rows_max: int, quarantine: Quarantine
+) -> tuple[bool, Quarantine]:
+    """One slice of what lies before an instant; whether there is more, and how full that leaves it.
+
+    Journal rows that no replay needs, records, dead letters and quarantined items, at most
+    `rows_max` of each. O(what goes): each is read oldest first, up to the first that stays.
+    """
+    gone = {
+        table: _choose(connection.execute(oldest_first), before_ms, rows_max)
+        for table, oldest_first in _OLDEST_FIRST.items()
+    }
+    for table, chosen in gone.items():
+        if chosen:
+            connection.executemany(_DELETE[table], [(key,) for key, _ in chosen])
+    items = gone["quarantine"]
+    left = Quarantine(
+        quarantine.rows - len(items),
+        quarantine.bytes - sum(size for _, size in items),
+        quarantine.dropped,
+    )
+    return any(gone.values()), left
+
+
+def _choose(rows: sqlite3.Cursor, before_ms: int, rows_max: int) -> list[tuple[int, int]]:
+    """(key, bytes) of the first rows, as far as they are old enough and within a slice."""
+    chosen: list[tuple[int, int]] = []
+    total = 0
+    for key, said, size in rows:
+        at_ms = said if isinstance(said, int) else _decode_at(said).at_ms
+        if at_ms >= before_ms or len(chosen) >= rows_max or total >= SLICE_BYTES_MAX:
+            break
+        chosen.append((key, size))
+        total += size
+    rows.close()
+    return chosen
+
+
+_OLDEST_FIRST: Final = {
+    # The row that a replay begins in stays, and so do those behind it.
+    "journal": "SELECT first_input, at_ms, length(inputs) FROM journal WHERE first_input < "
+    "(SELECT max(first_input) FROM journal WHERE first_input <= "
+    "(SELECT value FROM meta WHERE name = 'replay_from')) ORDER BY first_input",
+    "records": "SELECT number, record, length(record) FROM records ORDER BY number",
+    "outbox": "SELECT number, message, length(snapshot) + ifnull(length(rendered), 0) FROM outbox "
+    "WHERE dead IS NOT NULL ORDER BY number",
+    "quarantine": "SELECT number, received_at_ms, length(body) FROM quarantine ORDER BY number",
+}
+"""Key, instant (a number, or JSON with `at_ms`) and size, of tables from which rows go by age."""
+
+_DELETE: Final = {
+    "journal": "DELETE FROM journal WHERE first_input = ?",
+    "records": "DELETE FROM records WHERE number = ?",
+    "outbox": "DELETE FROM outbox WHERE number = ?",
+    "quarantine": "DELETE FROM quarantine WHERE number = ?",
+}

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from engine.core.effects import CloseMessage, Record, SendMessage
+from engine.store import Batch, Quarantined, Store
+from engine.store.pruning import (
+    QUARANTINE_BYTES_MAX,
+    QUARANTINE_ROWS_MAX,
+    SLICE_BYTES_MAX,
+    SLICE_ROWS_MAX,
+)
+from engine.store.schema import WAL_KEPT_BYTES
+from tests.core.world import DAY, HOUR, START
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+    from typing import Any
+
+KEEP = 30 * DAY
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "hairspring.db", sync="normal", keep_ms=KEEP)
+    yield opened
+    await opened.close()
+
+
+EMPTY = Batch(1, START, 1, 0, b"", b"", [], [], 1, [], [], [], [], 1)
+
+
+async def commit(store: Store, at: int, first: int = 1, **more: Any) -> None:
+    batch = msgspec.structs.replace(EMPTY, at_ms=START + at, first_input=first, **more)
+    await store.commit(batch)
+
+
+def item(at: int, body: bytes = b"{}") -> Quarantined:
+    return Quarantined(START + at, "/events", "$", "is bad", body)
+
+
+def record(at: int, kind: Any = "entered") -> Record:
+    return Record(START + at, "u", "c", kind)
+
+
+def message(at: int, name: str, size: int = 2) -> SendMessage:
+    snapshot = msgspec.Raw(b'"%s"' % (b"x" * (size - 2)))
+    return SendMessage(name, START + at, "u", "c", "e", "s", "email", "t", snapshot)
+
+
+async def numbers(store: Store, table: str, key: str = "number") -> list[int]:
+    rows = await store._connection.run(
+        lambda c: c.execute(f"SELECT {key} FROM {table} ORDER BY {key}").fetchall()
+    )
+    return [row[0] for row in rows]
+
+
+# The quarantine has so much room
+
+
+async def test_past_so_many_items_the_oldest_go_and_are_counted(store: Store) -> None:
+    few = 10
+    await commit(store, 0, quarantined=[item(n) for n in range(QUARANTINE_ROWS_MAX)])
+    assert (store.quarantine.rows, store.quarantine.dropped) == (QUARANTINE_ROWS_MAX, 0)
+    await commit(store, 1, quarantined=[item(n) for n in range(few)])
+    assert (store.quarantine.rows, store.quarantine.dropped) == (QUARANTINE_ROWS_MAX, few)
+    kept = await numbers(store, "quarantine")
+    assert (kept[0], kept[-1], len(kept)) == (
+        few + 1, QUARANTINE_ROWS_MAX + few, QUARANTINE_ROWS_MAX,
+    )  # fmt: skip
+
+
+async def test_one_commit_with_more_items_than_there_is_room_keeps_the_last(store: Store) -> None:
+    await commit(store, 0, quarantined=[item(n) for n in range(QUARANTINE_ROWS_MAX + 5)])
+    assert await store.count("quarantine") == QUARANTINE_ROWS_MAX
+    assert store.quarantine.dropped == 5
+
+
+async def test_past_so_many_bytes_the_oldest_go(store: Store) -> None:
+    body = b"x" * (QUARANTINE_BYTES_MAX // 8)
+    for at in range(12):
+        await commit(store, at, quarantined=[item(at, body)])
+    assert await numbers(store, "quarantine") == list(range(5, 13))
+    assert (store.quarantine.rows, store.quarantine.bytes) == (8, QUARANTINE_BYTES_MAX)
+    await commit(store, 12, quarantined=[item(12, b"x")])
+    assert (store.quarantine.rows, store.quarantine.dropped) == (8, 5)
+
+
+async def test_a_restart_knows_how_full_the_quarantine_is(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "q.db", sync="normal")
+    await commit(store, 0, quarantined=[item(0, b"12345"), item(1, b"678")])
+    await store.close()
+    store = await Store.open(tmp_path / "q.db", sync="normal")
+    assert (store.quarantine.rows, store.quarantine.bytes) == (2, 8)
+    await store.close()
+
+
+async def test_a_commit_that_fails_drops_nothing(store: Store) -> None:
+    await commit(store, 0, quarantined=[item(0)])
+    await store._connection.run(lambda c: c.execute("PRAGMA max_page_count = 1").fetchall())
+    with pytest.raises(Exception, match="full"):
+        await commit(store, 1, quarantined=[item(n, b"x" * 9_000) for n in range(20_000)])
+    assert (store.quarantine.rows, store.quarantine.dropped) == (1, 0)
+    assert await store.count("quarantine") == 1
+
+
+# What is older than it is kept goes
+
+
+async def test_what_is_as_old_as_it_is_kept_stays_and_what_is_older_goes(store: Store) -> None:
+    for at, name in ((0, "a"), (1, "b")):
+        await commit(
+            store, at, records=[record(at)], quarantined=[item(at, b"12")],
+            messages=[message(at, name)], first_message=at + 1,
+            closed=[CloseMessage(name, dead=True, reason="no such mailbox")],
+        )  # fmt: skip
+    assert not await store.prune(START + KEEP)
+    assert await store.prune(START + KEEP + 1)
+    for table in ("records", "quarantine", "outbox"):
+        assert await numbers(store, table) == [2]
+    assert (store.quarantine.rows, store.quarantine.bytes, store.quarantine.dropped) == (1, 2, 0)
+    assert not await store.prune(START + KEEP + 1)
+
+
+async def test_an_unfinished_delivery_stays_however_old(store: Store) -> None:
+    await commit(store, 0, messages=[message(0, "a")])
+    await store.prune(START + 2 * KEEP)
+    assert len(await store.outbox("email", 0, 10)) == 1
+
+
+async def journal(store: Store, *inputs: int, replay_from: int, body: bytes = b"{}") -> None:
+    first = 1
+    for at, count in enumerate(inputs):
+        await commit(
+            store, at, first, inputs_count=count, inputs=body, replay_from=replay_from
+        )  # fmt: skip
+        first += count
+
+
+@pytest.mark.parametrize(
+    ("replay_from", "left"),
+    [(1, [1, 4, 6, 10]), (4, [4, 6, 10]), (7, [6, 10]), (9, [6, 10]), (10, [10]), (12, [10])],
+)
+async def test_journal_rows_go_below_the_one_that_a_replay_begins_in(
+    store: Store, replay_from: int, left: list[int]
+) -> None:
+    await journal(store, 3, 2, 4, 2, replay_from=replay_from)
+    await store.prune(START + 2 * KEEP)
+    assert await numbers(store, "journal", "first_input") == left
+
+
+async def test_no_journal_row_goes_before_its_time(store: Store) -> None:
+    await journal(store, 1, 1, 1, 1, replay_from=5)
+    await store.prune(START + KEEP + 2)
+    assert await numbers(store, "journal", "first_input") == [3, 4]
+
+
+# A slice is no more than that
+
+
+async def test_a_slice_is_bounded_in_rows(store: Store) -> None:
+    await commit(store, 0, records=[record(0)] * 2_500)
+    await store.prune(START)  # what came since the last slice is what one may take
+    now_ms = START + 2 * KEEP
+    left = []
+    more = True
+    while more:
+        more = await store.prune(now_ms)
+        left.append(await store.count("records"))
+    assert left == [1_500, 500, 0, 0]
+    assert SLICE_ROWS_MAX == 1_000
+
+
+async def test_a_slice_takes_as_many_records_as_were_added_since(store: Store) -> None:
+    await commit(store, 0, records=[record(0)] * 9_000)
+    await commit(store, 2 * KEEP, records=[record(2 * KEEP)] * 4_000)
+    await store.prune(START + 2 * KEEP)
+    assert await store.count("records") == 4_000
+
+
+async def test_a_slice_is_bounded_in_bytes(store: Store) -> None:
+    body = b"x" * (SLICE_BYTES_MAX // 4)
+    await journal(store, *[1] * 10, replay_from=11, body=body)
+    await commit(
+        store, 10, 11, replay_from=11,
+        messages=[message(0, f"m{n}", SLICE_BYTES_MAX // 2) for n in range(5)],
+        closed=[CloseMessage(f"m{n}", dead=True) for n in range(5)],
+    )  # fmt: skip
+    left = []
+    more = True
+    while more:
+        more = await store.prune(START + 2 * KEEP)
+        left.append((await store.count("journal"), await store.count("outbox")))
+    assert left == [(6, 3), (2, 1), (1, 0), (1, 0)]
+
+
+async def test_pages_that_went_are_used_again(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "f.db", sync="normal", keep_ms=HOUR)
+    first = 1
+    for hour in range(40):
+        await commit(
+            store, hour * HOUR, first, inputs_count=1, inputs=b"x" * 500_000,
+            replay_from=first, records=[record(hour * HOUR)] * 500,
+        )  # fmt: skip
+        first += 1
+        await store.prune(START + hour * HOUR)
+    await store.close()
+    assert (tmp_path / "f.db").stat().st_size < 4_000_000
+
+
+async def test_a_large_commit_leaves_no_large_log_behind(store: Store) -> None:
+    await commit(store, 0, quarantined=[item(0, b"x" * 30_000) for _ in range(1_500)])
+    log = f"{store.path}-wal"
+    assert os.path.getsize(log) > 2 * WAL_KEPT_BYTES  # noqa: ASYNC240, PTH202
+    for at in range(3):
+        await commit(store, at, records=[record(at)] * 20_000)
+    assert os.path.getsize(log) <= WAL_KEPT_BYTES  # noqa: ASYNC240, PTH202
+
+
+# What a restart reads is bounded
+
+
+async def test_only_as_many_message_ids_are_read_as_are_remembered(store: Store) -> None:
+    for at in range(6):
+        hashes = bytes([at] * 8) * 10
+        await commit(store, at, at + 1, inputs_count=1, hashes=hashes, replay_from=at + 2)
+    recovered = await store.recover(HOUR, 25)
+    assert [at - START for at, _ in recovered.hashes] == [3, 4, 5]
+    assert len((await store.recover(HOUR)).hashes) == 6
