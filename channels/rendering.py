@@ -22,6 +22,7 @@ from channels.front_matter import (
     FRONT_KEYS,
     STYLES,
     FrontValue,
+    Split,
     TemplateFault,
     split_front_matter,
 )
@@ -142,6 +143,11 @@ class Template(msgspec.Struct, frozen=True):
     _front: dict[str, _Part]
     _body: _Part
 
+    @property
+    def front_keys(self) -> frozenset[str]:
+        """What its front matter says something for. O(keys)."""
+        return frozenset(key for key, part in self._front.items() if part.source.strip())
+
     def render(
         self,
         context: Mapping[str, object],
@@ -196,27 +202,47 @@ def parse_template(
         names: What templates can name; a shop with collections of its own adds theirs.
 
     Raises:
-        TemplateFault: The front matter or the Liquid is at fault, a filter does not exist, or the
-            body is MJML, which this version cannot yet turn into HTML.
+        TemplateFault: The front matter or the Liquid is at fault, a filter does not exist, there is
+            nothing to send, or the body is MJML, which this version cannot yet turn into HTML. It
+            has all other faults of the file with it.
     """
-    parts = split_front_matter(channel, text, path)
-    if channel == "email" and _MJML.match(parts.body):
-        line = parts.body_line + _blank_lines(parts.body)
-        hint = "write the body as HTML, or compile the MJML to HTML first"
-        raise TemplateFault(path, line, "MJML bodies are not supported yet", hint=hint)
+    faults: list[TemplateFault] = []
+    parts = split_front_matter(channel, text, path, faults)
+    if (silent := _silent(channel, parts, path)) is not None:
+        faults.append(silent)
     html = channel == "in_app" or (channel == "email" and _is_html(parts.body))
-    body = _parse(FrontValue(text=parts.body, line=parts.body_line), path, escaping=html)
-    front = {key: _parse(value, path, escaping=False) for key, value in parts.front.items()}
-    unknown = [found for part in (*front.values(), body) for found in _check(part, path, names)]
+    body = _parse(FrontValue(text=parts.body, line=parts.body_line), path, faults, escaping=html)
+    front = {key: _parse(value, path, faults, escaping=False) for key, value in parts.front.items()}
+    read = [part for part in (*front.values(), body) if part is not None]
+    unknown = [found for part in read for found in _check(part, path, names, faults)]
+    if faults or body is None:
+        first, *others = sorted(faults, key=lambda fault: fault.line)
+        first.also = tuple(others)
+        raise first
     return Template(
         name=name,
         channel=channel,
         path=path,
         html=html,
         unknown_names=tuple(sorted(unknown, key=lambda found: (found.line, found.name))),
-        _front=front,
+        _front={key: part for key, part in front.items() if part is not None},
         _body=body,
     )
+
+
+def _silent(channel: str, parts: Split, path: str) -> TemplateFault | None:
+    """What keeps a template from saying anything to anybody."""
+    line = parts.body_line + _blank_lines(parts.body)
+    if channel == "email" and _MJML.match(parts.body):
+        hint = "write the body as HTML, or compile the MJML to HTML first"
+        return TemplateFault(path, line, "MJML bodies are not supported yet", hint=hint)
+    title = parts.front.get("title")
+    if parts.body.strip() or channel == "webhook" or (title is not None and title.text.strip()):
+        return None
+    where = "below the front matter" if parts.body_line > 1 else "into the file"
+    what = "a title or a text" if "title" in FRONT_KEYS[channel] else "the text of the message"
+    told = "the template is empty" if not parts.front else "the template has no body"
+    return TemplateFault(path, parts.body_line, told, hint=f"write {what} {where}")
 
 
 def _is_html(body: str) -> bool:
@@ -233,14 +259,17 @@ def _sandbox(*, escaping: bool) -> Sandbox:
     return Sandbox(autoescape=escaping)
 
 
-def _parse(value: FrontValue, path: str, *, escaping: bool) -> _Part:
+def _parse(
+    value: FrontValue, path: str, faults: list[TemplateFault], *, escaping: bool
+) -> _Part | None:
     sandbox = _sandbox(escaping=escaping)
     try:
         parsed = sandbox.from_string(value.text)
     except LiquidError as fault:
         line = value.line + locate(sandbox, value.text, fault) - 1
         hint = "tags are written {% … %} and values {{ … }}, each block with its end"
-        raise TemplateFault(path, line, said(fault), hint=hint) from fault
+        faults.append(TemplateFault(path, line, said(fault), hint=hint))
+        return None
     return _Part(source=value.text, text=cast("SandboxTemplate", parsed), line=value.line)
 
 
@@ -262,8 +291,10 @@ def _render(
         raise RenderFailed(template, part.line, reason) from fault
 
 
-def _check(part: _Part, path: str, names: frozenset[str]) -> Iterator[UnknownName]:
-    """Names that are not known, one a name and part; raises for a filter that does not exist."""
+def _check(
+    part: _Part, path: str, names: frozenset[str], faults: list[TemplateFault]
+) -> Iterator[UnknownName]:
+    """Names that are not known, one a name and part; filters that do not exist are faults."""
     found = part.text.analyze(include_partials=False)
     known = part.text.env.filters
     for name, spans in found.filters.items():
@@ -271,7 +302,7 @@ def _check(part: _Part, path: str, names: frozenset[str]) -> Iterator[UnknownNam
             line = part.line_at(spans[0].index)
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "see the Liquid reference"
-            raise TemplateFault(path, line, f"there is no filter {name!r}", hint=hint)
+            faults.append(TemplateFault(path, line, f"there is no filter {name!r}", hint=hint))
     for name, uses in found.globals.items():
         if name not in names and name not in _CLOCK_NAMES:
             near = get_close_matches(name, names, n=1)

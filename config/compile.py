@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from unicodedata import normalize
 
 from config.conditions import condition, value
 from config.faults import shown
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from engine.core.plan import Status
 
 _ID: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{ID_LENGTH_MAX - 1}}}")
+_NO_ID: Final = re.compile(r"[^a-z0-9]+")
 _ENTER_HINT: Final = "write `enter:` and under it `event: NAME`"
 _NEVER: Final = "never"
 _ALWAYS: Final = "always"
@@ -85,7 +87,10 @@ def _id(fields: Fields) -> str | None:
     hint = "an id of a-z, 0-9 and -, like `campaign: cart-abandonment`"
     text = fields.text("campaign", hint) if fields.required("campaign", hint) else None
     if text is not None and not _ID.fullmatch(text):
-        fields.fault("campaign", f"is {shown(text)}", hint)
+        ascii_text = normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+        near = _NO_ID.sub("-", ascii_text).strip("-")[:ID_LENGTH_MAX]
+        right = f"an id has a-z, 0-9 and - alone, up to {ID_LENGTH_MAX}: `campaign: {near}`"
+        fields.fault("campaign", f"is {shown(text)}", right if near else hint)
         return None
     return text
 

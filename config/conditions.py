@@ -10,6 +10,7 @@ from config.source import NOT_BUILT, Fields, kind_of
 from config.yaml12 import Scalar, place_within
 from engine.core.cel import CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
+from engine.core.cel.checker import told
 
 _SCOPE: Final = Scope(variables=NAMES)
 _UNKNOWN: Final = re.compile(r"unknown (?:name|function) '?([A-Za-z_]+)")
@@ -36,13 +37,16 @@ def _program(fields: Fields, name: str, kinds: tuple[Kind, ...], wanted: str) ->
     if not isinstance(node, Scalar):
         fields.fault(name, f"is {kind_of(node)}", "write a condition, in quotes if it has : or #")
         return None
+    if not node.text.strip():
+        fields.fault(name, "is empty", "write a condition, or leave it out")
+        return None
     try:
         program = compile_cel(node.text, _SCOPE)
     except CelTextError as error:
         _tell(fields, name, node, error)
         return None
     if program.kind not in kinds:
-        fields.fault(name, f"gives a value of type {program.kind.value}", wanted)
+        fields.fault(name, f"gives {told(program.kind)}", wanted)
         return None
     return program
 

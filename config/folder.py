@@ -65,14 +65,18 @@ def _names_in(root: Path, folder: str, findings: Findings) -> Iterator[str]:
     except FileNotFoundError:
         return
     except OSError as error:
-        findings.fault(folder, 1, f"cannot be read: {error.strerror}", "a folder that we may read")
+        hint = f"make {folder} a folder that the user of this process may read"
+        findings.fault(folder, 1, f"cannot be read: {error.strerror}", hint)
         return
     names = [name for name in entries if not name.startswith(".") and not name.endswith("~")]
     if len(names) > FILES_MAX:
         findings.fault(folder, 1, f"holds {len(names)} files", f"at most {FILES_MAX}")
     for name in names[:FILES_MAX]:
         inner = f"{folder}/{name}"
-        if (root / inner).is_dir():
+        if name.endswith(FOLDERS[folder]) and (root / inner).is_dir():
+            hint = "put a file here, or give the folder another name"
+            findings.fault(inner, 1, "a folder with the name of a file", hint)
+        elif (root / inner).is_dir():
             findings.warn(inner, 1, "a folder, which is not read", f"put files in {folder}/ itself")
         else:
             yield inner
@@ -95,10 +99,21 @@ def _read(root: Path, name: str, findings: Findings) -> str | None:
         data = file.read_bytes()
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        findings.fault(name, line, "not text in UTF-8", "save the file as UTF-8")
+        findings.fault(name, *_not_utf8(error))
+    except FileNotFoundError:
+        findings.fault(name, 1, "a link to what is not there", "put the file itself here")
     except OSError as error:
-        findings.fault(name, 1, f"cannot be read: {error.strerror}", "a file that we may read")
+        hint = "make it a file that the user of this process may read"
+        findings.fault(name, 1, f"cannot be read: {error.strerror}", hint)
     except RuntimeError:  # what pathlib makes of a loop before Python 3.13
         findings.fault(name, 1, "a link that leads to itself", "put the file itself here")
     return None
+
+
+def _not_utf8(error: UnicodeDecodeError) -> tuple[int, str, str]:
+    """Line, message and hint."""
+    before = error.object[: error.start]
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8-sig", "replace")) + 1
+    byte = error.object[error.start]
+    message = f"not text in UTF-8: the byte {byte:02X} in column {column}"
+    return before.count(b"\n") + 1, message, "save the file as UTF-8"

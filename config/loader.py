@@ -163,7 +163,10 @@ def _campaigns(
         if not path.startswith("campaigns/"):
             continue
         if not path.endswith(FOLDERS["campaigns"]):
-            findings.warn(path, 1, "is not read", "campaigns are named NAME.yaml")
+            hint = "campaigns are named NAME.yaml"
+            if path.lower().endswith((".yml", ".yaml")):
+                hint = f"rename it {path.rpartition('.')[0]}.yaml"
+            findings.warn(path, 1, "is not read", hint)
             continue
         compiled = compile_campaign(Source(path, text, findings), texts)
         if compiled is None:
@@ -188,11 +191,12 @@ def _is_read(path: str) -> bool:
 
 
 def _is_text(path: str, files: Mapping[str, str], findings: Findings) -> bool:
-    try:
-        files[path].encode()
-        path.encode()
-    except UnicodeEncodeError:
-        told = path.encode(errors="replace").decode()
-        findings.fault(told, 1, "not text in UTF-8", "save the file as UTF-8")
-        return False
+    told = path.encode(errors="replace").decode()
+    for what, text in (("its name is", path), ("", files[path])):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            hint = "rename it" if what else "save the file as UTF-8"
+            findings.fault(told, 1, f"{what} not text in UTF-8".strip(), hint)
+            return False
     return True

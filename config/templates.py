@@ -28,7 +28,8 @@ def find_templates(files: Mapping[str, str], findings: Findings) -> dict[tuple[s
         if not path.endswith(_ENDING):
             findings.warn(path, 1, "is not read", "templates are named NAME.CHANNEL.liquid")
         elif not name:
-            findings.fault(path, 1, "names no channel", f"{TEMPLATES}{stem}.email.liquid")
+            hint = f"name it {TEMPLATES}{stem}.CHANNEL.liquid, CHANNEL of {', '.join(CHANNEL_IDS)}"
+            findings.fault(path, 1, "names no channel", hint)
         elif channel not in CHANNEL_IDS:
             told = f"names no channel: {shown(channel)}"
             findings.fault(path, 1, told, nearest(channel, CHANNEL_IDS))
@@ -45,8 +46,9 @@ def parse_templates(
     for (name, channel), path in paths.items():
         try:
             template = parse_template(name, channel, files[path], path, names=TEMPLATE_NAMES)
-        except TemplateFault as fault:
-            findings.fault(path, fault.line, fault.message, fault.hint)
+        except TemplateFault as first:
+            for fault in (first, *first.also):
+                findings.fault(path, fault.line, fault.message, fault.hint)
         except RecursionError:
             findings.fault(path, 1, "nests too deep", "flatten it")
         else:
@@ -56,6 +58,9 @@ def parse_templates(
 
 
 def _warn_of(template: Template, findings: Findings) -> None:
+    if template.channel == "email" and "subject" not in template.front_keys:
+        hint = "begin the file with three lines: --- and subject: … and ---"
+        findings.warn(template.path, 1, "a mail without a subject", hint)
     for unknown in template.unknown_names:
         if unknown.name in TEMPLATE_NAMES_LATER:
             told, hint = f"{unknown.name} {NOT_BUILT} and renders empty", "leave it out until it is"

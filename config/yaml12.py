@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 import yaml
 
+from config.yamlfaults import character_told, syntax_told
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,9 @@ DEPTH_MAX: Final = 32
 """Lists and maps within each other."""
 
 _NUMBER_LENGTH_MAX: Final = 40
+
+_KEY_HINT: Final = "keys are text; a value that begins with { or [ needs quotes, like '{{ x }}'"
+_TAG_HINT: Final = "leave it out; a value that begins with ! needs quotes, like '!(a)'"
 
 _ESCAPE: Final = {'"': "\\", "'": "'"}
 """In each quoting, the character that begins an escape."""
@@ -132,14 +137,9 @@ def compose(text: str) -> tuple[Node, list[YamlFault]]:
         composer = _Composer()
         return composer.run(yaml.parse(text, Loader=_loader())), composer.twice
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        told = " ".join(part for part in (error.context, error.problem) if part)
-        raise YamlFault(
-            mark.line + 1 if mark else 1, f"not YAML: {told}", "check indentation and quotes"
-        ) from error
+        raise YamlFault(*syntax_told(text, error)) from error
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, max(error.position, 0)) + 1
-        raise YamlFault(line, f"not YAML: {error.reason}", "remove that character") from error
+        raise YamlFault(*character_told(text, error.position, error.character)) from error
     except UnicodeError as error:
         raise YamlFault(1, "not text in UTF-8", "save the file as UTF-8") from error
 
@@ -171,7 +171,7 @@ class _Composer:
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._close()
         if self._root is None:
-            raise YamlFault(1, "the file is empty")
+            raise YamlFault(1, "the file is empty", "write something, or remove it")
         return self._root
 
     def _node(self, event: yaml.NodeEvent, line: int) -> None:
@@ -195,7 +195,7 @@ class _Composer:
         if len(self._open) >= DEPTH_MAX:
             raise YamlFault(node.line, f"nested more than {DEPTH_MAX} deep", "flatten it")
         if self._open and isinstance(self._open[-1], Mapping) and self._keys[-1] is None:
-            raise YamlFault(node.line, "a key that is a list or map", "keys are text")
+            raise YamlFault(node.line, "a key that is a list or map", _KEY_HINT)
         self._open.append(node)
         self._keys.append(None)
         self._names.append(anchor)
@@ -214,7 +214,8 @@ class _Composer:
         node = self._anchors.get(anchor)
         if node is None:
             # libyaml knows no anchors; one that is still open holds itself.
-            raise YamlFault(line, f"*{anchor} names nothing that is complete above it")
+            told = f"*{anchor} names nothing that is complete above it"
+            raise YamlFault(line, told, "a value that begins with * needs quotes")
         self._place(node, line)
 
     def _place(self, node: Node, line: int | None = None) -> None:
@@ -236,7 +237,7 @@ class _Composer:
 
     def _key(self, parent: Mapping, node: Node, line: int) -> None:
         if not isinstance(node, Scalar):
-            raise YamlFault(line, "a key that is a list or map", "keys are text")
+            raise YamlFault(line, "a key that is a list or map", _KEY_HINT)
         if node.text in parent.lines:
             first = parent.lines[node.text]
             told = f"{node.text} stands twice in one map, first in line {first}"
@@ -261,13 +262,13 @@ def _scalar(event: yaml.ScalarEvent, line: int) -> Scalar:
         "tag:yaml.org,2002:float": isinstance(value, int | float) and not isinstance(value, bool),
     }.get(tag)
     if not kind:
-        raise YamlFault(line, f"the tag {tag} on {text[:40]!r}", "leave it out")
+        raise YamlFault(line, f"the tag {tag} on {text[:40]!r}", _TAG_HINT)
     return Scalar(value, text, line, start)
 
 
 def _only_tag(tag: str | None, core: str, line: int) -> None:
     if tag not in {None, "!", f"tag:yaml.org,2002:{core}"}:
-        raise YamlFault(line, f"the tag {tag}", "leave it out")
+        raise YamlFault(line, f"the tag {tag}", _TAG_HINT)
 
 
 def place_within(text: str, scalar: Scalar, offset: int) -> tuple[int, int]:

@@ -11,16 +11,24 @@ PATH = "templates/cart.email.liquid"
 
 
 def _front(text: str, channel: str = "email") -> dict[str, str]:
-    parts = split_front_matter(channel, text, PATH)
+    parts = split_front_matter(channel, text, PATH, [])
     return {key: value.text for key, value in parts.front.items()}
 
 
 def _fault(text: str, channel: str = "email") -> TemplateFault:
-    with pytest.raises(TemplateFault) as fault:
-        split_front_matter(channel, text, PATH)
-    assert fault.value.path == PATH
-    assert fault.value.hint
-    return fault.value
+    (fault,) = _faults(text, channel)
+    assert fault.path == PATH
+    assert fault.hint
+    return fault
+
+
+def _faults(text: str, channel: str = "email") -> list[TemplateFault]:
+    faults: list[TemplateFault] = []
+    try:
+        split_front_matter(channel, text, PATH, faults)
+    except TemplateFault as fault:
+        faults.append(fault)
+    return faults
 
 
 @pytest.mark.parametrize(
@@ -36,14 +44,14 @@ def test_a_value_without_text_is_empty() -> None:
 
 @pytest.mark.parametrize("text", ["", "hello", "hello\n---\nsubject: x\n---\n", "----\n", "\n---"])
 def test_without_a_first_fence_everything_is_body(text: str) -> None:
-    parts = split_front_matter("email", text, PATH)
+    parts = split_front_matter("email", text, PATH, [])
     assert (parts.front, parts.body, parts.body_line) == ({}, text, 1)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_the_body_begins_after_the_second_fence(end: str) -> None:
     text = end.join(["---", "subject: x", "--- ", "a", "---", "b"])
-    parts = split_front_matter("email", text, PATH)
+    parts = split_front_matter("email", text, PATH, [])
     assert parts.front == {"subject": FrontValue("x", 2)}
     assert parts.body == end.join(["a", "---", "b"])
     assert parts.body_line == 4
@@ -59,7 +67,7 @@ def test_front_matter_may_say_nothing(head: str) -> None:
 
 
 def test_a_block_of_text_begins_on_the_line_after_its_key() -> None:
-    parts = split_front_matter("email", "---\nsubject: |\n  a\n  b\n---\n", PATH)
+    parts = split_front_matter("email", "---\nsubject: |\n  a\n  b\n---\n", PATH, [])
     assert parts.front == {"subject": FrontValue("a\nb", 3)}
 
 
@@ -76,6 +84,14 @@ def test_a_block_of_text_begins_on_the_line_after_its_key() -> None:
         ("---\njust text\n---\n", 2, "the front matter is not a mapping"),
         ("---\n? [a]\n: b\n---\n", 2, "a template of email knows no ''"),
         ("---\nsubject: \x00\n---\n", 2, "the front matter is not YAML"),
+        ("---\n\tsubject: x\n---\n", 2, "the front matter is not YAML: a tab in column 1"),
+        (
+            "---\nsubject: a: b\n---\n",
+            2,
+            "the front matter is not YAML: a second `: ` in column 11",
+        ),
+        ("\n---\nsubject: x\n---\n", 2, "front matter that is not at the start"),
+        (" ---\nsubject: x\n---\n", 1, "front matter that is not at the start"),
     ],
 )
 def test_a_fault_is_told_with_its_line(text: str, line: int, message: str) -> None:
@@ -109,11 +125,14 @@ def test_a_style_that_is_none_is_told_at_once_and_one_that_is_rendered_later() -
 @given(st.text(":-'\"{}[]|>&*!%#\n\t\x00\x85 abstylesubjct", max_size=80))
 def test_any_front_matter_is_read_or_is_a_fault_in_one_of_its_lines(head: str) -> None:
     text = f"---\n{head}\n---\nbody"
+    faults: list[TemplateFault] = []
     line = 1
     try:
-        parts = split_front_matter("email", text, PATH)
+        parts = split_front_matter("email", text, PATH, faults)
     except TemplateFault as fault:
-        line = fault.line
+        faults.append(fault)
+    if faults:
+        line = max(fault.line for fault in faults)
     else:
         assert parts.body.endswith("body")
     assert 1 <= line <= len(text.splitlines())

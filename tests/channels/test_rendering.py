@@ -235,11 +235,43 @@ def test_mjml_is_told_to_be_for_later() -> None:
     assert fault.value.line == 5
 
 
-@pytest.mark.parametrize("channel", CHANNEL_IDS)
-def test_an_empty_template_is_an_empty_message(channel: str) -> None:
-    assert _render("", channel) == Rendered(
-        front={}, body="", html=channel == "in_app", undefined=0
+@pytest.mark.parametrize("text", ["", " \n\n"])
+@pytest.mark.parametrize("channel", ["email", "push", "sms", "in_app"])
+def test_an_empty_template_says_nothing_to_anybody_and_is_a_fault(channel: str, text: str) -> None:
+    with pytest.raises(TemplateFault, match="the template is empty") as fault:
+        _template(text, channel)
+    assert fault.value.line == 1
+    assert fault.value.hint
+
+
+def test_a_mail_wants_a_body_below_its_subject() -> None:
+    with pytest.raises(TemplateFault, match="the template has no body") as fault:
+        _template("---\nsubject: x\n---\n \n", "email")
+    assert fault.value.line == 4
+
+
+def test_a_title_alone_is_a_message_and_a_webhook_may_be_empty() -> None:
+    assert _render("---\ntitle: x\n---\n", "push").front == {"title": "x"}
+    assert _render("", "webhook") == Rendered(front={}, body="", html=False, undefined=0)
+
+
+def test_all_faults_of_a_template_are_told_at_once() -> None:
+    text = (
+        "---\nsubjct: x\nfrm: y\npreheader: '{{ user.a'\n---\n{{ user.a | upcas }}\n"
+        "{{ user.b | dwncase }}\n"
     )
+    with pytest.raises(TemplateFault) as caught:
+        _template(text, "email")
+    faults = [caught.value, *caught.value.also]
+    assert [fault.line for fault in faults] == [2, 3, 4, 6, 7]
+    assert [fault.hint for fault in faults[:2]] == [
+        "did you mean 'subject'?",
+        "did you mean 'from'?",
+    ]
+    assert [fault.hint for fault in faults[3:]] == [
+        "did you mean 'upcase'?",
+        "did you mean 'downcase'?",
+    ]
 
 
 @given(st.text("{}%-|.: \n'\"abuser<>/", max_size=60), st.sampled_from(CHANNEL_IDS))

@@ -162,10 +162,10 @@ def test_files_that_cannot_be_read_are_told_with_all_other_faults(tmp_path: Path
         load_folder(shop)
     told = [f"{fault.path}:{fault.line} {fault.message[:20]}" for fault in caught.value.faults]
     assert told == [
-        "campaigns/b.yaml:2 not text in UTF-8",
+        "campaigns/b.yaml:2 not text in UTF-8: t",
         "campaigns/c.yaml:1 has 524289 bytes",
         "campaigns/d.yaml:1 a link out of the sh",
-        "campaigns/e.yaml:1 cannot be read: No s",
+        "campaigns/e.yaml:1 a link to what is no",
         "campaigns/f.yaml:1 no regular file",
         "campaigns/g.yaml:1 a link that leads to",
         "hairspring.toml:2 unknown key shop.nma",
@@ -174,6 +174,92 @@ def test_files_that_cannot_be_read_are_told_with_all_other_faults(tmp_path: Path
         read_folder(shop)
     unread = [f"campaigns/{name}.yaml" for name in "bcdefg"]
     assert [fault.path for fault in caught.value.faults] == unread
+
+
+def test_a_folder_with_the_name_of_a_file_is_a_fault(tmp_path: Path) -> None:
+    write(tmp_path, SMALL)
+    (tmp_path / "campaigns/x.yaml").mkdir()
+    (tmp_path / "campaigns/old").mkdir()
+    (tmp_path / "templates/a.email.liquid").mkdir(parents=True)
+    with pytest.raises(ShopInvalid) as caught:
+        load_folder(tmp_path)
+    assert [fault.path for fault in caught.value.faults] == [
+        "campaigns/x.yaml",
+        "templates/a.email.liquid",
+    ]
+    assert [warning.path for warning in caught.value.warnings] == ["campaigns/old"]
+
+
+def test_what_stands_where_the_campaigns_should_is_told(tmp_path: Path) -> None:
+    write(tmp_path, {"hairspring.toml": "[shop]\nnmae = 1\n", "campaigns": "no folder"})
+    with pytest.raises(ShopInvalid) as caught:
+        load_folder(tmp_path)
+    assert [fault.message for fault in caught.value.faults] == [
+        "cannot be read: Not a directory",
+        "unknown key shop.nmae",
+    ]
+
+
+def test_the_byte_that_is_no_utf_8_is_told_with_its_place(tmp_path: Path) -> None:
+    write(tmp_path, SMALL)
+    (tmp_path / "campaigns/b.yaml").write_bytes(b"campaign: b\ndescription: \xc3\xa9 caf\xe9\n")
+    with pytest.raises(ShopInvalid) as caught:
+        load_folder(tmp_path)
+    assert [str(fault) for fault in caught.value.faults] == [
+        "campaigns/b.yaml:2: not text in UTF-8: the byte E9 in column 19; save the file as UTF-8"
+    ]
+
+
+def test_a_file_whose_name_is_no_utf_8_is_to_be_renamed() -> None:
+    with pytest.raises(ShopInvalid) as caught:
+        load_shop({**SMALL, "campaigns/\udcff.yaml": CAMPAIGN})
+    assert [str(fault) for fault in caught.value.faults] == [
+        "campaigns/?.yaml:1: its name is not text in UTF-8; rename it"
+    ]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_files_of_any_editor_are_read_and_their_lines_counted(
+    tmp_path: Path, mark: str, end: str
+) -> None:
+    write(tmp_path, SMALL)
+    bad = CAMPAIGN.replace("campaign: a", "campaign: b", 1).rstrip() + "\nnope: 1\n"
+    for name, text in (("hairspring.toml", "[shop]\nname = 'x'\n"), ("campaigns/b.yaml", bad)):
+        data = mark + text.replace("\n", end)
+        (tmp_path / name).write_bytes(data.encode())
+    with pytest.raises(ShopInvalid) as caught:
+        load_folder(tmp_path)
+    line = bad.count("\n")
+    (told,) = caught.value.faults
+    assert (told.path, told.line) == ("campaigns/b.yaml", line)
+    assert told.message == "unknown key nope"
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("Summer Sale!", "summer-sale"),
+        ("Ünï_cödé", "uni-code"),
+        ("-a", "a"),
+        ("a" * 120, "a" * 100),
+        ("☃", "cart-abandonment"),
+    ],
+)
+def test_an_odd_name_of_a_campaign_is_told_with_one_that_is_right(name: str, right: str) -> None:
+    with pytest.raises(ShopInvalid) as caught:
+        load_shop(
+            {**SMALL, "campaigns/a.yaml": CAMPAIGN.replace("campaign: a", f"campaign: {name}")}
+        )
+    (told,) = caught.value.faults
+    assert told.hint.endswith(f"`campaign: {right}`")
+
+
+def test_a_mail_without_a_subject_is_warned_of() -> None:
+    shop = load_shop({**SMALL, "templates/x.email.liquid": "---\nsubject:\n---\nHello"})
+    (warning,) = shop.warnings
+    assert (warning.path, warning.line) == ("templates/x.email.liquid", 1)
+    assert warning.message == "a mail without a subject"
 
 
 def test_a_folder_that_is_a_link_out_of_the_shop_is_not_followed(tmp_path: Path) -> None:

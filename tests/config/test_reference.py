@@ -126,7 +126,8 @@ def test_every_campaign_example_loads() -> None:
     examples = blocks(CAMPAIGNS_PAGE, "yaml")
     assert len(examples) >= 3
     templates = {
-        f"templates/{name}.{channel}.liquid": "Hello"
+        f"templates/{name}.{channel}.liquid": "---\n"
+        f"{'subject' if channel == 'email' else 'title'}: Hello\n---\nHello"
         for name in ("cart-reminder", "order-receipt", "welcome", "upgrade")
         for channel in ("email", "push", "in_app")
     }

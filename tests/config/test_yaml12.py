@@ -122,7 +122,7 @@ def test_a_key_that_stands_twice_is_told_with_both_lines() -> None:
         ("a: \x07\n", 1, "not YAML"),
         ("a: 1\nb: \x07\n", 2, "not YAML"),
         ("a: \ud800\n", 1, "UTF-8"),
-        ("a: '\n", 2, "not YAML"),
+        ("b: 1\na: '\n\n", 2, "not YAML"),
         ("a:\n  " + "[" * (DEPTH_MAX + 1), 2, "nested"),
         ("a:\n  " + "- " * (DEPTH_MAX + 1), 2, "nested"),
         ("a:\n" + " [\n" * 100_000, DEPTH_MAX + 1, "nested"),

@@ -41,9 +41,54 @@ _LITERAL_KINDS = {
     type(None): Kind.NULL,
 }
 _TYPE_NAMES = frozenset(kind.value for kind in Kind if kind is not Kind.ANY)
+_TOLD = {
+    Kind.BOOL: "true or false",
+    Kind.INT: "a whole number",
+    Kind.DOUBLE: "a fraction",
+    Kind.STRING: "a text",
+    Kind.NULL: "null",
+    Kind.LIST: "a list",
+    Kind.MAP: "a map",
+    Kind.TIMESTAMP: "a timestamp",
+    Kind.DURATION: "a duration",
+    Kind.TYPE: "a type",
+    Kind.ANY: "a value",
+}
+_OPERATOR_HINTS = {
+    "!": "`!` wants true or false",
+    "-": "`-` wants numbers, durations, or a timestamp before a duration",
+    "+": "`+` wants two numbers, two texts (string(5) makes one), two lists, or durations",
+    "*": "`*` wants two numbers",
+    "/": "`/` wants two numbers",
+    "%": "`%` wants two whole numbers",
+    "in": "`in` wants a list or a map behind it",
+    "[]": "a list wants a whole number in [ ], a map a key",
+}
+_ORDER_HINT = "both sides of a comparison are of one kind; double(text) makes a number of a text"
+_LITERALS = {"true": "true", "false": "false", "null": "null", "none": "null", "nil": "null"}
+_OTHER_WORDS = {
+    "length": "size",
+    "len": "size",
+    "any": "exists",
+    "some": "exists",
+    "every": "all",
+    "includes": "contains",
+    "has": "contains",
+    "float": "double",
+    "number": "double",
+    "str": "string",
+    "date": "timestamp",
+}
+"""What other languages call a function or macro of this one."""
+
 _BOOLEAN = (Kind.BOOL, Kind.ANY)
 _MAPS = (Kind.MAP, Kind.ANY)
 _RANGES = (Kind.LIST, Kind.MAP, Kind.ANY)
+
+
+def told(kind: Kind) -> str:
+    """A kind as a person calls it."""
+    return _TOLD[kind]
 
 
 def check(text: str, tree: Tree, scope: Scope | None) -> tuple[Checked, frozenset[str]]:
@@ -74,7 +119,7 @@ class _Checker:
             raise self._fault(
                 tree.at,
                 f"the expression is more than {HEIGHT_MAX} operations deep",
-                hint="split the expression, or name parts of it as segments",
+                hint="make it shorter; `&&`, `||` and lists count once, however long they are",
             )
         result = self._of(tree)
         self._height -= 1
@@ -103,7 +148,7 @@ class _Checker:
         pairs = tuple((self.checked(key), self.checked(value)) for key, value in entries)
         for key, _ in pairs:
             if key.kind not in {Kind.STRING, Kind.INT, Kind.BOOL, Kind.ANY}:
-                raise self._fault(key.at, f"unsupported key type: {key.kind.value}")
+                raise self._fault(key.at, f"{told(key.kind)} is no key of a map")
         return to.Entries(at, pairs)
 
     def _name(self, tree: Name) -> Checked:
@@ -117,7 +162,9 @@ class _Checker:
         if self._scope is None:
             self.names.add(tree.name)
             return to.Variable(tree.at, tree.name)
-        near = _nearest(tree.name, [*self._scope.variables, *self._locals])
+        literal = _LITERALS.get(tree.name.lower())
+        near = f"did you mean {literal!r}?" if literal else ""
+        near = near or _nearest(tree.name, [*self._scope.variables, *self._locals])
         raise self._fault(
             tree.at,
             f"unknown name {tree.name!r}",
@@ -142,7 +189,7 @@ class _Checker:
     def _holder(self, tree: Select) -> Checked:
         operand = self.checked(tree.operand)
         if operand.kind not in _MAPS:
-            raise self._fault(tree.at, f"a {operand.kind.value} has no field {tree.field!r}")
+            raise self._fault(tree.at, f"{told(operand.kind)} has no field {tree.field!r}")
         return operand
 
     def _dotted(self, tree: Select) -> str | None:
@@ -173,14 +220,15 @@ class _Checker:
                 kinds = [operand.kind for operand in operands]
                 result = result_of(operator, *kinds)
                 if result is None:
-                    found = " and ".join(kind.value for kind in kinds)
+                    found = " and ".join(map(told, kinds))
                     shown = "-" if operator == "negate" else operator
-                    raise self._fault(tree.at, f"no such overload: `{shown}` of {found}")
+                    hint = _OPERATOR_HINTS.get(shown, _ORDER_HINT)
+                    raise self._fault(tree.at, f"`{shown}` does not take {found}", hint=hint)
                 return to.Operate(tree.at, operator, operands, result)
 
     def _expect(self, operand: Checked, kinds: tuple[Kind, ...], what: str) -> None:
         if operand.kind not in kinds:
-            raise self._fault(operand.at, f"{what}, found a value of type {operand.kind.value}")
+            raise self._fault(operand.at, f"{what}, found {told(operand.kind)}")
 
     def _call(self, tree: Call) -> Checked:
         if tree.function == "has" and tree.target is None:
@@ -200,9 +248,9 @@ class _Checker:
     def _fitting(self, tree: Call, function: Function, arguments: tuple[Checked, ...]) -> None:
         for argument, kinds in zip(arguments, function.accepts, strict=False):
             if argument.kind is not Kind.ANY and argument.kind not in kinds:
+                wanted = " or ".join(sorted(map(told, kinds)))
                 raise self._fault(
-                    argument.at,
-                    f"no such overload: {tree.function}() of a value of type {argument.kind.value}",
+                    argument.at, f"{tree.function}() wants {wanted}, found {told(argument.kind)}"
                 )
 
     def _possible(self, function: Function, arguments: tuple[Checked, ...]) -> None:
@@ -230,15 +278,18 @@ class _Checker:
                 tree.at, f"{tree.function}() is not called in this way", hint=f"write {how}"
             )
         names = [name for name, method in FUNCTIONS if method is style]
-        near = _nearest(tree.function, [*names, *(MACROS if style else ("has",))])
-        raise self._fault(tree.at, f"unknown function {tree.function}()", hint=near)
+        known = sorted([*names, *(MACROS if style else ("has",))])
+        other = _OTHER_WORDS.get(tree.function.lower())
+        near = f"did you mean {other!r}?" if other in known else _nearest(tree.function, known)
+        hint = near or f"known here: {', '.join(known)}"
+        raise self._fault(tree.at, f"unknown function {tree.function}()", hint=hint)
 
     def _arity(self, tree: Call, arity: tuple[int, ...]) -> None:
         if len(tree.arguments) not in arity:
             wanted = " or ".join(map(str, arity))
-            raise self._fault(
-                tree.at, f"{tree.function}() takes {wanted} arguments, found {len(tree.arguments)}"
-            )
+            what = "argument" if wanted == "1" else "arguments"
+            told_of = f"{tree.function}() takes {wanted} {what}, found {len(tree.arguments)}"
+            raise self._fault(tree.at, told_of)
 
     def _has(self, tree: Call) -> Checked:
         self._arity(tree, (1,))
@@ -271,5 +322,7 @@ class _Checker:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
+    by_lower = {each.lower(): each for each in sorted(known)}
+    near = difflib.get_close_matches(name.lower().replace("_", ""), by_lower, n=1)
+    near = near or difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return f"did you mean {by_lower[near[0]]!r}?" if near else ""

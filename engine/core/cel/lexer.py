@@ -105,13 +105,33 @@ def tokens_of(text: str) -> list[Token]:
     return tokens
 
 
+_SIGN_HINTS = {
+    "&": "write `&&`",
+    "|": "write `||`",
+    "≥": "write `>=`",
+    "≤": "write `<=`",
+    "≠": "write `!=`",
+    "#": "a comment begins with `//`",
+    ";": "a condition is one expression: join its parts with `&&` or `||`",
+    "“": 'write straight quotes: "text"',
+    "”": 'write straight quotes: "text"',
+    "\u2018": "write straight quotes: 'text'",
+    "\u2019": "write straight quotes: 'text'",
+}
+_EQUALS_HINTS = {"!": "write `!=`", ">": "write `>=`", "<": "write `<=`"}
+
+
 def _no_token(text: str, at: int) -> Exception:
     found = text[at]
     if found in "'\"":
-        return syntax_error(text, at, f"expected {found} to end the string, found no end")
+        what = f"expected {found} to end the string, found no end"
+        return syntax_error(text, at, what, hint="close it in the same line")
     if found == "`":
         return syntax_error(text, at, "expected a field name in backquotes, found no end of it")
-    hint = {"=": "compare with `==`", "&": "write `&&`", "|": "write `||`"}.get(found, "")
+    hint = _SIGN_HINTS.get(found, "")
+    if found == "=":
+        after = _EQUALS_HINTS.get(text[at + 1 : at + 2], "compare with `==`")
+        hint = "write `!=`" if text[at - 2 : at] == "!=" else after
     what = f"expected a value, a name or an operator, found `{found}`"
     return syntax_error(text, at, what, hint=hint)
 

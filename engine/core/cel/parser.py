@@ -54,7 +54,7 @@ class _Parser:
                 self._text,
                 self._tokens[self._next].at,
                 f"nested deeper than {NESTING_MAX} levels",
-                hint="split the expression, or name parts of it as segments",
+                hint="write it with fewer brackets, lists and calls within each other",
             )
         branches: list[tuple[int, Tree, Tree]] = []
         tree = self._binary(1)
@@ -121,7 +121,9 @@ class _Parser:
             return Select(name.at, operand, str(name.value))
         if name.kind is not TokenKind.NAME or name.text in KEYWORDS or name.text == "in":
             self._next -= 1
-            raise self._expected("a field name after `.`")
+            number = operand.value if isinstance(operand, Literal) else None
+            hint = f"write {number}.0" if isinstance(number, int) else ""
+            raise self._expected("a field name after `.`", hint=hint)
         if self._taken("(") is None:
             return Select(name.at, operand, name.text)
         return Call(name.at, name.text, operand, self._listed(")"))
@@ -158,7 +160,10 @@ class _Parser:
             return Literal(token.at, KEYWORDS[token.text])
         if token.text in RESERVED or token.text in KEYWORDS or token.text == "in":
             self._next -= 1
-            raise self._expected("a value", hint=f"`{token.text}` is a reserved word")
+            hint = f"`{token.text}` is a reserved word"
+            if token.text in {"if", "else"}:
+                hint = "write `condition ? value : other`"
+            raise self._expected("a value", hint=hint)
         if self._taken("(") is None:
             return Name(token.at, token.text, absolute)
         return Call(token.at, token.text, None, self._listed(")"))
@@ -222,14 +227,28 @@ class _Parser:
             self._text,
             found.at,
             f"expected {expected}, found {found.described()}",
-            hint=hint or _HINTS.get(found.text, ""),
+            hint=hint or self._hint(found),
         )
+
+    def _hint(self, found: Token) -> str:
+        """For what other languages write here."""
+        before = self._tokens[self._next - 1] if self._next else None
+        if before is not None and before.text == "not" and before.kind is TokenKind.NAME:
+            return "write `!`"
+        if before is not None and (before.text, found.text) == ("<", ">"):
+            return "write `!=`"
+        if found.text == ",":
+            return "a list is written in [ ], and a number with a point: 20.5"
+        return _HINTS.get(found.text.lower(), "")
 
 
 _HINTS = {
     "and": "write `&&`",
     "or": "write `||`",
     "not": "write `!`",
+    "is": "write `==`",
+    "then": "write `condition ? value : other`",
+    "contains": "write text.contains(part)",
 }
 
 

@@ -34,6 +34,16 @@ def _fault(text: str, scope: cel.Scope | None = SCOPE) -> cel.CelCheckError:
         ),
         ("now.timestamp()", 5, "timestamp() is not called in this way", "write timestamp(value)"),
         ("cart.items.al(e, e)", 12, "unknown function al()", "did you mean 'all'?"),
+        (
+            "user.a.starts_with('b')",
+            8,
+            "unknown function starts_with()",
+            "did you mean 'startsWith'?",
+        ),
+        ("user.a.length() > 1", 8, "unknown function length()", "did you mean 'size'?"),
+        ("cart.items.any(e, e.a)", 12, "unknown function any()", "did you mean 'exists'?"),
+        ("user.a == None", 11, "unknown name 'None'", "did you mean 'null'?"),
+        ("user.a == True", 11, "unknown name 'True'", "did you mean 'true'?"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_known(
@@ -45,34 +55,67 @@ def test_an_unknown_name_is_refused_with_the_nearest_known(
 
 def test_a_name_like_no_other_is_refused_with_the_list_of_known() -> None:
     assert _fault("zzz").hint == "known here: cart, event, now, session.duration, user"
+    known = (
+        "known here: bool, double, duration, dyn, has, int, matches, size, string, timestamp, type"
+    )
+    assert _fault("zzz()").hint == known
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 40 + "1" + ")" * 40, "+".join("1" * 200), "user" + ".a" * 200]
+)
+def test_too_deep_a_condition_is_told_what_there_is_to_do(text: str) -> None:
+    hint = _fault(text).hint
+    assert "segment" not in hint
+    assert hint.startswith(("write it with fewer brackets", "make it shorter; `&&`, `||`"))
+
+
+def test_what_the_hint_of_a_deep_condition_says_is_true() -> None:
+    assert cel.compile(" && ".join(["user.a"] * 1000), SCOPE)
+    assert cel.compile(f"user.a in [{', '.join('1' * 1000)}]", SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("'a' > 1", "double(text) makes a number of a text"),
+        ("1 + 'a'", "string(5) makes one"),
+        ("!5", "`!` wants true or false"),
+        ("1 in 2", "`in` wants a list or a map behind it"),
+        ("5 % 2.0", "`%` wants two whole numbers"),
+        ("[1]['a']", "a list wants a whole number in [ ]"),
+    ],
+)
+def test_operands_that_cannot_fit_are_told_what_would(text: str, hint: str) -> None:
+    assert hint in _fault(text).hint
 
 
 @pytest.mark.parametrize(
     ("text", "column", "message"),
     [
-        ("1 + 'a'", 3, "no such overload: `+` of int and string"),
-        ("'a' < 1", 5, "no such overload: `<` of string and int"),
-        ("!5", 1, "no such overload: `!` of int"),
-        ("-'a'", 1, "no such overload: `-` of string"),
-        ("user.x + null", 8, "no such overload: `+` of dyn and null_type"),
-        ("5 % 2.0", 3, "no such overload: `%` of int and double"),
-        ("1 in 2", 3, "no such overload: `in` of int and int"),
-        ("[1]['a']", 4, "no such overload: `[]` of list and string"),
-        ("'a'.b", 5, "a string has no field 'b'"),
+        ("1 + 'a'", 3, "`+` does not take a whole number and a text"),
+        ("'a' < 1", 5, "`<` does not take a text and a whole number"),
+        ("!5", 1, "`!` does not take a whole number"),
+        ("-'a'", 1, "`-` does not take a text"),
+        ("user.x + null", 8, "`+` does not take a value and null"),
+        ("5 % 2.0", 3, "`%` does not take a whole number and a fraction"),
+        ("1 in 2", 3, "`in` does not take a whole number and a whole number"),
+        ("[1]['a']", 4, "`[]` does not take a list and a text"),
+        ("'a'.b", 5, "a text has no field 'b'"),
         ("has(user)", 5, "has() asks for a field"),
-        ("has('a'.b)", 9, "a string has no field 'b'"),
-        ("1 ? 2 : 3", 1, "`?` wants a condition before it, found a value of type int"),
-        ("size(1)", 6, "no such overload: size() of a value of type int"),
-        ("size()", 1, "size() takes 1 arguments, found 0"),
+        ("has('a'.b)", 9, "a text has no field 'b'"),
+        ("1 ? 2 : 3", 1, "`?` wants a condition before it, found a whole number"),
+        ("size(1)", 6, "size() wants a list or a map or a text, found a whole number"),
+        ("size()", 1, "size() takes 1 argument, found 0"),
         ("[1].all(e)", 5, "all() takes 2 arguments, found 1"),
         ("[1].map(e, e, e, e)", 5, "map() takes 2 or 3 arguments, found 4"),
         ("[1].all(1, true)", 9, "all() wants a name for each element first"),
-        ("'a'.all(e, true)", 1, "all() goes over a list or a map, found a value of type string"),
-        ("[1].filter(e, 5)", 15, "filter() wants a condition, found a value of type int"),
-        ("{1.5: 2}", 2, "unsupported key type: double"),
+        ("'a'.all(e, true)", 1, "all() goes over a list or a map, found a text"),
+        ("[1].filter(e, 5)", 15, "filter() wants a condition, found a whole number"),
+        ("{1.5: 2}", 2, "a fraction is no key of a map"),
         ("user.a.matches('(')", 16, "not a regular expression: expected `)`, found the end at 2"),
         ("duration('soon')", 10, "type conversion error: 'soon' is not a duration"),
-        ("user.a && 'x'", 11, "`&&` wants conditions, found a value of type string"),
+        ("user.a && 'x'", 11, "`&&` wants conditions, found a text"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(text: str, column: int, message: str) -> None:
