@@ -10,19 +10,31 @@ SEEDS ?= 20000
 .PHONY: demo test check bench soak lint types imports lock clean
 .DEFAULT_GOAL := demo
 
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --retries 2 --timeout 15
+# pip has said what failed; this is what to do about it.
+OR_SAY_WHY := || { printf '%s\n' '' 'Packages could not be installed (above is why). Is the network there? pip takes a proxy from' \
+  'HTTPS_PROXY, a mirror from PIP_INDEX_URL, and wheels on disk from PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER.' \
+  'Then say make again: what is there already is kept.' >&2; exit 1; }
+
 $(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hairspring needs Python 3.11 or newer")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/build.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+	@command -v $(PYTHON) >/dev/null || { echo 'There is no $(PYTHON). Install Python 3.11 or newer, or say make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "$(PYTHON) is Python %d.%d, and 3.11 or newer is needed: say make PYTHON=python3.11" % sys.version_info[:2])'
+	@echo 'Setting up $(VENV), once: about a minute.'
+	@echo '[1/3] a Python environment …'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { echo 'No environment could be made: Debian and Ubuntu have it in the package python3-venv.' >&2; exit 1; }
+	@echo '[2/3] some thirty packages …'
+	@$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt $(OR_SAY_WHY)
+	@echo '[3/3] hairspring itself …'
+	@$(PIP) install --no-deps --no-build-isolation --editable . $(OR_SAY_WHY)
+	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	touch $@
+	@echo 'Installing what tests and checks need, once: about a minute …'
+	@$(PIP) install --require-hashes -r requirements/dev.txt $(OR_SAY_WHY)
+	@touch $@
 
 demo: $(VENV)/.run  ## the demo shop, served; FOR=15s ends by itself
-	$(BIN)/hairspring demo --speed $(SPEED) --port $(PORT) $(if $(FOR),--for $(FOR))
+	@$(BIN)/hairspring demo --speed $(SPEED) --port $(PORT) $(if $(FOR),--for $(FOR))
 
 test: $(VENV)/.dev  ## the whole test suite
 	$(BIN)/python -m pytest

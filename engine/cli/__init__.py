@@ -1,17 +1,20 @@
 """The command line: one file a command, loaded when it is called.
 
-Exit code 0: done; 1: the thing asked for failed; 2: wrong usage.
+Exit code 0: done; 1: the thing asked for failed; 2: wrong usage; 130: ctrl-C; 141: who read the
+output is gone.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 from typing_extensions import override
 
 from engine import __version__
+from engine.cli.terminal import no_such_command, pipe_may_close, usage_told
 
 COMMANDS = {
     "demo": "The demo shop, served, with simulated shoppers and time sped up.",
@@ -22,8 +25,39 @@ COMMANDS = {
 }
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
+COMMANDS_LATER = (
+    *("import", "explain", "trigger", "users", "deadletters", "quarantine", "backup", "restore"),
+    *("preview", "test", "diff", "schema", "plan", "audit", "report", "export-journal"),
+)
+"""Commands that are still to be built; they are refused by name."""
+
 
 class _Commands(click.Group):
+    @override
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with pipe_may_close():
+            return super().make_context(info_name, args, parent, **extra)
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        with pipe_may_close():
+            return super().invoke(ctx)
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS:
+            raise no_such_command(ctx, name, known=COMMANDS, later=COMMANDS_LATER)
+        return super().resolve_command(ctx, args)
+
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -56,13 +90,21 @@ def main() -> None:
     from engine.errors import HairspringError, UsageError
 
     try:
-        hairspring.main(prog_name="hairspring", standalone_mode=False)
-    except click.ClickException as error:
+        code = hairspring.main(prog_name="hairspring", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        code = error.exit_code
+    except click.ClickException as error:
+        _tell(usage_told(error))
+        code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        code = 130
     except HairspringError as error:
-        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        click.echo(str(error), err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        _tell(str(error))
+        code = 2 if isinstance(error, UsageError) else 1
+    sys.exit(code)
+
+
+def _tell(error: str) -> None:
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(error, err=True)

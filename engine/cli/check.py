@@ -64,10 +64,11 @@ def _print_json(loaded: Shop | None, faults: Sequence[Fault], warnings: Sequence
 
 
 def _print(loaded: Shop | None, faults: Sequence[Fault], warnings: Sequence[Fault]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    from engine.cli.terminal import plain_console
+
+    console = plain_console()
     for fault in faults:
         _print_one(console, fault, "", "red")
     for warning in warnings:

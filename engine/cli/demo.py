@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random  # noqa: TID251 - draws who the simulated shoppers are; the engine never sees it
 import shutil
 import tempfile
@@ -28,6 +29,10 @@ Examples:
   hairspring demo --for 30s --speed 7200
 """
 
+FOR_MS_MIN = 1_000
+SPEED_MAX = 100_000
+"""Shop seconds that may go by in one: over a day. A second of lateness is then a day, too."""
+
 SEED = 20_260_101
 SHOPPERS_AT_OPENING = 24
 """Who waits at the door: without them a short demo would be over before the first day is."""
@@ -47,9 +52,29 @@ class _Duration(click.ParamType[int]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         try:
-            return value if isinstance(value, int) else parse_duration_ms(str(value))
+            duration_ms = value if isinstance(value, int) else parse_duration_ms(str(value))
         except DurationError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
+        if duration_ms < FOR_MS_MIN:
+            self.fail(f"{value} is too short; give 1s or more", param, ctx)
+        return duration_ms
+
+
+class _Speed(click.ParamType[float]):
+    name = "number"
+
+    @override
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            speed = float(str(value))
+        except ValueError:
+            speed = math.nan
+        if not 1.0 <= speed <= SPEED_MAX:  # and nan is neither
+            told = f"{value!r} is no speed; give a number from 1 to {SPEED_MAX}, such as 600"
+            self.fail(told, param, ctx)
+        return speed
 
 
 @click.command(name="demo", epilog=EPILOG)
@@ -58,10 +83,10 @@ class _Duration(click.ParamType[int]):
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(1, 100_000),
+    type=_Speed(),
     default=600.0,
     show_default=True,
-    help="How many times faster than real time the clock runs.",
+    help=f"How many times faster than real time the clock runs: 1 to {SPEED_MAX}.",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one."
@@ -89,9 +114,9 @@ async def _demo(data: Path, for_ms: int | None, speed: float, port: int) -> None
     from engine.cli.serve import stop_on_signals
 
     app = await App.start(load_folder(demo_shop()), Options(data=data, port=port, rate=speed))
-    stage = _Stage(app)
-    stage.open(speed, for_ms)
     stop = stop_on_signals()
+    stage = _Stage(app, stop)
+    stage.open(speed, for_ms)
     crowd = asyncio.create_task(_send_shoppers(app, stage, speed))
     try:
         if for_ms is not None:
@@ -108,10 +133,12 @@ async def _demo(data: Path, for_ms: int | None, speed: float, port: int) -> None
 
 
 class _Stage:
-    """What the person at the terminal sees."""
+    """What the person at the terminal sees; where nobody looks any more, the demo is to stop."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, stop: asyncio.Event) -> None:
         self._app = app
+        self._stop = stop
+        self._unheard = False
         self._messages: Counter[tuple[str, str]] = Counter()
         self._started_at_ms = app.clock.now_ms()
         self.sent: Counter[str] = Counter()
@@ -119,9 +146,16 @@ class _Stage:
 
     def open(self, speed: float, for_ms: int | None) -> None:
         until = "ctrl-C ends it" if for_ms is None else f"ends by itself after {for_ms / 1000:g} s"
-        click.echo(f"{self._app.shop.settings.shop.name} is open on {self._app.ingest.url}")
-        click.echo(f"metrics on {self._app.admin.url}/metrics")
-        click.echo(f"time runs {speed:g} times faster; {until}\n")
+        self._say(f"{self._app.shop.settings.shop.name} is open on {self._app.ingest.url}")
+        self._say(f"metrics on {self._app.admin.url}/metrics")
+        self._say(f"time runs {speed:g} times faster; {until}\n")
+
+    def _say(self, line: str) -> None:
+        try:
+            click.echo(line)
+        except BrokenPipeError:
+            self._unheard = True
+            self._stop.set()
 
     def _show(self, message: Message) -> None:
         self._messages[message.campaign, message.channel] += 1
@@ -129,10 +163,16 @@ class _Stage:
         headline = message.front.get("subject") or message.front.get("title") or message.body
         mark = click.style(f"{_MARKS[message.channel]}{message.channel:<6}", fg="cyan")
         whom = click.style(f"{message.user_id:<12}", dim=True)
-        click.echo(f"{shop_time}  {mark} {whom} {headline}")
+        self._say(f"{shop_time}  {mark} {whom} {headline}")
 
     def close(self) -> None:
-        """The summary."""
+        """The summary.
+
+        Raises:
+            BrokenPipeError: Nobody looks any more.
+        """
+        if self._unheard:
+            raise BrokenPipeError
         took = _since(self._app.clock.now_ms() - self._started_at_ms)
         click.echo(f"\nIn {took} of shop time: ", nl=False)
         click.echo(", ".join(f"{count} {name}" for name, count in sorted(self.sent.items())))

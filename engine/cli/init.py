@@ -30,10 +30,11 @@ def command(*, folder: Path, as_json: bool) -> None:
 
         click.echo(msgspec.json.encode({"written": written}).decode())
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    from engine.cli.terminal import plain_console
+
+    console = plain_console()
     for file in written:
         console.print(Text("wrote ", style="green"), Text(file), sep="")
     console.print(Text(f"\nNext: hairspring check {folder}"))

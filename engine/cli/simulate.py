@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from rich.progress import Progress, TaskID
 
-    from engine.sim.run import Report
     from engine.sim.sources import Source
-    from engine.sim.summary import CampaignSummary
 
 EPILOG = """\b
 Examples:
   hairspring simulate my-shop --events events.ndjson.gz --out records.ndjson
   hairspring simulate my-shop --events shop.csv --map event=action,timestamp=at
+  zcat shop.csv.gz | hairspring simulate my-shop --events - --map user_id=customer
   zcat may.ndjson.gz | hairspring simulate my-shop --events - --fail push=0.1
 
 Lines that are no event are counted and told, and the run goes on. Exit code 0: it ran; 1: the shop
@@ -84,7 +83,7 @@ def _columns(
     "--events",
     required=True,
     metavar="FILE",
-    help="NDJSON or CSV, .gz too; - is standard input (NDJSON).",
+    help="NDJSON, or CSV by its name (.csv) or --map; .gz too; - is standard input.",
 )
 @click.option(
     "--until",
@@ -114,8 +113,8 @@ def _columns(
     callback=_columns,
     multiple=True,
     metavar="FIELD=COLUMN,…",
-    help="For CSV: which column holds user_id, event, timestamp, message_id, received_at, sent_at. "
-    "Further columns become properties.",
+    help="It is a CSV, and these columns hold user_id, event, timestamp, message_id, received_at, "
+    "sent_at. Further columns become properties.",
 )
 @click.option("--render", is_flag=True, help="Render each message, and put it into `sent` records.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -137,6 +136,7 @@ def command(
     deadline fires at its own; the same file gives the same records, byte for byte.
     """
     from config import load_folder
+    from engine.cli.summary import print_summary
     from engine.sim.run import Options, run_shop
     from engine.sim.sources import STDIN, open_events
 
@@ -162,7 +162,7 @@ def command(
 
         click.echo(msgspec.json.encode(report).decode(), err=told_on_stderr)
     else:
-        _print(report, err=told_on_stderr)
+        print_summary(report, err=told_on_stderr)
 
 
 def _refuse_overwriting(events: str, out: str | None) -> None:
@@ -181,16 +181,21 @@ def _written(out: str | None) -> Iterator[Callable[[bytes], object] | None]:
     if out is None:
         yield None
         return
+    called = "standard output" if out == "-" else out
+    if out == "-" and sys.stdout is None:  # the shell's `>&-`
+        raise HairspringError("standard output is closed", hint="give --out a file")
     try:
-        if out == "-":
-            yield sys.stdout.buffer.write
-            sys.stdout.buffer.flush()
-        else:
+        if out != "-":
             with Path(out).open("wb", buffering=_OUT_BUFFER_BYTES) as file:
                 yield file.write
+        else:
+            yield sys.stdout.buffer.write
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise  # who reads has enough
     except OSError as error:
         raise HairspringError(
-            f"{out} cannot be written: {error.strerror}",
+            f"{called} cannot be written: {error.strerror}",
             hint="give a file that can be written, or leave --out out",
         ) from error
 
@@ -228,99 +233,3 @@ def _bar(stack: ExitStack, source: Source) -> tuple[Progress, TaskID]:
 
     progress = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
     return progress, progress.add_task("reading", total=source.size_bytes)
-
-
-# The summary
-
-
-def _print(report: Report, *, err: bool) -> None:
-    from rich.console import Console
-
-    for bad in report.bad_lines_shown:
-        click.secho(bad, fg="yellow", err=True)
-    if report.bad_lines > len(report.bad_lines_shown):
-        more = report.bad_lines - len(report.bad_lines_shown)
-        click.secho(f"and {_many(more, 'bad line')} more", fg="yellow", err=True)
-    console = Console(stderr=err, highlight=False, soft_wrap=True)
-    console.print(_head(report), markup=False)
-    rows = [_row(summary) for summary in report.campaigns]
-    if console.is_terminal:
-        from rich.table import Table
-
-        table = Table(*_COLUMNS, box=None, header_style="bold", pad_edge=False)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table, soft_wrap=False)
-    else:
-        for line in _aligned(rows):
-            click.echo(line, err=err)
-    for note in _notes(report):
-        console.print(note, markup=False)
-
-
-_COLUMNS = ("campaign", "entered", "sent", "skipped", "finished", "exited", "refused")
-
-
-def _row(summary: CampaignSummary) -> tuple[str, ...]:
-    sent = _counts(summary.sent)
-    if summary.failed:
-        sent += f" (failed: {_counts(summary.failed)})"
-    return (
-        summary.campaign,
-        f"{summary.entered:,}",
-        sent,
-        _counts(summary.skipped),
-        f"{summary.finished:,}",
-        _counts(summary.exited),
-        _counts(summary.refused),
-    )
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    """`push 1,200 email 30`, the most first; `-` for none."""
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    return "  ".join(f"{key} {count:,}" for key, count in ranked) or "-"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    table = [_COLUMNS, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
-
-
-def _head(report: Report) -> str:
-    told = f"{_many(report.events, 'event')} of {_many(report.users, 'user')}"
-    if report.events:
-        told += f", {report.first_at} to {report.last_at}"
-    parts = [
-        (report.duplicates, "duplicate"),
-        (report.after_until, "later event"),
-        (report.bad_lines, "bad line"),
-        *((count, f"{kind} call") for kind, count in report.ignored.items()),
-    ]
-    left_out = ", ".join(_many(count, what) for count, what in parts if count)
-    return f"{told}; left out: {left_out}" if left_out else told
-
-
-def _notes(report: Report) -> Iterator[str]:
-    unspoken = sum(summary.skipped_unspoken for summary in report.campaigns)
-    if unspoken:
-        share = unspoken / sum(summary.messages for summary in report.campaigns)
-        yield (
-            f"not sent, since the user never said yes or no to the channel: "
-            f"{_many(unspoken, 'message')}, {share:.1%} "
-            '([consent] unknown = "deny")'
-        )
-    if report.condition_errors:
-        yield f"conditions ended in an error, and were not true: {report.condition_errors:,}"
-    for template, count in report.undefined.items():
-        yield f"{template}: {_many(count, 'name')} that the user lacked, rendered as nothing"
-    for fault, count in report.render_faults.items():
-        yield f"{fault}: {_many(count, 'message')} failed"
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

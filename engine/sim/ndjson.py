@@ -16,7 +16,8 @@ LINE_BYTES_MAX = 1 << 20
 """A longer line is no event; live, 32 KiB is the most (`server.event_max`)."""
 
 _BLOCK_BYTES = 1 << 18
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+"""What some editors put at the start of a file in UTF-8."""
 
 
 def read_ndjson(file: BinaryIO, reading: Reading) -> Iterator[UserInput]:
@@ -45,7 +46,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
     """Lines without their end; None for one that is too long, of which no more is kept."""
     rest = b""
     too_long = False
-    block = file.read(_BLOCK_BYTES).removeprefix(_BOM)
+    block = file.read(_BLOCK_BYTES).removeprefix(BOM)
     while block:
         first, *more = block.split(b"\n")
         rest = b"" if too_long else rest + first

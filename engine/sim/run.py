@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from engine.core.inputs import EventReceived
 from engine.core.instants import format_instant
 from engine.core.records import encode_told, record_line, record_lines, told
 from engine.runtime.dedupe import Dedupe
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
 PROGRESS_EVERY = 2_048
 """Inputs between two tellings of progress."""
 
+NAMES_MAX = 1_000
+"""Names of events that are counted."""
+
+NAMES_TOLD = 10
+"""Names of events that are told where a campaign waits for others."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How to run.
@@ -34,7 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         until_ms: The last instant, inclusive; None: until no deadline is left, at most 90 days
             past the last event.
-        columns: For CSV, the column of each field that is not called so itself.
+        columns: The column of each field that is not called so itself; any make the file a CSV.
         failing: Share of a channel's messages that fail, from 0.0 to 1.0.
         seed: Of those failures.
         render: Render each message; `sent` records then bear what was rendered.
@@ -64,6 +72,8 @@ class Report(msgspec.Struct, kw_only=True):
         campaigns: By campaign, in order of priority.
         undefined: By template, how often a name that was not there was rendered as nothing.
         render_faults: How often a template could not be rendered, by what was wrong.
+        never_came: By campaign, the events that enter it, where none of them was among the inputs.
+        names: The most frequent names of events; empty where `never_came` is.
     """
 
     events: int
@@ -79,6 +89,8 @@ class Report(msgspec.Struct, kw_only=True):
     campaigns: list[CampaignSummary]
     undefined: dict[str, int] = {}
     render_faults: dict[str, int] = {}
+    never_came: dict[str, list[str]] = {}
+    names: list[str] = []
 
 
 def run_shop(
@@ -116,7 +128,8 @@ def run_shop(
         deliveries=deliveries,
     )
     tally = Tally()
-    inputs: Iterable[UserInput] = source.inputs(reading, options.columns)
+    names: Counter[str] = Counter()
+    inputs: Iterable[UserInput] = _named(source.inputs(reading, options.columns), names)
     if on_progress is not None:
         inputs = _watched(in_order(_watched(inputs, lambda _: on_progress(0))), on_progress)
     else:
@@ -130,7 +143,31 @@ def run_shop(
         deliveries.rendered.clear()
     if not reading.events:
         raise _nothing_in(reading)
-    return _report(simulation, reading, tally, deliveries)
+    report = _report(simulation, reading, tally, deliveries)
+    report.never_came = _never_came(shop, names)
+    report.names = [name for name, _ in names.most_common(NAMES_TOLD)] if report.never_came else []
+    return report
+
+
+def _named(inputs: Iterable[UserInput], names: Counter[str]) -> Iterator[UserInput]:
+    """Count events by name: the first `NAMES_MAX` names, since a file may hold any number."""
+    for happened in inputs:
+        if type(happened) is EventReceived:
+            name = happened.name
+            if name in names or len(names) < NAMES_MAX:
+                names[name] += 1
+        yield happened
+
+
+def _never_came(shop: Shop, names: Counter[str]) -> dict[str, list[str]]:
+    """Whoever misspelt an event sees nobody enter, and is to be told why."""
+    if not names or len(names) >= NAMES_MAX:
+        return {}
+    return {
+        campaign.id: list(campaign.entry.events)
+        for campaign in shop.plan.campaigns.values()
+        if campaign.status in {"live", "test"} and names.keys().isdisjoint(campaign.entry.events)
+    }
 
 
 def _watched(
@@ -163,7 +200,9 @@ def _nothing_in(reading: Reading) -> EventsUnreadable:
         shown = "\n  ".join(bad.text for bad in reading.shown)
         return EventsUnreadable(
             f"{reading.label}: none of its {reading.bad} lines is an event\n  {shown}",
-            hint='a line is {"user_id": "u1", "event": "Product Added", "timestamp": …}',
+            hint='a line is {"user_id": "u1", "event": "Product Added", "timestamp": …}; '
+            "a JSON array is made into lines by: jq -c '.[]'; "
+            "a CSV has a name that ends in .csv, or --map names its columns",
         )
     return EventsUnreadable(f"{reading.label} holds no event")
 

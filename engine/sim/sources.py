@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from engine.errors import HairspringError
-from engine.sim.ndjson import read_ndjson
+from engine.errors import HairspringError, UsageError
+from engine.sim.ndjson import BOM, read_ndjson
 from engine.sim.table import NotATable, read_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class Source:
     """An open file of events, gzip or not: its first bytes say which.
 
     Args:
-        path: The file's name; one that ends in `.csv` or `.csv.gz` is CSV, any other NDJSON.
+        path: The file's name; one that ends in `.csv` or `.csv.gz` is CSV, any other NDJSON unless
+            columns are mapped.
         raw: The open file.
 
     Attributes:
@@ -63,15 +64,18 @@ class Source:
 
         Args:
             reading: Tallies.
-            columns: For CSV, the column of each field that is not called so itself.
+            columns: The column of each field that is not called so itself; where there are any, the
+                file is CSV whatever its name.
 
         Raises:
+            UsageError: Columns are mapped, and it is JSON.
             EventsUnreadable: The disk or the gzip stream fails half way, or a CSV lacks a column
                 that it must have.
         """
         name = self.path.lower().removesuffix(".gz")
         try:
-            if name.endswith(".csv"):
+            if columns or name.endswith(".csv"):
+                self._refuse_json(reading, columns)
                 yield from read_table(self._file, reading, columns)
             else:
                 yield from read_ndjson(self._file, reading)
@@ -85,6 +89,17 @@ class Source:
         except OSError as error:
             raise EventsUnreadable(f"{reading.label} cannot be read: {error.strerror}") from error
 
+    def _refuse_json(self, reading: Reading, columns: Mapping[str, str]) -> None:
+        """JSON read as CSV would only be told that it lacks columns."""
+        begin = self._file.peek(_BUFFER_BYTES)  # type: ignore[attr-defined]
+        if begin.removeprefix(BOM).lstrip()[:1] not in {b"{", b"["}:
+            return
+        if columns:
+            told = f"--map names columns of a CSV, and {reading.label} is JSON"
+            raise UsageError(told, hint="leave --map out: the fields of NDJSON have names")
+        hint = "give it a name that does not end in .csv"
+        raise EventsUnreadable(f"{reading.label} is JSON, and its name says CSV", hint=hint)
+
 
 @contextmanager
 def open_events(path: str) -> Iterator[Source]:
@@ -94,6 +109,8 @@ def open_events(path: str) -> Iterator[Source]:
         EventsUnreadable: It cannot be opened.
     """
     if path == STDIN:
+        if sys.stdin is None:  # the shell's `<&-`
+            raise EventsUnreadable("standard input is closed", hint="give a file of events")
         yield Source(path, sys.stdin.buffer)
         return
     try:

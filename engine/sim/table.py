@@ -105,6 +105,10 @@ def _header(
             known = ", ".join(names)
             hint = f"name it: --map {field}=COLUMN; the columns are {known}"
             raise NotATable(f"there is no column {column!r} for {field}", hint=hint)
+    wanted = [places[field] for field in REQUIRED]
+    if len(set(wanted)) < len(wanted):
+        hint = "give user_id, event and timestamp a column each: --map FIELD=COLUMN"
+        raise NotATable("one column is mapped to two fields", hint=hint)
     taken = set(places.values())
     others = {name: place for name, place in names.items() if place not in taken}
     return places, others, len(header)

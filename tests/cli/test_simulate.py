@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.simulate import command
-from engine.errors import HairspringError
+from engine.errors import HairspringError, UsageError
 from engine.sim.sources import EventsUnreadable
 
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ def shop(tmp_path: Path) -> Path:
     (folder / "hairspring.toml").write_text("")
     (folder / "campaigns" / "cart.yaml").write_text(CAMPAIGN)
     for channel in ("push", "email", "in_app"):
-        (folder / "templates" / f"nudge.{channel}.liquid").write_text("Hello {{ user.name }}")
+        (folder / "templates" / f"nudge.{channel}.liquid").write_text(
+            "---\nsubject: Hello\n---\nHello {{ user.name }}"
+            if channel == "email"
+            else "Hello {{ user.name }}"
+        )
     return folder
 
 
@@ -146,6 +150,62 @@ def test_a_table_is_read_by_its_map(shop: Path, tmp_path: Path) -> None:
         shop, "--events", path, "--map", "user_id=who, event=did", "--map", "timestamp=at", "--json"
     )
     assert json.loads(result.stdout)["events"] == 1
+
+
+def test_a_map_makes_a_csv_of_a_file_of_any_name(shop: Path, tmp_path: Path) -> None:
+    path = tmp_path / "events.txt"
+    path.write_text("\ufeffwho,event,timestamp\nu1,Product Added,2026-01-01 10:00:00\n")
+    result = run(shop, "--events", path, "--map", "user_id=who", "--json")
+    assert json.loads(result.stdout)["events"] == 1
+    piped = subprocess.run(
+        [sys.executable, "-m", "engine", "simulate", shop, "--events", "-", "--map", "user_id=who"],
+        input=path.read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    assert piped.stdout.startswith(b"1 event of 1 user")
+
+
+def test_a_map_given_with_ndjson_is_wrong_usage(shop: Path, events: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"--map names columns of a CSV, and events\.ndjson is JSON"
+    ):
+        run(shop, "--events", events, "--map", "event=action")
+
+
+def test_json_that_is_called_csv_is_told_so(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(EVENTS[1])
+    with pytest.raises(EventsUnreadable, match="is JSON, and its name says CSV"):
+        run(shop, "--events", tmp_path / "events.csv")
+
+
+def test_one_column_cannot_be_the_user_and_the_event(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("user_id,event,timestamp\nu1,Seen,1\n")
+    with pytest.raises(EventsUnreadable, match="one column is mapped to two fields"):
+        run(shop, "--events", tmp_path / "events.csv", "--map", "user_id=event")
+
+
+def test_a_campaign_whose_event_never_came_is_told_with_those_that_did(
+    shop: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text(
+        "user_id,event,timestamp\nu1,add_to_cart,1\nu1,add_to_cart,2\nu1,product\x1bview,3\n"
+    )
+    told = run(shop, "--events", path).stdout.splitlines()
+    assert told[-2:] == [
+        "cart: no event here is called Product Added",
+        "the most frequent events here: add_to_cart, 'product\\x1bview'",
+    ]
+    report = json.loads(run(shop, "--events", path, "--json").stdout)
+    assert report["never_came"] == {"cart": ["Product Added"]}
+
+
+def test_nothing_is_told_of_events_where_each_campaign_met_its_own(
+    shop: Path, events: Path
+) -> None:
+    assert "events here" not in run(shop, "--events", events).stdout
+    assert json.loads(run(shop, "--events", events, "--json").stdout)["names"] == []
 
 
 def test_until_takes_iso_8601_or_milliseconds(shop: Path, events: Path) -> None:

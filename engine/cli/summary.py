@@ -1,0 +1,170 @@
+"""The summary of a run at the terminal: a row a campaign, and no id of it ever cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from engine.sim.run import Report
+    from engine.sim.summary import CampaignSummary
+
+COLUMNS = ("campaign", "entered", "sent", "skipped", "finished", "exited", "refused")
+
+NOTHING = "-"
+"""The cell of what there was none of."""
+
+NAME_SHOWN_MAX = 60
+"""Characters of an event's name."""
+
+_GAP = "   "
+
+
+def print_summary(report: Report, *, err: bool) -> None:
+    """Print what came of a run.
+
+    Args:
+        report: What came of it.
+        err: To standard error, since records go to standard output.
+    """
+    from engine.cli.terminal import plain_console
+
+    for bad in report.bad_lines_shown:
+        click.secho(bad, fg="yellow", err=True)
+    if report.bad_lines > len(report.bad_lines_shown):
+        more = report.bad_lines - len(report.bad_lines_shown)
+        click.secho(f"and {_many(more, 'bad line')} more", fg="yellow", err=True)
+    console = plain_console(err=err)
+    click.echo(_head(report), err=err)
+    rows = [_row(summary) for summary in report.campaigns]
+    for line in laid_out(COLUMNS, rows, console.width if console.is_terminal else None):
+        click.secho(line, bold=line.startswith(f"{COLUMNS[0]} "), err=err)
+    for note in _notes(report):
+        click.echo(note, err=err)
+
+
+def laid_out(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """A table as lines: aligned where that fits, else a block a row, and never cut.
+
+    Columns in which no row has anything go first; the first column is the row's name.
+
+    Args:
+        columns: Their names.
+        rows: Their cells.
+        width: Characters in a line; None: no limit.
+    """
+    lines = _aligned([columns, *rows])
+    if width is None or _fits(lines, width):
+        return lines
+    told = [
+        place
+        for place in range(len(columns))
+        if any(row[place] not in {NOTHING, "0"} for row in rows)
+    ]
+    lines = _aligned([[row[place] for place in told] for row in (columns, *rows)])
+    if told and _fits(lines, width):
+        return lines
+    return [line for row in rows for line in _block(columns, row, width)]
+
+
+def _fits(lines: Sequence[str], width: int) -> bool:
+    return max(map(len, lines)) <= width
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def _block(columns: Sequence[str], row: Sequence[str], width: int) -> Iterator[str]:
+    """A row as its name and a line a cell; several counts go on to further lines."""
+    if all(cell in {NOTHING, "0"} for cell in row[1:]):
+        yield f"{row[0]}: nothing"
+        return
+    yield row[0]
+    indent = max(map(len, columns[1:])) + 2 * 2
+    for column, cell in zip(columns[1:], row[1:], strict=True):
+        if cell in {NOTHING, "0"}:
+            continue
+        label = f"  {column}"
+        line = ""
+        for count in cell.split("  "):
+            if line and indent + len(f"{line}  {count}") > width:
+                yield f"{label:<{indent}}{line}"
+                label, line = "", count
+            else:
+                line = f"{line}  {count}" if line else count
+        yield f"{label:<{indent}}{line}"
+
+
+def _row(summary: CampaignSummary) -> tuple[str, ...]:
+    sent = _counts(summary.sent)
+    if summary.failed:
+        sent += f" (failed: {_counts(summary.failed)})"
+    return (
+        summary.campaign,
+        f"{summary.entered:,}",
+        sent,
+        _counts(summary.skipped),
+        f"{summary.finished:,}",
+        _counts(summary.exited),
+        _counts(summary.refused),
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """`push 1,200 email 30`, the most first; `-` for none."""
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return "  ".join(f"{key} {count:,}" for key, count in ranked) or NOTHING
+
+
+def _head(report: Report) -> str:
+    told = f"{_many(report.events, 'event')} of {_many(report.users, 'user')}"
+    if report.events:
+        told += f", {report.first_at} to {report.last_at}"
+    parts = [
+        (report.duplicates, "duplicate"),
+        (report.after_until, "later event"),
+        (report.bad_lines, "bad line"),
+        *((count, f"{kind} call") for kind, count in report.ignored.items()),
+    ]
+    left_out = ", ".join(_many(count, what) for count, what in parts if count)
+    return f"{told}; left out: {left_out}" if left_out else told
+
+
+def _notes(report: Report) -> Iterator[str]:
+    unspoken = sum(summary.skipped_unspoken for summary in report.campaigns)
+    if unspoken:
+        share = unspoken / sum(summary.messages for summary in report.campaigns)
+        yield (
+            f"not sent, since the user never said yes or no to the channel: "
+            f"{_many(unspoken, 'message')}, {share:.1%} "
+            '([consent] unknown = "deny")'
+        )
+    for campaign, events in report.never_came.items():
+        told = "no event here is called" if len(events) == 1 else "no event here is one of"
+        yield f"{campaign}: {told} {', '.join(events)}"
+    if report.names:
+        yield f"the most frequent events here: {', '.join(map(_shown, report.names))}"
+    if report.condition_errors:
+        yield f"conditions ended in an error, and were not true: {report.condition_errors:,}"
+    for template, count in report.undefined.items():
+        yield f"{template}: {_many(count, 'name')} that the user lacked, rendered as nothing"
+    for fault, count in report.render_faults.items():
+        yield f"{fault}: {_many(count, 'message')} failed"
+
+
+def _shown(name: str) -> str:
+    """What others wrote, short and without what would steer a terminal."""
+    name = name if name.isprintable() else ascii(name)
+    return name if len(name) <= NAME_SHOWN_MAX else f"{name[: NAME_SHOWN_MAX - 1]}…"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,89 @@
+"""What every command does at the terminal: wrong usage told as faults are, and a closed pipe."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from typing_extensions import override
+
+from engine.errors import HairspringError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from rich.console import Console
+
+PIPE_CLOSED = 141
+"""The exit code where who read the output is gone (`| head`): 128 + SIGPIPE, as a shell tells it
+of other programs."""
+
+
+@contextmanager
+def pipe_may_close() -> Iterator[None]:
+    """Where nobody reads what is printed any more, the command ends quietly with `PIPE_CLOSED`.
+
+    Raises:
+        HairspringError: There is no room for what is printed.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        # What is still buffered would fail once more, and loudly, when Python ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        raise click.exceptions.Exit(PIPE_CLOSED) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        hint = "make room, or send it elsewhere"
+        raise HairspringError(f"there is no room to write: {error.strerror}", hint=hint) from error
+
+
+def plain_console(*, err: bool = False) -> Console:
+    """A console that colours and wraps nothing, and leaves a closed pipe to `pipe_may_close`."""
+    from rich import console
+
+    class Plain(console.Console):
+        @override
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Plain(stderr=err, highlight=False, soft_wrap=True)
+
+
+def usage_told(error: click.ClickException) -> str:
+    """What is wrong with how a command was called, what would be right, and where that stands."""
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return error.format_message()
+    context = error.ctx
+    told = error.format_message().rstrip(".").replace("a valid integer range", "a whole number")
+    if isinstance(error, click.NoSuchOption):
+        told = _no_such_option(context, error.option_name)
+    return f"{told}\n  see: {context.command_path} --help"
+
+
+def _no_such_option(context: click.Context, name: str) -> str:
+    from config.faults import nearest
+
+    parameters = context.command.get_params(context)
+    known = [name for each in parameters if isinstance(each, click.Option) for name in each.opts]
+    return f"{context.command_path} has no option {name}; {nearest(name, known)}"
+
+
+def no_such_command(
+    context: click.Context, name: str, *, known: Collection[str], later: Collection[str]
+) -> click.UsageError:
+    """What to raise for a command that is not there: not yet, or by a slip of the pen."""
+    from config.faults import nearest
+
+    if name in later:
+        told = f"{name} is not built yet in this version; commands are: {', '.join(known)}"
+    else:
+        told = f"there is no command {name}; {nearest(name, known)}"
+    return click.UsageError(told, context)
