@@ -67,7 +67,7 @@ class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):
         snapshot: A JSON object with what the template may name (`user`, `event`, …), taken at the
             step. Empty for a fallback, which takes over the snapshot of `fallback_of`.
         fallback_of: The id of the failed message that this one stands in for, or "".
-        more: Whether a further fallback is left, should this one fail.
+        more: Whether a further fallback reaches the user, should this one fail.
     """
 
     id: str

@@ -153,7 +153,8 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
             snapshot,
             pending.expires_at_ms,
             fallback_of,
-            bool(pending.fallbacks),
+            bool(pending.fallbacks)
+            and _first_open(turn, pending.fallbacks, marketing=pending.marketing) >= 0,
         )
     )
     turn.record("sent", pending, pending.step, channel, pending.template, message=effect_id)

@@ -131,6 +131,7 @@ def test_the_last_failure_is_kept_among_the_dead_letters() -> None:
 
 def test_a_failed_delivery_whose_fallbacks_reach_nobody_is_dead() -> None:
     world, _ = entered(send("email", "push"), traits=REACHABLE)
+    assert [message.more for message in world.messages] == [False]
     world.report("failed", 5)
     assert world.messages == []
     assert [closed.dead for closed in world.closed] == [True]
