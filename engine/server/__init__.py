@@ -1,16 +1,28 @@
 """HTTP in: events from clients, health and metrics for operators. The only part that speaks it."""
 
 from engine.server.admin import AdminDoor, make_admin_app
+from engine.server.admin_key import AdminKey, take_admin_key
 from engine.server.bodies import Limits
+from engine.server.capacity import connections_within, raise_open_files
+from engine.server.connections import CONNECTIONS_MAX, Patience
 from engine.server.ingest import IngestDoor, make_ingest_app
-from engine.server.listen import Site, listen
+from engine.server.listen import Bound, Site, bind, listen, serve
 
 __all__ = [
+    "CONNECTIONS_MAX",
     "AdminDoor",
+    "AdminKey",
+    "Bound",
     "IngestDoor",
     "Limits",
+    "Patience",
     "Site",
+    "bind",
+    "connections_within",
     "listen",
     "make_admin_app",
     "make_ingest_app",
+    "raise_open_files",
+    "serve",
+    "take_admin_key",
 ]

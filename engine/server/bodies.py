@@ -25,7 +25,12 @@ _T = TypeVar("_T")
 GZIP_MEMBERS_MAX = 16
 """A gzip body is one member; some clients append a few."""
 
+BOM = b"\xef\xbb\xbf"
+"""What .NET writes before a text in UTF-8; RFC 8259 (8.1) lets a reader ignore it."""
+
 _GZIP = b"\x1f\x8b"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_PREFIXES = (_GZIP, BOM)
 _GZIP_WINDOW = 31
 _INFLATE_BYTES = 256 << 10
 """About half a millisecond of work; then the loop has its turn."""
@@ -50,7 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 def body_at_hand(request: web.Request, limits: Limits) -> bytes:
     """The body as it was sent, where all of it has arrived and is within its limit; else b"".
 
-    `read_body` has the rest to do where it is b"" or `is_packed`.
+    `read_body` has the rest to do where it is not `is_plain`.
     """
     content = request.content
     if content.is_eof() and content.total_bytes <= limits.body_max_bytes:
@@ -58,13 +63,15 @@ def body_at_hand(request: web.Request, limits: Limits) -> bytes:
     return b""
 
 
-def is_packed(body: bytes) -> bool:
-    """Whether a body is gzip."""
-    return body.startswith(_GZIP)
+def is_plain(body: bytes) -> bool:
+    """Whether a body is there, and its text from the first byte on."""
+    return bool(body) and not body.startswith(_PREFIXES)
 
 
 async def read_body(request: web.Request, limits: Limits, at_hand: bytes = b"") -> bytes:
-    """The whole body, inflated; `at_hand` is it, as it was sent, where it was read before.
+    """The whole body, inflated and without a byte order mark.
+
+    `at_hand` is it, as it was sent, where it was read before. O(size).
 
     Raises Refusal: 413 beyond `body_max`, 408 where it takes too long, 400 for what is no gzip or
     was cut short.
@@ -84,8 +91,9 @@ async def read_body(request: web.Request, limits: Limits, at_hand: bytes = b"") 
         raise _too_large(body_max) from None
     except web.RequestPayloadError:
         raise Refusal(400, "body.cut", "the body is not what its headers announce") from None
-    if is_packed(body):
-        return await _inflate(body, body_max)
+    if body.startswith(_GZIP):
+        body = await _inflate(body, body_max)
+    body = body.removeprefix(BOM)
     if not body:
         raise Refusal(400, "body.empty", "the body is empty; send JSON")
     return body
@@ -112,7 +120,10 @@ def decode_body(decode: Callable[[bytes], _T], body: bytes) -> _T:
         fault = Fault(path.rstrip("`") or "$", message.replace("`", ""))
         raise Refusal(400, "body.invalid", "the body is not as expected", faults=[fault]) from None
     except msgspec.DecodeError as error:
-        raise Refusal(400, "body.malformed", f"the body is no JSON: {error}") from None
+        message = "the body is no JSON: " + str(error).removeprefix("JSON is malformed: ")
+        if body.startswith(_UTF_16):
+            message = "the body is UTF-16; send UTF-8"
+        raise Refusal(400, "body.malformed", message) from None
     except UnicodeDecodeError:
         raise Refusal(400, "body.malformed", "the body is not UTF-8") from None
     except RecursionError:

@@ -1,7 +1,8 @@
 """The outermost layer of every request: its id, its one log line, and errors as answers.
 
-It wraps each handler where the routes are made, and there is one for every path: aiohttp's own
-middlewares would cost a small request as much again.
+It stands around the whole application, so that whatever aiohttp refuses by itself (a path that is
+none, an `Expect` that it does not know) leaves as ours does; what is no HTTP at all comes here from
+`connections`. aiohttp's own middlewares would cost a small request as much again.
 
 A request that was answered as asked is logged at debug level: a line costs about a tenth of a small
 request. What was refused is logged at info, what failed here at warning. Nothing of a body, no
@@ -12,22 +13,27 @@ from __future__ import annotations
 
 import logging
 import re
+from http import HTTPStatus
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
 
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.shell import Unavailable
 from engine.server.answers import RETRY_AFTER_S, Refusal, failure, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.typedefs import Handler
     from structlog.typing import FilteringBoundLogger
 
 REQUEST_ID: Final = "X-Request-Id"
+SERVER: Final = "hairspring"
+"""What answers say of the server: no version, which would tell whom to attack."""
+
 SDK_PREFIX: Final = "/v1/"
 """Below it, errors have the form that stock tracking SDKs read."""
 
@@ -40,10 +46,12 @@ UNKNOWN: Final = "unknown"
 _ERROR_MIN = 400
 _FAILED_MIN = 500
 _OWN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_CODES: Final = {404: "http.not_found", 417: "http.expectation"}
+"""Of what aiohttp refuses before a handler is asked."""
 
 
 class Edge:
-    """Makes the routes of an application, each inside this layer.
+    """Makes the routes of an application, and stands around it.
 
     Args:
         log: Where the lines go; its level is asked once.
@@ -72,10 +80,9 @@ class Edge:
 
         for path, handler in handlers.items():
             resource = app.router.add_resource(path)
-            wrapped = self.wrap(handler, path)
             for name in allowed.split(", "):
-                resource.add_route(name, wrapped)
-            resource.add_route("*", self.wrap(not_this_method, path))
+                resource.add_route(name, handler)
+            resource.add_route("*", not_this_method)
 
     def close(self, app: web.Application) -> None:
         """Answer 404 to every path that has no route; called after the last `add_routes`."""
@@ -83,42 +90,93 @@ class Edge:
         async def nothing_here(_: web.Request) -> web.StreamResponse:
             raise Refusal(404, "http.not_found", "there is no such route")
 
-        app.router.add_route("*", "/{path:.*}", self.wrap(nothing_here, UNKNOWN))
+        app.router.add_resource("/{path:.*}", name=UNKNOWN).add_route("*", nothing_here)
+        app[EDGE] = self
 
-    def wrap(self, handler: Handler, route: str) -> Handler:
-        """The handler, inside this layer."""
-        log, instance, serial, verbose = self._log, self._instance, self._serial, self._verbose
+    def around(
+        self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """The application's handler, inside this layer."""
+        log, verbose = self._log, self._verbose
 
-        async def handle(request: web.Request) -> web.StreamResponse:
+        async def handled(request: web.Request) -> web.StreamResponse:
             started_ns = monotonic_ns()
             request_id = request.headers.get(REQUEST_ID)
             if request_id is None or not _OWN_ID.fullmatch(request_id):
-                request_id = f"{instance}-{next(serial):x}"
+                request_id = self._next_id()
             try:
-                answer = await handler(request)
+                answer = await handle(request)
             except Refusal as refusal:
                 answer = _answer(request, refusal)
             except Unavailable as error:
                 answer = _answer(request, _later(error))
+            except web.HTTPException as error:
+                answer = _answer(request, _as_refusal(error))
             except ConnectionError:
                 raise  # the client is gone; there is nobody to answer
             except Exception:
                 # Whatever broke, this client hears of it and the others go on.
-                log.exception("request.broken", route=route, request_id=request_id)
-                message = "this request met a fault of the server; it is logged"
-                answer = _answer(request, Refusal(500, "broken", message))
-            answer.headers[REQUEST_ID] = request_id
+                log.exception("request.broken", route=_route(request), request_id=request_id)
+                answer = _answer(request, _BROKEN)
+            headers = answer.headers
+            headers[REQUEST_ID] = request_id
+            headers["Server"] = SERVER
             if verbose or answer.status >= _ERROR_MIN:
-                _say(log, request, route, answer, request_id, started_ns)
+                _say(log, request, answer, request_id, started_ns)
             return answer
 
-        return handle
+        return handled
+
+    def answer_unhandled(self, error: BaseException | None) -> web.Response:
+        """The answer to bytes that are no HTTP, and to a fault below the handlers."""
+        if isinstance(error, HttpProcessingError):
+            refusal = _malformed(error)
+            # Whoever scans ports sends it: noise on the open internet.
+            self._log.debug("http.malformed", status=refusal.status, error=type(error).__name__)
+        else:
+            refusal = _BROKEN
+            self._log.error("http.broken", exc_info=error)
+        answer = problem(refusal)
+        answer.headers[REQUEST_ID] = self._next_id()
+        answer.headers["Server"] = SERVER
+        answer.force_close()
+        return answer
+
+    def answer_raw(self, refusal: Refusal) -> bytes:
+        """A refusal as it goes over the wire where no request was read."""
+        answer = problem(refusal)
+        body = answer.body
+        assert isinstance(body, bytes)
+        headers = {
+            **answer.headers,
+            REQUEST_ID: self._next_id(),
+            "Server": SERVER,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+        lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join((*lines, "", "")).encode() + body
+
+    def _next_id(self) -> str:
+        return f"{self._instance}-{next(self._serial):x}"
+
+
+EDGE: Final = web.AppKey("edge", Edge)
+"""Where an application keeps the layer that its routes were made by."""
+
+
+_BROKEN: Final = Refusal(500, "broken", "this request met a fault of the server; it is logged")
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return UNKNOWN if resource is None or resource.name == UNKNOWN else resource.canonical
 
 
 def _say(
     log: FilteringBoundLogger,
     request: web.Request,
-    route: str,
     answer: web.StreamResponse,
     request_id: str,
     started_ns: int,
@@ -133,7 +191,7 @@ def _say(
     say(
         "request",
         method=request.method,
-        route=route,
+        route=_route(request),
         status=answer.status,
         accepted=accepted,
         rejected=rejected,
@@ -149,3 +207,20 @@ def _answer(request: web.Request, refusal: Refusal) -> web.Response:
 def _later(error: Unavailable) -> Refusal:
     message = f"{error.message}; {error.hint}" if error.hint else error.message
     return Refusal(503, error.code, message, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _as_refusal(error: web.HTTPException) -> Refusal:
+    code = _CODES.get(error.status, "http.refused")
+    return Refusal(error.status, code, HTTPStatus(error.status).description or error.reason)
+
+
+def _malformed(error: HttpProcessingError) -> Refusal:
+    match error:
+        case LineTooLong():
+            message = "the request line or a header is too long"
+            return Refusal(431, "http.head_too_large", message)
+        case BadHttpMethod():
+            message = "this is no HTTP/1.1 request, or its method is not known"
+        case _:
+            message = "the head of the request is no HTTP/1.1, or has too many headers"
+    return Refusal(400, "http.malformed", message)

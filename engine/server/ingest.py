@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal, answer_json, success
-from engine.server.bodies import Limits, body_at_hand, is_packed, read_body
+from engine.server.bodies import Limits, body_at_hand, is_plain, read_body
 from engine.server.edge import TAKEN, Edge
 from engine.server.health import health_handlers
 from engine.server.keys import WriteKeys
@@ -123,7 +123,7 @@ class _Ingest:
     async def _receive(self, request: web.Request) -> tuple[Sorted, bytes]:
         # Most bodies are there with their head: then nothing needs to be awaited.
         body = body_at_hand(request, self._limits)
-        if not body or is_packed(body):
+        if not is_plain(body):
             body = await read_body(request, self._limits, body)
         self._keys.check(request, body)
         return Sorted(self._now_ms(), request.path, self._limits), body

@@ -149,3 +149,73 @@ async def test_nesting_without_end_is_refused(house: House, nested: bytes) -> No
 
     assert answer.status == 400
     assert house.inputs == []
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("/events", BOM + GOOD),
+        ("/events", gzip.compress(BOM + GOOD)),
+        ("/events", BOM + b"[" + GOOD + b"]"),
+        ("/events", BOM + GOOD + b"\n" + GOOD),
+        ("/v1/track", BOM + GOOD),
+        ("/v1/batch", BOM + b'{"batch":[{"type":"track","userId":"u","event":"E"}]}'),
+        ("/v1/batch", BOM + b'{"writeKey":"a-write-key","batch":[' + GOOD + b"]}"),
+    ],
+)
+async def test_a_byte_order_mark_is_no_fault(house: House, route: str, body: bytes) -> None:
+    headers = {} if b"writeKey" in body else BEARER
+    answer = await house.post(route, body, headers=headers)
+
+    assert answer.status == 200
+    assert house.quarantined == []
+    assert len(house.inputs) >= 1
+
+
+async def test_a_byte_order_mark_alone_is_an_empty_body(house: House) -> None:
+    answer = await house.post("/events", BOM)
+
+    assert (answer.status, answer.json["code"]) == (400, "body.empty")
+
+
+async def test_utf_16_is_named(house: House) -> None:
+    answer = await house.post("/events", GOOD.decode().encode("utf-16"))
+
+    assert (answer.status, answer.json["detail"]) == (400, "the body is UTF-16; send UTF-8")
+
+
+DEEP = b"[" * 10_000 + b"]" * 10_000
+HOSTILE = {
+    "not a number": b'{"user_id":"u","event":"E","properties":{"a":NaN}}',
+    "infinite": b'{"user_id":"u","event":"E","properties":{"a":1e999}}',
+    "long integer": b'{"user_id":"u","event":"E","properties":{"a":' + b"9" * 5000 + b"}}",
+    "longer integer": b'{"user_id":"u","event":"E","properties":{"a":' + b"9" * 900_000 + b"}}",
+    "integer user": b'{"event":"E","user_id":' + b"9" * 5000 + b"}",
+    "instant": b'{"user_id":"u","event":"E","timestamp":' + b"9" * 5000 + b"}",
+    "instant beyond time": b'{"user_id":"u","event":"E","timestamp":1e308}',
+    "long key": b'{"user_id":"u","event":"E","properties":{"' + b"k" * 1_000_000 + b'":1}}',
+    "deep": b'{"user_id":"u","event":"E","properties":{"a":'
+    + b"[" * 10_000
+    + b"]" * 10_000
+    + b"}}",
+    "deep in what nobody asks for": b'{"user_id":"u","event":"E","x":' + b'{"a":' * 10_000,
+    "no utf-8": b'{"user_id":"u","event":"E","properties":{"\xff":1}}',
+    "half a character": b'{"user_id":"u","event":"E","properties":{"a":"\xed\xa0\x80"}}',
+}
+
+
+@pytest.mark.parametrize("route", ["/events", "/v1/track", "/v1/batch"])
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_body_is_refused_with_its_reason(
+    house: House, route: str, name: str
+) -> None:
+    body = HOSTILE[name]
+    answer = await house.post(route, b'{"batch":[' + body + b"]}" if "batch" in route else body)
+
+    assert answer.status == 400
+    assert answer.json["code"] in {"body.malformed", "item.invalid"}
+    assert house.inputs == []
+    assert [line for line in house.lines.entries if line["log_level"] == "error"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -10,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from engine.errors import ServeError
-from engine.server import listen
+from engine.server import bind, listen, serve
 
 if TYPE_CHECKING:
     from tests.server.house import House
@@ -83,27 +84,60 @@ async def test_closing_twice_is_closing_once(house: House) -> None:
     await house.site.aclose()
 
 
-async def test_what_is_no_http_is_answered_400_and_logged_without_it(house: House) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.site.port)
-    writer.write(b"secret nonsense\r\n\r\n")
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
+async def test_closing_cuts_what_does_not_end_in_time() -> None:
+    started = asyncio.Event()
 
-    assert b" 400 " in answer.splitlines()[0]
-    (line,) = house.lines.entries
-    assert (line["event"], line["log_level"]) == ("http.malformed", "debug")
-    assert "secret" not in repr(line)
-    assert "127.0.0.1" not in repr(line)
+    async def endless(_: web.Request) -> web.Response:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
 
-
-async def test_a_head_that_does_not_come_is_cut(house: House) -> None:
     app = web.Application()
-    async with await listen(app, "127.0.0.1", 0, log=house.log, idle_s=0.05) as site:
-        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
-        writer.write(b"GET / HTTP/1.1\r\nHost:")
+    app.router.add_get("/", endless)
+    site = await listen(app, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await started.wait()
 
+    async with asyncio.timeout(5):
+        await site.aclose(0.05)
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+    assert site.open == 0
+    writer.close()
+
+
+async def test_closing_does_not_wait_for_who_asks_nothing(house: House) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.site.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"}")
+    async with asyncio.timeout(5):
+        await house.site.aclose(60)
         assert await reader.read() == b""
+    writer.close()
 
+
+async def test_an_address_that_is_bound_refuses_clients_until_it_is_served() -> None:
+    bound = await bind("127.0.0.1", 0)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", bound.port)
+
+    async with await serve(web.Application(), bound) as site:
+        assert site.port == bound.port
+        _, writer = await asyncio.open_connection("127.0.0.1", bound.port)
         writer.close()
-        await writer.wait_closed()
+
+
+async def test_all_addresses_of_a_name_share_one_port() -> None:
+    bound = await bind("localhost", 0)
+
+    assert {own.getsockname()[1] for own in bound.sockets} == {bound.port}
+    bound.close()
+
+
+async def test_an_admin_port_in_use_names_its_setting(house: House) -> None:
+    with pytest.raises(ServeError) as caught:
+        await bind("127.0.0.1", house.site.port, name="admin port", port_option="server.admin_port")
+
+    assert caught.value.message == f"admin port {house.site.port} on 127.0.0.1 is in use"
+    assert caught.value.hint.endswith("server.admin_port")

@@ -1,0 +1,279 @@
+"""Open connections of one port: how many there may be, and how long each may take.
+
+A connection is cut where the head of a request takes too long, or where an answer is not read.
+(The body has its limit where it is read, `bodies`; one that is idle between requests has aiohttp's
+keep-alive timer.) All connections that wait for the same thing have the same time for it, so that
+the one that waited longest is always the first of a dict: a timer looks at that one only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from aiohttp import web
+from typing_extensions import override
+
+from engine.server.answers import Refusal
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from structlog.typing import FilteringBoundLogger
+
+    from engine.server.edge import Edge
+
+CONNECTIONS_MAX = 4096
+"""Open connections on one port, where the limit of open files allows as many."""
+
+_SWEEP_S = 0.02
+"""Connections that are due within it are cut together."""
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a connection may take, in seconds.
+
+    Attributes:
+        head_s: For the head of a request, from its first byte; for the first one, from the
+            connection on.
+        idle_s: Between two requests. Longer than proxies keep an idle connection, so that it is
+            they who close it.
+        write_s: For its client to read what was sent to it.
+    """
+
+    head_s: float = 10.0
+    idle_s: float = 75.0
+    write_s: float = 15.0
+
+
+class _Waiting:
+    """Connections that wait for one thing, longest first, each with the loop's time of its end."""
+
+    __slots__ = ("ends_s", "within_s")
+
+    def __init__(self, within_s: float) -> None:
+        self.within_s = within_s
+        self.ends_s: dict[Connection, float] = {}
+
+    @property
+    def first_s(self) -> float:
+        """When the first one is due; infinite where there is none."""
+        return next(iter(self.ends_s.values()), inf)
+
+    def pop_overdue(self, now_s: float) -> list[Connection]:
+        """Those whose time is over. O(their number)."""
+        overdue: list[Connection] = []
+        for connection, end_s in self.ends_s.items():
+            if end_s > now_s:
+                break
+            overdue.append(connection)
+        for connection in overdue:
+            del self.ends_s[connection]
+        return overdue
+
+
+class Connections:
+    """The open connections of one port.
+
+    Args:
+        edge: Says what a connection hears that is cut.
+        log: Where what is cut is told, without addresses.
+        most: How many there may be.
+        patience: How long each may take.
+
+    Attributes:
+        open: Those that are open now.
+        cut: How many were cut since the start.
+    """
+
+    def __init__(
+        self, edge: Edge, log: FilteringBoundLogger, *, most: int, patience: Patience
+    ) -> None:
+        self.edge = edge
+        self.most = most
+        self.open: set[Connection] = set()
+        self.cut = 0
+        self._log = log
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._heads = _Waiting(patience.head_s)
+        self._unread = _Waiting(patience.write_s)
+        self._timer: asyncio.TimerHandle | None = None
+        self._all_closed: asyncio.Event | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether no request is taken any more."""
+        return self._all_closed is not None
+
+    @property
+    def full(self) -> bool:
+        """Whether one more is too many."""
+        return len(self.open) >= self.most
+
+    def make(self, server: web.Server, **options: Any) -> Connection:  # noqa: ANN401 - aiohttp's
+        """One that is about to open; it counts from now on, until it is closed or forgotten."""
+        connection = Connection(self, server, loop=self._loop, **options)
+        self.open.add(connection)
+        return connection
+
+    def forget(self, connection: Connection) -> None:
+        """It is closed, or never opened. Idempotent."""
+        self.open.discard(connection)
+        self._heads.ends_s.pop(connection, None)
+        self._unread.ends_s.pop(connection, None)
+        if self._all_closed is not None and not self.open:
+            self._all_closed.set()
+
+    def await_head(self, connection: Connection) -> None:
+        """The head of a request has begun, or must begin, unless that is known already."""
+        if connection not in self._heads.ends_s:
+            self._wait(self._heads, connection)
+
+    def head_came(self, connection: Connection) -> None:
+        """The head of a request is there."""
+        self._heads.ends_s.pop(connection, None)
+
+    def await_reader(self, connection: Connection) -> None:
+        """What was sent does not leave: the client must read first."""
+        self._wait(self._unread, connection)
+
+    def read_on(self, connection: Connection) -> None:
+        """What was sent has left."""
+        self._unread.ends_s.pop(connection, None)
+
+    async def drain(self, within_s: float) -> None:
+        """Close what is idle, let requests under way end, and cut what is left after `within_s`."""
+        self._all_closed = asyncio.Event()
+        for connection in tuple(self.open):
+            if connection.busy:
+                connection.close()  # with the answer
+            else:
+                connection.force_close()
+        if not self.open:
+            return
+        try:
+            await asyncio.wait_for(self._all_closed.wait(), within_s)
+        except TimeoutError:
+            self._log.warning("connections.cut", why="draining", count=len(self.open))
+            for connection in tuple(self.open):
+                connection.abort()
+
+    def aclose(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wait(self, waiting: _Waiting, connection: Connection) -> None:
+        end_s = self._loop.time() + waiting.within_s
+        waiting.ends_s[connection] = end_s
+        if self._timer is None or self._timer.when() > end_s:
+            self._arm(end_s)
+
+    def _arm(self, at_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at_s, self._sweep)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        now_s = self._loop.time()
+        for connection in self._unread.pop_overdue(now_s):
+            self.cut += 1
+            connection.abort()
+        for connection in self._heads.pop_overdue(now_s):
+            self.cut += 1
+            connection.refuse_head(self._patience.head_s)
+        first_s = min(self._heads.first_s, self._unread.first_s)
+        if first_s < inf:
+            self._arm(max(first_s, now_s + _SWEEP_S))
+
+
+class Connection(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ("_begun", "_connections", "_socket")
+
+    def __init__(
+        self,
+        connections: Connections,
+        server: web.Server,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        **options: Any,  # noqa: ANN401 - aiohttp's own
+    ) -> None:
+        super().__init__(server, loop=loop, **options)
+        self._begun = False
+        self._connections = connections
+        # aiohttp forgets its transport as soon as it is closing, be it with unread bytes.
+        self._socket: asyncio.Transport | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request of it waits, is worked on or is being answered."""
+        return self._request_in_progress or bool(self._messages)
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._socket = cast("asyncio.Transport", transport)  # uvloop's is of no common class
+        # Every byte that does not leave at once counts as unread, also while it closes.
+        self._socket.set_write_buffer_limits(high=0)
+        super().connection_made(transport)
+        self._connections.await_head(self)
+        if self._connections.draining:
+            self.force_close()
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.forget(self)
+        self._socket = None
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.busy:
+            self._connections.head_came(self)
+        elif data:
+            self._begun = True
+            self._connections.await_head(self)
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._connections.await_reader(self)
+
+    @override
+    def resume_writing(self) -> None:
+        self._connections.read_on(self)
+        super().resume_writing()
+
+    @override
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what no handler has answered; the connection ends with it."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client is gone
+        if request.writer.output_size:
+            raise ConnectionResetError("an answer has begun; there is no second one")
+        return self._connections.edge.answer_unhandled(exc)
+
+    def refuse_head(self, within_s: float) -> None:
+        """The head did not come in time."""
+        socket = self._socket
+        if socket is not None and self._begun and not socket.is_closing():
+            message = f"the head of the request did not arrive within {within_s:g} s"
+            socket.write(self._connections.edge.answer_raw(Refusal(408, "http.slow", message)))
+        self.force_close()
+
+    def abort(self) -> None:
+        """Close now, whatever was to be sent."""
+        if self._socket is not None:
+            self._socket.abort()

@@ -1,0 +1,216 @@
+"""Connections: how many, how slow, and what happens where the system has no file left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from engine.server import Patience, listen
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from engine.server import Site
+    from tests.server.house import House
+
+ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HURRY = Patience(head_s=0.05, write_s=0.05)
+MEGABYTES = 8
+
+
+async def answer(_: web.Request) -> web.Response:
+    return web.Response(text="{}")
+
+
+async def answer_much(_: web.Request) -> web.Response:
+    return web.Response(body=b"." * (MEGABYTES << 20))
+
+
+def make_app() -> web.Application:
+    app = web.Application()
+    app.router.add_get("/", answer)
+    app.router.add_get("/much", answer_much)
+    return app
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def narrow(house: House) -> AsyncIterator[Site]:
+    """Two connections and no more."""
+    async with await listen(make_app(), "127.0.0.1", 0, log=house.log, connections_max=2) as site:
+        yield site
+
+
+@pytest.fixture
+async def hurried(house: House) -> AsyncIterator[Site]:
+    async with await listen(make_app(), "127.0.0.1", 0, log=house.log, patience=HURRY) as site:
+        yield site
+
+
+async def fill(site: Site) -> list[asyncio.StreamWriter]:
+    writers = [(await asyncio.open_connection("127.0.0.1", site.port))[1] for _ in range(2)]
+    await until(lambda: site.open == 2)
+    return writers
+
+
+async def test_one_connection_too_many_hears_so_at_once(narrow: Site) -> None:
+    writers = await fill(narrow)
+    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
+    writer.write(ASK)
+
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    assert head.startswith("HTTP/1.1 503 ")
+    assert "Retry-After: 1\r\n" in head
+    assert "Connection: close\r\n" in head
+    assert "Content-Type: application/problem+json\r\n" in head
+    assert "Server: hairspring\r\n" in head
+    assert "X-Request-Id: " in head
+    assert b"connections.full" in await reader.readuntil(b"}")
+    assert narrow.open == 2
+    for other in (writer, *writers):
+        other.close()
+
+
+async def test_a_place_that_is_given_back_is_taken(narrow: Site) -> None:
+    first, second = await fill(narrow)
+    first.close()
+    await until(lambda: narrow.open == 1)
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
+    writer.write(ASK)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    for other in (writer, second):
+        other.close()
+
+
+async def test_many_that_are_turned_away_are_counted_and_told_in_few_lines(
+    narrow: Site, house: House
+) -> None:
+    writers = await fill(narrow)
+    for _ in range(100):
+        _, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
+        writers.append(writer)
+    await until(lambda: narrow.turned_away == 100)
+    await narrow.aclose(0)
+
+    lines = [one for one in house.lines.entries if one["event"] == "connections.turned_away"]
+    assert sum(line["count"] for line in lines) == 100
+    # The first, what came in each second after it, and the rest when the port closes.
+    assert len(lines) <= 5
+    for writer in writers:
+        writer.close()
+
+
+async def test_a_head_that_does_not_come_to_its_end_is_cut_with_the_reason(hurried: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hurried.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost:")
+
+    said = await reader.read()
+
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert b"http.slow" in said
+    assert hurried.cut == 1
+    writer.close()
+
+
+async def test_bytes_that_trickle_in_win_no_time(hurried: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hurried.port)
+    writer.write(b"GET / HTTP/1.1\r\nA: ")
+    reading = asyncio.create_task(reader.read())
+    async with asyncio.timeout(5):
+        while not reading.done():
+            writer.write(b"a")
+            await asyncio.wait({reading}, timeout=0.01)
+
+    assert reading.result().startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
+async def test_the_second_head_has_its_limit_too(hurried: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hurried.port)
+    writer.write(ASK)
+    await reader.readuntil(b"{}")
+    writer.write(b"GET /")
+
+    assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
+async def test_who_says_nothing_is_closed_without_a_word(hurried: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hurried.port)
+
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_connection_between_two_requests_is_not_cut_for_its_head(hurried: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hurried.port)
+    writer.write(ASK)
+    await reader.readuntil(b"{}")
+    # Whoever is cut in the meantime has waited longer than it may.
+    other, other_writer = await asyncio.open_connection("127.0.0.1", hurried.port)
+    assert await other.read() == b""
+
+    writer.write(ASK)
+
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    other_writer.close()
+
+
+async def test_an_idle_connection_is_closed(house: House) -> None:
+    patience = Patience(idle_s=0.05)
+    async with await listen(make_app(), "127.0.0.1", 0, log=house.log, patience=patience) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(ASK)
+        await reader.readuntil(b"{}")
+
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_who_does_not_read_the_answer_is_cut(hurried: Site) -> None:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", hurried.port))
+    client.send(ASK.replace(b"/ ", b"/much "))
+
+    await until(lambda: hurried.open == 1)
+    await until(lambda: hurried.open == 0)
+
+    assert hurried.cut == 1
+    client.close()
+
+
+async def test_a_process_without_files_rests_and_goes_on(narrow: Site, house: House) -> None:
+    client = socket.socket()
+    client.setblocking(False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    probe = os.dup(0)
+    os.close(probe)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (probe, hard))
+    try:
+        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", narrow.port))
+        await until(lambda: bool(house.lines.entries))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    reader, writer = await asyncio.open_connection(sock=client)
+    writer.write(ASK)
+
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    warnings = [line for line in house.lines.entries if line["log_level"] == "warning"]
+    assert {line["event"] for line in warnings} == {"connections.not_accepted"}
+    assert warnings[0]["why"] == "Too many open files"
+    writer.close()
