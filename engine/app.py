@@ -1,14 +1,16 @@
 """The composition root: builds the parts, wires them, starts and drains them.
 
-Order at start: lock the data folder, open the store, replay the journal's tail under the plan that
-it was written under, say how long the process was down, put a changed plan into force; then
-deliveries, then the doors. Draining goes the other way round.
+Order at start: lock the data folder, take both ports (so that one in use is told before any work),
+open the operators' door, open the store, replay the journal's tail under the plan that it was
+written under, say how long the process was down, put a changed plan into force; then deliveries,
+then the clients' door: until then the system refuses them. Draining goes the other way round.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random  # noqa: TID251 - spreads retries; nothing is decided by it
+from asyncio import FIRST_COMPLETED
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +29,17 @@ from engine.runtime.metrics import Metrics
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
 from engine.server import (
+    CONNECTIONS_MAX,
     AdminDoor,
     IngestDoor,
     Limits,
-    listen,
+    bind,
+    connections_within,
     make_admin_app,
     make_ingest_app,
+    raise_open_files,
+    serve,
+    take_admin_key,
 )
 from engine.store import DataFolder, Store
 
@@ -44,13 +51,24 @@ if TYPE_CHECKING:
     from config import Shop
     from engine.core.plan import Plan
     from engine.runtime.processor import Released
-    from engine.server import Site
+    from engine.server import AdminKey, Bound, Site
     from engine.store import Recovered
 
 PORT_MAX = 65_535
 
 DRAIN_S = 10.0
-"""How long deliveries under way may take once the process is told to stop."""
+"""How long requests and deliveries under way may take, together, once the process is told to
+stop."""
+
+ADMIN_CONNECTIONS_MAX = 64
+"""Open connections on the admin port: what is taken up on the other one does not count here."""
+
+FILES_RESERVED = 192
+"""Files that are no client's: the store's, the loop's, the log's, the admin port's connections,
+those of name look-ups, and those that are turned away. Each delivery under way has one more."""
+
+_ADMIN_CLOSES_WITHIN_S = 1.0
+_LOOK_S = 0.25
 
 _log = structlog.get_logger("hairspring")
 
@@ -63,12 +81,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         host: None: as the shop has it.
         port: None: as the shop has it; 0: a free one.
         rate: Logical milliseconds a real one (the demo's faster time).
+        drain_s: How long what is under way may take once the process is told to stop.
     """
 
     data: Path
     host: str | None = None
     port: int | None = None
     rate: float = 1.0
+    drain_s: float = DRAIN_S
 
 
 class App:
@@ -81,6 +101,7 @@ class App:
     dispatcher: Dispatcher
     ingest: Site
     admin: Site
+    admin_key: AdminKey
 
     def __init__(self, shop: Shop, options: Options) -> None:
         self.shop = shop
@@ -89,6 +110,9 @@ class App:
         """Told of each message that its channel took (the demo shows them)."""
         self._options = options
         self._ready = False
+        self._instance = f"{wall_ms():x}"
+        self._clients: list[Site] = []
+        self._saved_by_s = 0.0
         # What was opened is closed in the other order, by `stop` or when starting fails.
         self._opened = AsyncExitStack()
 
@@ -100,9 +124,10 @@ class App:
         """
         app = cls(shop, options)
         async with app._opened:
+            port = await app._take_place()
             await app._recover()
             app._start_deliveries()
-            await app._open_doors()
+            await app._open_door(port)
             app._ready = True
             app._opened = app._opened.pop_all()
         return app
@@ -111,16 +136,24 @@ class App:
         """Work until `stop` is set; raises what cannot be mended here (CommitFailed)."""
         stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
         ends: list[asyncio.Future[Any]] = [self._working, self.dispatcher.broken]
-        await asyncio.wait({stopped, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopped, *ends}, return_when=FIRST_COMPLETED)
         stopped.cancel()
         for end in ends:
             if end.done():
                 end.result()
 
     async def stop(self) -> None:
-        """Drain: take nothing more, end what is under way, save everybody, close."""
+        """Drain: take nothing more, end what is under way, save everybody, close.
+
+        Raises ServeError where the journal cannot be written, so that not everybody is saved.
+        """
         self._ready = False
+        self._saved_by_s = asyncio.get_running_loop().time() + self._options.drain_s
         await self._opened.aclose()
+
+    def left(self) -> dict[str, int]:
+        """What a start would find if the process ended now: nothing of it is lost."""
+        return {"messages": len(self.dispatcher), "inputs_unanswered": self.shell.waiting}
 
     def why_not_ready(self) -> str:
         """What keeps the process from taking events, or ""."""
@@ -128,10 +161,45 @@ class App:
             return "starting or stopping"
         return f"the journal cannot be written: {self.shell.failure}" if self.shell.failure else ""
 
-    async def _recover(self) -> None:
-        settings = self.shop.settings
+    async def _take_place(self) -> Bound:
+        """Take what one process only can have: the data folder, both ports; let operators in."""
         folder = DataFolder.take(self._options.data)
         self._opened.callback(folder.release)
+        self.admin_key = take_admin_key(self.shop.settings.keys.admin, self._options.data)
+        server = self.shop.settings.server
+        port = server.port if self._options.port is None else self._options.port
+        ingest = await bind(self._options.host or server.host, port)
+        self._opened.callback(ingest.close)
+        admin_port = server.admin_port or (ingest.port + 1 if port else 0)
+        if admin_port > PORT_MAX:
+            raise ServeError(
+                f"the admin port would be {admin_port}, the one after {port}",
+                hint="choose a lower --port, or set server.admin_port",
+                code="serve.port",
+            )
+        admin = await bind(
+            server.admin_host,
+            admin_port,
+            name="admin port",
+            port_option="server.admin_port (while it is 0: the one after --port)",
+            host_option="server.admin_host",
+        )
+        self._opened.callback(admin.close)
+        door = AdminDoor(
+            key=self.admin_key.key,
+            host=server.admin_host,
+            why_not_ready=self.why_not_ready,
+            metrics=self.metrics,
+            log=structlog.get_logger("hairspring.admin"),
+            instance=self._instance,
+        )
+        self.admin = await serve(make_admin_app(door), admin, connections_max=ADMIN_CONNECTIONS_MAX)
+        # The last to go: it says how a start and a stop come along.
+        self._opened.push_async_callback(self.admin.aclose, _ADMIN_CLOSES_WITHIN_S)
+        return ingest
+
+    async def _recover(self) -> None:
+        settings = self.shop.settings
         self.store = await Store.open(
             self._options.data / settings.storage.file,
             sync=settings.storage.sync,
@@ -208,7 +276,7 @@ class App:
             rate=self._options.rate,
         )
         self.dispatcher.start()
-        self._opened.push_async_callback(self.dispatcher.stop, DRAIN_S)
+        self._opened.push_async_callback(self._drain)
         watch = self.metrics.watch
         watch("users", "Users in memory.", lambda: len(self.processor.users))
         watch("inbox", "Inputs that wait to be taken.", lambda: self.shell.waiting)
@@ -235,55 +303,72 @@ class App:
         if self.on_delivered is not None:
             self.on_delivered(message)
 
-    async def _settle(self) -> None:
-        """Have everything durable, unless the shell has failed, and end the shell."""
-        self.shell.stop_taking()
-        settled = asyncio.create_task(self.shell.settle())
-        await asyncio.wait({settled, self._working}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (settled, self._working):
-            task.cancel()
-        await asyncio.gather(settled, self._working, return_exceptions=True)
+    async def _drain(self) -> None:
+        """End requests and deliveries within one time, so that neither waits for the other."""
+        within_s = self._options.drain_s
+        await asyncio.gather(
+            self.dispatcher.stop(within_s), *(site.aclose(within_s) for site in self._clients)
+        )
 
-    async def _open_doors(self) -> None:
-        """Listen, for clients and for operators; clients are turned away until all is ready."""
-        server, keys = self.shop.settings.server, self.shop.settings.keys
-        port = server.port if self._options.port is None else self._options.port
-        instance = f"{self.clock.now_ms():x}"
-        ingest = make_ingest_app(
-            IngestDoor(
-                submit=self.shell.submit,
-                now_ms=self.clock.now_ms,
-                keys=tuple(key.key for key in keys.write),
-                why_not_ready=self.why_not_ready,
-                metrics=self.metrics,
-                log=structlog.get_logger("hairspring.http"),
-                instance=instance,
-                limits=Limits(
-                    body_max_bytes=server.body_max_bytes,
-                    events_max=server.events_max,
-                    event_max_bytes=server.event_max_bytes,
-                ),
-            )
-        )
-        admin = make_admin_app(
-            AdminDoor(
-                key=keys.admin,
-                host=server.admin_host,
-                why_not_ready=self.why_not_ready,
-                metrics=self.metrics,
-                log=structlog.get_logger("hairspring.admin"),
-                instance=instance,
-            )
-        )
-        log = structlog.get_logger("hairspring.http")
-        self.ingest = await listen(ingest, self._options.host or server.host, port, log=log)
-        self._opened.push_async_callback(self.ingest.aclose)
-        admin_port = server.admin_port or (self.ingest.port + 1 if port else 0)
-        if admin_port > PORT_MAX:
+    async def _settle(self) -> None:
+        """Have everything durable, and end the shell.
+
+        Nothing is waited for where the shell has failed, or where the journal cannot be written and
+        the time to drain is over: a start finds what was acknowledged.
+        """
+        self.shell.stop_taking()
+        loop = asyncio.get_running_loop()
+        settled = asyncio.create_task(self.shell.settle())
+        ends = {settled, self._working}
+        failure = ""
+        while not (await asyncio.wait(ends, timeout=_LOOK_S, return_when=FIRST_COMPLETED))[0]:
+            if self.shell.failure and loop.time() >= self._saved_by_s:
+                failure = self.shell.failure
+                break
+        for task in ends:
+            task.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+        if failure:
             raise ServeError(
-                f"the admin port would be {admin_port}, the one after {port}",
-                hint="choose a lower --port, or set server.admin_port",
-                code="serve.port",
+                f"not everybody is saved: the journal cannot be written: {failure}",
+                hint="nothing acknowledged is lost: the next start replays it",
+                code="serve.unsaved",
             )
-        self.admin = await listen(admin, server.admin_host, admin_port, log=log)
-        self._opened.push_async_callback(self.admin.aclose)
+
+    async def _open_door(self, bound: Bound) -> None:
+        """Let clients in."""
+        server = self.shop.settings.server
+        log = structlog.get_logger("hairspring.http")
+        door = IngestDoor(
+            submit=self.shell.submit,
+            now_ms=self.clock.now_ms,
+            keys=tuple(key.key for key in self.shop.settings.keys.write),
+            why_not_ready=self.why_not_ready,
+            metrics=self.metrics,
+            log=log,
+            instance=self._instance,
+            limits=Limits(
+                body_max_bytes=server.body_max_bytes,
+                events_max=server.events_max,
+                event_max_bytes=server.event_max_bytes,
+            ),
+        )
+        self.ingest = await serve(
+            make_ingest_app(door), bound, log=log, connections_max=self._connections_max()
+        )
+        self._clients.append(self.ingest)
+        watch = self.metrics.watch
+        watch("connections", "Open connections of clients.", lambda: self.ingest.open)
+        watch("connections_turned_away", "Those too many.", lambda: self.ingest.turned_away)
+        watch("connections_cut", "Those too slow.", lambda: self.ingest.cut)
+
+    def _connections_max(self) -> int:
+        """How many connections clients may have open, with files left for all else."""
+        files = raise_open_files()
+        channels = self.shop.settings.channels.values()
+        reserved = FILES_RESERVED + sum(chosen.concurrency for chosen in channels)
+        most = connections_within(files, reserved=reserved, most=CONNECTIONS_MAX)
+        if most < CONNECTIONS_MAX:
+            hint = "raise the limit of open files: ulimit -n, or LimitNOFILE= of a service"
+            _log.warning("connections.few", most=most, open_files=files, hint=hint)
+        return most

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +11,12 @@ import click
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from structlog.typing import FilteringBoundLogger
 
     from config import Shop
-    from engine.app import Options
+    from engine.app import App, Options
 
 EPILOG = """\b
 Example:
@@ -46,21 +50,41 @@ def command(
 ) -> None:
     """Run SHOP: take events, fire deadlines, deliver messages.
 
-    SIGTERM and ctrl-C drain: nothing new is taken, deliveries under way end, everybody is saved.
+    SIGTERM and ctrl-C drain: nothing new is taken, requests and deliveries under way end, everybody
+    is saved. A second one ends the process at once, and leaves that to the next start.
     """
+    from engine.app import Options
+    from engine.errors import HairspringError, UsageError
+    from engine.runtime.logs import set_up_logs
+
+    writes_json = set_up_logs(as_json=as_json, verbose=verbose)
+    try:
+        _run(shop, Options(data=data or shop / "data", host=host, port=port))
+    except HairspringError as error:
+        if not writes_json:
+            raise
+        # Whoever reads JSON lines reads nothing else.
+        _logger().error("serve.failed", code=error.code, why=error.message, hint=error.hint)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+def _run(folder: Path, options: Options) -> None:
     import asyncio
 
     from config import load_folder
-    from engine.app import Options
-    from engine.runtime.logs import set_up_logs
 
-    set_up_logs(as_json=as_json, verbose=verbose)
-    loaded = load_folder(shop)
-    for warning in loaded.warnings:
-        click.secho(f"warning: {warning}", fg="yellow", err=True)
-    options = Options(data=data or shop / "data", host=host, port=port)
+    shop = load_folder(folder)
+    for warning in shop.warnings:
+        _logger().warning("shop.warning", what=str(warning))
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        runner.run(_serve(loaded, options))
+        runner.run(_serve(shop, options))
+
+
+def _logger() -> FilteringBoundLogger:
+    import structlog
+
+    logger: FilteringBoundLogger = structlog.get_logger("hairspring")
+    return logger
 
 
 def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -75,20 +99,33 @@ def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def stop_on_signals() -> asyncio.Event:
-    """An event of the running loop that SIGTERM and SIGINT set."""
+def stop_on_signals(left: Callable[[], Mapping[str, int]] = dict) -> asyncio.Event:
+    """An event of the running loop that SIGTERM and SIGINT set; a second one ends the process.
+
+    It ends then at once with 128 plus the signal's number, as a shell tells it of programs that a
+    signal ended, and says what is `left` to the next start.
+    """
     import asyncio
     import signal
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def heed(number: int) -> None:
+        if not stop.is_set():
+            stop.set()
+            return
+        hint = "the next start takes it up; nothing acknowledged is lost"
+        _logger().warning("stopped.at_once", **left(), hint=hint)
+        sys.stdout.flush()
+        # What ends in order would wait for what hangs: the store is made for a kill at any instant.
+        os._exit(128 + number)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, heed, number)
     # A reload is not built yet; whoever asks for one must not end the process.
-    loop.add_signal_handler(
-        signal.SIGHUP,
-        lambda: click.echo("SIGHUP: not built yet; restart to take a changed shop on", err=True),
-    )
+    hint = "a reload is not built yet; restart to take a changed shop on"
+    loop.add_signal_handler(signal.SIGHUP, lambda: _logger().warning("reload.refused", hint=hint))
     return stop
 
 
@@ -96,11 +133,20 @@ async def _serve(shop: Shop, options: Options) -> None:
     from engine.app import App
 
     app = await App.start(shop, options)
-    stop = stop_on_signals()
-    click.echo(
-        f"{shop.settings.shop.name}: events on {app.ingest.url}, metrics on {app.admin.url}/metrics"
-    )
+    stop = stop_on_signals(app.left)
     try:
+        _tell(shop, app)
         await app.run(stop)
     finally:
+        hint = "a second signal ends at once"
+        _logger().info("draining", within_s=options.drain_s, **app.left(), hint=hint)
         await app.stop()
+        _logger().info("stopped", messages=app.left()["messages"])
+
+
+def _tell(shop: Shop, app: App) -> None:
+    name = shop.settings.shop.name
+    click.echo(f"{name}: events on {app.ingest.url}, metrics on {app.admin.url}/metrics")
+    made_at = app.admin_key.made_at
+    if made_at is not None:
+        click.echo(f"admin key, made now and kept in {made_at}: {app.admin_key.key}")

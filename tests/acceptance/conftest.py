@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 ADDRESS = re.compile(r"events on (http://\S+), metrics on (http://\S+)/metrics")
+SERVE = ("--port", "0", "--json")
 HAIRSPRING = Path(sys.executable).with_name("hairspring")
 
 
@@ -80,11 +81,12 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 class Serving:
-    """A running `hairspring serve`."""
+    """A running `hairspring serve`, which may open as many files as `files` says."""
 
-    def __init__(self, shop: Path, *more: str) -> None:
+    def __init__(self, shop: Path, *more: str, files: int | None = None) -> None:
+        limit = f"ulimit -n {files}; " if files else ""
         self.process = subprocess.Popen(
-            [HAIRSPRING, "serve", shop, "--port", "0", "--json", *more],
+            ["sh", "-c", f'{limit}exec "$@"', "sh", HAIRSPRING, "serve", shop, *SERVE, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -133,8 +135,8 @@ class Serving:
 def serve() -> Iterator[type[Serving]]:
     started: list[Serving] = []
 
-    def start(shop: Path, *more: str) -> Serving:
-        started.append(Serving(shop, *more))
+    def start(shop: Path, *more: str, files: int | None = None) -> Serving:
+        started.append(Serving(shop, *more, files=files))
         return started[-1]
 
     yield start
