@@ -263,9 +263,11 @@ class Naive:
             reason = self.closed_to(user, channel, draft["campaign"])
             if not reason:
                 key = (draft["key"], draft["step"], channel)
+                left = channels[place + 1 :]
                 user["outbox"][key] = {
-                    **draft, "channel": channel, "left": channels[place + 1 :], "back": False,
+                    **draft, "channel": channel, "left": left, "back": False,
                     "at": user["judge"], "instead_of": instead_of,
+                    "more": not all(self.closed_to(user, each, draft["campaign"]) for each in left),
                 }  # fmt: skip
                 self.tell(user, "sent", user["outbox"][key], message=key)
                 return ""

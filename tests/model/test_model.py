@@ -154,8 +154,8 @@ class Twins:
                 "back": twin["back"],
                 "at": message.at_ms,
                 "instead_of": ids[message.fallback_of] if message.fallback_of else None,
+                "more": message.more,
             }
-            assert message.more == bool(twin["left"])
             assert bool(bytes(message.snapshot)) == (not message.fallback_of)
         taken_back = {(ids[cancel.id], cancel.reason) for cancel in released.cancelled}
         assert len(taken_back) == len(released.cancelled)
