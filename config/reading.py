@@ -30,6 +30,8 @@ SETTINGS_FILE: Final = "hairspring.toml"
 
 _NOT_BUILT: Final = "is not built yet in this version and has no effect"
 _MARK = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
+_TWICE = re.compile(r"Cannot declare \((.*)\) twice")
+_QUOTED = re.compile(r"'([^']*)'")
 _S = TypeVar("_S", bound=msgspec.Struct)
 _MISSING: Final = object()
 _SHORT: Final[dict[type, str]] = {WriteKey: "key"}
@@ -51,8 +53,12 @@ def read_settings(text: str, findings: Findings, env: Mapping[str, str] | None) 
     except tomllib.TOMLDecodeError as error:
         found = _MARK.search(str(error))
         line = int(found[1]) if found and found[1] else text.rstrip().count("\n") + 1
-        hint = 'write key = "value", one a line'
-        findings.fault(SETTINGS_FILE, line, f"not TOML: {_MARK.sub('', str(error))}", hint)
+        told = _MARK.sub("", str(error))
+        hint = 'write key = "value", one a line, and text in quotes'
+        if (twice := _TWICE.search(told)) is not None:
+            told = f"[{'.'.join(_QUOTED.findall(twice[1]))}] is there twice"
+            hint = "put all its keys under one"
+        findings.fault(SETTINGS_FILE, line, f"not TOML: {told}", hint)
     except (RecursionError, ValueError) as error:
         findings.fault(SETTINGS_FILE, 1, f"not TOML: {error}", "flatten it")
     else:

@@ -53,6 +53,8 @@ def _failing(
         if channel not in CHANNEL_IDS:
             known = ", ".join(CHANNEL_IDS)
             raise click.BadParameter(f"{channel!r} is no channel; there are {known}")
+        if channel in failing:
+            raise click.BadParameter(f"{channel!r} is there twice; give it one share")
         try:
             failing[channel] = float(share)
         except ValueError:
@@ -73,6 +75,8 @@ def _columns(
         if field not in FIELDS or not found or not column:
             known = ", ".join(FIELDS)
             raise click.BadParameter(f"{pair!r}: write FIELD=COLUMN; fields are {known}")
+        if field in columns:
+            raise click.BadParameter(f"{field!r} is there twice; give it one column")
         columns[field] = column
     return columns
 

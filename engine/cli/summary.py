@@ -139,6 +139,13 @@ def _head(report: Report) -> str:
 
 
 def _notes(report: Report) -> Iterator[str]:
+    unreachable = sum(summary.skipped.get("unreachable", 0) for summary in report.campaigns)
+    if unreachable:
+        yield (
+            f"not sent, since the user had no address on any channel of the step: "
+            f"{_many(unreachable, 'message')} (identify calls bring email, phone and push; "
+            "in_app needs none)"
+        )
     unspoken = sum(summary.skipped_unspoken for summary in report.campaigns)
     if unspoken:
         share = unspoken / sum(summary.messages for summary in report.campaigns)
@@ -153,7 +160,10 @@ def _notes(report: Report) -> Iterator[str]:
     if report.names:
         yield f"the most frequent events here: {', '.join(map(_shown, report.names))}"
     if report.condition_errors:
-        yield f"conditions ended in an error, and were not true: {report.condition_errors:,}"
+        yield (
+            f"conditions ended in an error (a property that is not there, say), and were not true: "
+            f"{report.condition_errors:,}"
+        )
     for template, count in report.undefined.items():
         yield f"{template}: {_many(count, 'name')} that the user lacked, rendered as nothing"
     for fault, count in report.render_faults.items():

@@ -143,6 +143,14 @@ def test_the_share_lost_to_silence_about_consent_is_told(shop: Path, tmp_path: P
     ) in result.stdout
 
 
+def test_who_could_not_be_reached_is_told_with_what_would_help(shop: Path, tmp_path: Path) -> None:
+    (shop / "campaigns" / "cart.yaml").write_text(CAMPAIGN.replace(", in_app]", "]"))
+    events = tmp_path / "more.ndjson"
+    events.write_text(EVENTS[1])
+    told = run(shop, "--events", events).stdout
+    assert "had no address on any channel of the step: 1 message (identify calls bring" in told
+
+
 def test_a_table_is_read_by_its_map(shop: Path, tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("who,did,at,price\nu1,Product Added,2026-01-01 10:00:00,5\n")
@@ -226,6 +234,8 @@ def test_until_takes_iso_8601_or_milliseconds(shop: Path, events: Path) -> None:
         (["--fail", "push=nan"], "give a share from 0 to 1"),
         (["--map", "user=who"], "'user=who': write FIELD=COLUMN; fields are user_id, event"),
         (["--map", "event="], "write FIELD=COLUMN"),
+        (["--map", "event=a,event=b"], "'event' is there twice; give it one column"),
+        (["--fail", "push=0.1", "--fail", "push=1"], "'push' is there twice; give it one share"),
         (["--seed", "-1"], "--seed"),
     ],
 )

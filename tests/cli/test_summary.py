@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
 import pytest
 
+from config import write_starter
 from engine.cli.summary import COLUMNS, laid_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LONG = "a-rather-long-cart-abandonment-campaign-of-2026"
 ROWS = [
@@ -43,3 +53,25 @@ def test_no_id_or_count_is_ever_cut(width: int) -> None:
     assert "…" not in told
     for word in (LONG, "1,233", "in_app 887", "push 120", "event 346", "a-reason-of-its-own 12"):
         assert word in told
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "60", "80"])
+def test_a_terminal_is_told_every_id_whole(tmp_path: Path, columns: str) -> None:
+    write_starter(tmp_path / "shop")
+    long = tmp_path / "shop/campaigns/long.yaml"
+    long.write_text(f"campaign: {LONG}\nenter: {{event: Seen}}\nsteps: [{{exit: a-long-reason}}]\n")
+    (tmp_path / "events.ndjson").write_text('{"user_id": "u", "event": "Seen", "timestamp": 1}\n')
+    outer, inner = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "engine", "simulate", "shop", "--events", "events.ndjson"],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": columns, "TERM": "xterm"},
+        stdout=inner,
+        check=True,
+    )
+    os.close(inner)
+    told = os.read(outer, 1 << 16).decode()
+    os.close(outer)
+    assert LONG in told
+    assert "a-long-reason 1" in told
+    assert "…" not in told
