@@ -83,7 +83,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         due_at_ms: The next instant at which something happens by time alone, or `NEVER`.
         held_until_ms: After a downtime, overdue deadlines wait until then.
         traits: What identify calls said.
-        traits_bytes: Their size as they are saved (`traits.tell`).
+        traits_bytes: What they take as they are saved, at the most (`traits.tell`).
         history: Event name to instants, oldest first; only what the plan asks for.
         entries: Campaign and `per` value to the newest enrollment's start, and how many started
             at that very instant.

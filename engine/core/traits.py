@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from engine.core.state import User
 
 TRAITS_BYTES_MAX = 64 << 10
-"""Bytes of all traits of one user, as they are saved."""
+"""Bytes of all traits of one user, as they are saved (msgpack)."""
 
 CONSENT_CHANNELS = ("email", "push", "sms", "in_app", "webhook")
 """Whose consent is taken also from an identify call that is refused."""
 
-_SHORT_MAP, _LONG_MAP = 1 << 4, 1 << 16
-"""Entries from which on msgpack writes a longer head of a map."""
+_HEADS_BYTES = 4
+"""By how much the heads of maps may grow when two are merged."""
 
 _FLOAT_MAX = 10**308
 """Whole numbers beyond this are cut to it: a float holds no more."""
@@ -33,21 +33,22 @@ _decode = msgspec.json.Decoder(dict).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def read_traits(raw: msgspec.Raw) -> dict[str, Any]:
-    """The traits of an identify call; {} where they are no JSON object. O(size).
+def read_traits(raw: msgspec.Raw) -> tuple[dict[str, Any], int]:
+    """The traits of an identify call, and their size as they are saved. O(size).
 
-    Whole numbers beyond 64 bits become floats, since a saved state holds no others: one of them
-    must not keep its user, and all who are saved with it, from being saved.
+    {} where they are no JSON object. Whole numbers beyond 64 bits become floats, since a saved
+    state holds no others: one of them must not keep its user, and all who are saved with it, from
+    being saved.
     """
     try:
         said: dict[str, Any] = _decode(raw)
     except msgspec.MsgspecError:
-        return {}
+        return {}, 0
     try:
-        _encode(said)
+        return said, len(_encode(said))
     except OverflowError:
         said = {key: _storable(value) for key, value in said.items()}
-    return said
+        return said, len(_encode(said))
 
 
 def merge_traits(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,44 +60,44 @@ def merge_traits(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str,
     return merged
 
 
-def tell(user: User, said: dict[str, Any]) -> str:
+def tell(user: User, raw: msgspec.Raw) -> str:
     """Merge what an identify call said into its user; why it is refused, or "".
 
     Refused whole is what would leave the user with more than `TRAITS_MAX` traits or more than
     `TRAITS_BYTES_MAX`, and with more than before. Of a refused one the consent alone is taken,
     channel by channel: nobody is written to against his word because his profile is full.
-    O(size of what was said and of what it replaces), and a copy of the map.
+
+    O(size of what was said), and a copy of the map: `traits_bytes` adds up what was said, and only
+    where that comes to the bound are the traits measured, which the bound keeps small.
     """
     known = user.traits
+    said, size = read_traits(raw)
     merged = merge_traits(known, said)
-    size_before = user.traits_bytes or traits_bytes(known)  # 0 too where an older version saved it
-    fresh = {key: merged[key] for key in said}
-    gone = {key: known[key] for key in said if key in known}
-    size = size_before + traits_bytes(fresh) - traits_bytes(gone)
-    reason = ""
-    if len(merged) > TRAITS_MAX and len(merged) > len(known):
-        reason = f"the user would have {len(merged)} traits, more than {TRAITS_MAX}"
-    elif size > TRAITS_BYTES_MAX and size > size_before:
-        reason = f"the user would have {size} bytes of traits, more than {TRAITS_BYTES_MAX}"
-    if reason:
-        consent = _consent(known, said)
-        if consent is None:
+    if known and not user.traits_bytes:  # saved by a version that did not count
+        user.traits_bytes = len(_encode(known))
+    size += user.traits_bytes + _HEADS_BYTES
+    if len(merged) > TRAITS_MAX or size > TRAITS_BYTES_MAX:
+        size = len(_encode(merged))
+        reason = _excess(known, merged, size)
+        if reason:
+            consent = _consent(known, said)
+            if consent is not None:
+                # At most one plain word a channel goes beyond the bound.
+                user.traits = {**known, "consent": consent}
+            user.traits_bytes = len(_encode(user.traits))
             return reason
-        # At most one plain word a channel goes beyond the bound.
-        merged = {**known, "consent": consent}
-        gone = {"consent": known["consent"]} if "consent" in known else {}
-        size = size_before + traits_bytes({"consent": consent}) - traits_bytes(gone)
     user.traits, user.traits_bytes = merged, size
-    return reason
+    return ""
 
 
-def traits_bytes(traits: Mapping[str, Any]) -> int:
-    """What traits add to a saved state: keys and values, without the head of the map. O(size)."""
-    if not traits:
-        return 0
-    count = len(traits)
-    head = 1 if count < _SHORT_MAP else 3 if count < _LONG_MAP else 5
-    return len(_encode(traits)) - head
+def _excess(known: Mapping[str, Any], merged: Mapping[str, Any], size: int) -> str:
+    """Which bound the merged traits are beyond, and further beyond than those known; else ""."""
+    count = len(merged)
+    if count > TRAITS_MAX and count > len(known):
+        return f"the user would have {count} traits, more than {TRAITS_MAX}"
+    if size > TRAITS_BYTES_MAX and size > len(_encode(known)):
+        return f"the user would have {size} bytes of traits, more than {TRAITS_BYTES_MAX}"
+    return ""
 
 
 def _consent(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified
 from engine.core.plan import Wait
 from engine.core.sending import conclude
 from engine.core.state import reckon
-from engine.core.traits import read_traits, tell
+from engine.core.traits import tell
 from engine.core.turn import Turn
 from engine.core.walk import go_on
 
@@ -117,7 +117,7 @@ def _apply_other(
 ) -> int:
     match happened:
         case UserIdentified():
-            refused = tell(user, read_traits(happened.traits))
+            refused = tell(user, happened.traits)
             if refused:
                 effects.append(QuarantineInput(happened, "$.traits", refused))
         case DeliveryReported():

@@ -153,13 +153,13 @@ class Store:
         self.quarantine = await self._transact(
             partial(_write_batch, batch=batch, quarantine=self.quarantine)
         )
-        self._fresh_rows += len(batch.records)
+        self._fresh_rows = max(self._fresh_rows, len(batch.records))
 
     async def prune(self, now_ms: int) -> bool:
         """Let go of a slice of what is older than it is kept; whether there may be more.
 
-        Takes as many records as were added since the last one, so that it keeps up with any load.
-        O(what goes). Raises CommitFailed.
+        Takes twice as many rows as the largest commit since the last slice added records, so that
+        it keeps up with any load. O(what goes). Raises CommitFailed.
         """
         rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
         more, self.quarantine = await self._transact(

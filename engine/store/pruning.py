@@ -14,8 +14,9 @@ import msgspec
 if TYPE_CHECKING:
     import sqlite3
 
-SLICE_ROWS_MAX = 1_000
-"""Rows of one table that a slice takes, unless more than that came since the last one."""
+SLICE_ROWS_MAX = 100
+"""Rows of one table that a slice takes, unless commits add more than that: users' records lie far
+apart in their index, so that each is a page to write."""
 
 SLICE_BYTES_MAX = 4 << 20
 """Bytes of inputs, of dead letters or of quarantined items that a slice takes, and one row more."""
