@@ -35,7 +35,7 @@ def told(
         (["users", "show", "u1"], "users is not built yet in this version; commands are: demo, "),
         (["--verison"], "hairspring has no option --verison; did you mean --version?"),
         (["check", "--jsn", "."], "hairspring check has no option --jsn; did you mean --json?"),
-        (["init", "-z"], "hairspring init has no option -z; known are: --json, -h, --help"),
+        (["init", "-z"], "hairspring init has no option -z; known are: --json, "),
         (["simulate", ".", "--event", "x"], "hairspring simulate has no option --event; did you"),
         (["serve", ".", "--prot", "1"], "hairspring serve has no option --prot; did you mean --po"),
         (["check"], "Missing argument 'SHOP'\n  see: hairspring check --help"),
