@@ -128,9 +128,8 @@ class Connections:
             self._all_closed.set()
 
     def await_head(self, connection: Connection) -> None:
-        """The head of a request has begun, or must begin, unless that is known already."""
-        if connection not in self._heads.ends_s:
-            self._wait(self._heads, connection)
+        """The head of a request has begun, or must begin."""
+        self._wait(self._heads, connection)
 
     def head_came(self, connection: Connection) -> None:
         """The head of a request is there."""
@@ -194,7 +193,7 @@ class Connections:
 class Connection(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_begun", "_connections", "_socket")
+    __slots__ = ("_awaits_head", "_begun", "_connections", "_socket")
 
     def __init__(
         self,
@@ -205,6 +204,7 @@ class Connection(web.RequestHandler):
         **options: Any,  # noqa: ANN401 - aiohttp's own
     ) -> None:
         super().__init__(server, loop=loop, **options)
+        self._awaits_head = True
         self._begun = False
         self._connections = connections
         # aiohttp forgets its transport as soon as it is closing, be it with unread bytes.
@@ -234,11 +234,15 @@ class Connection(web.RequestHandler):
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.busy:
-            self._connections.head_came(self)
+        if self._messages or self._request_in_progress:  # `busy`, without the call
+            if self._awaits_head:
+                self._awaits_head = False
+                self._connections.head_came(self)
         elif data:
             self._begun = True
-            self._connections.await_head(self)
+            if not self._awaits_head:
+                self._awaits_head = True
+                self._connections.await_head(self)
 
     @override
     def pause_writing(self) -> None:
