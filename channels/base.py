@@ -7,6 +7,7 @@ stores its bytes once and a retry, or a restart, sends the same mail again under
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from urllib.parse import quote
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 CHANNEL_IDS: Final = ("email", "push", "sms", "in_app", "webhook")
 """Every channel id there is, as campaigns, settings and template names spell it."""
+
+
+SAID_CHARS_MAX: Final = 300
+"""How much of a provider's words an outcome keeps."""
+
+_UNSEEMLY: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 class ChannelError(Exception):
@@ -131,6 +138,15 @@ class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
 
 
 Outcome: TypeAlias = Accepted | Retry | Rejected
+
+
+def legible(said: str) -> str:
+    """A provider's words as an outcome may bear them: one line, cut to `SAID_CHARS_MAX`.
+
+    Outcomes are journaled, so what came as bytes of no known charset (half surrogates, in Python)
+    becomes question marks: neither JSON nor SQLite takes it as it is.
+    """
+    return _UNSEEMLY.sub(" ", said.encode("utf-8", "replace").decode())[:SAID_CHARS_MAX]
 
 
 class Channel(Protocol):

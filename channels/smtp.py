@@ -11,7 +11,7 @@ import asyncio
 import re
 import socket
 import ssl
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from aiosmtplib import (
@@ -26,17 +26,19 @@ from aiosmtplib import (
 )
 from typing_extensions import override
 
-from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry
+from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry, legible
 from channels.email import EmailFault, Mail, build_mail, parse_from
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from channels.settings import EmailSettings
 
 PORTS: Final = {"none": 25, "starttls": 587, "implicit": 465}
 """The port of each `tls` where the settings name none."""
 
 _QUIT_SECONDS: Final = 2.0
-_REPLY_CHARS_MAX: Final = 300
+_COMPLETED: Final = 250
 _UNAVAILABLE: Final = 421
 _LOGIN_WANTED: Final = frozenset({530, 534, 535, 538})
 _POSITIVE: Final = range(200, 300)
@@ -44,7 +46,6 @@ _PERMANENT: Final = range(500, 600)
 _NOBODY: Final = re.compile(r"\s*5\.(1\.(1|2|3|6|10)|2\.1)\b")
 """Enhanced codes (RFC 3463, RFC 7505) that mean the address itself: no such mailbox, no such
 domain, no address at all, moved away, a domain that takes no mail, a mailbox that was disabled."""
-_SPACES: Final = re.compile(r"\s+")
 _UNREACHABLE: Final = (
     (ConnectionRefusedError, "refused the connection; check host, port and that it is running"),
     ((SMTPServerDisconnected, ConnectionError), "dropped the connection; check tls and port"),
@@ -140,36 +141,43 @@ class SmtpChannel(Channel):
         Raises:
             _Gone: The connection ended before `DATA`.
         """
+        try:
+            outcome = await self._transact(client, mail)
+        except BaseException:  # also cancelled half way: what comes next must not be a command
+            client.close()
+            raise
+        await self._give_back(client)
+        return outcome
+
+    async def _transact(self, client: SMTP, mail: Mail) -> Outcome:
         offered = False
         try:
-            if client.supports_extension("size"):
-                await client.mail(mail.sender, options=[f"size={len(mail.data)}"])
-            else:
-                await client.mail(mail.sender)
-            await client.rcpt(mail.recipient)
+            await self._address(client, mail)
             offered = True
             reply = await client.data(mail.data)
         except SMTPResponseException as fault:
             if fault.code == _UNAVAILABLE and not offered:
-                client.close()
                 raise _Gone(f"is closing connections: {self._quote(fault, mail)}") from fault
             outcome = self._judge(fault, mail)
             await self._reset(client)
+            return outcome
         except SMTPTimeoutError:
             client.close()
             return Retry(f"{self._name} did not answer within {self._timeout:g} s")
         except (SMTPException, OSError) as fault:
-            client.close()
             if not offered:
                 raise _Gone("dropped the connection") from fault
-            return Retry(f"{self._name} dropped the connection before it confirmed the mail")
-        except BaseException:  # cancelled half way: what the server sees next must not be a command
             client.close()
-            raise
-        else:
-            outcome = Accepted(_SPACES.sub(" ", reply.message)[:_REPLY_CHARS_MAX])
-        await self._give_back(client)
-        return outcome
+            return Retry(f"{self._name} dropped the connection before it confirmed the mail")
+        return Accepted(legible(reply.message))
+
+    async def _address(self, client: SMTP, mail: Mail) -> None:
+        """Say whom the mail is from and for."""
+        sized = client.supports_extension("size")
+        with _any_yes():
+            await client.mail(mail.sender, options=[f"size={len(mail.data)}"] if sized else [])
+        with _any_yes():
+            await client.rcpt(mail.recipient)
 
     async def _reset(self, client: SMTP) -> None:
         try:
@@ -193,8 +201,8 @@ class SmtpChannel(Channel):
         said = self._quote(fault, mail)
         if fault.code in _LOGIN_WANTED:
             return Retry(f"{self._name} wants a login: {said}; set username and password")
-        if fault.code in _POSITIVE:
-            return Accepted(said)  # 250 is usual after DATA, and others mean the same
+        if fault.code in _POSITIVE and fault.code != _COMPLETED:
+            return Accepted(said)  # of the mail; 250 is no fault unless it answers `DATA` itself
         if fault.code in _PERMANENT:
             nobody = isinstance(fault, SMTPRecipientRefused) and _NOBODY.match(fault.message)
             return Rejected(f"{self._name} refused the mail: {said}", bool(nobody))
@@ -213,13 +221,23 @@ class SmtpChannel(Channel):
         for kind, why in _UNREACHABLE:
             if isinstance(cause, kind):
                 return why
-        return f"cannot be used: {cause}"
+        return f"cannot be used: {legible(str(cause))}"
 
     def _quote(self, fault: SMTPResponseException, mail: Mail) -> str:
         """The server's words, without the address that many of them repeat."""
         return _reply(fault).replace(mail.recipient, "(recipient)")
 
 
+@contextmanager
+def _any_yes() -> Iterator[None]:
+    """Take any 2yz for a yes, as RFC 5321 (4.2.1) says; aiosmtplib takes 250 (and 251) alone."""
+    try:
+        yield
+    except SMTPResponseException as fault:
+        if fault.code not in _POSITIVE:
+            raise
+
+
 def _reply(fault: Exception) -> str:
     assert isinstance(fault, SMTPResponseException)
-    return f"{fault.code} {_SPACES.sub(' ', fault.message)}"[:_REPLY_CHARS_MAX]
+    return legible(f"{fault.code} {fault.message}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ import aiohttp
 from typing_extensions import override
 from yarl import URL
 
-from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry
+from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry, legible
 from channels.signing import signature, signing_key
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class WebhookChannel(Channel):
                 url, data=body, headers=self._headers(message, body), allow_redirects=False
             ) as answer:
                 outcome = judge(answer.status, answer.headers, name)
-                await answer.content.read(_ANSWER_BYTES_MAX)  # or the connection is not kept
+                # Or the connection is not kept. What was answered stands, however the rest ends.
+                with suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
+                    await answer.content.read(_ANSWER_BYTES_MAX)
         except TimeoutError:
             return Retry(f"{name} did not answer within {self._settings.timeout_ms / 1000:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as fault:
@@ -156,4 +159,4 @@ def _why_unreachable(fault: Exception) -> str:
         case aiohttp.ServerDisconnectedError() | ConnectionError():
             return "dropped the connection"
         case other:
-            return f"cannot be reached: {type(other).__name__}: {other}"
+            return f"cannot be reached: {type(other).__name__}: {legible(str(other))}"

@@ -119,7 +119,7 @@ class Mailbox:
         self, _server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         reply = self._reply("MAIL", "250 OK")
-        if reply.startswith("250"):
+        if reply.startswith("2"):
             envelope.mail_from = address
             envelope.mail_options.extend(options)
         return reply
@@ -130,13 +130,13 @@ class Mailbox:
         if address.startswith("refused@"):
             return f"550 5.1.1 <{address}>: no such user"
         reply = self._reply("RCPT", "250 OK")
-        if reply.startswith("250"):
+        if reply.startswith("2"):
             envelope.rcpt_tos.append(address)
         return reply
 
     async def handle_DATA(self, _server: SMTP, _session: Any, envelope: Any) -> str:  # noqa: N802
         reply = self._reply("DATA", "250 2.0.0 queued as 42")
-        if reply.startswith("250"):
+        if reply.startswith("2"):
             self.mails.append(envelope.original_content)
         return reply
 
@@ -234,7 +234,7 @@ class HttpProvider:
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
-        self.answer: Callable[[web.Request], Awaitable[web.Response]] | None = None
+        self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
 
     async def start(self, *, tls: ssl.SSLContext | None = None) -> None:
         app = web.Application()
@@ -247,7 +247,7 @@ class HttpProvider:
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/hook"
         self.refused = message("webhook", 99, front={"url": f"{self.url}/refused"})
 
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         if request.path.endswith("/refused"):
             return web.Response(status=422, text="no")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.base import CHANNEL_IDS, Message, address_of, key_of
+from channels.base import CHANNEL_IDS, SAID_CHARS_MAX, Message, address_of, key_of, legible
 from tests.channels.providers import message
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -75,3 +75,11 @@ def test_an_address_is_what_the_reserved_traits_say(
 def test_every_channel_knows_how_to_address() -> None:
     traits = {"email": "a@b.example", "phone": "1", "push": SUBSCRIPTION}
     assert all(address_of(channel, traits) is not None for channel in CHANNEL_IDS)
+
+
+@given(st.text())
+def test_a_providers_words_are_one_short_line_that_can_be_stored(said: str) -> None:
+    told = legible(said)
+    assert msgspec.json.decode(msgspec.json.encode(told)) == told
+    assert len(told) <= SAID_CHARS_MAX
+    assert len(told.splitlines()) <= 1

@@ -112,6 +112,55 @@ async def test_a_4xx_puts_off_and_a_5xx_refuses_wherever_it_comes(
     assert len(mail_server.mailbox.connections) == 1
 
 
+@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
+async def test_any_yes_to_an_address_is_a_yes_and_the_mail_itself_still_has_to_go(
+    mail_server: SmtpProvider, channel: SmtpChannel, command: str
+) -> None:
+    mail_server.mailbox.replies[command] = ["252 2.5.2 cannot say, will try"]
+    assert await channel.deliver(message("email")) == Accepted("2.0.0 queued as 42")
+    assert len(mail_server.mailbox.mails) == 1
+
+
+async def test_an_unusual_yes_to_the_mail_is_a_yes(
+    mail_server: SmtpProvider, channel: SmtpChannel
+) -> None:
+    mail_server.mailbox.replies["DATA"] = ["252 2.5.2 taken, I think"]
+    assert await channel.deliver(message("email")) == Accepted("252 2.5.2 taken, I think")
+
+
+async def _outcome_where(replies: dict[bytes, bytes]) -> Any:
+    """What comes of a mail where a server answers a command with these bytes, and 250 otherwise."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 here\r\n")
+        while command := (await reader.readline())[:4]:
+            writer.write(replies.get(command, b"250 as you like\r\n"))
+        writer.close()
+        ended.set()
+
+    ended = asyncio.Event()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    outcome = await _outcome(EmailSettings(transport="smtp", host="127.0.0.1", port=port))
+    await ended.wait()
+    server.close()
+    return outcome
+
+
+async def test_a_yes_before_the_mail_was_said_is_no_delivery() -> None:
+    assert isinstance(await _outcome_where({b"DATA": b"250 in advance\r\n"}), Retry)
+
+
+@pytest.mark.parametrize("command", [b"EHLO", b"MAIL", b"RCPT", b"DATA"])
+async def test_a_reply_that_is_no_utf_8_can_be_journaled(command: bytes) -> None:
+    latin_1 = {command: b"450 bo\xeete\t\x1b[31m pleine\r\n", b"HELO": b"450 bo\xeete\r\n"}
+    outcome = await _outcome_where(latin_1)
+    assert isinstance(outcome, Retry)
+    assert "450 bo?te" in outcome.reason
+    assert "\x1b" not in outcome.reason
+    assert msgspec.json.encode(outcome)
+
+
 async def test_a_refusal_is_told_without_the_address(
     mail_server: SmtpProvider, channel: SmtpChannel
 ) -> None:

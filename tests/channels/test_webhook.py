@@ -138,6 +138,37 @@ async def test_an_answer_that_does_not_come_is_a_reason_to_retry(
     assert outcome == Retry(f"127.0.0.1:{http_server.port} did not answer within 0.05 s")
 
 
+async def test_a_yes_whose_body_never_ends_is_still_a_yes(http_server: HttpProvider) -> None:
+    over = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        slow = web.StreamResponse(headers={"Content-Length": "100"})
+        await slow.prepare(request)
+        await over.wait()
+        return slow
+
+    http_server.answer = answer
+    channel = http_server.make(timeout_ms=50)
+    outcome = await channel.deliver(message("webhook"))
+    over.set()
+    await channel.aclose()
+    assert outcome == Accepted("200")
+
+
+async def test_a_yes_whose_body_is_cut_short_is_still_a_yes(
+    http_server: HttpProvider, channel: Channel
+) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        short = web.StreamResponse(headers={"Content-Length": "100"})
+        await short.prepare(request)
+        request.transport.close()
+        return short
+
+    http_server.answer = answer
+    assert await channel.deliver(message("webhook")) == Accepted("200")
+
+
 async def test_a_dropped_connection_is_a_reason_to_retry(
     http_server: HttpProvider, channel: Channel
 ) -> None:
