@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
+import idna
 import msgspec
 
 from channels.base import ChannelError
@@ -128,6 +129,9 @@ def _part(subtype: str, text: str) -> bytes:
 def parse_address(text: str) -> str:
     """One address in the form that SMTP takes: ASCII, an international domain in its A-form.
 
+    By IDNA 2008 (RFC 5891) after UTS #46: the older form, which Python's own codec has, makes
+    `strasse.de`, somebody else's domain, of `straße.de`.
+
     Raises:
         EmailFault: It is no single address, too long, or not ASCII before the `@`.
     """
@@ -135,8 +139,8 @@ def parse_address(text: str) -> str:
     if not _LOCAL.fullmatch(local) or len(text) > ADDRESS_CHARS_MAX:
         raise EmailFault("this is no email address", hint="one address, as in name@example.com")
     try:
-        encoded = domain.encode("idna").decode()
-    except UnicodeError as fault:
+        encoded = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError as fault:
         raise EmailFault("the address has no usable domain") from fault
     if not all(_LABEL.fullmatch(label) for label in encoded.split(".")):
         raise EmailFault("the address has no usable domain")

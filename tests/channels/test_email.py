@@ -215,6 +215,7 @@ def test_what_is_no_single_address_is_a_fault(to: str) -> None:
         (" ann@example.org ", "ann@example.org"),
         ("ann+cart.x@mail.example.org", "ann+cart.x@mail.example.org"),
         ("ann@bücher.example", "ann@xn--bcher-kva.example"),
+        ("ann@straße.example", "ann@xn--strae-oqa.example"),  # not strasse.example
         ("ann@localhost", "ann@localhost"),
         ("o'hara@example.org", "o'hara@example.org"),
     ],
