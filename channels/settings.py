@@ -6,7 +6,7 @@ Durations arrive as milliseconds and secrets as their values: whoever reads the 
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -14,6 +14,9 @@ from channels.base import ChannelError
 
 TIMEOUT_MS: Final = 30_000
 """What one attempt, and within it one answer of a provider, may take by default."""
+
+LATER: Final = msgspec.Meta(extra={"later": "messages leave as fast as `concurrency` lets them"})
+"""Marks a key that parses and does nothing yet, for whoever reads the file to tell."""
 
 Tls: TypeAlias = Literal["none", "starttls", "implicit"]
 
@@ -24,13 +27,13 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         transport: How messages leave; `registry.TRANSPORTS` has those of each channel.
         concurrency: Deliveries under way at one time, 1 or more; the connections kept, too.
-        rate: Messages a second at most, 0 or more; 0 is no limit. The dispatcher keeps to it.
+        rate: Messages a second at most, 0 or more; 0 is no limit. Nobody keeps to it yet.
         timeout_ms: The longest wait for a provider's answer (`timeout` in the file).
     """
 
     transport: str = "file"
     concurrency: int = 8
-    rate: float = 0.0
+    rate: Annotated[float, LATER] = 0.0
     timeout_ms: int = msgspec.field(default=TIMEOUT_MS, name="timeout")
 
 

@@ -21,6 +21,7 @@ from config.reads import (
     read_zone,
 )
 from config.settings import LATER_SECTIONS, SECTIONS, Settings, WriteKey
+from config.source import NOT_BUILT
 from config.tomlplaces import Path, key_lines, line_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE: Final = "hairspring.toml"
 
-_NOT_BUILT: Final = "is not built yet in this version and has no effect"
+_NO_EFFECT: Final = f"{NOT_BUILT} and has no effect"
 _MARK = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 _TWICE = re.compile(r"Cannot declare \((.*)\) twice")
 _QUOTED = re.compile(r"'([^']*)'")
@@ -86,7 +87,7 @@ class _Reader:
         known = [*SECTIONS, "channels"]
         for name in raw:
             if name in LATER_SECTIONS:
-                self._warn((name,), f"[{name}] {_NOT_BUILT}")
+                self._warn((name,), f"[{name}] {_NO_EFFECT}")
             elif name not in known:
                 self._fault((name,), f"unknown section or key {name}", nearest(name, known))
         read: dict[str, msgspec.Struct] = {}
@@ -180,7 +181,7 @@ class _Reader:
         default = {} if field.default_factory is dict else field.default
         later = _extra(field.type, "later")
         if later and value != default:
-            self._warn(path, f"{told} {_NOT_BUILT}", str(later))
+            self._warn(path, f"{told} {_NO_EFFECT}", str(later))
         return value
 
     def _value(self, kind: inspect.Type, raw: object, path: Path) -> object:  # noqa: PLR0911 - one a kind

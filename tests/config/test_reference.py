@@ -70,6 +70,15 @@ def test_the_reference_marks_what_is_still_to_be_built(section: str) -> None:
         assert later is ("later" in extra), field.encode_name
 
 
+@pytest.mark.parametrize("channel", SETTINGS)
+def test_the_reference_marks_what_of_a_channel_is_still_to_be_built(channel: str) -> None:
+    told = rows(SETTINGS_PAGE, "`[channels.*]`")
+    for field in msgspec.inspect.type_info(SETTINGS[channel]).fields:  # type: ignore[attr-defined]
+        extra = getattr(field.type, "extra", None) or {}
+        later = told[field.encode_name][1].startswith("*later*")
+        assert later is ("later" in extra), field.encode_name
+
+
 def test_every_key_of_a_write_key_is_in_the_reference() -> None:
     told = rows(SETTINGS_PAGE, "`[keys]`")
     assert {field.encode_name for field in msgspec.structs.fields(WriteKey)} <= set(told)
