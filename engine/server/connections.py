@@ -1,5 +1,8 @@
 """Open connections of one port: how many there may be, and how long each may take.
 
+asyncio takes connections until the process has no file left to open, and then neither the store nor
+a mail server can be opened either. Here one too many hears so at once, and is not open for long.
+
 A connection is cut where the head of a request takes too long, or where an answer is not read.
 (The body has its limit where it is read, `bodies`; one that is idle between requests has aiohttp's
 keep-alive timer.) All connections that wait for the same thing have the same time for it, so that
@@ -16,7 +19,7 @@ import msgspec
 from aiohttp import web
 from typing_extensions import override
 
-from engine.server.answers import Refusal
+from engine.server.answers import RETRY_AFTER_S, Refusal
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
 CONNECTIONS_MAX = 4096
 """Open connections on one port, where the limit of open files allows as many."""
 
+TURNED_AWAY_MAX = 32
+"""Connections that were turned away and are still open, so that their clients can read why."""
+
+_LINGER_S = 1.0
+_SAY_EVERY_S = 1.0
 _SWEEP_S = 0.02
 """Connections that are due within it are cut together."""
 
@@ -79,13 +87,15 @@ class Connections:
 
     Args:
         edge: Says what a connection hears that is cut.
-        log: Where what is cut is told, without addresses.
+        log: Where what is cut or turned away is told, without addresses.
         most: How many there may be.
         patience: How long each may take.
 
     Attributes:
         open: Those that are open now.
         cut: How many were cut since the start.
+        turned_away: How many were too many, since the start.
+        leaving: Those of them that are open still, longest first.
     """
 
     def __init__(
@@ -95,6 +105,9 @@ class Connections:
         self.most = most
         self.open: set[Connection] = set()
         self.cut = 0
+        self.turned_away = 0
+        self.leaving: dict[_TurnedAway, None] = {}
+        self._say_from_s = -inf
         self._log = log
         self._patience = patience
         self._loop = asyncio.get_running_loop()
@@ -108,19 +121,35 @@ class Connections:
         """Whether no request is taken any more."""
         return self._all_closed is not None
 
-    @property
-    def full(self) -> bool:
-        """Whether one more is too many."""
-        return len(self.open) >= self.most
-
     def make(self, server: web.Server, **options: Any) -> Connection:  # noqa: ANN401 - aiohttp's
-        """One that is about to open; it counts from now on, until it is closed or forgotten."""
-        connection = Connection(self, server, loop=self._loop, **options)
+        """One that is about to open."""
+        return Connection(self, server, loop=self._loop, **options)
+
+    def take(self, connection: Connection) -> bool:
+        """It is open now; whether it may stay."""
+        if len(self.open) >= self.most:
+            return False
         self.open.add(connection)
-        return connection
+        return True
+
+    def turn_away(self, transport: asyncio.Transport) -> None:
+        """Tell one too many so, in the few bytes that need no request."""
+        self.turned_away += 1
+        now_s = self._loop.time()
+        if now_s >= self._say_from_s:
+            self._say_from_s = now_s + _SAY_EVERY_S
+            self._log.warning("connections.turned_away", so_far=self.turned_away, most=self.most)
+        message = f"all {self.most} connections are in use; come again in a moment"
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        transport.write(
+            self.edge.answer_raw(Refusal(503, "connections.full", message, headers=headers))
+        )
+        if len(self.leaving) >= TURNED_AWAY_MAX:
+            next(iter(self.leaving)).abort()  # who had the most time to read
+        transport.set_protocol(_TurnedAway(transport, self.leaving, self._loop))
 
     def forget(self, connection: Connection) -> None:
-        """It is closed, or never opened. Idempotent."""
+        """It is closed. Idempotent."""
         self.open.discard(connection)
         self._heads.ends_s.pop(connection, None)
         self._unread.ends_s.pop(connection, None)
@@ -161,9 +190,11 @@ class Connections:
                 connection.abort()
 
     def aclose(self) -> None:
-        """Stop the timer."""
+        """Stop the timer, and leave nobody behind."""
         if self._timer is not None:
             self._timer.cancel()
+        for turned_away in tuple(self.leaving):
+            turned_away.abort()
 
     def _wait(self, waiting: _Waiting, connection: Connection) -> None:
         end_s = self._loop.time() + waiting.within_s
@@ -217,7 +248,11 @@ class Connection(web.RequestHandler):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._socket = cast("asyncio.Transport", transport)  # uvloop's is of no common class
+        own = cast("asyncio.Transport", transport)  # uvloop's is of no common class
+        if not self._connections.take(self):
+            self._connections.turn_away(own)
+            return
+        self._socket = own
         # Every byte that does not leave at once counts as unread, also while it closes.
         self._socket.set_write_buffer_limits(high=0)
         super().connection_made(transport)
@@ -281,3 +316,29 @@ class Connection(web.RequestHandler):
         """Close now, whatever was to be sent."""
         if self._socket is not None:
             self._socket.abort()
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection too many, while its client reads why: a close at once would be a reset."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        leaving: dict[_TurnedAway, None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._transport = transport
+        self._leaving = leaving
+        self._timer = loop.call_later(_LINGER_S, transport.abort)
+        leaving[self] = None
+        transport.write_eof()
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._timer.cancel()
+        self._leaving.pop(self, None)
+
+    def abort(self) -> None:
+        """Close now."""
+        self._leaving.pop(self, None)
+        self._transport.abort()

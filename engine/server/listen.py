@@ -15,12 +15,11 @@ from aiohttp import web
 from typing_extensions import override
 
 from engine.errors import ServeError
-from engine.server.accepting import Acceptor
-from engine.server.connections import CONNECTIONS_MAX, Connections, Patience
+from engine.server.connections import CONNECTIONS_MAX, Connection, Connections, Patience
 from engine.server.edge import EDGE, Edge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from structlog.typing import FilteringBoundLogger
@@ -33,6 +32,12 @@ CUT_S = 0.5
 
 LINGER_S = 2.0
 """How long the rest of a refused body is read, so that its client sees the answer."""
+
+BACKLOG = 1024
+"""Connections that the system keeps while the loop is at other work."""
+
+_ACCEPTS_AT_ONCE = 32
+"""Connections that one turn of the loop takes: deadlines wait for a turn."""
 
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 """An address that a name has and this machine does not, as `localhost` in IPv6 often is."""
@@ -66,12 +71,16 @@ class Site:
     """
 
     def __init__(
-        self, runner: web.AppRunner, bound: Bound, acceptor: Acceptor, connections: Connections
+        self,
+        runner: web.AppRunner,
+        bound: Bound,
+        servers: Sequence[asyncio.Server],
+        connections: Connections,
     ) -> None:
         self.host = bound.host
         self.port = bound.port
         self._runner = runner
-        self._acceptor = acceptor
+        self._servers = servers
         self._connections = connections
 
     @property
@@ -88,7 +97,7 @@ class Site:
     @property
     def turned_away(self) -> int:
         """Connections that were too many, since the start."""
-        return self._acceptor.turned_away
+        return self._connections.turned_away
 
     @property
     def cut(self) -> int:
@@ -106,7 +115,8 @@ class Site:
 
         What has not ended after `within_s` seconds is cut.
         """
-        self._acceptor.close()
+        for server in self._servers:
+            server.close()
         await self._connections.drain(within_s)
         await self._runner.cleanup()
         self._connections.aclose()
@@ -221,12 +231,29 @@ async def serve(
         lingering_time=LINGER_S,
     )
     try:
-        acceptor = Acceptor(bound.sockets, connections, make, log)
+        servers = await _accept(bound, make)
     except OSError as error:
         await runner.cleanup()
         address = f"port {bound.port} on {bound.host}"
         raise _explain(error, address, "--port", "--host") from error
-    return Site(runner, bound, acceptor, connections)
+    return Site(runner, bound, servers, connections)
+
+
+async def _accept(bound: Bound, make: Callable[[], Connection]) -> list[asyncio.Server]:
+    """Listen and take connections; raises OSError with nothing left open."""
+    loop = asyncio.get_running_loop()
+    servers: list[asyncio.Server] = []
+    try:
+        for own in bound.sockets:
+            # asyncio's one number is both: how many a turn takes, and how many may wait for it.
+            servers.append(await loop.create_server(make, sock=own, backlog=_ACCEPTS_AT_ONCE))
+            own.listen(BACKLOG)
+    except OSError:
+        for server in servers:
+            server.close()
+        bound.close()
+        raise
+    return servers
 
 
 async def listen(

@@ -196,7 +196,7 @@ def test_more_connections_than_files_leave_the_admin_port_reachable(shop, serve)
     assert "LimitNOFILE" in few["hint"]
     assert {line["event"] for line in turned_away} == {"connections.turned_away"}
     assert len(turned_away) < 10
-    assert sum(line.get("count", 0) for line in turned_away) > 300
+    assert turned_away[0]["so_far"] == 1
 
 
 async def test_slow_clients_and_slow_deliveries_share_one_time(shop):

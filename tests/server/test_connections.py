@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from engine.server import Patience, listen
+from engine.server.connections import TURNED_AWAY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -94,6 +95,18 @@ async def test_a_place_that_is_given_back_is_taken(narrow: Site) -> None:
         other.close()
 
 
+async def test_what_was_turned_away_is_not_open_for_long(narrow: Site) -> None:
+    writers = await fill(narrow)
+    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
+
+    # It says nothing, reads nothing and does not close.
+    await until(lambda: not narrow._connections.leaving and narrow.turned_away == 1)
+
+    assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+    for other in (writer, *writers):
+        other.close()
+
+
 async def test_many_that_are_turned_away_are_counted_and_told_in_few_lines(
     narrow: Site, house: House
 ) -> None:
@@ -102,11 +115,12 @@ async def test_many_that_are_turned_away_are_counted_and_told_in_few_lines(
         _, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
         writers.append(writer)
     await until(lambda: narrow.turned_away == 100)
+    assert len(narrow._connections.leaving) <= TURNED_AWAY_MAX
     await narrow.aclose(0)
 
     lines = [one for one in house.lines.entries if one["event"] == "connections.turned_away"]
-    assert sum(line["count"] for line in lines) == 100
-    # The first, what came in each second after it, and the rest when the port closes.
+    # The first, and one in each second after it.
+    assert lines[0]["so_far"] == 1
     assert len(lines) <= 5
     for writer in writers:
         writer.close()
@@ -194,23 +208,24 @@ async def test_who_does_not_read_the_answer_is_cut(hurried: Site) -> None:
     client.close()
 
 
-async def test_a_process_without_files_rests_and_goes_on(narrow: Site, house: House) -> None:
+async def test_a_process_without_files_rests_and_goes_on(narrow: Site) -> None:
     client = socket.socket()
     client.setblocking(False)
+    loop = asyncio.get_running_loop()
+    told: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: told.append(context))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     probe = os.dup(0)
     os.close(probe)
     resource.setrlimit(resource.RLIMIT_NOFILE, (probe, hard))
     try:
-        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", narrow.port))
-        await until(lambda: bool(house.lines.entries))
+        await loop.sock_connect(client, ("127.0.0.1", narrow.port))
+        await until(lambda: bool(told))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     reader, writer = await asyncio.open_connection(sock=client)
     writer.write(ASK)
 
     assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
-    warnings = [line for line in house.lines.entries if line["log_level"] == "warning"]
-    assert {line["event"] for line in warnings} == {"connections.not_accepted"}
-    assert warnings[0]["why"] == "Too many open files"
+    assert {context["message"] for context in told} == {"socket.accept() out of system resource"}
     writer.close()
