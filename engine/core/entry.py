@@ -18,7 +18,7 @@ from engine.core.cel import TRAPS, CelError
 from engine.core.effects import Record
 from engine.core.exits import leave
 from engine.core.state import REFUSALS_MAX, Enrollment, reckon
-from engine.core.turn import Turn, bind
+from engine.core.turn import Turn
 from engine.core.walk import set_out
 
 if TYPE_CHECKING:
@@ -62,14 +62,7 @@ def enter_all(
         when = campaign.entry.when
         if when is not None:
             if bound is None:
-                bound = bind(
-                    reactions.asks,
-                    user,
-                    event.name,
-                    event.properties,
-                    event.at_ms,
-                    reactions.read,
-                )
+                bound = reactions.bind(user, event)
             try:
                 truth = when.fast(bound)
             except TRAPS:
@@ -93,7 +86,12 @@ def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> None:
     user = turn.user
     per = ""
     # Where nothing can speak against it nothing is asked, and that is most entries.
-    if campaign.is_guarded or user.enrollments or occurred_at_ms < user.applied_at_ms:
+    if (
+        campaign.is_guarded
+        or user.enrollments
+        or occurred_at_ms < user.last_seen_at_ms
+        or occurred_at_ms < user.fired_at_ms
+    ):
         reason, per, active = _ask(turn, campaign, occurred_at_ms)
         if reason:
             refuse(turn, campaign.id, reason)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from engine.core.cel import Program, fields_read
+from engine.core.bindings import binder
+from engine.core.cel import Program
+from engine.core.inputs import EventReceived
+from engine.core.state import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +29,6 @@ END = -1
 """The position after the last step."""
 
 NO_FACTS = msgspec.Raw(b"")
-
-_typed_dict = cast("Any", TypedDict)
 
 
 class Wait(msgspec.Struct, frozen=True, eq=False):
@@ -155,16 +156,13 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
         entries: Campaigns that it may enter, in order of rank.
         exits: Ids of campaigns that it ends.
         keep: How many of its instants a user's history must hold; at least one where it exits.
-        asks: The names that the conditions of `entries` use.
-        read: Decodes of the event's properties what these conditions ask for, at the least.
-            Raises `msgspec.ValidationError` where they are no JSON object.
+        bind: Binds what the conditions of `entries` name, for the user and the event at hand.
     """
 
     entries: tuple[Campaign, ...]
     exits: frozenset[str]
     keep: int
-    asks: frozenset[str]
-    read: Callable[[msgspec.Raw | bytes], Any]
+    bind: Callable[[User, EventReceived], dict[str, Any]]
 
 
 class Plan:
@@ -192,23 +190,10 @@ class Plan:
 def _react(ranked: list[Campaign], name: str) -> Reactions:
     exits = frozenset(c.id for c in ranked if name in c.exit_events)
     entries = tuple(c for c in ranked if name in c.entry.events)
-    conditions = [c.entry.when for c in entries if c.entry.when is not None]
     return Reactions(
         entries=entries,
         exits=exits,
         # The newest exit is what an entry that comes late is held against.
         keep=1 if exits else 0,
-        asks=frozenset[str]().union(*[condition.names for condition in conditions]),
-        read=_reader(conditions),
+        bind=binder(c.entry.when for c in entries if c.entry.when is not None),
     )
-
-
-def _reader(conditions: Iterable[Program]) -> Callable[[msgspec.Raw | bytes], Any]:
-    """A decoder of the properties that these conditions ask for; what else is there is skipped."""
-    asked: set[str] = set()
-    for condition in conditions:
-        fields = fields_read(condition.tree, "event")
-        if fields is None:
-            return msgspec.json.Decoder().decode
-        asked |= fields
-    return msgspec.json.Decoder(_typed_dict("Asked", dict.fromkeys(asked, Any), total=False)).decode

@@ -78,8 +78,8 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     Attributes:
         user_id: The id that clients use.
         seen: Number of the last input applied; a replay skips what is not beyond it.
-        applied_at_ms: The newest event time or fired deadline: what lies before it comes late.
         last_seen_at_ms: When the user last did something; 0 for never.
+        fired_at_ms: The newest deadline that fired; 0 for none.
         due_at_ms: The next instant at which something happens by time alone, or `NEVER`.
         held_until_ms: After a downtime, overdue deadlines wait until then.
         traits: What identify calls said.
@@ -95,8 +95,8 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
 
     user_id: str
     seen: int = 0
-    applied_at_ms: int = 0
     last_seen_at_ms: int = 0
+    fired_at_ms: int = 0
     due_at_ms: int = NEVER
     held_until_ms: int = 0
     traits: dict[str, Any] = {}
@@ -109,6 +109,11 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     refusals: tuple[tuple[int, str, str], ...] = ()
     armed_at_ms: int = NEVER
     traits_bytes: int = 0
+
+    @property
+    def applied_at_ms(self) -> int:
+        """The newest event time or fired deadline: what lies before it comes late."""
+        return max(self.last_seen_at_ms, self.fired_at_ms)
 
 
 _NOTHING: dict[str, Any] = {}
@@ -161,17 +166,15 @@ def drop(user: User, enrollment: Enrollment) -> None:
 
 def first_due_at_ms(user: User) -> int:
     """The user's earliest deadline, held back or not, or `NEVER`. O(enrollments)."""
-    first_at_ms = NEVER
-    for enrollment in user.enrollments:
-        due_at_ms = enrollment.due_at_ms
-        if due_at_ms < first_at_ms:
-            first_at_ms = due_at_ms
-    return first_at_ms
+    enrollments = user.enrollments
+    if len(enrollments) == 1:
+        return enrollments[0].due_at_ms
+    return min([enrollment.due_at_ms for enrollment in enrollments], default=NEVER)
 
 
 def reckon(user: User) -> None:
     """Set `due_at_ms` anew from the enrollments. O(enrollments)."""
-    due_at_ms = first_due_at_ms(user)
+    due_at_ms = first_due_at_ms(user) if user.enrollments else NEVER
     if due_at_ms < user.held_until_ms:
         due_at_ms = user.held_until_ms
     user.due_at_ms = due_at_ms

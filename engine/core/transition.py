@@ -39,9 +39,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     if not isinstance(happened, EventReceived):
         return errors + _apply_other(plan, user, happened, effects)
     occurred_at_ms = happened.occurred_at_ms
-    if occurred_at_ms >= user.applied_at_ms:
-        user.applied_at_ms = user.last_seen_at_ms = occurred_at_ms
-    elif occurred_at_ms > user.last_seen_at_ms:
+    if occurred_at_ms > user.last_seen_at_ms:
         user.last_seen_at_ms = occurred_at_ms
     reactions = plan.reactions(happened.name)
     if reactions is None:
@@ -65,11 +63,13 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
     """
     errors = 0
     while user.due_at_ms <= now_ms:
-        enrollment = _earliest(plan, user)
-        due_at_ms = enrollment.due_at_ms
-        if due_at_ms > user.applied_at_ms:
-            user.applied_at_ms = due_at_ms
-        judged_at_ms = max(due_at_ms, user.held_until_ms)
+        enrollments = user.enrollments
+        enrollment = enrollments[0] if len(enrollments) == 1 else _earliest(plan, enrollments)
+        judged_at_ms = due_at_ms = enrollment.due_at_ms
+        if due_at_ms > user.fired_at_ms:
+            user.fired_at_ms = due_at_ms
+        if judged_at_ms < user.held_until_ms:
+            judged_at_ms = user.held_until_ms
         name, raw = enrollment.event_name, enrollment.event
         turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw)
         go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
@@ -127,9 +127,6 @@ def _apply_other(
     return 0
 
 
-def _earliest(plan: Plan, user: User) -> Enrollment:
-    enrollments = user.enrollments
-    if len(enrollments) == 1:
-        return enrollments[0]
+def _earliest(plan: Plan, enrollments: tuple[Enrollment, ...]) -> Enrollment:
     campaigns = plan.campaigns
     return min(enrollments, key=lambda e: (e.due_at_ms, campaigns[e.campaign].rank))

@@ -6,47 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from engine.core.bindings import bind_more
 from engine.core.effects import Effect, Record
 from engine.core.inputs import EMPTY
-from engine.core.instants import to_datetime
 from engine.core.plan import Plan
 from engine.core.state import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.core.cel import Program
     from engine.core.effects import Kind
     from engine.core.state import Enrollment, Pending
 
 JUDGED_MIN_MS = 1_000
 """Records say when they were judged where that differs from `at_ms` by this much."""
-
-_decode = msgspec.json.Decoder().decode
-
-
-def bind(
-    names: frozenset[str],
-    user: User,
-    event_name: str,
-    raw: msgspec.Raw | bytes,
-    now_ms: int,
-    read: Callable[[msgspec.Raw | bytes], Any] = _decode,
-) -> dict[str, Any]:
-    """Values for conditions that use these names.
-
-    An event's properties are decoded here, by `read` if they are an object, and not where no
-    condition asks for them.
-    """
-    bound: dict[str, Any] = {"user": user.traits, "event_name": event_name}
-    if "event" in names:
-        try:
-            bound["event"] = read(raw)
-        except msgspec.ValidationError:
-            bound["event"] = _decode(raw)
-    if "now" in names:
-        bound["now"] = to_datetime(now_ms)
-    return bound
 
 
 class Turn(msgspec.Struct, gc=False):
@@ -79,15 +51,9 @@ class Turn(msgspec.Struct, gc=False):
     def bindings(self, program: Program) -> dict[str, Any]:
         """The values that `program` may name; made once a turn, and added to as it asks."""
         bound = self.bound
-        names = program.names
         if bound is None:
-            bound = bind(names, self.user, self.event_name, self.raw, self.now_ms)
-            self.bound = bound
-        else:
-            if "event" in names and "event" not in bound:
-                bound["event"] = _decode(self.raw)
-            if "now" in names and "now" not in bound:
-                bound["now"] = to_datetime(self.now_ms)
+            self.bound = bound = {"user": self.user.traits, "event_name": self.event_name}
+        bind_more(bound, program.names, self.raw, self.now_ms)
         return bound
 
     def holds(self, program: Program) -> bool:

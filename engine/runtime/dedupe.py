@@ -40,16 +40,14 @@ class Dedupe:
 
     def take(self, message_id: str, now_ms: int) -> int:
         """The hash of a new id, which is known from now on; 0 for one that is known. O(1)."""
-        known = self._new
-        count = len(known)
-        if now_ms >= self._full_at_ms or count >= self._generation_max:
+        if now_ms >= self._full_at_ms or len(self._new) >= self._generation_max:
             self._turn(now_ms)
-            known, count = self._new, 0
         digest = xxh3_64_intdigest(message_id.encode()) or 1
-        if digest in self._old:
+        new = self._new
+        if digest in new or (self._old and digest in self._old):
             return 0
-        known.add(digest)  # one look-up where asking first would take two
-        return digest if len(known) > count else 0
+        new.add(digest)
+        return digest
 
     def restore(self, at_ms: int, hashes: bytes) -> None:
         """Remember what an earlier run took at that instant; rows come oldest first."""

@@ -1,0 +1,67 @@
+"""The values that conditions may name: made when one asks for them, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
+
+import msgspec
+
+from engine.core.cel import fields_read
+from engine.core.instants import to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from engine.core.cel import Program
+    from engine.core.inputs import EventReceived
+    from engine.core.state import User
+
+    Bindings: TypeAlias = dict[str, Any]
+
+_decode = msgspec.json.Decoder().decode
+_typed_dict = cast("Any", TypedDict)
+
+
+def binder(conditions: Iterable[Program]) -> Callable[[User, EventReceived], Bindings]:
+    """What binds, for an event at hand, all that these conditions name."""
+    conditions = list(conditions)
+    asked = frozenset[str]().union(*[condition.names for condition in conditions])
+    read = _reader(conditions)
+    asks_event, asks_now = "event" in asked, "now" in asked
+
+    def bind(user: User, event: EventReceived) -> Bindings:
+        bound: Bindings = {"user": user.traits, "event_name": event.name}
+        if asks_event:
+            try:
+                bound["event"] = read(event.properties)
+            except msgspec.ValidationError:  # no object
+                bound["event"] = _decode(event.properties)
+        if asks_now:
+            bound["now"] = to_datetime(event.at_ms)
+        return bound
+
+    return bind
+
+
+def bind_more(
+    bound: Bindings, names: frozenset[str], raw: msgspec.Raw | bytes, now_ms: int
+) -> None:
+    """Add what `names` ask for and is not there yet; `raw` are an event's properties as JSON."""
+    if "event" in names and "event" not in bound:
+        bound["event"] = _decode(raw)
+    if "now" in names and "now" not in bound:
+        bound["now"] = to_datetime(now_ms)
+
+
+def _reader(conditions: Iterable[Program]) -> Callable[[msgspec.Raw | bytes], Any]:
+    """A decoder of the properties that these conditions ask for; what else is there is skipped.
+
+    Raises `msgspec.ValidationError` where they are no JSON object.
+    """
+    asked: set[str] = set()
+    for condition in conditions:
+        fields = fields_read(condition.tree, "event")
+        if fields is None:
+            return _decode
+        asked |= fields
+    return msgspec.json.Decoder(_typed_dict("Asked", dict.fromkeys(asked, Any), total=False)).decode
