@@ -28,7 +28,8 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         transport: How messages leave; `registry.TRANSPORTS` has those of each channel.
         concurrency: Deliveries under way at one time, 1 or more; the connections kept, too.
         rate: Messages a second at most, 0 or more; 0 is no limit. Nobody keeps to it yet.
-        timeout_ms: The longest wait for a provider's answer (`timeout` in the file).
+        timeout_ms: The longest wait for a provider's answer (`timeout` in the file); to confirm a
+            mail that it was given, an SMTP server has at least ten minutes.
     """
 
     transport: str = "file"

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 PORTS: Final = {"none": 25, "starttls": 587, "implicit": 465}
 """The port of each `tls` where the settings name none."""
 
+TAKEN_WITHIN_S: Final = 600.0
+"""How long a server may take to confirm a mail that it was given (RFC 5321, 4.5.3.2.6): whoever
+gives up sooner sends it again, and the server, which was still looking at the first, has two."""
+
 _QUIT_SECONDS: Final = 2.0
 _COMPLETED: Final = 250
 _UNAVAILABLE: Final = 421
@@ -73,6 +77,7 @@ class SmtpChannel(Channel):
         self._port = settings.port or PORTS[settings.tls]
         self._name = f"SMTP server {settings.host}:{self._port}"
         self._timeout = settings.timeout_ms / 1000
+        self._taken_within = max(self._timeout, TAKEN_WITHIN_S)
         self._hello = parse_from(settings.from_).domain
         self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
         self._slots = asyncio.Semaphore(settings.concurrency)
@@ -154,7 +159,7 @@ class SmtpChannel(Channel):
         try:
             await self._address(client, mail)
             offered = True
-            reply = await client.data(mail.data)
+            reply = await client.data(mail.data, timeout=self._taken_within)
         except SMTPResponseException as fault:
             if fault.code == _UNAVAILABLE and not offered:
                 raise _Gone(f"is closing connections: {self._quote(fault, mail)}") from fault
@@ -163,7 +168,8 @@ class SmtpChannel(Channel):
             return outcome
         except SMTPTimeoutError:
             client.close()
-            return Retry(f"{self._name} did not answer within {self._timeout:g} s")
+            within_s = self._taken_within if offered else self._timeout
+            return Retry(f"{self._name} did not answer within {within_s:g} s")
         except (SMTPException, OSError) as fault:
             if not offered:
                 raise _Gone("dropped the connection") from fault

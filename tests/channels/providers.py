@@ -101,6 +101,7 @@ class Mailbox:
         connections: The sessions opened.
         replies: A reply to give instead of the usual one: by command, each once, in order.
         drop_at: The command at which the connection is cut, after a mail was taken.
+        looks_for_s: How long it looks at a mail before it answers.
     """
 
     def __init__(self) -> None:
@@ -108,6 +109,7 @@ class Mailbox:
         self.connections: list[asyncio.Transport] = []
         self.replies: dict[str, list[str]] = {}
         self.drop_at = ""
+        self.looks_for_s = 0.0
 
     def _reply(self, command: str, usual: str) -> str:
         if command == self.drop_at:
@@ -138,6 +140,7 @@ class Mailbox:
         reply = self._reply("DATA", "250 2.0.0 queued as 42")
         if reply.startswith("2"):
             self.mails.append(envelope.original_content)
+        await asyncio.sleep(self.looks_for_s)
         return reply
 
     def drop_connections(self) -> None:

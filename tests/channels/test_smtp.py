@@ -147,6 +147,16 @@ async def _outcome_where(replies: dict[bytes, bytes]) -> Any:
     return outcome
 
 
+async def test_a_server_that_looks_at_a_mail_for_longer_than_the_timeout_gets_it_once(
+    mail_server: SmtpProvider,
+) -> None:
+    mail_server.mailbox.looks_for_s = 0.6
+    channel = mail_server.make(timeout_ms=500)
+    assert isinstance(await channel.deliver(message("email")), Accepted)
+    await channel.aclose()
+    assert len(mail_server.mailbox.mails) == 1
+
+
 async def test_a_yes_before_the_mail_was_said_is_no_delivery() -> None:
     assert isinstance(await _outcome_where({b"DATA": b"250 in advance\r\n"}), Retry)
 
