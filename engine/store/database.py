@@ -141,19 +141,13 @@ class Store:
 
         Raises StoreError where the database cannot be read.
         """
-        try:
-            return await self._connection.run(
-                partial(recovery.recover, dedupe_window_ms=dedupe_window_ms, dedupe_max=dedupe_max)
-            )
-        except sqlite3.Error as error:
-            raise schema.unusable(self.path, error) from error
+        return await self._read(
+            partial(recovery.recover, dedupe_window_ms=dedupe_window_ms, dedupe_max=dedupe_max)
+        )
 
     async def commit(self, batch: Batch) -> None:
         """Make a batch durable, whole or not at all. Raises CommitFailed."""
-        self.quarantine = await self._transact(
-            partial(_write_batch, batch=batch, quarantine=self.quarantine)
-        )
-        self._fresh_rows = max(self._fresh_rows, len(batch.records))
+        await self._write(partial(self._commit, batch=batch))
 
     async def prune(self, now_ms: int) -> bool:
         """Let go of a slice of what is older than it is kept; whether there may be more.
@@ -161,27 +155,19 @@ class Store:
         Takes twice as many rows as the largest commit since the last slice added records, so that
         it keeps up with any load. O(what goes). Raises CommitFailed.
         """
-        rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
-        more, self.quarantine = await self._transact(
-            partial(
-                pruning.prune,
-                before_ms=now_ms - self.keep_ms,
-                rows_max=rows_max,
-                quarantine=self.quarantine,
-            )
-        )
-        self._fresh_rows = 0
-        return more
+        return await self._write(partial(self._prune, before_ms=now_ms - self.keep_ms))
 
     async def keep_plan(self, plan_id: str, content: bytes) -> None:
         """Store a plan's content under its id, before the commit that puts it into force."""
-        await self._transact(
-            lambda c: c.execute("INSERT OR REPLACE INTO plans VALUES (?, ?)", (plan_id, content))
-        )
+
+        def keep(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?)", (plan_id, content))
+
+        await self._write(partial(_in_transaction, work=keep))
 
     async def plan_content(self, plan_id: str) -> bytes | None:
-        """The stored content of a plan, or None."""
-        row = await self._connection.run(
+        """The stored content of a plan, or None. Raises StoreError."""
+        row = await self._read(
             lambda c: c.execute(
                 "SELECT content FROM plans WHERE plan_id = ?", (plan_id,)
             ).fetchone()
@@ -189,8 +175,11 @@ class Store:
         return None if row is None else bytes(row[0])
 
     async def outbox(self, channel: str, after_number: int, limit: int) -> list[OutboxRow]:
-        """Unfinished deliveries by one channel beyond a row number, in order. O(limit)."""
-        rows = await self._connection.run(
+        """Unfinished deliveries by one channel beyond a row number, in order. O(limit).
+
+        Raises StoreError.
+        """
+        rows = await self._read(
             lambda c: c.execute(
                 "SELECT number, message, snapshot, rendered FROM outbox "
                 "WHERE channel = ? AND number > ? AND dead IS NULL ORDER BY number LIMIT ?",
@@ -204,34 +193,66 @@ class Store:
 
     async def keep_rendered(self, rendered: list[tuple[bytes, str]]) -> None:
         """Store what goes over the wire, (bytes, effect id) each, before it is first tried."""
-        await self._transact(
-            lambda c: c.executemany("UPDATE outbox SET rendered = ? WHERE id = ?", rendered)
-        )
+
+        def keep(connection: sqlite3.Connection) -> None:
+            connection.executemany("UPDATE outbox SET rendered = ? WHERE id = ?", rendered)
+
+        await self._write(partial(_in_transaction, work=keep))
 
     async def count(self, table: str) -> int:
-        """Rows of `users`, `outbox`, `records` or `quarantine`. O(rows)."""
+        """Rows of `users`, `outbox`, `records`, `quarantine` or `journal`. O(rows)."""
         assert table in {"users", "outbox", "records", "quarantine", "journal"}
-        row = await self._connection.run(
+        row = await self._read(
             lambda c: c.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - one of the names above
         )
         return int(row[0])
 
-    async def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        def whole(connection: sqlite3.Connection) -> _T:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                done = work(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-            return done
+    # These two run on the connection's thread, and so does what they note here: a commit and a
+    # slice of pruning are under way side by side, and the later must see what the earlier left.
 
+    def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
+        self.quarantine = _in_transaction(
+            connection, partial(_write_batch, batch=batch, quarantine=self.quarantine)
+        )
+        self._fresh_rows = max(self._fresh_rows, len(batch.records))
+
+    def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
+        more, self.quarantine = _in_transaction(
+            connection,
+            partial(
+                pruning.prune,
+                before_ms=before_ms,
+                rows_max=max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows),
+                quarantine=self.quarantine,
+            ),
+        )
+        self._fresh_rows = 0
+        return more
+
+    async def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
-            return await self._connection.run(whole)
+            return await self._connection.run(work)
         except sqlite3.Error as error:
             raise _explain(self.path, error) from error
+
+    async def _read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            return await self._connection.run(work)
+        except sqlite3.Error as error:
+            raise schema.unusable(self.path, error) from error
+
+
+def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    """Have it done whole or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        done = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return done
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, sync: str) -> Quarantine:

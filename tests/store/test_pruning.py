@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,19 @@ async def test_a_commit_that_fails_drops_nothing(store: Store) -> None:
         await commit(store, 1, quarantined=[item(n, b"x" * 9_000) for n in range(20_000)])
     assert (store.quarantine.rows, store.quarantine.dropped) == (1, 0)
     assert await store.count("quarantine") == 1
+
+
+async def test_it_is_known_how_full_the_quarantine_is_also_where_pruning_and_commits_cross(
+    store: Store,
+) -> None:
+    few = 10
+    await commit(store, 0, quarantined=[item(0) for _ in range(few)])
+    more = commit(store, KEEP, quarantined=[item(KEEP, b"123")])
+    await asyncio.gather(store.prune(START + KEEP + 1), more)
+    assert (store.quarantine.rows, store.quarantine.bytes) == (1, 3)
+    await commit(store, KEEP, quarantined=[item(KEEP) for _ in range(QUARANTINE_ROWS_MAX)])
+    assert store.quarantine.dropped == 1
+    assert await store.count("quarantine") == QUARANTINE_ROWS_MAX
 
 
 # What is older than it is kept goes

@@ -263,6 +263,16 @@ async def test_a_damaged_page_is_told_as_such_when_it_is_read(path: Path) -> Non
     assert caught.value.code == "store.corrupt"
 
 
+async def test_what_cannot_be_read_while_the_process_runs_is_told_as_at_its_start(
+    store: Store,
+) -> None:
+    await store._connection.run(lambda c: c.executescript("DROP TABLE outbox; DROP TABLE plans"))
+    for reading in (store.outbox("email", 0, 10), store.plan_content("p")):
+        with pytest.raises(StoreError, match="cannot be read") as caught:
+            await reading
+        assert caught.value.hint
+
+
 READ_ONLY = """
 import asyncio, os, sys
 from pathlib import Path
