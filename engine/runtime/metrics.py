@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counted
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -67,11 +68,16 @@ class Metrics:
         self.lateness.observe(late_ms / 1000)
 
     def released(self, released: Released) -> None:
-        """Count what a batch let out."""
-        for record in released.records:
-            # Why a delivery failed is a provider's or a template's text, with no end of variants.
-            reason = "" if record.kind == "failed" else record.reason
-            self.records.labels(record.campaign, record.kind, reason).inc()
+        """Count what a batch let out. O(records)."""
+        # Why a delivery failed is a provider's or a template's text, with no end of variants.
+        counts = Counted(
+            (record.campaign, record.kind, "" if record.kind == "failed" else record.reason)
+            for record in released.records
+        )
+        # A look-up of a series costs twenty times as much as counting here, and nothing is served
+        # between the records of a large batch.
+        for labels, count in counts.items():
+            self.records.labels(*labels).inc(count)
 
     def lateness_within_s(self, share: float) -> tuple[int, float]:
         """How many deadlines fired, and the bucket that holds `share` of them, in seconds.
