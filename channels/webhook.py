@@ -18,7 +18,7 @@ import aiohttp
 from typing_extensions import override
 from yarl import URL
 
-from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry, legible
+from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry
 from channels.signing import signature, signing_key
 
 if TYPE_CHECKING:
@@ -138,25 +138,30 @@ def address_fault(address: str) -> str | None:
     """Why a text is no address to post to, or None where it is one."""
     try:
         url = URL(address)
+        if url.scheme not in {"http", "https"} or not url.host:
+            return "an address begins with https:// or http:// and names a host"
+        url.host.encode("idna")  # as a look-up of the name will
     except ValueError as fault:
         return f"not an address: {fault}"
-    if url.scheme not in {"http", "https"} or not url.host:
-        return "an address begins with https:// or http:// and names a host"
     return None
 
 
 def _why_unreachable(fault: Exception) -> str:
+    """Why, without aiohttp's own words: they tell the whole address."""
     cause = fault.os_error if isinstance(fault, aiohttp.ClientConnectorError) else fault
     match cause:
         case ssl.SSLCertVerificationError() as bad:
-            return f"has a certificate that cannot be trusted: {bad.verify_message}"
-        case ConnectionRefusedError():
-            return "refused the connection"
-        case socket.gaierror():
-            return "has a name that cannot be resolved"
+            why = f"has a certificate that cannot be trusted: {bad.verify_message}"
         case ssl.SSLError() as bad:
-            return f"cannot speak TLS here ({bad.reason})"
+            why = f"cannot speak TLS here ({bad.reason})"
+        case ConnectionRefusedError():
+            why = "refused the connection"
+        case socket.gaierror():
+            why = "has a name that cannot be resolved"
         case aiohttp.ServerDisconnectedError() | ConnectionError():
-            return "dropped the connection"
+            why = "dropped the connection"
+        case aiohttp.ClientResponseError():
+            why = "answered with what is no HTTP"
         case other:
-            return f"cannot be reached: {type(other).__name__}: {legible(str(other))}"
+            why = f"cannot be reached: {getattr(other, 'strerror', None) or type(other).__name__}"
+    return why

@@ -8,8 +8,9 @@ import pytest
 from aiohttp import web
 
 from channels.base import Accepted, Rejected, Retry
+from channels.settings import WebhookSettings
 from channels.signing import signature, signing_key
-from channels.webhook import address_fault, judge, retry_after_ms
+from channels.webhook import WebhookChannel, address_fault, judge, retry_after_ms
 from tests.channels.providers import AT_MS, SECRET, HttpProvider, message
 
 if TYPE_CHECKING:
@@ -90,7 +91,18 @@ async def test_without_any_url_the_message_is_rejected(http_server: HttpProvider
     assert "channels.webhook.url" in outcome.reason
 
 
-@pytest.mark.parametrize("url", ["ftp://a.example/", "shop.example", "http://", "http://[", "x:y"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://a.example/",
+        "shop.example",
+        "http://",
+        "http://[",
+        "x:y",
+        "http://xn--a/",
+        "http://.a/",
+    ],
+)
 async def test_what_is_no_address_is_rejected(channel: Channel, url: str) -> None:
     assert address_fault(url)
     assert isinstance(await channel.deliver(message("webhook", front={"url": url})), Rejected)
@@ -188,6 +200,30 @@ async def test_a_reason_does_not_tell_the_path_of_an_address(http_server: HttpPr
     outcome = await channel.deliver(message("webhook"))
     await channel.aclose()
     assert outcome == Retry(f"127.0.0.1:{http_server.port} refused the connection")
+
+
+@pytest.mark.parametrize(
+    "said", [b"no HTTP \xff\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: %b\r\n\r\n" % (b"y" * 9000)]
+)
+async def test_what_is_no_http_is_a_reason_to_retry_that_tells_no_path_either(said: bytes) -> None:
+    ended = asyncio.Event()
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    name = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    settings = WebhookSettings(transport="http", url=f"http://{name}/token-of-the-shop")
+    channel = WebhookChannel(settings)
+    outcome = await channel.deliver(message("webhook"))
+    await channel.aclose()
+    await ended.wait()
+    server.close()
+    assert outcome == Retry(f"{name} answered with what is no HTTP")
 
 
 async def test_a_wait_that_the_server_asks_for_is_handed_on(
