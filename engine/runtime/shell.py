@@ -39,8 +39,12 @@ SLICE_NS = 1_000_000
 INBOX_MAX = 20_000
 """Items that may wait for the processor; past that, clients are told to come again."""
 
-BATCH_MAX = 20_000
-"""Items that one batch takes, and one body more; then they wait for the commit under way."""
+BATCH_MAX = 2_000
+"""Items that one batch takes, and one body more; then they wait for the commit under way.
+
+A batch is sealed and released in one go, at some 3 us an item: this bounds that pause, and so how
+late a bulk import makes a deadline.
+"""
 
 HELD_BYTES_MAX = 64 << 20
 """Bytes of bodies that are not durable yet; past that, clients are told to come again."""
@@ -142,7 +146,9 @@ class Shell:
         if self.failure:
             raise Unavailable(f"the journal cannot be written: {self.failure}")
         held_bytes = self.held_bytes
-        if self.waiting + len(inputs) + len(quarantined) > INBOX_MAX or (
+        # One body may be larger than either bound, as the shop has set it: it comes through alone.
+        waiting = self.waiting
+        if (waiting and waiting + len(inputs) + len(quarantined) > INBOX_MAX) or (
             held_bytes and held_bytes + size_bytes > HELD_BYTES_MAX
         ):
             raise Unavailable("too much is waiting to be taken", hint="send it again in a moment")
@@ -185,8 +191,11 @@ class Shell:
                 self._look_after_pruning()
         finally:
             ticker.close()
-            if self._pruning is not None:
-                self._pruning.cancel()
+            # A commit that fails would be tried again for ever, on a store that is closed by then.
+            begun = [task for task in (self._commit, self._pruning) if task is not None]
+            for task in begun:
+                task.cancel()
+            await asyncio.gather(*begun, return_exceptions=True)
 
     def stop_taking(self) -> None:
         """Refuse new input from now on; what waits is still taken."""

@@ -86,6 +86,20 @@ async def test_a_full_inbox_refuses_before_anything_is_stamped(
     assert rig.store.batches[0].inputs_count == 3
 
 
+async def test_a_body_with_more_items_than_may_wait_comes_through_alone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "INBOX_MAX", 3)
+    waiting = asyncio.create_task(rig.shell.submit([rig.event()]))
+    await turns()
+    with pytest.raises(Unavailable):
+        await rig.shell.submit([rig.event() for _ in range(4)])
+    rig.start()
+    await waiting
+    await rig.shell.submit([rig.event() for _ in range(4)])
+    assert [batch.inputs_count for batch in rig.store.batches] == [1, 4]
+
+
 async def test_what_could_not_be_taken_fills_the_inbox_too(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +311,25 @@ async def test_a_commit_that_fails_for_good_ends_the_work(rig: Rig) -> None:
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert rig.records == []
+
+
+async def test_a_commit_that_fails_is_not_tried_again_once_the_work_was_ended(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "RETRY_COMMIT_S", 0)
+    rig.store.faults = [full()] * 1_000
+    rig.start()
+    waiting = asyncio.create_task(rig.shell.submit([rig.event()]))
+    while not rig.shell.failure:
+        await turns()
+    assert rig.working is not None
+    rig.working.cancel()
+    await asyncio.gather(rig.working, return_exceptions=True)
+    tried = len(rig.store.batches)
+    await turns()
+    assert len(rig.store.batches) == tried
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_draining_refuses_the_new_takes_the_old_and_saves_everybody(rig: Rig) -> None:
