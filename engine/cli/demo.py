@@ -173,8 +173,8 @@ class _Stage:
         """
         if self._unheard:
             raise BrokenPipeError
-        took = _since(self._app.clock.now_ms() - self._started_at_ms)
-        click.echo(f"\nIn {took} of shop time: ", nl=False)
+        closed_at = _since(self._app.clock.now_ms() - self._started_at_ms)
+        click.echo(f"\nUntil {closed_at}, shop time: ", nl=False)
         click.echo(", ".join(f"{count} {name}" for name, count in sorted(self.sent.items())))
         click.echo(f"{sum(self._messages.values())} messages:")
         for (campaign, channel), count in sorted(self._messages.items()):
