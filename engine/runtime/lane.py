@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 HELD_MAX = 10_000
 """Messages of one channel held in memory."""
 
+READ_AT_ONCE = 250
+"""Messages read from the outbox in one go: these hold the loop up for a millisecond or two."""
+
 
 class Delivery:
     """A message on its way.
@@ -89,8 +92,8 @@ class Lane:
         return self._spilled and len(self.held) < HELD_MAX // 2
 
     async def refill(self, store: Store) -> None:
-        """Read on in the outbox."""
-        limit = HELD_MAX // 2
+        """Read on in the outbox, a piece. O(`READ_AT_ONCE`)."""
+        limit = min(READ_AT_ONCE, HELD_MAX // 2)
         # What is released meanwhile goes straight to memory; the cursor stays, so that it may be
         # read once more, and then it is either held or nobody waits for it.
         self._spilled = False
