@@ -121,10 +121,6 @@ class Connections:
         """Whether no request is taken any more."""
         return self._all_closed is not None
 
-    def make(self, server: web.Server, **options: Any) -> Connection:  # noqa: ANN401 - aiohttp's
-        """One that is about to open."""
-        return Connection(self, server, loop=self._loop, **options)
-
     def take(self, connection: Connection) -> bool:
         """It is open now; whether it may stay."""
         if len(self.open) >= self.most:

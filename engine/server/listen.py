@@ -222,8 +222,10 @@ async def serve(
     # aiohttp declares it for requests of servers without an application.
     server.request_handler = cast("Any", edge.around(server.request_handler))
     make = partial(
-        connections.make,
+        Connection,
+        connections,
         server,
+        loop=asyncio.get_running_loop(),
         access_log=None,
         logger=_make_logger(log),
         auto_decompress=False,  # bodies are inflated within bounds by `read_body`
