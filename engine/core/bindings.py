@@ -29,18 +29,23 @@ def binder(conditions: Iterable[Program]) -> Callable[[User, EventReceived], Bin
     read = _reader(conditions)
     asks_event, asks_now = "event" in asked, "now" in asked
 
+    def bind_event(_user: User, event: EventReceived) -> Bindings:
+        try:
+            return {"event": read(event.properties)}
+        except msgspec.ValidationError:  # no object
+            return {"event": _decode(event.properties)}
+
     def bind(user: User, event: EventReceived) -> Bindings:
-        bound: Bindings = {"user": user.traits, "event_name": event.name}
-        if asks_event:
-            try:
-                bound["event"] = read(event.properties)
-            except msgspec.ValidationError:  # no object
-                bound["event"] = _decode(event.properties)
+        bound = bind_event(user, event) if asks_event else {}
+        bound["user"] = user.traits
+        bound["event_name"] = event.name
         if asks_now:
             bound["now"] = to_datetime(event.at_ms)
         return bound
 
-    return bind
+    # Most conditions at an entry ask for nothing but the event, most events meet such conditions
+    # alone, and most answers are no.
+    return bind_event if asked == {"event"} else bind
 
 
 def bind_more(

@@ -58,8 +58,7 @@ def enter_all(
     turn: Turn | None = None
     bound: dict[str, Any] | None = None
     errors = 0
-    for campaign in reactions.entries:
-        when = campaign.entry.when
+    for campaign, when in reactions.entries:
         if when is not None:
             if bound is None:
                 bound = reactions.bind(user, event)

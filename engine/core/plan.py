@@ -153,13 +153,13 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     """What one event name can do.
 
     Attributes:
-        entries: Campaigns that it may enter, in order of rank.
+        entries: Campaigns that it may enter, in order of rank, with the condition to ask first.
         exits: Ids of campaigns that it ends.
         keep: How many of its instants a user's history must hold; at least one where it exits.
         bind: Binds what the conditions of `entries` name, for the user and the event at hand.
     """
 
-    entries: tuple[Campaign, ...]
+    entries: tuple[tuple[Campaign, Program | None], ...]
     exits: frozenset[str]
     keep: int
     bind: Callable[[User, EventReceived], dict[str, Any]]
@@ -189,11 +189,11 @@ class Plan:
 
 def _react(ranked: list[Campaign], name: str) -> Reactions:
     exits = frozenset(c.id for c in ranked if name in c.exit_events)
-    entries = tuple(c for c in ranked if name in c.entry.events)
+    entries = tuple((c, c.entry.when) for c in ranked if name in c.entry.events)
     return Reactions(
         entries=entries,
         exits=exits,
         # The newest exit is what an entry that comes late is held against.
         keep=1 if exits else 0,
-        bind=binder(c.entry.when for c in entries if c.entry.when is not None),
+        bind=binder(when for _, when in entries if when is not None),
     )
