@@ -112,10 +112,9 @@ def main() -> int:
                 history.write(msgspec.json.encode(result) + b"\n")
     if sys.stderr.isatty():
         show("")
-    for line in [msgspec.json.encode(result).decode() for result in results]:
-        if options.json:
-            print(line)
-    if not options.json:
+    if options.json:
+        print(msgspec.json.Encoder().encode_lines(results).decode(), end="")
+    else:
         print(table(results))
     is_over = any(not result.is_within_limit for result in results)
     return 1 if has_failed or (options.strict and is_over) else 0
