@@ -70,10 +70,10 @@ def is_full(user: User, channel: str, *, marketing: bool) -> bool:
 
 def consents(policy: Policy, user: User, channel: str) -> bool:
     """Whether marketing may use `channel`: what the user said, else what the shop assumes."""
-    consent = user.traits.get("consent")
-    if consent is None:
-        return channel not in policy.consent_required or policy.consent_unknown_allows
-    said = consent.get(channel) if isinstance(consent, dict) else None
+    said = user.traits.get("consent")
+    if said is False:
+        return False  # a no to everything; a yes has to name its channel
+    said = said.get(channel) if isinstance(said, dict) else None
     if said is None:
         return channel not in policy.consent_required or policy.consent_unknown_allows
     return said is True

@@ -164,7 +164,7 @@ def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> msgspec
     """What the template may name, as one JSON object. O(traits + properties)."""
     user = turn.user
     snapshot = _Snapshot(
-        {"id": user.user_id, **user.traits},
+        {**user.traits, "id": user.user_id},
         msgspec.Raw(enrollment.event),
         enrollment.event_name,
         campaign.facts,

@@ -54,10 +54,18 @@ def read_traits(raw: msgspec.Raw) -> tuple[dict[str, Any], int]:
 def merge_traits(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     """Later traits win by key; consent is merged channel by channel."""
     merged = {**known, **said}
-    before, consent = known.get("consent"), said.get("consent")
-    if isinstance(before, dict) and isinstance(consent, dict):
-        merged["consent"] = {**before, **consent}
+    consent = said.get("consent")
+    if isinstance(consent, dict):
+        merged["consent"] = {**_by_channel(known), **consent}
     return merged
+
+
+def _by_channel(known: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of consent; False, a no to everything, is a no to each channel."""
+    consent = known.get("consent")
+    if consent is False:
+        return dict.fromkeys(CONSENT_CHANNELS, False)
+    return consent if isinstance(consent, dict) else {}
 
 
 def tell(user: User, raw: msgspec.Raw) -> str:
@@ -100,17 +108,20 @@ def _excess(known: Mapping[str, Any], merged: Mapping[str, Any], size: int) -> s
     return ""
 
 
-def _consent(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Consent with what was said of it in a plain yes or no, by channel; None where nothing was."""
-    before, consent = known.get("consent"), said.get("consent")
+def _consent(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any] | bool | None:
+    """Consent with what was said of it in a plain yes or no, by channel; None where nothing was.
+
+    False is a no to everything.
+    """
+    consent = said.get("consent")
     if not isinstance(consent, dict):
-        return None
+        return False if consent is False else None
     plain = {
         channel: consent[channel]
         for channel in CONSENT_CHANNELS
         if isinstance(consent.get(channel), bool)
     }
-    return {**before, **plain} if isinstance(before, dict) else plain
+    return {**_by_channel(known), **plain}
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -30,6 +30,7 @@ def entered(*steps: dict[str, Any], traits: dict[str, Any], **more: Any) -> tupl
         ({"sms": True}, "skipped steps.0 email no_consent"),
         ({}, "skipped steps.0 email no_consent"),
         (None, "skipped steps.0 email no_consent"),
+        (True, "skipped steps.0 email no_consent"),
         ("all", "skipped steps.0 email no_consent"),
     ],
 )
@@ -46,6 +47,18 @@ def test_a_shop_may_take_the_unknown_for_a_yes_but_never_a_no() -> None:
         send("email"), traits={**REACHABLE, "consent": {"email": False}}, policy=policy
     )
     assert told == ["0 c skipped steps.0 email no_consent"]
+
+
+def test_a_no_to_everything_holds_for_every_channel() -> None:
+    for channel in ("sms", "push", "in_app", "webhook"):
+        _, told = entered(send(channel), traits={"phone": "+49", "push": PUSH, "consent": False})
+        assert told == [f"0 c skipped steps.0 {channel} no_consent"]
+
+
+def test_a_trait_called_id_is_not_the_users_id() -> None:
+    world, _ = entered(send("in_app"), traits={"id": "of another system"})
+    (message,) = world.messages
+    assert msgspec.json.decode(message.snapshot)["user"]["id"] == message.user_id
 
 
 def test_sms_needs_consent_push_is_consent_and_the_others_need_none() -> None:

@@ -10,7 +10,7 @@ from engine.core.inputs import UserIdentified
 from engine.core.items import TRAITS_MAX
 from engine.core.plan import Plan
 from engine.core.state import User, decode_user, encode_user, new_user
-from engine.core.traits import TRAITS_BYTES_MAX, tell
+from engine.core.traits import CONSENT_CHANNELS, TRAITS_BYTES_MAX, merge_traits, tell
 from engine.core.transition import step
 from tests.core.world import START, World, campaign, send
 
@@ -127,3 +127,14 @@ def test_a_refused_identify_changes_nothing_of_what_goes_out_later() -> None:
     world.identify(1, email="b@example.com", a="y" * 65_536)
     assert world.event("Go", 2)[1] == "2 c sent steps.0 email"
     assert b"a@example.com" in bytes(world.messages[0].snapshot)
+
+
+def test_a_no_to_everything_is_taken_of_a_refused_identify_too() -> None:
+    known = user(a="x" * 60_000, consent={"email": True})
+    assert say(known, {"b": "y" * 30_000, "consent": False}) != ""
+    assert known.traits["consent"] is False
+
+
+def test_after_a_no_to_everything_a_yes_opens_its_own_channel_alone() -> None:
+    merged = merge_traits({"consent": False}, {"consent": {"email": True}})
+    assert merged["consent"] == {**dict.fromkeys(CONSENT_CHANNELS, False), "email": True}
