@@ -33,6 +33,8 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         due_at_ms: When the wait is over.
         event: Properties of the event that entered, as JSON: a copy, which pins no request.
         event_name: Its name.
+        passed: Ids of the send steps before the wait it is in: in a changed campaign one of them
+            may lie ahead, and nothing is sent twice.
     """
 
     enrollment: str
@@ -45,6 +47,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     due_at_ms: int = NEVER
     event: bytes = b"{}"
     event_name: str = ""
+    passed: tuple[str, ...] = ()
 
 
 class Pending(msgspec.Struct, omit_defaults=True, gc=False):

@@ -44,18 +44,24 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
     """Run steps until one waits or the last is done. O(steps): a program has no loops."""
     steps = campaign.steps
     position = enrollment.position
+    passed: tuple[str, ...] = ()
     while position != END:
         step = steps[position]
         if isinstance(step, Wait):
+            if passed:
+                enrollment.passed += passed
             enrollment.position = position
             enrollment.due_at_ms = enrollment.clock_at_ms + step.duration_ms
             enrollment.signature = campaign.signatures[position]
             return
         if isinstance(step, Send):
-            if catch_up is not None:
+            if step.id in enrollment.passed:
+                skip(turn, enrollment, step, "passed")
+            elif catch_up is not None:
                 catch_up.meet(turn, enrollment, step)
             else:
                 send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
+            passed = (*passed, step.id)
             position = step.next
         elif isinstance(step, If):
             position = _branch(turn, enrollment, step)

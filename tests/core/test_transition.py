@@ -278,6 +278,21 @@ def test_where_the_step_is_gone_the_enrollment_leaves() -> None:
     assert world.advance(DAY) == []
 
 
+def test_what_was_sent_before_is_not_sent_again_where_a_change_puts_it_ahead() -> None:
+    world = World(campaign("c", send("in_app", step_id="tip"), wait(10, "w")))
+    assert world.event("Go", 0) == ["0 c entered", "0 c sent tip in_app"]
+    world.report("delivered", 1)
+    world.adopt(
+        campaign("c", wait(10, "w"), send("in_app", step_id="tip"), send("push", step_id="new")),
+        at=5,
+    )
+    assert world.advance(10) == [
+        "10 c skipped tip in_app passed",
+        "10 c skipped new push unreachable",
+        "10 c finished",
+    ]
+
+
 def test_a_step_that_waits_no_more_is_gone() -> None:
     world = World(campaign("c", wait(10, "w")))
     world.event("Go", 0)
