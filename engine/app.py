@@ -21,7 +21,7 @@ import structlog
 from channels.registry import build_channels, front_defaults
 from config import ContentInvalid, ShopInvalid, decode_content, load_shop
 from engine.errors import ServeError
-from engine.runtime.clock import Clock, wall_ms
+from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.memory import settle_collector
@@ -82,6 +82,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         port: None: as the shop has it; 0: a free one.
         rate: Logical milliseconds a real one (the demo's faster time).
         drain_s: How long what is under way may take once the process is told to stop.
+        accept_clock: Whether a wall clock far from the last stamp is believed.
     """
 
     data: Path
@@ -89,6 +90,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
     rate: float = 1.0
     drain_s: float = DRAIN_S
+    accept_clock: bool = False
 
 
 class App:
@@ -209,6 +211,8 @@ class App:
         recovered = await self.store.recover(
             settings.events.dedupe_window_ms, settings.events.dedupe_max
         )
+        if not self._options.accept_clock:
+            check_wall_clock(recovered.last_at_ms)
         self.clock = Clock(recovered.last_at_ms, rate=self._options.rate)
         plan = await self._stored_plan(recovered.plan_id)
         self.processor = processor = self._make_processor(plan or self.shop.plan, recovered)

@@ -37,6 +37,11 @@ Example:
     type=click.IntRange(0, 65535),
     help="Listen on this port; 0 takes a free one.  [default: as hairspring.toml says]",
 )
+@click.option(
+    "--accept-clock",
+    is_flag=True,
+    help="Start although the clock is more than a day from the last event.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Log JSON lines, also to a terminal.")
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 def command(
@@ -45,6 +50,7 @@ def command(
     data: Path | None,
     host: str | None,
     port: int | None,
+    accept_clock: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -59,7 +65,8 @@ def command(
 
     writes_json = set_up_logs(as_json=as_json, verbose=verbose)
     try:
-        _run(shop, Options(data=data or shop / "data", host=host, port=port))
+        data = data or shop / "data"
+        _run(shop, Options(data=data, host=host, port=port, accept_clock=accept_clock))
     except HairspringError as error:
         if not writes_json:
             raise

@@ -80,6 +80,17 @@ class TimeResumed(msgspec.Struct, tag="resumed", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
+class ClockAdjusted(msgspec.Struct, tag="clock", omit_defaults=True, gc=False):
+    """The wall clock was right and logical time went on from it: `at_ms`, after `stopped_at_ms`.
+
+    What fell due in between is judged at `at_ms`, at once.
+    """
+
+    stopped_at_ms: int
+    at_ms: int = 0
+    grace_ms: ClassVar[int] = 0
+
+
 class PlanChanged(msgspec.Struct, tag="plan", omit_defaults=True, gc=False):
     """From this instant on another configuration holds; `plan_id` names its stored content."""
 
@@ -90,7 +101,10 @@ class PlanChanged(msgspec.Struct, tag="plan", omit_defaults=True, gc=False):
 UserInput: TypeAlias = EventReceived | UserIdentified | DeliveryReported
 """What concerns one user."""
 
-Input: TypeAlias = UserInput | TimeResumed | PlanChanged
+TimeSkipped: TypeAlias = TimeResumed | ClockAdjusted
+"""Logical time that nobody lived through."""
+
+Input: TypeAlias = UserInput | TimeSkipped | PlanChanged
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Input)

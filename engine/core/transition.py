@@ -23,7 +23,7 @@ from engine.core.walk import go_on
 
 if TYPE_CHECKING:
     from engine.core.effects import Effect
-    from engine.core.inputs import TimeResumed, UserInput
+    from engine.core.inputs import TimeSkipped, UserInput
     from engine.core.plan import Plan
     from engine.core.state import Enrollment, User
 
@@ -78,10 +78,10 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
     return errors
 
 
-def hold(user: User, resumed: TimeResumed) -> None:
-    """Hold back what fell due while the process was away, until the grace is over. O(1)."""
-    if user.due_at_ms < resumed.at_ms:
-        user.held_until_ms = max(user.held_until_ms, resumed.at_ms + resumed.grace_ms)
+def hold(user: User, skipped: TimeSkipped) -> None:
+    """Hold back what fell due in the time that was skipped, until the grace is over. O(1)."""
+    if user.due_at_ms < skipped.at_ms:
+        user.held_until_ms = max(user.held_until_ms, skipped.at_ms + skipped.grace_ms)
         reckon(user)
 
 

@@ -20,9 +20,11 @@ import msgspec
 from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage, is_refusal
 from engine.core.guardrails import cancelled
 from engine.core.inputs import (
+    ClockAdjusted,
     Input,
     PlanChanged,
     TimeResumed,
+    TimeSkipped,
     encode_inputs,
 )
 from engine.core.state import NEVER, User, encode_user, first_due_at_ms, new_user
@@ -151,6 +153,10 @@ class Processor:
         """The process was away since `stopped_at_ms`: hold back what fell due meanwhile."""
         self._pass_over(TimeResumed(stopped_at_ms, grace_ms), now_ms)
 
+    def adjust(self, stopped_at_ms: int, now_ms: int) -> None:
+        """Logical time jumps to `now_ms`: the wall clock was found to be right."""
+        self._pass_over(ClockAdjusted(stopped_at_ms), now_ms)
+
     def adopt(self, plan: Plan, now_ms: int) -> None:
         """Put another plan into force, for every user, as of now. O(users)."""
         self.plan = plan
@@ -208,7 +214,7 @@ class Processor:
         for number, happened in tail:
             count += 1
             self.now_ms = max(self.now_ms, happened.at_ms)
-            if isinstance(happened, TimeResumed | PlanChanged):
+            if isinstance(happened, TimeResumed | ClockAdjusted | PlanChanged):
                 self._apply_to_all(happened, number)
                 continue
             user = self.users.get(happened.user_id)
@@ -329,7 +335,7 @@ class Processor:
             if due_at_ms < self.wake_at_ms:
                 self.wake_at_ms = due_at_ms
 
-    def _pass_over(self, happened: TimeResumed | PlanChanged, now_ms: int) -> None:
+    def _pass_over(self, happened: TimeSkipped | PlanChanged, now_ms: int) -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
         if self._keeps:
@@ -337,7 +343,7 @@ class Processor:
         self._next_input += 1
         self._apply_to_all(happened, self._next_input - 1)
 
-    def _apply_to_all(self, happened: TimeResumed | PlanChanged, number: int) -> None:
+    def _apply_to_all(self, happened: TimeSkipped | PlanChanged, number: int) -> None:
         if isinstance(happened, PlanChanged):
             for user in self.users.values():
                 before = len(self._effects)

@@ -19,7 +19,7 @@ import structlog
 
 from engine.core.state import NEVER
 from engine.errors import HairspringError
-from engine.runtime.clock import monotonic_ns
+from engine.runtime.clock import STEER_EVERY_MS, monotonic_ns
 from engine.runtime.ticker import make_ticker
 from engine.store import CommitFailed
 
@@ -119,6 +119,7 @@ class Shell:
         self._inbox: deque[_Submission] = deque()
         self._awaiting: deque[_Submission] = deque()
         self._patience: asyncio.TimerHandle | None = None
+        self._steering: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
         self._armed_at_ms = NEVER
@@ -177,6 +178,7 @@ class Shell:
         """Work until cancelled, or until a commit fails for good (raises CommitFailed)."""
         ticker = make_ticker(self._ring)
         self._armed_at_ms = NEVER
+        self._steer()
         try:
             while True:
                 self._wake.clear()
@@ -191,11 +193,29 @@ class Shell:
                 self._look_after_pruning()
         finally:
             ticker.close()
+            if self._steering is not None:
+                self._steering.cancel()
             # A commit that fails would be tried again for ever, on a store that is closed by then.
             begun = [task for task in (self._commit, self._pruning) if task is not None]
             for task in begun:
                 task.cancel()
             await asyncio.gather(*begun, return_exceptions=True)
+
+    def _steer(self) -> None:
+        """Keep the clock near the wall clock, and adopt one that has been far ahead for a while."""
+        clock, loop = self._clock, asyncio.get_running_loop()
+        self._steering = loop.call_later(STEER_EVERY_MS / 1_000, self._steer)
+        slew_ppm = clock.slew_ppm
+        at_ms = clock.steer()
+        if at_ms is not None:
+            before_ms = clock.now_ms()
+            clock.jump(at_ms)
+            self.processor.adjust(before_ms, at_ms)
+            _log.warning("clock.adjusted", by_ms=at_ms - before_ms)
+        if at_ms is not None or clock.slew_ppm != slew_ppm:
+            # What is armed was reckoned for another speed.
+            self._armed_at_ms = NEVER
+            self._wake.set()
 
     def stop_taking(self) -> None:
         """Refuse new input from now on; what waits is still taken."""

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import urllib.error
 import urllib.request
+from contextlib import closing
 
 import pytest
 
@@ -57,6 +58,26 @@ def test_a_data_folder_in_use_names_who_has_it(shop, serve):
     assert done.returncode == 1
     assert f"is in use by another process (pid {serving.process.pid})" in done.stderr
     assert "--data" in done.stderr
+    assert serving.drain() == 0
+
+
+@pytest.mark.parametrize("days", [-3, 3])
+def test_a_clock_days_from_the_last_stamp_starts_only_when_somebody_vouches_for_it(
+    shop, serve, days
+):
+    serving = serve(shop)
+    assert post(serving.url, b'{"user_id":"u","event":"Looked"}')[0] == 200
+    assert serving.drain() == 0
+    with closing(sqlite3.connect(shop / "data" / "hairspring.db")) as connection, connection:
+        connection.execute(
+            "UPDATE meta SET value = value + ? WHERE name = 'last_at_ms'", (days * 86_400_000,)
+        )
+    done = run("serve", shop, "--port", "0")
+    assert done.returncode == 1
+    assert f"3.0 days {'before' if days > 0 else 'after'} the last stamp" in done.stderr
+    assert "--accept-clock" in done.stderr
+    serving = serve(shop, "--accept-clock")
+    assert post(serving.url, b'{"user_id":"u","event":"Looked"}')[0] == 200
     assert serving.drain() == 0
 
 

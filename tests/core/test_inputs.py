@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from engine.core.inputs import (
+    ClockAdjusted,
     DeliveryReported,
     EventReceived,
     Input,
@@ -20,6 +21,7 @@ INPUTS: list[Input] = [
     UserIdentified("u", 1, 2, msgspec.Raw(b'{"email":"a@example.com"}'), "m2", 3),
     DeliveryReported("u", "e", "failed", "no such mailbox", bad_address="a@example.com", at_ms=9),
     TimeResumed(1, 30_000, 5),
+    ClockAdjusted(1, 5),
     PlanChanged("p", 6),
 ]
 

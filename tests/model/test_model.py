@@ -93,7 +93,10 @@ class Twins:
         self.naive.advance(self.now)
 
     def _resume(self, before: int, grace: int) -> None:
-        self.engine.resume(before, grace * UNIT, self.now)
+        if grace:
+            self.engine.resume(before, grace * UNIT, self.now)
+        else:  # time that was skipped is the same, whatever skipped it
+            self.engine.adjust(before, self.now)
         self.naive.resume(before, self.now, grace * UNIT)
 
     # Comparing

@@ -120,7 +120,10 @@ def apply(processor: Processor, one: tuple[Any, ...], before: int, now: int) -> 
         report = DeliveryReported(user, effect_id, outcome, "said", bad_address=address)
         processor.take(report, now)
     elif kind == "resume":
-        processor.resume(before, rest[0] * UNIT, now)
+        if rest[0]:
+            processor.resume(before, rest[0] * UNIT, now)
+        else:
+            processor.adjust(before, now)
     else:
         processor.advance(now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -20,6 +21,7 @@ from engine.store import Store
 from tests.core.world import HOUR, REACHABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from engine.core.effects import Record
@@ -133,12 +135,13 @@ class Rig:
         *,
         rate: float = RATE,
         concurrency: int = 8,
+        wall_ns: Callable[[], int] = time.time_ns,  # noqa: TID251 - a machine's own clock
         **channels: ScriptedChannel,
     ) -> Rig:
         """Recover what the file holds; nothing runs before `start`."""
         rig = cls(await GatedStore.open(path), plan, channels)
         recovered = await rig.store.recover(HOUR)
-        rig.clock = Clock(recovered.last_at_ms, rate=rate)
+        rig.clock = Clock(recovered.last_at_ms, rate=rate, wall_ns=wall_ns)
         dedupe = Dedupe(HOUR, 10_000)
         for at_ms, hashes in recovered.hashes:
             dedupe.restore(at_ms, hashes)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.core.plan import Plan
+from engine.runtime import clock as clock_module
 from engine.runtime import shell as shell_module
 from engine.runtime.shell import Unavailable
 from engine.store import CommitFailed, Quarantined
@@ -382,3 +383,26 @@ async def test_after_a_downtime_the_grace_is_waited_for(tmp_path: Path) -> None:
     assert finished.at_ms == event.occurred_at_ms + 1
     assert finished.judged_at_ms == resumed_at_ms + 30_000
     await second.close()
+
+
+async def test_a_wall_clock_that_stays_ahead_is_adopted_as_an_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell_module, "STEER_EVERY_MS", 1)
+    monkeypatch.setattr(clock_module, "HELD_FOR_MS", 0)
+    wall = [1_767_225_600_000 * 10**6]
+    path = tmp_path / "hairspring.db"
+    rig = await Rig.open(path, PLAN, rate=1.0, wall_ns=lambda: wall[0])
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    wall[0] += 2 * HOUR * 10**6
+    (finished,) = await rig.until("finished")
+    entered = rig.records[0]
+    assert finished.at_ms == entered.at_ms + HOUR
+    assert finished.judged_at_ms == wall[0] // 10**6 <= rig.clock.now_ms()
+    assert any(b'"type":"clock"' in batch.inputs for batch in rig.store.batches)
+    await rig.close()
+    again = await Rig.open(path, PLAN, rate=1.0, wall_ns=lambda: wall[0])
+    assert again.clock.now_ms() >= finished.judged_at_ms
+    assert again.processor.users["u"].enrollments == ()
+    await again.close()
