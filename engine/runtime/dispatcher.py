@@ -226,6 +226,10 @@ class Dispatcher:
         except RenderFailed as error:
             self._conclude(delivery, "failed", f"template: {error}")
             return None
+        except Exception as error:  # noqa: BLE001 - one message must not end all others
+            self._conclude(delivery, "failed", f"template: rendering broke: {error!r}")
+            _log.error("rendering.broke", template=message.template, exc_info=True)
+            return None
         if rendered.undefined:
             self._metrics.undefined.labels(message.template).inc(rendered.undefined)
         return Message(
@@ -339,4 +343,6 @@ class Dispatcher:
         delivery.wire = None
         delivery.snapshot = b""
         message = delivery.message
+        # The journal holds UTF-8; what a channel or a library says may hold anything.
+        reason = reason.encode(errors="replace").decode()
         self._report(DeliveryReported(message.user_id, message.id, outcome, reason, bad_address))

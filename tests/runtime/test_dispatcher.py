@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 
@@ -9,10 +9,12 @@ from channels.base import Rejected, Retry
 from engine.core.plan import Plan
 from engine.runtime import lane as lane_module
 from tests.core.world import HOUR, campaign, send, wait
-from tests.runtime.rig import Rig, ScriptedChannel
+from tests.runtime.rig import TEMPLATES, Rig, ScriptedChannel
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from channels.rendering import Template
 
 PLAN = Plan("p", [campaign("c", send("email", "push"), wait(100 * HOUR), exits=("Stop",))])
 PUSH = {"endpoint": "https://push.example.com/1"}
@@ -81,6 +83,38 @@ async def test_what_is_refused_goes_to_the_next_channel_with_the_first_ones_snap
     assert (failed.channel, failed.reason) == ("email", "no such mailbox")
     assert [message.channel for message in push.taken] == ["push"]
     assert await rig.store.count("outbox") == 0
+    await rig.close()
+
+
+async def test_a_reason_that_is_no_utf_8_ends_the_delivery_and_not_the_process(path: Path) -> None:
+    email = ScriptedChannel(Rejected("gel\udcf6scht"))
+    rig = await Rig.open(path, Plan("p", [campaign("c", send("email"))]), email=email)
+    rig.reachable("u")
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    (failed,) = await rig.until("failed")
+    assert failed.reason == "gel?scht"
+    await rig.close()
+
+
+class Broken:
+    """A template that breaks in a way that no library announced."""
+
+    def render(self, context: object, *, now_at_ms: int) -> NoReturn:
+        raise ZeroDivisionError(f"{context} {now_at_ms}")
+
+
+async def test_a_template_that_breaks_the_renderer_ends_one_delivery_alone(path: Path) -> None:
+    email, push = ScriptedChannel(), ScriptedChannel()
+    rig = await Rig.open(path, PLAN, email=email, push=push)
+    rig.dispatcher.templates = {**TEMPLATES, ("t", "email"): cast("Template", Broken())}
+    rig.reachable("u", push=PUSH)
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    (failed,) = await rig.until("failed")
+    assert failed.reason.startswith("template: rendering broke: ZeroDivisionError")
+    await rig.until("delivered")
+    assert (len(email.taken), len(push.taken)) == (0, 1)
     await rig.close()
 
 
