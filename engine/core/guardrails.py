@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.core.plan import Policy
     from engine.core.state import Pending, User
 
-PENDING_MAX = 100
+PENDING_MAX = 10_000
 """Messages of one channel and purpose that may wait for their delivery, a user.
 
 They are saved with their user: were there no bound, a provider that is down would make each of a
