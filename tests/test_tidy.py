@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
-LEFTOVER = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b|# noqa$|# type: ignore$")
+LEFTOVER = re.compile(  # each word with a bracket in it, so that this line is none
+    r"\b([T]ODO|[F]IXME|[X]XX|[N]otImplementedError)\b|[#] noqa$|[#] type: ignore$"
+)
 BAD_NAME = re.compile(r"(^|_)(utils?|common|helpers?|manager)(_|$|\.)")
 REGISTRY_FILES = {"uv.lock", "package-lock.json", "yarn.lock", "poetry.lock"}
 
@@ -63,7 +65,6 @@ def test_nothing_is_left_over():
     left = [
         f"{name_of(path)}:{number}"
         for path in sources()
-        if path != Path(__file__)
         for number, line in enumerate(path.read_text().splitlines(), start=1)
         if LEFTOVER.search(line)
     ]

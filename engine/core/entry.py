@@ -250,7 +250,6 @@ def _forget_entries(turn: Turn) -> None:
     # No entry starts before this any more, so that older ones cannot collide with it: it would be
     # late, and too old.
     floor_ms = min(turn.now_ms - turn.plan.policy.max_lateness_ms, user.applied_at_ms)
-
     full = len(user.entries) >= ENTRIES_MAX
 
     def asked(key: str, start_ms: int) -> bool:

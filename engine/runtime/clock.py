@@ -34,7 +34,9 @@ DISAGREEMENT_MAX_MS = 60_000
 HELD_FOR_MS = 60_000
 """How long the wall clock must have been that far ahead before it is believed."""
 
-OFF_MAX_MS = 86_400_000
+DAY_MS = 86_400_000
+
+OFF_MAX_MS = DAY_MS
 """How far the wall clock may be from the last stamp at a start, unless somebody vouches for it."""
 
 _NS_PER_MS = 1_000_000
@@ -161,7 +163,7 @@ def check_wall_clock(last_at_ms: int) -> None:
     ahead_ms = wall_ms() - last_at_ms
     if not last_at_ms or abs(ahead_ms) <= OFF_MAX_MS:
         return
-    far = f"{abs(ahead_ms) / 86_400_000:.1f} days"
+    far = f"{abs(ahead_ms) / DAY_MS:.1f} days"
     where = "after" if ahead_ms > 0 else "before"
     raise ServeError(
         f"the clock of this machine is {far} {where} the last stamp in the data folder",

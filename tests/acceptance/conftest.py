@@ -25,6 +25,18 @@ SERVE = ("--port", "0", "--json")
 HAIRSPRING = Path(sys.executable).with_name("hairspring")
 
 
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """`hairspring` with these arguments, to its end."""
+    return subprocess.run(
+        [HAIRSPRING, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
 class _FreePort(Controller):
     """Knows the port that the system gave before it knocks there."""
 

@@ -5,27 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
-import subprocess
 import urllib.error
 import urllib.request
 from contextlib import closing
 
 import pytest
 
-from tests.acceptance.conftest import HAIRSPRING, write
+from tests.acceptance.conftest import run, write
 
 pytestmark = pytest.mark.acceptance
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HAIRSPRING, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
 
 
 def post(url: str, body: bytes, key: str = "demo-write-key") -> tuple[int, dict[str, object]]:

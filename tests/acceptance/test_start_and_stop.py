@@ -9,9 +9,10 @@ import signal
 import socket
 import sqlite3
 import stat
-import subprocess
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -19,23 +20,15 @@ import pytest
 from config import load_folder
 from engine.app import App, Options
 from engine.errors import ServeError
-from tests.acceptance.conftest import HAIRSPRING, write
+from tests.acceptance.conftest import run, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.acceptance
 
 KEY = "Authorization: Bearer demo-write-key"
 HALF = f"POST /events HTTP/1.1\r\nHost: x\r\n{KEY}\r\nContent-Length: 1000\r\n\r\n{{".encode()
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HAIRSPRING, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
 
 
 def connect(url: str) -> socket.socket:
@@ -98,14 +91,20 @@ def test_a_shop_with_faults_is_one_line_of_json(shop):
     assert "campaigns/one.yaml:3: unknown key" in line["why"]
 
 
-def test_a_second_signal_ends_the_process_at_once(shop, serve):
-    serving = serve(shop)
+@contextmanager
+def held_up_drain(serving, number: signal.Signals) -> Iterator[None]:
+    """A drain that waits for a client: of its body the first byte is there, and no more comes."""
     with connect(serving.url) as half:
         half.sendall(HALF)
-        # The first byte of the body is there, and the rest never comes: the drain waits for it.
         wait_for_connections(serving, 1)
-        serving.process.send_signal(signal.SIGINT)
+        serving.process.send_signal(number)
         serving.wait_to_say('"event":"draining"')
+        yield
+
+
+def test_a_second_signal_ends_the_process_at_once(shop, serve):
+    serving = serve(shop)
+    with held_up_drain(serving, signal.SIGINT):
         serving.process.send_signal(signal.SIGINT)
         code = serving._end()
     assert code == 130
@@ -123,11 +122,7 @@ def wait_for_connections(serving, count: int) -> None:
 
 def test_the_admin_port_says_how_a_drain_comes_along(shop, serve):
     serving = serve(shop)
-    with connect(serving.url) as half:
-        half.sendall(HALF)
-        wait_for_connections(serving, 1)
-        serving.process.send_signal(signal.SIGTERM)
-        serving.wait_to_say('"event":"draining"')
+    with held_up_drain(serving, signal.SIGTERM):
         assert get(f"{serving.admin_url}/healthz")[0] == 200
         status, said = get(f"{serving.admin_url}/readyz")
         assert (status, json.loads(said)["code"]) == (503, "not_ready")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 
@@ -87,6 +87,19 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
+def run_into(output: BinaryIO, args: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command whose standard output is this file."""
+    return subprocess.run(
+        [sys.executable, "-m", "engine", *args],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     "args",
     [
@@ -105,16 +118,8 @@ def shop(tmp_path: Path) -> Path:
 def test_where_nobody_reads_a_command_ends_quietly(args: list[str], shop: Path) -> None:
     reads, writes = os.pipe()
     os.close(reads)
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *args],
-        cwd=shop.parent,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stdout=writes,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    os.close(writes)
+    with os.fdopen(writes, "wb") as closed:
+        done = run_into(closed, args, shop.parent)
     assert (done.returncode, done.stderr) == (PIPE_CLOSED, "")
 
 
@@ -125,15 +130,7 @@ def test_where_nobody_reads_a_command_ends_quietly(args: list[str], shop: Path) 
 )
 def test_a_full_disk_is_told_without_a_traceback(args: list[str], shop: Path) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
-        done = subprocess.run(
-            [sys.executable, "-m", "engine", *args],
-            cwd=shop.parent,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+        done = run_into(full, args, shop.parent)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "No space left on device" in done.stderr
