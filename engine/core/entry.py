@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ENTRIES_SWEEP_MIN = 64
 """From this many remembered entries on, those that no rule asks about any more are dropped."""
 
-ENTRIES_MAX = 1_024
+ENTRIES_MAX = 10_000
 """Entries remembered of a user: beyond it no value of `per` is new until one can be forgotten."""
 
 PER_LENGTH_MAX = 64

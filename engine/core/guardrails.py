@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from engine.core.state import Pending, User
 
 PENDING_MAX = 10_000
-"""Messages of one channel and purpose that may wait for their delivery, a user.
+"""Messages that may wait for their delivery, a user; transactional ones have as many places again.
 
 They are saved with their user: were there no bound, a provider that is down would make each of a
-busy user's commits dearer than the one before. Marketing fills no place of transactional messages.
+busy user's commits dearer than the one before.
 """
 
 ADDRESS_TRAITS = {"email": "email", "sms": "phone", "push": "push"}
@@ -56,16 +56,12 @@ def barrier(policy: Policy, user: User, channel: str, *, marketing: bool) -> str
     return "suppressed" if suppressed else ""
 
 
-def is_full(user: User, channel: str, *, marketing: bool) -> bool:
-    """Whether `PENDING_MAX` messages of that channel and purpose wait already.
+def is_full(user: User, *, marketing: bool) -> bool:
+    """Whether no more messages of that purpose may wait for `user`.
 
-    O(1) for a user with fewer than that of all kinds, else O(pending), which is bounded by it.
+    One count for all channels, so that the question is O(1) also for him who has the most.
     """
-    pending = user.pending
-    if len(pending) < PENDING_MAX:
-        return False
-    alike = sum(one.channel == channel and one.marketing == marketing for one in pending.values())
-    return alike >= PENDING_MAX
+    return len(user.pending) >= (PENDING_MAX if marketing else 2 * PENDING_MAX)
 
 
 def consents(policy: Policy, user: User, channel: str) -> bool:

@@ -128,7 +128,7 @@ def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool) -> in
 def _barred(turn: Turn, channel: str, *, marketing: bool) -> str:
     """Why nothing more may be sent by `channel`, or ""; `limit` where too much waits already."""
     reason = barrier(turn.plan.policy, turn.user, channel, marketing=marketing)
-    if not reason and is_full(turn.user, channel, marketing=marketing):
+    if not reason and is_full(turn.user, marketing=marketing):
         return "limit"
     return reason
 

@@ -362,11 +362,19 @@ def test_reentry_is_measured_from_the_newest_entry_also_where_an_older_event_res
     assert world.event("Go", 110 * MINUTE) == [f"{110 * MINUTE} c entered"]
 
 
+def remember_entries(world: World, campaign_id: str) -> None:
+    """As if so many had entered, a millisecond apart, with the `per` values 0, 1, 2 and so on."""
+    assert world.event("Go", 0, k=0)[0] == f"0 {campaign_id} entered"
+    assert list(world.user().entries) == [f"{campaign_id}\n0"]
+    world.user().entries.update(
+        (f"{campaign_id}\n{at}", (START + at, 1)) for at in range(1, ENTRIES_MAX)
+    )
+
+
 @pytest.mark.parametrize("reentry", [0, None, DAY])
 def test_only_so_many_values_of_per_are_remembered(reentry: int | None) -> None:
     world = World(campaign("c", per="event.k", reentry=reentry), campaign("d", on=("D",)))
-    for at in range(ENTRIES_MAX):
-        assert world.event("Go", at, k=at)[0] == f"{at} c entered"
+    remember_entries(world, "c")
     at = ENTRIES_MAX
     assert world.event("Go", at, k="new") == [f"{at} c refused limit"]
     assert len(world.user().entries) == ENTRIES_MAX
@@ -379,8 +387,7 @@ def test_only_so_many_values_of_per_are_remembered(reentry: int | None) -> None:
 
 def test_entries_that_nothing_asks_about_any_more_make_room() -> None:
     world = World(campaign("c", per="event.k"))
-    for at in range(ENTRIES_MAX):
-        world.event("Go", at, k=at)
+    remember_entries(world, "c")
     later = 2 * DAY
     world.event("Other", later)
     assert world.event("Go", later, k="new")[0] == f"{later} c entered"
@@ -389,8 +396,7 @@ def test_entries_that_nothing_asks_about_any_more_make_room() -> None:
 
 def test_entries_of_a_campaign_that_is_gone_stay_until_there_is_no_other_room() -> None:
     world = World(campaign("old", per="event.k", reentry=None))
-    for at in range(ENTRIES_MAX):
-        world.event("Go", at, k=at)
+    remember_entries(world, "old")
     world.adopt(campaign("new", per="event.k", reentry=None), at=2 * DAY)
     world.event("Other", 2 * DAY)
     assert len(world.user().entries) == ENTRIES_MAX
