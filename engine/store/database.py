@@ -6,16 +6,14 @@ import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-import aiosqlite
 import msgspec
-from typing_extensions import override
 
 from engine.core.effects import SendMessage
 from engine.errors import StoreError
 from engine.store import pruning, recovery, schema
+from engine.store.worker import Thread
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
     from pathlib import Path
     from typing import Self
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from engine.store.batch import Batch
     from engine.store.pruning import Quarantine
     from engine.store.recovery import Recovered
+    from engine.store.worker import Worker
 
 _T = TypeVar("_T")
 
@@ -61,27 +60,6 @@ class OutboxRow(msgspec.Struct):
     rendered: bytes | None
 
 
-class _Connection(aiosqlite.Connection):
-    """A connection that runs whole functions on its thread: one hand-over a transaction."""
-
-    _ended: asyncio.Future[object] | None = None
-
-    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        result: _T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
-        return result
-
-    @override
-    def stop(self) -> asyncio.Future[object] | None:
-        self._ended = super().stop()
-        return self._ended
-
-    async def end(self) -> None:
-        """Close, and wait for the thread, also where opening failed: it answers a loop."""
-        await self.close()
-        if self._ended is not None:
-            await self._ended
-
-
 class Store:
     """The database of one data folder. All methods but `open` run one at a time, in order.
 
@@ -91,50 +69,51 @@ class Store:
         quarantine: How full the quarantine is.
     """
 
-    def __init__(
-        self, connection: _Connection, path: Path, keep_ms: int, quarantine: Quarantine
-    ) -> None:
-        self._connection = connection
+    def __init__(self, worker: Worker, path: Path, keep_ms: int, quarantine: Quarantine) -> None:
+        self._connection = worker
         self._fresh_rows = 0
         self.path = path
         self.keep_ms = keep_ms
         self.quarantine = quarantine
 
     @classmethod
-    async def open(cls, path: Path, *, sync: str = "full", keep_ms: int = 2_592_000_000) -> Self:
+    async def open(
+        cls,
+        path: Path,
+        *,
+        sync: str = "full",
+        keep_ms: int = 2_592_000_000,
+        worker: Worker | None = None,
+    ) -> Self:
         """Open or make the database.
 
         Args:
             path: The file; its folder exists and is locked by this process.
             sync: `full` survives a power cut, `normal` may lose the last instants to one.
             keep_ms: How long what nothing needs any more is kept (`prune`).
+            worker: Who does the work on that file; a thread unless told otherwise.
 
         Raises StoreError for a database that is foreign, newer, unreadable or not writable.
         """
-        connection = _Connection(
-            lambda: sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, cached_statements=64
-            ),
-            64,
-        )
+        worker = worker or Thread(path)
         try:
-            await connection
-            quarantine = await connection.run(partial(_prepare, path=path, sync=sync))
+            await worker.begin()
+            quarantine = await worker.run(partial(_prepare, path=path, sync=sync))
         except sqlite3.Error as error:
-            await connection.end()
+            await worker.end()
             raise StoreError(
                 f"{path} cannot be opened: {error}",
                 hint="give a folder that this user may write with --data",
                 code="store.open",
             ) from error
         except BaseException:
-            await connection.end()
+            await worker.end()
             raise
-        return cls(connection, path, keep_ms, quarantine)
+        return cls(worker, path, keep_ms, quarantine)
 
     async def close(self) -> None:
         """Checkpoint and close."""
-        await self._connection.close()
+        await self._connection.end()
 
     async def recover(self, dedupe_window_ms: int, dedupe_max: int = 5_000_000) -> Recovered:
         """Everything that a restart needs; see `recovery.recover`.
