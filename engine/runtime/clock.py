@@ -56,15 +56,16 @@ class Clock:
         monotonic_ns: Reads the monotonic clock.
 
     Attributes:
+        monotonic_ns: As given: what budgets are measured by.
         slew_ppm: By how many parts in a million it goes faster than the monotonic clock now.
     """
 
     __slots__ = (
         "_ahead_since_ns",
         "_logical_ns",
-        "_monotonic_ns",
         "_started_ns",
         "_wall_ns",
+        "monotonic_ns",
         "rate",
         "slew_ppm",
     )
@@ -80,7 +81,7 @@ class Clock:
         assert rate >= 1.0, "a slower clock would make real deadlines late"
         self.rate = rate
         self._wall_ns = wall_ns
-        self._monotonic_ns = monotonic_ns
+        self.monotonic_ns = monotonic_ns
         # Where logical time was, and the monotonic clock then.
         self._started_ns = monotonic_ns()
         self._logical_ns = max(wall_ns() // _NS_PER_MS, not_before_ms) * _NS_PER_MS
@@ -108,7 +109,7 @@ class Clock:
         if self.rate != 1.0:
             return None
         self._logical_ns += self._elapsed_ns()
-        self._started_ns = self._monotonic_ns()
+        self._started_ns = self.monotonic_ns()
         wall_ns = self._wall_ns()
         ahead_ns = wall_ns - self._logical_ns
         if abs(ahead_ns) <= DISAGREEMENT_MAX_MS * _NS_PER_MS:
@@ -130,13 +131,13 @@ class Clock:
 
     def jump(self, at_ms: int) -> None:
         """Go on from `at_ms`, which is not before now."""
-        self._started_ns = self._monotonic_ns()
+        self._started_ns = self.monotonic_ns()
         self._logical_ns = max(at_ms * _NS_PER_MS, self._logical_ns)
         self._ahead_since_ns = None
 
     def _elapsed_ns(self) -> int:
         """Logical nanoseconds since `_started_ns`."""
-        elapsed_ns = self._monotonic_ns() - self._started_ns
+        elapsed_ns = self.monotonic_ns() - self._started_ns
         if self.rate != 1.0:
             return int(elapsed_ns * self.rate)
         if self.slew_ppm:
@@ -154,13 +155,16 @@ def monotonic_ns() -> int:
     return time.monotonic_ns()  # noqa: TID251 - this is the place
 
 
-def check_wall_clock(last_at_ms: int) -> None:
+def check_wall_clock(
+    last_at_ms: int,
+    wall_ns: Reader = time.time_ns,  # noqa: TID251 - this is the place
+) -> None:
     """Refuse a wall clock that is more than a day from the last stamp, if there is one.
 
     A clock that lost its date would make every deadline wait for years, or fire at once.
     Raises ServeError.
     """
-    ahead_ms = wall_ms() - last_at_ms
+    ahead_ms = wall_ns() // _NS_PER_MS - last_at_ms
     if not last_at_ms or abs(ahead_ms) <= OFF_MAX_MS:
         return
     far = f"{abs(ahead_ms) / DAY_MS:.1f} days"

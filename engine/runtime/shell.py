@@ -19,7 +19,7 @@ import structlog
 
 from engine.core.state import NEVER
 from engine.errors import HairspringError
-from engine.runtime.clock import STEER_EVERY_MS, monotonic_ns
+from engine.runtime.clock import STEER_EVERY_MS
 from engine.runtime.ticker import make_ticker
 from engine.store import CommitFailed
 
@@ -115,6 +115,7 @@ class Shell:
         self.held_bytes = 0
         self._store = store
         self._clock = clock
+        self._monotonic_ns = clock.monotonic_ns
         self._release = release
         self._inbox: deque[_Submission] = deque()
         self._awaiting: deque[_Submission] = deque()
@@ -240,13 +241,13 @@ class Shell:
 
     def _work(self) -> bool:
         """One slice; whether there is more to do at once."""
-        until_ns = monotonic_ns() + SLICE_NS
+        until_ns = self._monotonic_ns() + SLICE_NS
         processor = self.processor
         now_ms = self._clock.now_ms()
         if processor.wake_at_ms <= now_ms:
             self._advance(now_ms, until_ns)
         inbox = self._inbox
-        while self._may_take() and monotonic_ns() < until_ns:
+        while self._may_take() and self._monotonic_ns() < until_ns:
             self._take(inbox[0], until_ns)
         self._begin()
         return self._may_take() or processor.wake_at_ms <= self._clock.now_ms()
@@ -259,7 +260,7 @@ class Shell:
         due_at_ms = processor.wake_at_ms
         if now_ms - due_at_ms >= STALL_MIN_MS * self._clock.rate and due_at_ms > processor.now_ms:
             processor.resume(processor.now_ms, 0, now_ms)
-        processor.advance(now_ms, lambda: monotonic_ns() < until_ns)
+        processor.advance(now_ms, lambda: self._monotonic_ns() < until_ns)
 
     def _take(self, submission: _Submission, until_ns: int) -> None:
         """Apply inputs of the first submission until it is through, or the slice is over."""
@@ -271,7 +272,7 @@ class Shell:
         while place < count:
             processor.take(inputs[place], now_ms)
             place += 1
-            if not place & 7 and monotonic_ns() >= until_ns:
+            if not place & 7 and self._monotonic_ns() >= until_ns:
                 break
         self.waiting -= place - submission.taken
         self._filled += place - submission.taken
