@@ -19,15 +19,12 @@ import msgspec
 import structlog
 
 from channels.registry import build_channels, front_defaults
-from config import ContentInvalid, ShopInvalid, decode_content, load_shop
 from engine.errors import ServeError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
-from engine.runtime.dedupe import Dedupe
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.memory import settle_collector
 from engine.runtime.metrics import Metrics
-from engine.runtime.processor import Processor
-from engine.runtime.shell import Shell
+from engine.runtime.restart import restart
 from engine.server import (
     CONNECTIONS_MAX,
     AdminDoor,
@@ -49,10 +46,9 @@ if TYPE_CHECKING:
 
     from channels.base import Message
     from config import Shop
-    from engine.core.plan import Plan
-    from engine.runtime.processor import Released
+    from engine.runtime.processor import Processor, Released
+    from engine.runtime.shell import Shell
     from engine.server import AdminKey, Bound, Site
-    from engine.store import Recovered
 
 PORT_MAX = 65_535
 
@@ -208,57 +204,18 @@ class App:
             keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
         )
         self._opened.push_async_callback(self.store.close)
-        recovered = await self.store.recover(
-            settings.events.dedupe_window_ms, settings.events.dedupe_max
-        )
-        if not self._options.accept_clock:
-            check_wall_clock(recovered.last_at_ms)
-        self.clock = Clock(recovered.last_at_ms, rate=self._options.rate)
-        plan = await self._stored_plan(recovered.plan_id)
-        self.processor = processor = self._make_processor(plan or self.shop.plan, recovered)
-        if plan is None:
-            # What was journaled under a plan that cannot be read any more is read by this one.
-            processor.adopt(self.shop.plan, recovered.last_at_ms)
-        replayed = processor.replay(recovered.tail)
-        self.shell = Shell(processor, self.store, self.clock, self._release)
-        if recovered.last_at_ms:
-            self.shell.resume(settings.storage.resume_grace_ms)
-        if recovered.plan_id != self.shop.plan.id:
-            await self.store.keep_plan(self.shop.plan.id, self.shop.content)
-            if plan is not None:
-                self.shell.adopt(self.shop.plan)
-        processor.on_fired = self._count_lateness
+        restarted = await restart(self.shop, self.store, self._release, self._start_clock)
+        self.clock, self.processor, self.shell, replayed = restarted
+        self.processor.on_fired = self._count_lateness
         settle_collector()
         self._working = asyncio.create_task(self.shell.run())
         self._opened.push_async_callback(self._settle)
-        _log.info("recovered", users=len(recovered.users), replayed=replayed)
+        _log.info("recovered", users=len(self.processor.users), replayed=replayed)
 
-    async def _stored_plan(self, plan_id: str) -> Plan | None:
-        """The plan that the journal's tail was written under, or None if it cannot be read."""
-        if plan_id in {"", self.shop.plan.id}:
-            return self.shop.plan
-        content = await self.store.plan_content(plan_id)
-        if content is not None:
-            try:
-                return load_shop(decode_content(content)).plan
-            except (ShopInvalid, ContentInvalid) as error:
-                _log.warning("plan.unreadable", plan=plan_id, why=error.message)
-        return None
-
-    def _make_processor(self, plan: Plan, recovered: Recovered) -> Processor:
-        settings = self.shop.settings
-        dedupe = Dedupe(settings.events.dedupe_window_ms, settings.events.dedupe_max)
-        for at_ms, hashes in recovered.hashes:
-            dedupe.restore(at_ms, hashes)
-        return Processor(
-            plan,
-            recovered.users,
-            now_ms=recovered.last_at_ms,
-            next_input=recovered.next_input,
-            next_message=recovered.next_message,
-            dedupe=dedupe,
-            max_replay=settings.storage.max_replay,
-        )
+    def _start_clock(self, last_at_ms: int) -> Clock:
+        if not self._options.accept_clock:
+            check_wall_clock(last_at_ms)
+        return Clock(last_at_ms, rate=self._options.rate)
 
     def _count_lateness(self, due_at_ms: int, now_ms: int) -> None:
         self.metrics.deadline_fired((now_ms - due_at_ms) / self._options.rate)
