@@ -98,13 +98,29 @@ class PlanChanged(msgspec.Struct, tag="plan", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
+class UserErased(msgspec.Struct, tag="erasure", omit_defaults=True, gc=False):
+    """A user is to be forgotten: all that was known of him is gone from this instant on.
+
+    In the journal until his inputs are taken out of it, this one among them.
+    """
+
+    user_id: str
+    at_ms: int = 0
+
+
+class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
+    """In the place of an input whose user was erased; those behind it keep their numbers."""
+
+    at_ms: int = 0
+
+
 UserInput: TypeAlias = EventReceived | UserIdentified | DeliveryReported
 """What concerns one user."""
 
 TimeSkipped: TypeAlias = TimeResumed | ClockAdjusted
 """Logical time that nobody lived through."""
 
-Input: TypeAlias = UserInput | TimeSkipped | PlanChanged
+Input: TypeAlias = UserInput | TimeSkipped | PlanChanged | UserErased | InputErased
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Input)

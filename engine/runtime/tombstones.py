@@ -1,0 +1,57 @@
+"""Whom was erased, and what of before comes late.
+
+What happened before a user was erased is not taken any more, whenever it arrives; what happened
+after makes him anew. An event may bear any instant, so a tombstone has no end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core import ids
+from engine.core.inputs import DeliveryReported
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from engine.core.inputs import UserInput
+
+
+class Tombstones:
+    """The hashes of those who were erased, with the instant.
+
+    Args:
+        erased: Digest of the id (`ids.digest`) to the instant.
+
+    Attributes:
+        barred: Inputs that came too late, since the start.
+    """
+
+    def __init__(self, erased: Mapping[str, int] | None = None) -> None:
+        self._erased = dict(erased or {})
+        self._newest_at_ms = max(self._erased.values(), default=0)
+        self.barred = 0
+
+    def __len__(self) -> int:
+        return len(self._erased)
+
+    def add(self, user_id: str, at_ms: int) -> None:
+        """He is erased as of now. O(1)."""
+        self._erased[ids.digest(user_id)] = at_ms
+        self._newest_at_ms = max(self._newest_at_ms, at_ms)
+
+    def bars(self, happened: UserInput, known: Container[str]) -> bool:
+        """Whether an input is of somebody erased, from before; counted.
+
+        O(1), and no hash for what happened after the newest erasure.
+        """
+        if isinstance(happened, DeliveryReported):
+            # Nobody else waits for a delivery without being known.
+            barred = happened.user_id not in known
+        elif happened.occurred_at_ms >= self._newest_at_ms:
+            return False
+        else:
+            erased_at_ms = self._erased.get(ids.digest(happened.user_id), 0)
+            barred = happened.occurred_at_ms < erased_at_ms
+        self.barred += barred
+        return barred
