@@ -1,0 +1,280 @@
+"""Erasing a user from the database: every row that holds him, in slices, and the copies in pages.
+
+A *tombstone* (hash of his id, instant) is durable before anything goes. While it still bears his id
+the erasure is not finished, and the next start finishes it, before anybody is read. Every step may
+be done again. Journal rows keep their number of inputs: his become `InputErased`, so that a replay
+is the one of a process that never met him.
+
+What is deleted is overwritten (`secure_delete`), but SQLite leaves copies behind in the unused part
+of pages that it has split or merged: only writing the file anew (VACUUM) is sure to leave none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from engine.core import ids
+from engine.core.inputs import InputErased
+from engine.store import archive
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+SLICE_ROWS: Final = 64
+SLICE_BYTES_MAX: Final = 4 << 20
+"""Rows that a slice looks into, and their bytes, and one row more."""
+
+_encode = msgspec.json.Encoder().encode
+_decode_any = msgspec.json.Decoder().decode
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+class _Whose(msgspec.Struct):
+    user_id: str = ""
+
+
+class _Stamp(msgspec.Struct):
+    at_ms: int = 0
+
+
+_decode_whose = msgspec.msgpack.Decoder(_Whose).decode
+_decode_stamp = msgspec.json.Decoder(_Stamp).decode
+
+
+class Counts(msgspec.Struct):
+    """What went: rows by table, and inputs taken out of journal rows."""
+
+    inputs: int = 0
+    records: int = 0
+    messages: int = 0
+    quarantined: int = 0
+    states: int = 0
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """An erasure that was begun: of whom, or "" where only the copies in pages are left."""
+
+    digest: str
+    user_id: str
+    at_ms: int
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """A backup that was made, and when."""
+
+    path: str
+    at_ms: int
+
+
+def begin(connection: sqlite3.Connection, user_id: str, at_ms: int) -> None:
+    """Put up the tombstone; what happened before `at_ms` is not taken any more."""
+    connection.execute(
+        "INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, 0)",
+        (ids.digest(user_id), at_ms, user_id),
+    )
+
+
+def unfinished(connection: sqlite3.Connection) -> list[Unfinished]:
+    """Erasures to be finished, in order of time."""
+    rows = connection.execute(
+        "SELECT digest, ifnull(user_id, ''), at_ms FROM tombstones WHERE finished = 0 "
+        "ORDER BY at_ms"
+    )
+    return [Unfinished(*row) for row in rows]
+
+
+def tombstones(connection: sqlite3.Connection) -> dict[str, int]:
+    """When whom was erased: digest of the id to instant."""
+    return dict(connection.execute("SELECT digest, at_ms FROM tombstones"))
+
+
+def is_known(connection: sqlite3.Connection, user_id: str) -> bool:
+    """Whether a state or a message of the user is stored. O(the user log)."""
+    if connection.execute("SELECT 1 FROM users WHERE user_id = ?", (user_id,)).fetchone():
+        return True
+    return any(
+        _decode_whose(state).user_id == user_id
+        for (states,) in connection.execute(
+            "SELECT states FROM user_log WHERE instr(states, ?)", (user_id.encode(),)
+        )
+        for state in _unpack(states)
+    )
+
+
+def forget_id(connection: sqlite3.Connection, digest: str, at_ms: int) -> None:
+    """All rows are gone: the tombstone is a hash from here on."""
+    connection.execute(
+        "UPDATE tombstones SET user_id = NULL, at_ms = max(at_ms, ?) WHERE digest = ?",
+        (at_ms, digest),
+    )
+
+
+def finish(connection: sqlite3.Connection, digest: str) -> None:
+    """Nothing is left to be done."""
+    connection.execute("UPDATE tombstones SET finished = 1 WHERE digest = ?", (digest,))
+
+
+def message_ids(connection: sqlite3.Connection, user_id: str) -> list[str]:
+    """Of all his messages in the outbox. O(outbox)."""
+    rows = connection.execute("SELECT id FROM outbox WHERE user_id = ?", (user_id,))
+    return [row[0] for row in rows]
+
+
+def backups(connection: sqlite3.Connection) -> list[Backup]:
+    """Every backup that was made, oldest first."""
+    rows = connection.execute("SELECT path, at_ms FROM backups ORDER BY number")
+    return [Backup(*row) for row in rows]
+
+
+def compact(connection: sqlite3.Connection, size_max: int | None) -> bool:
+    """Write the file anew, so that no page holds a copy of what went; whether it was done.
+
+    Outside of a transaction. Not done above `size_max` bytes: everything waits for it. Else, O(size
+    of the file), twice its room on the disk. The write-ahead log is emptied in any case.
+    """
+    (size,) = connection.execute(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    ).fetchone()
+    small = size_max is None or size <= size_max
+    if small:
+        connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return small
+
+
+class Erasure:
+    """The rows of one user, a slice at a time, each within a transaction.
+
+    Attributes:
+        counts: What has gone so far.
+    """
+
+    def __init__(self, user_id: str) -> None:
+        self.counts = Counts()
+        self._user_id = user_id
+        self._steps: list[Callable[[sqlite3.Connection], bool]] = [
+            self._states, self._log, self._messages, self._records, self._quarantine, self._journal,
+        ]  # fmt: skip
+        self._after = self._end = 0
+        self._places: tuple[list[int], int] | None = None
+
+    def go_on(self, connection: sqlite3.Connection) -> bool:
+        """Do the next slice; False behind the last. O(`SLICE_ROWS`), and the index's look-up."""
+        if not self._steps:
+            return False
+        if not self._steps[0](connection):
+            del self._steps[0]
+            self._after, self._places = 0, None
+        return True
+
+    def _states(self, connection: sqlite3.Connection) -> bool:
+        for table in ("users", "floors"):
+            gone = connection.execute(f"DELETE FROM {table} WHERE user_id = ?", (self._user_id,))  # noqa: S608 - one of two names
+            self.counts.states += gone.rowcount
+        return False
+
+    def _log(self, connection: sqlite3.Connection) -> bool:
+        rows = connection.execute(
+            "SELECT batch, states FROM user_log WHERE batch > ? ORDER BY batch LIMIT ?",
+            (self._after, SLICE_ROWS),
+        ).fetchall()
+        needle = self._user_id.encode()
+        for batch, states in rows:
+            self._after = batch
+            if needle not in states:
+                continue
+            kept = [
+                state for state in _unpack(states) if _decode_whose(state).user_id != self._user_id
+            ]
+            connection.execute(
+                "UPDATE user_log SET states = ? WHERE batch = ?", (_pack(kept), batch)
+            )
+        return bool(rows)
+
+    def _messages(self, connection: sqlite3.Connection) -> bool:
+        gone = connection.execute(
+            "DELETE FROM outbox WHERE number IN "
+            "(SELECT number FROM outbox WHERE user_id = ? LIMIT ?)",
+            (self._user_id, SLICE_ROWS),
+        ).rowcount
+        self.counts.messages += gone
+        return gone > 0
+
+    def _records(self, connection: sqlite3.Connection) -> bool:
+        for key in self._next_keys(connection, "records"):
+            self.counts.records += connection.execute(
+                "DELETE FROM records WHERE number = ? AND user_id = ?", (key, self._user_id)
+            ).rowcount
+            self._after = key
+        archive.step_back(connection)
+        return self._after < self._end
+
+    def _quarantine(self, connection: sqlite3.Connection) -> bool:
+        rows = connection.execute(
+            "SELECT number, body FROM quarantine WHERE number > ? ORDER BY number LIMIT ?",
+            (self._after, SLICE_ROWS),
+        ).fetchall()
+        for number, body in rows:
+            self._after = number
+            if names(body, self._user_id):
+                connection.execute("DELETE FROM quarantine WHERE number = ?", (number,))
+                self.counts.quarantined += 1
+        return bool(rows)
+
+    def _journal(self, connection: sqlite3.Connection) -> bool:
+        size = 0
+        for key in self._next_keys(connection, "journal"):
+            self._after = key
+            row = connection.execute(
+                "SELECT inputs FROM journal WHERE first_input = ?", (key,)
+            ).fetchone()
+            if row is None:
+                continue
+            size += len(row[0])
+            found = dict(archive.lines_of(row[0], self._user_id))
+            if found:
+                lines = archive.split(row[0])
+                for place, line in found.items():
+                    lines[place] = _encode(InputErased(_decode_stamp(line).at_ms))
+                connection.execute(
+                    "UPDATE journal SET inputs = ? WHERE first_input = ?",
+                    (b"\n".join(lines) + b"\n", key),
+                )
+                self.counts.inputs += len(found)
+            if size >= SLICE_BYTES_MAX:
+                return True
+        return self._after < self._end
+
+    def _next_keys(self, connection: sqlite3.Connection, kind: archive.Kind) -> list[int]:
+        """Keys of the next rows that may be his; `_end` is the last of all, as of now."""
+        if self._places is None:
+            self._places = archive.places(connection, kind, self._user_id)
+        indexed, scanned_from = self._places
+        chosen = [one for one in indexed if one > self._after][:SLICE_ROWS]
+        rest = SLICE_ROWS - len(chosen)
+        if rest:
+            chosen += archive.keys_from(connection, kind, max(scanned_from, self._after + 1), rest)
+        self._end = archive.last_key(connection, kind)
+        if not chosen:
+            self._after = self._end
+        return chosen
+
+
+def names(body: bytes, user_id: str) -> bool:
+    """Whether a quarantined item names a user: as any value in it, or in what is no JSON."""
+    try:
+        return _holds(_decode_any(body), user_id)
+    except msgspec.DecodeError:
+        return user_id.encode() in body or _encode(user_id)[1:-1] in body
+
+
+def _holds(value: Any, user_id: str) -> bool:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return any(_holds(inner, user_id) for inner in value.values())
+    if isinstance(value, list):
+        return any(_holds(inner, user_id) for inner in value)
+    return not isinstance(value, bool) and str(value) == user_id
