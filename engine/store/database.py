@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from engine.store.batch import Batch
+    from engine.store.migrations import OnProgress
     from engine.store.pruning import Quarantine
     from engine.store.recovery import Recovered
     from engine.store.worker import Worker
@@ -83,14 +84,16 @@ class Store:
         *,
         sync: str = "full",
         keep_ms: int = 2_592_000_000,
+        on_progress: OnProgress | None = None,
         worker: Worker | None = None,
     ) -> Self:
-        """Open or make the database.
+        """Open or make the database, and bring one of an earlier schema to the present one.
 
         Args:
             path: The file; its folder exists and is locked by this process.
             sync: `full` survives a power cut, `normal` may lose the last instants to one.
             keep_ms: How long what nothing needs any more is kept (`prune`).
+            on_progress: Told where a migration is, many times a second, on another thread.
             worker: Who does the work on that file; a thread unless told otherwise.
 
         Raises StoreError for a database that is foreign, newer, unreadable or not writable.
@@ -98,7 +101,9 @@ class Store:
         worker = worker or Thread(path)
         try:
             await worker.begin()
-            quarantine = await worker.run(partial(_prepare, path=path, sync=sync))
+            quarantine = await worker.run(
+                partial(_prepare, path=path, sync=sync, on_progress=on_progress)
+            )
         except sqlite3.Error as error:
             await worker.end()
             raise StoreError(
@@ -234,8 +239,10 @@ def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Conn
     return done
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, sync: str) -> Quarantine:
-    schema.prepare(connection, path, sync)
+def _prepare(
+    connection: sqlite3.Connection, path: Path, sync: str, on_progress: OnProgress | None
+) -> Quarantine:
+    schema.prepare(connection, path, sync, on_progress)
     try:
         return pruning.measure(connection)
     except sqlite3.DatabaseError as error:

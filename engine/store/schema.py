@@ -9,14 +9,15 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
+from engine.store.migrations import SCHEMA_VERSION, migrate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.store.migrations import OnProgress
+
 APPLICATION_ID = 0x48525350
 """`HRSP`: SQLite's own mark of whose file this is."""
-
-SCHEMA_VERSION = 1
 
 WAL_KEPT_BYTES = 16 << 20
 """What a large commit leaves of the write-ahead log's file, once it was checkpointed."""
@@ -59,15 +60,23 @@ CREATE TABLE quarantine (
     reason TEXT NOT NULL,
     body BLOB NOT NULL
 ) STRICT;
+CREATE INDEX dead_letters ON outbox (number) WHERE dead IS NOT NULL;
+-- Backups that were made, so that erasing a user can name those that still hold him.
+CREATE TABLE backups (
+    number INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
 """
 
-_DEAD_LETTERS = "CREATE INDEX IF NOT EXISTS dead_letters ON outbox (number) WHERE dead IS NOT NULL"
 
+def prepare(
+    connection: sqlite3.Connection, path: Path, sync: str, on_progress: OnProgress | None = None
+) -> None:
+    """Set the connection up, check whose database it is, and have its tables in the present schema.
 
-def prepare(connection: sqlite3.Connection, path: Path, sync: str) -> None:
-    """Set the connection up, check whose database it is, and make the tables where there are none.
-
-    Raises StoreError for a foreign, newer, read-only or corrupt database.
+    `on_progress` is told where a migration is. Raises StoreError for a foreign, newer, read-only
+    or corrupt database, and for one that cannot be brought to the present schema.
     """
     try:
         connection.execute("PRAGMA busy_timeout = 2000")
@@ -83,9 +92,9 @@ def prepare(connection: sqlite3.Connection, path: Path, sync: str) -> None:
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID};"
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
+        elif version < SCHEMA_VERSION:
+            migrate(connection, path, version, on_progress)
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        # An older version's database lacks it, and one that has it can be read by that version.
-        connection.execute(_DEAD_LETTERS)
         # Writes nothing, but asks to: BEGIN IMMEDIATE alone is granted on a read-only file. What
         # cannot be written is refused here, not at the first commit.
         connection.execute("DELETE FROM meta WHERE 0")

@@ -1,0 +1,89 @@
+"""From each earlier schema to the present one: what is changed in a stored database, step by step.
+
+All steps that a database lacks are taken in one transaction as it is opened, `user_version` among
+them: it is at the old schema or at the new one, whatever ends the process half way. What a table
+is made by in a new database stands in `schema`; a test holds both against each other, and opens a
+stored database of every earlier schema.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from engine.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Change: TypeAlias = str | Callable[[sqlite3.Connection], None]
+"""One statement, or a function that runs several; neither begins nor ends a transaction."""
+
+OnProgress: TypeAlias = Callable[[str], None]
+"""Told where a migration is, many times a second, on the connection's own thread."""
+
+STEPS: Final[dict[int, tuple[Change, ...]]] = {
+    1: (
+        # Schema 1 had this index only where a later program had opened it.
+        "CREATE INDEX IF NOT EXISTS dead_letters ON outbox (number) WHERE dead IS NOT NULL",
+        """CREATE TABLE backups (
+            number INTEGER PRIMARY KEY, path TEXT NOT NULL, at_ms INTEGER NOT NULL
+        ) STRICT""",
+    ),
+}
+"""By the schema that it starts from, what leads to the next."""
+
+SCHEMA_VERSION: Final = 1 + max(STEPS)
+"""The present schema: `user_version` of a database that this program reads and writes."""
+
+_TOLD_EVERY_STEPS = 1_000_000
+"""Of SQLite's virtual machine: some hundredths of a second."""
+
+
+def migrate(
+    connection: sqlite3.Connection, path: Path, version: int, on_progress: OnProgress | None = None
+) -> None:
+    """Bring a database of schema `version` to the present one, whole or not at all.
+
+    O(what the steps touch). Raises StoreError where it cannot be done: the database is as it was.
+    """
+    told = on_progress or _tell_nobody
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        while version < SCHEMA_VERSION:
+            changes = STEPS[version]
+            for place, change in enumerate(changes, start=1):
+                where = f"schema {version} to {version + 1}: {place} of {len(changes)}"
+                told(where)
+                connection.set_progress_handler(_teller(told, where), _TOLD_EVERY_STEPS)
+                if isinstance(change, str):
+                    connection.execute(change)
+                else:
+                    change(connection)
+            version += 1
+            connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"{path} could not be brought from schema {version} to {version + 1}: {error}",
+            hint="it is as it was: make room on its disk (as much again as it takes), and start "
+            "again; or start the version that wrote it",
+            code="store.migration",
+        ) from error
+    finally:
+        connection.set_progress_handler(None, 0)
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _teller(told: OnProgress, where: str) -> Callable[[], int]:
+    def go_on() -> int:
+        told(where)
+        return 0
+
+    return go_on
+
+
+def _tell_nobody(_where: str) -> None:
+    pass
