@@ -19,6 +19,7 @@ from channels.email import EmailFault, build_mail
 from channels.lines import LineLog, create_private
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 BATCH_MAX: Final = 1_000
@@ -70,25 +71,34 @@ class FileChannel(Channel):
         if self._writer is not None:
             await self._writer
 
-    async def erase_user(self, user_id: str) -> int:
+    async def erase_user(self, user_id: str, message_ids: Iterable[str] = ()) -> int:
         """Take a user's messages out of the file, and their mails; the number of lines taken out.
 
-        Linear in the file. Deliveries wait meanwhile.
+        Those that wait to be written are rejected. `message_ids` are further ids whose mails may be
+        there without a line. Linear in the file. Deliveries wait meanwhile.
 
         Raises:
             OSError: The file cannot be read or replaced; it is then as it was.
         """
         async with self._one_at_a_time:
-            erased = await asyncio.to_thread(self._log.without, user_id)
-            for message_id in erased:
-                self._mail_path(message_id).unlink(missing_ok=True)
+            his = [one for one in self._waiting if one.message.user_id == user_id]
+            self._waiting = [one for one in self._waiting if one.message.user_id != user_id]
+            for one in his:
+                _settle(one, Rejected("the user was erased"))
+            self._remove_mails(message_ids)
+            erased = await asyncio.to_thread(self._log.without, user_id, self._remove_mails)
         return len(erased)
+
+    def _remove_mails(self, message_ids: Iterable[str]) -> None:
+        for message_id in message_ids:
+            self._mail_path(message_id).unlink(missing_ok=True)
 
     async def _write_waiting(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+            batch: list[_Waiting] = []
             try:
                 async with self._one_at_a_time:
+                    batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
                     outcomes = await asyncio.to_thread(self._write, [one.message for one in batch])
                 for one, outcome in zip(batch, outcomes, strict=True):
                     _settle(one, outcome)
@@ -128,6 +138,46 @@ class FileChannel(Channel):
 def _settle(one: _Waiting, outcome: Outcome) -> None:
     if not one.outcome.done():  # done: settled before, or its deliverer was cancelled
         one.outcome.set_result(outcome)
+
+
+async def erase_files(
+    outbox: Path, channels: Mapping[str, Channel], user_id: str, message_ids: Collection[str]
+) -> int:
+    """Take a user out of every file of the transport `file`; the number of lines taken out.
+
+    Also out of those of channels that have another transport by now. `channels` are those at work.
+
+    Raises:
+        OSError: A file cannot be read or replaced.
+    """
+    erased = 0
+    for channel_id in await asyncio.to_thread(_written, outbox):
+        channel = channels.get(channel_id)
+        if not isinstance(channel, FileChannel):
+            channel = FileChannel(channel_id, outbox)
+        erased += await channel.erase_user(user_id, message_ids)
+    return erased
+
+
+def lines_in_files(outbox: Path, user_id: str) -> dict[str, list[bytes]]:
+    """By channel, the lines of a user in the files of the transport `file`.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    found = {
+        channel_id: LineLog(outbox / f"{channel_id}.ndjson").lines_of(user_id)
+        for channel_id in _written(outbox)
+    }
+    return {channel_id: lines for channel_id, lines in found.items() if lines}
+
+
+def _written(outbox: Path) -> list[str]:
+    """The channels of which something is there; a mail may be without its line after a crash."""
+    if not outbox.is_dir():
+        return []
+    names = {path.stem for path in outbox.glob("*.ndjson")}
+    return sorted(names | {"email"})
 
 
 def line_of(message: Message) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 TAIL_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -74,8 +74,27 @@ class LineLog:
         while len(known) > IDS_MAX:
             del known[next(iter(known))]
 
-    def without(self, user_id: str) -> list[str]:
+    def lines_of(self, user_id: str) -> list[bytes]:
+        """A user's lines, without their newlines. Linear in the file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            read = ((line, _read(line)) for line in file)
+            return [
+                line.rstrip() for line, one in read if one is not None and one.user_id == user_id
+            ]
+
+    def without(
+        self, user_id: str, before: Callable[[list[str]], object] | None = None
+    ) -> list[str]:
         """Rewrite the file without a user's lines; their ids.
+
+        `before` is told the ids before the lines go: what else hangs on them goes first, since
+        after a crash in between nothing would lead to it.
 
         Raises:
             OSError: The file is as it was.
@@ -94,6 +113,8 @@ class LineLog:
                         new.write(line)
                 new.flush()
                 os.fsync(new.fileno())
+            if before is not None:
+                before(erased)
             part.replace(self.path)
         except OSError:
             part.unlink(missing_ok=True)
