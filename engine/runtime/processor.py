@@ -22,14 +22,18 @@ from engine.core.guardrails import cancelled
 from engine.core.inputs import (
     ClockAdjusted,
     Input,
+    InputErased,
     PlanChanged,
     TimeResumed,
     TimeSkipped,
+    UserErased,
     encode_inputs,
 )
-from engine.core.state import NEVER, User, encode_user, first_due_at_ms, new_user
+from engine.core.state import NEVER, User, first_due_at_ms, new_user
 from engine.core.transition import adopt, fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
+from engine.runtime.saving import Saving
+from engine.runtime.tombstones import Tombstones
 from engine.store.batch import Batch, Quarantined, kept_of
 from engine.timers import Deadlines
 
@@ -39,13 +43,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
-
-SAVES_A_COMMIT_MAX = 16
-"""Users without effects that are saved with a commit at most, those changed longest ago first.
-
-One for each input and one more, so that those who wait grow fewer under light load: each is a page
-of its own to write.
-"""
+    from engine.store.batch import UserLog
 
 
 class Released(msgspec.Struct):
@@ -75,6 +73,8 @@ class Processor:
         now_ms: Logical time to start from; no stamp is earlier.
         next_input: Number of the next input.
         next_message: Number of the next outbox row.
+        next_batch: Number of the next batch.
+        log: What the last run left in the user log.
         dedupe: Ids already taken.
         max_replay: How many inputs a restart replays at most.
         keeps: Whether batches are committed. False is for an owner without a store: its batches
@@ -85,6 +85,8 @@ class Processor:
         now_ms: Logical time: the newest stamp or fired deadline.
         wake_at_ms: The instant to call `advance` at: never later than the earliest deadline, and
             far in the future (`NEVER`) where there is none.
+        tombstones: Whom was erased.
+        finished: Number of the newest batch that is durable.
         errors: Conditions that ended in an error since the start.
         on_fired: Told (due_at_ms, now_ms) of each deadline as it fires, for lateness; set it after
             a replay, which counts nothing.
@@ -98,6 +100,8 @@ class Processor:
         now_ms: int = 0,
         next_input: int = 1,
         next_message: int = 1,
+        next_batch: int = 1,
+        log: UserLog | None = None,
         dedupe: Dedupe | None = None,
         max_replay: int = 100_000,
         keeps: bool = True,
@@ -108,17 +112,18 @@ class Processor:
         self.errors = 0
         self.on_fired: Callable[[int, int], None] | None = None
         self.dedupe = dedupe
-        self._max_replay = max_replay
         self._keeps = keeps
         self._next_input = next_input
         self._next_message = next_message
-        self._number = 1
-        self._finished = 0
+        self._number = next_batch
+        self.finished = next_batch - 1
         self.wake_at_ms = NEVER
         self._deadlines: Deadlines[User] = Deadlines(now_ms)
         for user in self.users.values():
             self._follow(user)
-        self._unsaved: dict[str, int] = {}
+        self._saving = Saving(self.users, max_replay, log)
+        self._unsaved = self._saving.unsaved
+        self.tombstones = Tombstones()
         self._open()
 
     # Inputs and time
@@ -161,6 +166,20 @@ class Processor:
         """Put another plan into force, for every user, as of now. O(users)."""
         self.plan = plan
         self._pass_over(PlanChanged(plan.id), now_ms)
+
+    def erase(self, user_id: str, now_ms: int) -> None:
+        """Forget a user. Once that is durable, his rows are the owner's to erase.
+
+        Whatever of him the open batch holds is written first.
+        """
+        self.now_ms = max(self.now_ms, now_ms)
+        self._inputs.append(UserErased(user_id, self.now_ms))
+        self._next_input += 1
+        self._forget(user_id)
+
+    def take_unless_erased(self, happened: UserInput, now_ms: int) -> bool:
+        """As `take`, where anybody was erased: False for what comes late, from before that."""
+        return not self.tombstones.bars(happened, self.users) and self.take(happened, now_ms)
 
     def advance(self, now_ms: int, go_on: Callable[[], bool] | None = None) -> int:
         """Fire deadlines that are due by `now_ms`, in order; returns how many.
@@ -217,6 +236,10 @@ class Processor:
             if isinstance(happened, TimeResumed | ClockAdjusted | PlanChanged):
                 self._apply_to_all(happened, number)
                 continue
+            if isinstance(happened, UserErased | InputErased):
+                if isinstance(happened, UserErased):
+                    self._forget(happened.user_id)
+                continue
             user = self.users.get(happened.user_id)
             if user is None or user.seen < number:
                 self._apply_and_note(happened, number)
@@ -238,7 +261,8 @@ class Processor:
         if not self._has_open():
             return None
         self.now_ms = max(self.now_ms, now_ms)
-        saved = self._choose_saves()
+        touched = self._touched if self._keeps else ()
+        saves = self._saving.choose(self._number, touched, len(self._inputs), self._next_input)
         effects = self._effects
         first_input = self._next_input - len(self._inputs)
         messages = [e for e in effects if type(e) is SendMessage]
@@ -252,14 +276,16 @@ class Processor:
             inputs_count=len(self._inputs),
             inputs=encode_inputs(self._inputs),
             hashes=self._hashes.tobytes(),
-            users=[(user_id, encode_user(self.users[user_id])) for user_id in saved],
+            users=saves.rows,
+            states=saves.states,
             messages=messages,
             first_message=self._next_message,
             closed=[e for e in others if type(e) is CloseMessage],
             records=records,
             cancelled=[e for e in others if type(e) is CancelMessage],
             quarantined=self._quarantined + kept_of(others),
-            replay_from=next(iter(self._unsaved.values()), self._next_input),
+            replay_from=saves.replay_from,
+            log_from=saves.log_from,
             plan_id=self._adopted,
         )
         self._next_message += len(messages)
@@ -269,8 +295,8 @@ class Processor:
 
     def finish(self, batch: Batch) -> Released:
         """The batch is durable: give out what waited for it."""
-        assert batch.number == self._finished + 1, "batches finish in order"
-        self._finished = batch.number
+        assert batch.number == self.finished + 1, "batches finish in order"
+        self.finished = batch.number
         return Released(
             batch.number,
             list(enumerate(batch.messages, start=batch.first_message)),
@@ -327,6 +353,13 @@ class Processor:
                 self._touched[user.user_id] = None
                 break
 
+    def _forget(self, user_id: str) -> None:
+        user = self.users.pop(user_id, None)
+        if user is not None:
+            self._deadlines.remove(user)
+        self._touched.pop(user_id, None)
+        self._saving.forget(user_id)
+
     def _follow(self, user: User) -> None:
         """Have the wheel look at the user in time; a later deadline, or none, touches no slot."""
         due_at_ms = user.due_at_ms
@@ -363,26 +396,3 @@ class Processor:
             hold(user, happened)
             self._unsaved.setdefault(user.user_id, number)
             self._follow(user)
-
-    def _choose_saves(self) -> list[str]:
-        """Who is saved with this batch; they need no replay any more."""
-        if not self._keeps:
-            return []
-        saved = list(self._touched)
-        unsaved = self._unsaved
-        for user_id in saved:
-            unsaved.pop(user_id, None)
-        floor = self._next_input - self._max_replay
-        count = min(SAVES_A_COMMIT_MAX, 1 + len(self._inputs))
-        for user_id in list(_first(unsaved, count, floor)):
-            saved.append(user_id)
-            del unsaved[user_id]
-        return saved
-
-
-def _first(unsaved: dict[str, int], count: int, floor: int) -> Iterable[str]:
-    """The oldest `count`, and whoever still needs inputs below `floor`."""
-    for place, (user_id, number) in enumerate(unsaved.items()):
-        if place >= count and number >= floor:
-            return
-        yield user_id

@@ -15,6 +15,8 @@ from config import ContentInvalid, ShopInvalid, decode_content, load_shop
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
+from engine.runtime.tombstones import Tombstones
+from engine.store import erasure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +69,7 @@ async def restart(
     if plan is None:
         # What was journaled under a plan that cannot be read any more is read by this one.
         processor.adopt(shop.plan, recovered.last_at_ms)
+    processor.tombstones = Tombstones(await store.read(erasure.tombstones))
     replayed = processor.replay(recovered.tail)
     shell = Shell(processor, store, clock, release)
     if recovered.last_at_ms:
@@ -102,6 +105,8 @@ def _make_processor(shop: Shop, plan: Plan, recovered: Recovered) -> Processor:
         now_ms=recovered.last_at_ms,
         next_input=recovered.next_input,
         next_message=recovered.next_message,
+        next_batch=recovered.next_batch,
+        log=recovered.log,
         dedupe=dedupe,
         max_replay=settings.storage.max_replay,
     )

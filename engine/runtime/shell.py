@@ -126,8 +126,8 @@ class Shell:
         self._armed_at_ms = NEVER
         self._filled = 0
         self._pruning: asyncio.Task[None] | None = None
-        self._prune_at = PRUNE_EVERY
-        self._finished = 0
+        self._finished = processor.finished
+        self._prune_at = self._finished + PRUNE_EVERY
         self._stopping = False
 
     async def submit(
@@ -172,8 +172,10 @@ class Shell:
         self.processor.adopt(plan, self._clock.now_ms())
 
     def resume(self, grace_ms: int) -> None:
-        """Say that the process was down, before `run`."""
-        self.processor.resume(0, grace_ms, self._clock.now_ms())
+        """Say that the process was down since the last stamp, before `run`."""
+        # What fell due up to there fired before the commit that had the stamp, or fires now as it
+        # would have then: that is what the journal gives to whoever reads it from its first input.
+        self.processor.resume(self.processor.now_ms, grace_ms, self._clock.now_ms())
 
     async def run(self) -> None:
         """Work until cancelled, or until a commit fails for good (raises CommitFailed)."""
@@ -269,8 +271,9 @@ class Shell:
         count = len(inputs)
         place = submission.taken
         now_ms = self._clock.now_ms()
+        take = processor.take_unless_erased if processor.tombstones else processor.take
         while place < count:
-            processor.take(inputs[place], now_ms)
+            take(inputs[place], now_ms)
             place += 1
             if not place & 7 and self._monotonic_ns() >= until_ns:
                 break
@@ -334,6 +337,8 @@ class Shell:
     async def _prune(self) -> None:
         try:
             while await self._store.prune(self.processor.now_ms):
+                pass
+            while await self._store.keep_archive(self.processor.now_ms):
                 pass
         except CommitFailed as error:
             if not error.again:

@@ -60,17 +60,30 @@ def kept_of(effects: Iterable[Effect]) -> list[Quarantined]:
     ]
 
 
+class UserLog(msgspec.Struct):
+    """What is in the user log.
+
+    Attributes:
+        users: Those whose newest saved state is there, with its batch; longest ago first.
+        sizes: (batch, bytes) of each of its rows, in order.
+    """
+
+    users: dict[str, int]
+    sizes: list[tuple[int, int]]
+
+
 class Batch(msgspec.Struct):
     """Everything that one transaction makes durable, encoded where it could still change.
 
     Attributes:
-        number: Batches count up from 1 in one run of the process.
+        number: Batches count up from 1, over restarts too.
         at_ms: Logical instant at which it was sealed.
         first_input: Number of the first input; inputs are numbered without gaps.
         inputs_count: How many inputs.
         inputs: The inputs as JSON lines.
         hashes: 64-bit hashes of their message ids, in native byte order.
-        users: (user id, encoded state) of whoever has an effect, and of some who changed.
+        users: (user id, encoded state) of those whose rows are written.
+        states: Encoded states for the user log: of whoever has an effect, and no row here.
         messages: New outbox rows, in order of sending.
         first_message: Number of the first of them.
         closed: Deliveries that came to an end.
@@ -78,6 +91,7 @@ class Batch(msgspec.Struct):
         cancelled: Messages to take back, once this is durable.
         quarantined: Items that were not taken.
         replay_from: Number of the first input that a replay needs.
+        log_from: Number of the first batch whose row of the user log a restart needs.
         plan_id: The plan that a replay starts with, where this commit changes it; else "".
     """
 
@@ -88,6 +102,7 @@ class Batch(msgspec.Struct):
     inputs: bytes
     hashes: bytes
     users: list[tuple[str, bytes]]
+    states: list[bytes]
     messages: list[SendMessage]
     first_message: int
     closed: list[CloseMessage]
@@ -95,4 +110,5 @@ class Batch(msgspec.Struct):
     cancelled: list[CancelMessage]
     quarantined: list[Quarantined]
     replay_from: int
+    log_from: int
     plan_id: str = ""

@@ -10,7 +10,10 @@ import msgspec
 
 from engine.core.effects import SendMessage
 from engine.errors import StoreError
-from engine.store import pruning, recovery, schema
+from engine.store import archive, pruning, recovery, schema
+from engine.store.floors import Floors
+from engine.store.restore import finish_restore
+from engine.store.soundness import unusable
 from engine.store.worker import Thread
 
 if TYPE_CHECKING:
@@ -68,6 +71,7 @@ class Store:
         keep_ms: How long journal rows that no replay needs, records, dead letters and quarantined
             items are kept.
         quarantine: How full the quarantine is.
+        floors: Where the archive can be replayed from; for the connection's thread alone.
     """
 
     def __init__(self, worker: Worker, path: Path, keep_ms: int, quarantine: Quarantine) -> None:
@@ -76,6 +80,7 @@ class Store:
         self.path = path
         self.keep_ms = keep_ms
         self.quarantine = quarantine
+        self.floors = Floors()
 
     @classmethod
     async def open(
@@ -98,6 +103,7 @@ class Store:
 
         Raises StoreError for a database that is foreign, newer, unreadable or not writable.
         """
+        finish_restore(path)
         worker = worker or Thread(path)
         try:
             await worker.begin()
@@ -140,6 +146,21 @@ class Store:
         it keeps up with any load. O(what goes). Raises CommitFailed.
         """
         return await self._write(partial(self._prune, before_ms=now_ms - self.keep_ms))
+
+    async def keep_archive(self, now_ms: int) -> bool:
+        """Do a slice of the archive's index and of its floors; whether there may be more.
+
+        Raises CommitFailed.
+        """
+        return await self.transact(partial(self._keep_archive, now_ms=now_ms))
+
+    async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Have something read, between two commits. Raises StoreError."""
+        return await self._read(work)
+
+    async def transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Have something done whole or not at all, between two commits. Raises CommitFailed."""
+        return await self._write(partial(_in_transaction, work=work))
 
     async def keep_plan(self, plan_id: str, content: bytes) -> None:
         """Store a plan's content under its id, before the commit that puts it into force."""
@@ -213,6 +234,15 @@ class Store:
         self._fresh_rows = 0
         return more
 
+    def _keep_archive(self, connection: sqlite3.Connection, now_ms: int) -> bool:
+        try:
+            indexed = archive.index_some(connection)
+            dropped = archive.drop_below(connection)
+            return self.floors.work(connection, now_ms, self.keep_ms) or indexed or dropped
+        except BaseException:
+            self.floors.forget()  # it counts as copied what is rolled back
+            raise
+
     async def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             return await self._connection.run(work)
@@ -223,7 +253,7 @@ class Store:
         try:
             return await self._connection.run(work)
         except sqlite3.Error as error:
-            raise schema.unusable(self.path, error) from error
+            raise unusable(self.path, error) from error
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -246,7 +276,7 @@ def _prepare(
     try:
         return pruning.measure(connection)
     except sqlite3.DatabaseError as error:
-        raise schema.unusable(path, error) from error
+        raise unusable(path, error) from error
 
 
 def _write_batch(
@@ -260,7 +290,13 @@ def _write_batch(
             (batch.first_input, batch.inputs_count, batch.at_ms, batch.hashes, batch.inputs),
         )
     if batch.users:
-        many("INSERT OR REPLACE INTO users VALUES (?, ?)", batch.users)
+        many(
+            "INSERT OR REPLACE INTO users VALUES (?, ?, ?)",
+            [(user_id, state, batch.number) for user_id, state in batch.users],
+        )
+    if batch.states:
+        run("INSERT INTO user_log VALUES (?, ?)", (batch.number, recovery.pack(batch.states)))
+    run("DELETE FROM user_log WHERE batch < ?", (batch.log_from,))
     for number, message in enumerate(batch.messages, start=batch.first_message):
         _insert_message(connection, number, message)
     for closed in batch.closed:
@@ -285,12 +321,17 @@ def _write_batch(
         )
         sizes = [len(item.body) for item in batch.quarantined]
         quarantine = pruning.make_room(connection, quarantine, sizes)
-    # One step for three rows: each step gives the interpreter's lock away and has to win it back
+    # One step for four rows: each step gives the interpreter's lock away and has to win it back
     # from a busy loop. For larger rows, many in one statement cost SQLite more than that saves.
     run(
         "INSERT OR REPLACE INTO meta VALUES "
-        "('replay_from', ?), ('next_input', ?), ('last_at_ms', ?)",
-        (batch.replay_from, batch.first_input + batch.inputs_count, batch.at_ms),
+        "('replay_from', ?), ('next_input', ?), ('last_at_ms', ?), ('next_batch', ?)",
+        (
+            batch.replay_from,
+            batch.first_input + batch.inputs_count,
+            batch.at_ms,
+            batch.number + 1,
+        ),
     )
     if batch.plan_id:
         run("INSERT OR REPLACE INTO meta VALUES ('plan_id', ?)", (batch.plan_id,))

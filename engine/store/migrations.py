@@ -27,9 +27,27 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
     1: (
         # Schema 1 had this index only where a later program had opened it.
         "CREATE INDEX IF NOT EXISTS dead_letters ON outbox (number) WHERE dead IS NOT NULL",
+        "ALTER TABLE users ADD COLUMN batch INTEGER NOT NULL DEFAULT 0",
+        "CREATE TABLE user_log (batch INTEGER PRIMARY KEY, states BLOB NOT NULL) STRICT",
+        "DROP INDEX records_of_user",
         """CREATE TABLE backups (
             number INTEGER PRIMARY KEY, path TEXT NOT NULL, at_ms INTEGER NOT NULL
         ) STRICT""",
+        """CREATE TABLE archive_index (
+            kind TEXT NOT NULL, bucket INTEGER NOT NULL, first INTEGER NOT NULL,
+            entries BLOB NOT NULL, PRIMARY KEY (kind, bucket, first)
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE generations (
+            generation INTEGER PRIMARY KEY, from_input INTEGER NOT NULL, at_ms INTEGER
+        ) STRICT""",
+        """CREATE TABLE floors (
+            user_id TEXT NOT NULL, generation INTEGER NOT NULL, state BLOB NOT NULL,
+            PRIMARY KEY (user_id, generation)
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE tombstones (
+            digest TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, user_id TEXT,
+            finished INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
     ),
 }
 """By the schema that it starts from, what leads to the next."""

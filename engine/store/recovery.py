@@ -9,6 +9,7 @@ import msgspec
 from engine.core.inputs import Input, decode_inputs
 from engine.core.state import User, decode_user
 from engine.errors import StoreError
+from engine.store.batch import UserLog
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 
 HASH_BYTES = 8
+
+pack = msgspec.msgpack.Encoder().encode
+"""States as one row of the user log."""
+
+unpack = msgspec.msgpack.Decoder(list[bytes]).decode
+"""The inverse of `pack`. Raises `msgspec.DecodeError` on anything else."""
 
 
 class Recovered(msgspec.Struct):
@@ -28,6 +35,8 @@ class Recovered(msgspec.Struct):
             they are too many, those of the newest rows.
         next_input: The number that the next input gets.
         next_message: The number that the next outbox row gets.
+        next_batch: The number that the next batch gets.
+        log: What is in the user log.
         last_at_ms: The newest stamp known; 0 for a new database.
         plan_id: Of the plan in force at the start of the tail; "" for a new database.
     """
@@ -37,6 +46,8 @@ class Recovered(msgspec.Struct):
     hashes: list[tuple[int, bytes]]
     next_input: int
     next_message: int
+    next_batch: int
+    log: UserLog
     last_at_ms: int
     plan_id: str
 
@@ -49,10 +60,7 @@ def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: i
     meta = dict(connection.execute("SELECT name, value FROM meta"))
     last_at_ms = int(meta.get("last_at_ms", 0))
     try:
-        users = {
-            user_id: decode_user(state)
-            for user_id, state in connection.execute("SELECT user_id, state FROM users")
-        }
+        users, log = _users(connection)
         tail = list(_tail(connection, int(meta.get("replay_from", 1))))
     except msgspec.MsgspecError as error:
         raise StoreError(
@@ -67,9 +75,31 @@ def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: i
         next_input=int(meta.get("next_input", 1)),
         next_message=connection.execute("SELECT ifnull(max(number), 0) FROM outbox").fetchone()[0]
         + 1,
+        next_batch=int(meta.get("next_batch", 1)),
+        log=log,
         last_at_ms=last_at_ms,
         plan_id=str(meta.get("plan_id", "")),
     )
+
+
+def _users(connection: sqlite3.Connection) -> tuple[dict[str, User], UserLog]:
+    """Each user as he was saved last: in his row, or later in the log."""
+    logged: dict[str, tuple[int, User]] = {}
+    sizes: list[tuple[int, int]] = []
+    for batch, states in connection.execute("SELECT batch, states FROM user_log ORDER BY batch"):
+        sizes.append((batch, len(states)))
+        for state in unpack(states):
+            user = decode_user(state)
+            logged.pop(user.user_id, None)  # so that who was logged longest ago stands first
+            logged[user.user_id] = (batch, user)
+    users: dict[str, User] = {}
+    for user_id, state, batch in connection.execute("SELECT user_id, state, batch FROM users"):
+        if user_id in logged and logged[user_id][0] > batch:
+            continue
+        logged.pop(user_id, None)
+        users[user_id] = decode_user(state)
+    users.update((user_id, user) for user_id, (_, user) in logged.items())
+    return users, UserLog({user_id: batch for user_id, (batch, _) in logged.items()}, sizes)
 
 
 def _hashes(connection: sqlite3.Connection, after_ms: int, ids_max: int) -> list[tuple[int, bytes]]:

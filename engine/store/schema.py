@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
 from engine.store.migrations import SCHEMA_VERSION, migrate
+from engine.store.soundness import check, unusable, was_cut_short
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,13 @@ CREATE TABLE journal (
     hashes BLOB NOT NULL,
     inputs BLOB NOT NULL
 ) STRICT;
-CREATE TABLE users (user_id TEXT PRIMARY KEY, state BLOB NOT NULL) STRICT, WITHOUT ROWID;
+-- Each as of a batch; the user log may have a newer state.
+CREATE TABLE users (
+    user_id TEXT PRIMARY KEY,
+    state BLOB NOT NULL,
+    batch INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE user_log (batch INTEGER PRIMARY KEY, states BLOB NOT NULL) STRICT;
 CREATE TABLE outbox (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -50,7 +57,6 @@ CREATE TABLE records (
     campaign TEXT NOT NULL,
     record BLOB NOT NULL
 ) STRICT;
-CREATE INDEX records_of_user ON records (user_id, number);
 CREATE TABLE plans (plan_id TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE quarantine (
     number INTEGER PRIMARY KEY,
@@ -67,6 +73,33 @@ CREATE TABLE backups (
     path TEXT NOT NULL,
     at_ms INTEGER NOT NULL
 ) STRICT;
+-- What finds a user in journal and records: see `archive`.
+CREATE TABLE archive_index (
+    kind TEXT NOT NULL,
+    bucket INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    entries BLOB NOT NULL,
+    PRIMARY KEY (kind, bucket, first)
+) STRICT, WITHOUT ROWID;
+-- What the archive is replayed from: see `floors`. Without `at_ms` a generation is not complete.
+CREATE TABLE generations (
+    generation INTEGER PRIMARY KEY,
+    from_input INTEGER NOT NULL,
+    at_ms INTEGER
+) STRICT;
+CREATE TABLE floors (
+    user_id TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (user_id, generation)
+) STRICT, WITHOUT ROWID;
+-- Whom was erased; the id itself only while that is not finished.
+CREATE TABLE tombstones (
+    digest TEXT PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    user_id TEXT,
+    finished INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 
@@ -78,12 +111,15 @@ def prepare(
     `on_progress` is told where a migration is. Raises StoreError for a foreign, newer, read-only
     or corrupt database, and for one that cannot be brought to the present schema.
     """
+    cut_short = was_cut_short(path)
     try:
         connection.execute("PRAGMA busy_timeout = 2000")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         _check_owner(path, version, application, tables)
+        if cut_short:
+            check(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
         connection.execute("PRAGMA cache_size = -16384")
@@ -116,19 +152,3 @@ def _check_owner(path: Path, version: int, application: int, tables: int) -> Non
             hint="start the newer version of hairspring, or restore a backup made by this one",
             code="store.newer",
         )
-
-
-def unusable(path: Path, error: sqlite3.Error) -> StoreError:
-    """What SQLite's error means for a database that is being opened or read."""
-    code = getattr(error, "sqlite_errorname", "")
-    if code.startswith("SQLITE_READONLY"):
-        return StoreError(
-            f"{path} cannot be written: {error}",
-            hint="make the file and its folder writable for this user",
-            code="store.readonly",
-        )
-    return StoreError(
-        f"{path} cannot be read: {error} ({code})",
-        hint="restore the last backup of the data folder",
-        code="store.corrupt",
-    )

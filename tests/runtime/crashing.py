@@ -16,6 +16,7 @@ from engine.core.inputs import (
 from engine.core.state import User, decode_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
+from engine.store.batch import UserLog
 from tests.core.world import START
 from tests.model.scripts import UNIT, Script
 
@@ -31,19 +32,24 @@ class Disk:
     """What a store keeps of batches, in memory: rows, not objects."""
 
     def __init__(self) -> None:
-        self.users: dict[str, bytes] = {}
+        self.users: dict[str, tuple[int, bytes]] = {}
+        self.log: dict[int, list[bytes]] = {}
         self.journal: list[tuple[int, int, bytes, bytes]] = []
         self.next_input = 1
         self.next_message = 1
+        self.next_batch = 1
         self.replay_from = 1
         self.at_ms = START
 
     def commit(self, batch: Batch) -> None:
-        self.users.update(batch.users)
+        self.users.update((name, (batch.number, state)) for name, state in batch.users)
+        self.log[batch.number] = batch.states
+        self.log = {number: row for number, row in self.log.items() if number >= batch.log_from}
         assert batch.first_input == self.next_input
         self.journal.append((batch.first_input, batch.at_ms, batch.hashes, batch.inputs))
         self.next_input = batch.first_input + batch.inputs_count
         self.next_message = batch.first_message + len(batch.messages)
+        self.next_batch = batch.number + 1
         self.replay_from = batch.replay_from
         self.at_ms = batch.at_ms
 
@@ -55,13 +61,24 @@ class Disk:
             dedupe.restore(at_ms, hashes)
             numbered = enumerate(decode_inputs(inputs), start=first)
             tail += [(number, one) for number, one in numbered if number >= self.replay_from]
-        users: dict[str, User] = {name: decode_user(state) for name, state in self.users.items()}
+        rows = {name: (number, decode_user(row)) for name, (number, row) in self.users.items()}
+        logged: dict[str, int] = {}
+        for number, states in self.log.items():
+            for user in map(decode_user, states):
+                if rows.get(user.user_id, (0, user))[0] < number:
+                    rows[user.user_id] = (number, user)
+                    logged.pop(user.user_id, None)
+                    logged[user.user_id] = number
+        users: dict[str, User] = {name: user for name, (_, user) in rows.items()}
+        sizes = [(number, sum(map(len, states))) for number, states in self.log.items()]
         processor = Processor(
             plan,
             users,
             now_ms=self.at_ms,
             next_input=self.next_input,
             next_message=self.next_message,
+            next_batch=self.next_batch,
+            log=UserLog(logged, sizes),
             dedupe=dedupe,
         )
         processor.replay(tail)

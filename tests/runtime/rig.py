@@ -148,9 +148,11 @@ class Rig:
         rig.processor = Processor(
             plan,
             recovered.users,
-            now_ms=rig.clock.now_ms(),
+            now_ms=recovered.last_at_ms,
             next_input=recovered.next_input,
             next_message=recovered.next_message,
+            next_batch=recovered.next_batch,
+            log=recovered.log,
             dedupe=dedupe,
         )
         rig.processor.replay(recovered.tail)

@@ -26,7 +26,7 @@ def message(number: int) -> SendMessage:
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await Store.open(tmp_path / "hairspring.db", sync="normal")
     messages = [message(number) for number in range(1, BACKLOG + 1)]
-    await opened.commit(Batch(1, START, 1, 0, b"", b"", [], messages, 1, [], [], [], [], 1))
+    await opened.commit(Batch(1, START, 1, 0, b"", b"", [], [], messages, 1, [], [], [], [], 1, 1))
     yield opened
     await opened.close()
 

@@ -12,7 +12,7 @@ from msgspec import to_builtins
 
 from engine.core.plan import Plan
 from engine.core.state import decode_user, encode_user
-from engine.runtime import processor as processor_module
+from engine.runtime import saving
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from tests.core.world import START
@@ -115,13 +115,13 @@ def test_a_crash_after_any_commit_changes_nothing_in_the_end(data: st.DataObject
     check(shop, rules, script, [pick(MOVES) for _ in script])
 
 
-@pytest.mark.parametrize("saves", [0, 1, 16])
+@pytest.mark.parametrize("rows", [0, 1, 16])
 @pytest.mark.parametrize("seed", range(3))
 def test_crashes_in_long_histories_change_nothing_in_the_end(
-    seed: int, saves: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # With fewer users saved on the side, more of them must be replayed.
-    monkeypatch.setattr(processor_module, "SAVES_A_COMMIT_MAX", saves)
+    # With fewer rows written on the side, more users must be read from the log, and replayed.
+    monkeypatch.setattr(saving, "ROWS_A_COMMIT", rows)
     crashes = 0
     for case in range(60):
         pick = Random(seed * 1_000 + case).choice

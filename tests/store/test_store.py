@@ -57,6 +57,8 @@ async def start(store: Store, *, window: int = HOUR) -> Processor:
         now_ms=max(START, recovered.last_at_ms),
         next_input=recovered.next_input,
         next_message=recovered.next_message,
+        next_batch=recovered.next_batch,
+        log=recovered.log,
         dedupe=dedupe,
     )
     processor.replay(recovered.tail)

@@ -1,0 +1,137 @@
+"""Whom a commit saves, and where: in the user log, or in a row of his own.
+
+A user's row is a page of its own to write, wherever it lies. So whoever has an effect is saved in
+the *user log*, one row a commit with all their states, and rows are written later, a few with every
+commit, those first that have waited longest: a user who is seen often is written once for many
+times that he was logged. A restart reads the rows, then the log over them, then replays what those
+who had no effect have seen since (durability.md, rule 4). Log-structured merging, as in O'Neil et
+al., "The Log-Structured Merge-Tree" (1996), with one level.
+
+Both waits are bounded: the fuller, the more rows a commit writes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from engine.core.state import encode_user
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from engine.core.state import User
+    from engine.store.batch import UserLog
+
+ROWS_A_COMMIT: Final = 2
+"""Rows written with a commit for those who wait for a replay, and for those in the log.
+
+One more than the users that a commit of a single input adds, so that both grow shorter under light
+load.
+"""
+
+LOG_BYTES_MAX: Final = 32 << 20
+"""States in the log; past it, they are written to their rows at once."""
+
+STATE_LOGGED_MAX: Final = 4_096
+"""Bytes; a larger state goes to its row at once: it has pages of its own anyhow."""
+
+
+class Saves:
+    """What one commit saves.
+
+    Attributes:
+        rows: (user id, state): written to the users' rows.
+        states: Written to the user log.
+        replay_from: Number of the first input that a replay needs from now on.
+        log_from: The first batch whose row of the user log is needed from now on.
+    """
+
+    __slots__ = ("log_from", "replay_from", "rows", "states")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, bytes]] = []
+        self.states: list[bytes] = []
+        self.replay_from = 0
+        self.log_from = 0
+
+
+class Saving:
+    """Keeps in mind whose row is behind.
+
+    Args:
+        users: By id.
+        max_replay: How many inputs a restart replays at most.
+        log: What the last run left in the user log.
+
+    Attributes:
+        unsaved: Those who have seen inputs that are in no saved state, with the first such input;
+            longest ago first. The owner adds to it.
+    """
+
+    def __init__(self, users: dict[str, User], max_replay: int, log: UserLog | None = None) -> None:
+        self.unsaved: dict[str, int] = {}
+        self._users = users
+        self._max_replay = max_replay
+        # Those whose newest saved state is in the log, with its batch; longest ago first.
+        self._logged: dict[str, int] = dict(log.users) if log else {}
+        self._sizes: deque[tuple[int, int]] = deque(log.sizes if log else ())
+        self._bytes = sum(size for _, size in self._sizes)
+
+    def choose(
+        self, number: int, touched: Collection[str], inputs_count: int, next_input: int
+    ) -> Saves:
+        """Whom batch `number` saves: everyone `touched`, and some of those who wait.
+
+        O(touched + inputs), and what `max_replay` asks for.
+        """
+        saves = Saves()
+        unsaved, logged = self.unsaved, self._logged
+        for user_id in touched:
+            unsaved.pop(user_id, None)
+            logged.pop(user_id, None)
+        waiting = [
+            *self._longest_unsaved(inputs_count, next_input),
+            *islice(logged, ROWS_A_COMMIT + 2 * len(touched) * self._bytes // LOG_BYTES_MAX),
+        ]
+        for user_id in dict.fromkeys(waiting):
+            unsaved.pop(user_id, None)
+            logged.pop(user_id, None)
+            saves.rows.append((user_id, encode_user(self._users[user_id])))
+        self._save_touched(saves, number, touched)
+        saves.replay_from = next(iter(unsaved.values()), next_input)
+        saves.log_from = next(iter(logged.values()), number + 1)
+        while self._sizes and self._sizes[0][0] < saves.log_from:
+            self._bytes -= self._sizes.popleft()[1]
+        return saves
+
+    def forget(self, user_id: str) -> None:
+        """There is nobody to save any more."""
+        self.unsaved.pop(user_id, None)
+        self._logged.pop(user_id, None)
+
+    def _longest_unsaved(self, inputs_count: int, next_input: int) -> Iterator[str]:
+        """Those who wait longest, and whoever still needs an input that is too long ago."""
+        unsaved = self.unsaved
+        behind = next_input - next(iter(unsaved.values()), next_input)
+        count = ROWS_A_COMMIT + 2 * inputs_count * behind // self._max_replay
+        floor = next_input - self._max_replay
+        for place, (user_id, first_input) in enumerate(unsaved.items()):
+            if place >= count and first_input >= floor:
+                return
+            yield user_id
+
+    def _save_touched(self, saves: Saves, number: int, touched: Collection[str]) -> None:
+        size = 0
+        for user_id in touched:
+            state = encode_user(self._users[user_id])
+            if len(state) > STATE_LOGGED_MAX or self._bytes + size >= LOG_BYTES_MAX:
+                saves.rows.append((user_id, state))
+            else:
+                saves.states.append(state)
+                size += len(state)
+                self._logged[user_id] = number
+        if size:
+            self._sizes.append((number, size))
+            self._bytes += size
