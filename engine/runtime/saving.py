@@ -7,7 +7,7 @@ times that he was logged. A restart reads the rows, then the log over them, then
 who had no effect have seen since (durability.md, rule 4). Log-structured merging, as in O'Neil et
 al., "The Log-Structured Merge-Tree" (1996), with one level.
 
-Both waits are bounded: the fuller, the more rows a commit writes.
+Both waits are bounded: from half full on, a commit writes the more rows the fuller they are.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Saving:
             logged.pop(user_id, None)
         waiting = [
             *self._longest_unsaved(inputs_count, next_input),
-            *islice(logged, ROWS_A_COMMIT + 2 * len(touched) * self._bytes // LOG_BYTES_MAX),
+            *islice(logged, _rows(len(touched), self._bytes, LOG_BYTES_MAX)),
         ]
         for user_id in dict.fromkeys(waiting):
             unsaved.pop(user_id, None)
@@ -115,7 +115,7 @@ class Saving:
         """Those who wait longest, and whoever still needs an input that is too long ago."""
         unsaved = self.unsaved
         behind = next_input - next(iter(unsaved.values()), next_input)
-        count = ROWS_A_COMMIT + 2 * inputs_count * behind // self._max_replay
+        count = _rows(inputs_count, behind, self._max_replay)
         floor = next_input - self._max_replay
         for place, (user_id, first_input) in enumerate(unsaved.items()):
             if place >= count and first_input >= floor:
@@ -135,3 +135,11 @@ class Saving:
         if size:
             self._sizes.append((number, size))
             self._bytes += size
+
+
+def _rows(added: int, filled: int, full: int) -> int:
+    """How many rows to write with a commit that made `added` users wait.
+
+    Two for each where it is full, and so as many as are added somewhere before.
+    """
+    return ROWS_A_COMMIT + 4 * added * max(0, filled - full // 2) // full
