@@ -36,9 +36,9 @@ class Tombstones:
         return len(self._erased)
 
     def add(self, user_id: str, at_ms: int) -> None:
-        """He is erased as of now. O(1)."""
+        """He is erased as of an instant: `NEVER` while that is under way. O(tombstones)."""
         self._erased[ids.digest(user_id)] = at_ms
-        self._newest_at_ms = max(self._newest_at_ms, at_ms)
+        self._newest_at_ms = max(self._erased.values())
 
     def bars(self, happened: UserInput, known: Container[str]) -> bool:
         """Whether an input is of somebody erased, from before; counted.

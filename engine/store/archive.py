@@ -106,21 +106,40 @@ def places(connection: sqlite3.Connection, kind: Kind, user_id: str) -> tuple[li
     return sorted(set(found)), int(row[0]) if row else 1
 
 
-def keys_from(connection: sqlite3.Connection, kind: Kind, first: int, count: int) -> list[int]:
-    """The next keys that there are, from one on. O(count)."""
-    table, key = _KEYS[kind]
-    rows = connection.execute(
-        f"SELECT {key} FROM {table} WHERE {key} >= ? ORDER BY {key} LIMIT ?",  # noqa: S608 - names of ours
-        (first, count),
-    )
-    return [row[0] for row in rows]
+class Walk:
+    """The rows that may hold something of a user, oldest first, some at a time.
 
+    Ends with the newest row that there was at the first step.
+    """
 
-def last_key(connection: sqlite3.Connection, kind: Kind) -> int:
-    """The key of the newest row; 0 where there is none. O(1)."""
-    table, key = _KEYS[kind]
-    last: int = connection.execute(f"SELECT ifnull(max({key}), 0) FROM {table}").fetchone()[0]  # noqa: S608 - names of ours
-    return last
+    def __init__(self, kind: Kind, user_id: str) -> None:
+        self._kind: Kind = kind
+        self._user_id = user_id
+        self._found: list[int] | None = None
+        self._scanned_from = self._last = self._after = 0
+
+    def next_keys(self, connection: sqlite3.Connection, count: int) -> list[int]:
+        """Keys of the next rows; [] behind the last. O(count), at first that of `places`."""
+        table, key = _KEYS[self._kind]
+        if self._found is None:
+            self._found, self._scanned_from = places(connection, self._kind, self._user_id)
+            self._found.reverse()
+            (self._last,) = connection.execute(
+                f"SELECT ifnull(max({key}), 0) FROM {table}"  # noqa: S608 - names of ours
+            ).fetchone()
+        chosen: list[int] = []
+        while self._found and len(chosen) < count:
+            chosen.append(self._found.pop())
+        if not chosen:
+            rows = connection.execute(
+                f"SELECT {key} FROM {table} WHERE {key} > ? AND {key} >= ? AND {key} <= ? "  # noqa: S608 - names of ours
+                f"ORDER BY {key} LIMIT ?",
+                (self._after, self._scanned_from, self._last, count),
+            )
+            chosen = [row[0] for row in rows]
+        if chosen:
+            self._after = chosen[-1]
+        return chosen
 
 
 def step_back(connection: sqlite3.Connection) -> None:

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SLICE_ROWS: Final = 64
-SLICE_BYTES_MAX: Final = 4 << 20
-"""Rows that a slice looks into, and their bytes, and one row more."""
+SLICE_BYTES_MAX: Final = 2 << 20
+"""Rows that a slice looks into; of the journal, their bytes, and one row more."""
+
+_ROW_BYTES: Final = 64 << 10
+"""What looking into a journal row counts for beside its size."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
@@ -92,19 +95,6 @@ def tombstones(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT digest, at_ms FROM tombstones"))
 
 
-def is_known(connection: sqlite3.Connection, user_id: str) -> bool:
-    """Whether a state or a message of the user is stored. O(the user log)."""
-    if connection.execute("SELECT 1 FROM users WHERE user_id = ?", (user_id,)).fetchone():
-        return True
-    return any(
-        _decode_whose(state).user_id == user_id
-        for (states,) in connection.execute(
-            "SELECT states FROM user_log WHERE instr(states, ?)", (user_id.encode(),)
-        )
-        for state in _unpack(states)
-    )
-
-
 def forget_id(connection: sqlite3.Connection, digest: str, at_ms: int) -> None:
     """All rows are gone: the tombstone is a hash from here on."""
     connection.execute(
@@ -122,6 +112,12 @@ def message_ids(connection: sqlite3.Connection, user_id: str) -> list[str]:
     """Of all his messages in the outbox. O(outbox)."""
     rows = connection.execute("SELECT id FROM outbox WHERE user_id = ?", (user_id,))
     return [row[0] for row in rows]
+
+
+def last_at_ms(connection: sqlite3.Connection) -> int:
+    """The newest stamp known; 0 for a new database."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'last_at_ms'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def backups(connection: sqlite3.Connection) -> list[Backup]:
@@ -149,6 +145,9 @@ def compact(connection: sqlite3.Connection, size_max: int | None) -> bool:
 class Erasure:
     """The rows of one user, a slice at a time, each within a transaction.
 
+    The user log is the first: a generation of floors that begins later finds him in no log, and one
+    that began before is told by its owner (`Floors.forget`).
+
     Attributes:
         counts: What has gone so far.
     """
@@ -157,10 +156,11 @@ class Erasure:
         self.counts = Counts()
         self._user_id = user_id
         self._steps: list[Callable[[sqlite3.Connection], bool]] = [
-            self._states, self._log, self._messages, self._records, self._quarantine, self._journal,
+            self._log, self._states, self._messages, self._records, self._quarantine, self._journal,
         ]  # fmt: skip
-        self._after = self._end = 0
-        self._places: tuple[list[int], int] | None = None
+        self._after = 0
+        self._in_records = archive.Walk("records", user_id)
+        self._in_journal = archive.Walk("journal", user_id)
 
     def go_on(self, connection: sqlite3.Connection) -> bool:
         """Do the next slice; False behind the last. O(`SLICE_ROWS`), and the index's look-up."""
@@ -168,7 +168,7 @@ class Erasure:
             return False
         if not self._steps[0](connection):
             del self._steps[0]
-            self._after, self._places = 0, None
+            self._after = 0
         return True
 
     def _states(self, connection: sqlite3.Connection) -> bool:
@@ -205,13 +205,13 @@ class Erasure:
         return gone > 0
 
     def _records(self, connection: sqlite3.Connection) -> bool:
-        for key in self._next_keys(connection, "records"):
+        keys = self._in_records.next_keys(connection, SLICE_ROWS)
+        for key in keys:
             self.counts.records += connection.execute(
                 "DELETE FROM records WHERE number = ? AND user_id = ?", (key, self._user_id)
             ).rowcount
-            self._after = key
         archive.step_back(connection)
-        return self._after < self._end
+        return bool(keys)
 
     def _quarantine(self, connection: sqlite3.Connection) -> bool:
         rows = connection.execute(
@@ -227,41 +227,31 @@ class Erasure:
 
     def _journal(self, connection: sqlite3.Connection) -> bool:
         size = 0
-        for key in self._next_keys(connection, "journal"):
-            self._after = key
-            row = connection.execute(
-                "SELECT inputs FROM journal WHERE first_input = ?", (key,)
-            ).fetchone()
-            if row is None:
-                continue
-            size += len(row[0])
-            found = dict(archive.lines_of(row[0], self._user_id))
-            if found:
-                lines = archive.split(row[0])
-                for place, line in found.items():
-                    lines[place] = _encode(InputErased(_decode_stamp(line).at_ms))
-                connection.execute(
-                    "UPDATE journal SET inputs = ? WHERE first_input = ?",
-                    (b"\n".join(lines) + b"\n", key),
-                )
-                self.counts.inputs += len(found)
-            if size >= SLICE_BYTES_MAX:
-                return True
-        return self._after < self._end
+        while size < SLICE_BYTES_MAX:
+            keys = self._in_journal.next_keys(connection, 1)
+            if not keys:
+                return False
+            size += self._take_out(connection, keys[0])
+        return True
 
-    def _next_keys(self, connection: sqlite3.Connection, kind: archive.Kind) -> list[int]:
-        """Keys of the next rows that may be his; `_end` is the last of all, as of now."""
-        if self._places is None:
-            self._places = archive.places(connection, kind, self._user_id)
-        indexed, scanned_from = self._places
-        chosen = [one for one in indexed if one > self._after][:SLICE_ROWS]
-        rest = SLICE_ROWS - len(chosen)
-        if rest:
-            chosen += archive.keys_from(connection, kind, max(scanned_from, self._after + 1), rest)
-        self._end = archive.last_key(connection, kind)
-        if not chosen:
-            self._after = self._end
-        return chosen
+    def _take_out(self, connection: sqlite3.Connection, key: int) -> int:
+        """His inputs, of one row; the row's bytes."""
+        row = connection.execute(
+            "SELECT inputs FROM journal WHERE first_input = ?", (key,)
+        ).fetchone()
+        if row is None:
+            return 0
+        found = dict(archive.lines_of(row[0], self._user_id))
+        if found:
+            lines = archive.split(row[0])
+            for place, line in found.items():
+                lines[place] = _encode(InputErased(_decode_stamp(line).at_ms))
+            connection.execute(
+                "UPDATE journal SET inputs = ? WHERE first_input = ?",
+                (b"\n".join(lines) + b"\n", key),
+            )
+            self.counts.inputs += len(found)
+        return _ROW_BYTES + len(row[0])
 
 
 def names(body: bytes, user_id: str) -> bool:

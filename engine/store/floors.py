@@ -89,7 +89,7 @@ class Floors:
         The first slice of a generation reads the user log whole.
         """
         if self._copy is not None:
-            self._copy_some(connection, self._copy)
+            self._copy_some(connection, self._copy, now_ms)
             return True
         newest = connection.execute(
             "SELECT generation, at_ms FROM generations ORDER BY generation DESC LIMIT 1"
@@ -126,7 +126,7 @@ class Floors:
             logged.update((_decode_whose(state).user_id, state) for state in _unpack(states))
         self._copy = _Copy(generation, logged)
 
-    def _copy_some(self, connection: sqlite3.Connection, copy: _Copy) -> None:
+    def _copy_some(self, connection: sqlite3.Connection, copy: _Copy, now_ms: int) -> None:
         """The next users: first all whose newest state was in the log, then the rows of others."""
         if copy.logged:
             chosen = list(islice(copy.logged, SLICE_USERS))
@@ -147,9 +147,7 @@ class Floors:
             copy.after = last
             return
         connection.execute(
-            "UPDATE generations SET at_ms = (SELECT value FROM meta WHERE name = 'last_at_ms') "
-            "WHERE generation = ?",
-            (copy.generation,),
+            "UPDATE generations SET at_ms = ? WHERE generation = ?", (now_ms, copy.generation)
         )
         self._copy = None
 

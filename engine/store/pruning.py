@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from engine.store import archive
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -83,12 +85,15 @@ def prune(
     `rows_max` of each. O(what goes): each is read oldest first, up to the first that stays.
     """
     gone = {
-        table: _choose(connection.execute(oldest_first), before_ms, rows_max)
+        table: _choose(
+            connection.execute(oldest_first, {"before_ms": before_ms}), before_ms, rows_max
+        )
         for table, oldest_first in _OLDEST_FIRST.items()
     }
     for table, chosen in gone.items():
         if chosen:
             connection.executemany(_DELETE[table], [(key,) for key, _ in chosen])
+    archive.step_back(connection)
     items = gone["quarantine"]
     left = Quarantine(
         quarantine.rows - len(items),
@@ -113,10 +118,12 @@ def _choose(rows: sqlite3.Cursor, before_ms: int, rows_max: int) -> list[tuple[i
 
 
 _OLDEST_FIRST: Final = {
-    # The row that a replay begins in stays, and so do those behind it.
+    # The row that a replay begins in stays, and so do those behind it; and a replay of the archive
+    # begins at its floor.
     "journal": "SELECT first_input, at_ms, length(inputs) FROM journal WHERE first_input < "
     "(SELECT max(first_input) FROM journal WHERE first_input <= "
-    "(SELECT value FROM meta WHERE name = 'replay_from')) ORDER BY first_input",
+    "(SELECT value FROM meta WHERE name = 'replay_from')) AND first_input + inputs_count <= "
+    "(SELECT max(from_input) FROM generations WHERE at_ms <= :before_ms) ORDER BY first_input",
     "records": "SELECT number, record, length(record) FROM records ORDER BY number",
     "outbox": "SELECT number, message, length(snapshot) + ifnull(length(rendered), 0) FROM outbox "
     "WHERE dead IS NOT NULL ORDER BY number",
