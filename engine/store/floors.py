@@ -84,12 +84,14 @@ class Floors:
             self._copy.logged.pop(user_id, None)
 
     def work(self, connection: sqlite3.Connection, now_ms: int, keep_ms: int) -> bool:
-        """Do a slice of what there is to do; whether there may be more. O(`SLICE_USERS`).
+        """Do a slice of what there is to do; whether to go on at once. O(`SLICE_USERS`).
 
-        The first slice of a generation reads the user log whole.
+        The first slice of a generation reads the user log whole; behind its last there is time.
         """
         if self._copy is not None:
             self._copy_some(connection, self._copy, now_ms)
+            return self._copy is not None
+        if self._sweep(connection, now_ms - keep_ms):
             return True
         newest = connection.execute(
             "SELECT generation, at_ms FROM generations ORDER BY generation DESC LIMIT 1"
@@ -97,12 +99,12 @@ class Floors:
         if newest is None:
             return self._begin_first(connection)
         generation, at_ms = newest
-        if at_ms is None or at_ms + keep_ms // GENERATIONS <= now_ms:
-            # One that is not complete was left behind by a process that ended.
-            connection.execute("DELETE FROM generations WHERE at_ms IS NULL")
-            self._begin(connection, generation + 1)
-            return True
-        return self._sweep(connection, now_ms - keep_ms)
+        if at_ms is not None and at_ms + keep_ms // GENERATIONS > now_ms:
+            return False
+        # One that is not complete was left behind by a process that ended.
+        connection.execute("DELETE FROM generations WHERE at_ms IS NULL")
+        self._begin(connection, generation + 1)
+        return True
 
     def _begin_first(self, connection: sqlite3.Connection) -> bool:
         """A new database's floor is nobody; one of before there were floors has users already."""
