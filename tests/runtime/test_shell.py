@@ -394,11 +394,11 @@ async def test_a_wall_clock_that_stays_ahead_is_adopted_as_an_input(
     path = tmp_path / "hairspring.db"
     rig = await Rig.open(path, PLAN, rate=1.0, wall_ns=lambda: wall[0])
     rig.start()
-    await rig.shell.submit([rig.event()])
+    event = rig.event()
+    await rig.shell.submit([event])
     wall[0] += 2 * HOUR * 10**6
     (finished,) = await rig.until("finished")
-    entered = rig.records[0]
-    assert finished.at_ms == entered.at_ms + HOUR
+    assert finished.at_ms == event.occurred_at_ms + HOUR
     assert finished.judged_at_ms == wall[0] // 10**6 <= rig.clock.now_ms()
     assert any(b'"type":"clock"' in batch.inputs for batch in rig.store.batches)
     await rig.close()
