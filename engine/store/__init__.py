@@ -6,7 +6,7 @@ One connection writes and checkpoints, for the life of the process. What a commi
 
 from engine.store.batch import EXCERPT_BYTES, Batch, Quarantined
 from engine.store.database import CommitFailed, OutboxRow, Store
-from engine.store.lock import DataFolder
+from engine.store.lock import DataFolder, Holder, holder_of
 from engine.store.recovery import Recovered
 
 __all__ = [
@@ -14,8 +14,10 @@ __all__ = [
     "Batch",
     "CommitFailed",
     "DataFolder",
+    "Holder",
     "OutboxRow",
     "Quarantined",
     "Recovered",
     "Store",
+    "holder_of",
 ]

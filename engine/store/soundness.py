@@ -1,0 +1,94 @@
+"""Whether a database can be trusted as it is opened, and what to do where it cannot.
+
+A start reads every user and the journal's tail, and SQLite checks the pages that it reads a little.
+After an orderly stop that is enough. Where the last process ended otherwise (its write-ahead log is
+still there) the machine may have gone down with it, and a disk that lies about what it wrote leaves
+pages that nothing reads until much later: there `quick_check` reads all of a database up to
+`CHECKED_BYTES_MAX`, at some 700 MB a second where the file is in memory. Larger ones are checked by
+every `hairspring backup`, which reads its copy whole.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+
+from engine.errors import StoreError
+
+CHECKED_BYTES_MAX: Final = 1 << 30
+"""A start that takes two seconds more is worth it after a crash; one of a minute is not."""
+
+DAMAGED: Final = "-damaged"
+"""Ends the name of a mark beside a database that did not pass: it is asked again at each start,
+until it passes or is replaced. Its write-ahead log does not stay to say so."""
+
+
+def was_cut_short(path: Path) -> bool:
+    """Whether the last process ended without closing its database, or found it damaged.
+
+    Asked before it is opened.
+    """
+    log = path.with_name(path.name + "-wal")
+    return _mark(path).exists() or (log.exists() and log.stat().st_size > 0)
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Read the whole database, unless it is too large for a start. O(its size).
+
+    Raises StoreError where it is damaged, sqlite3.DatabaseError where it cannot even be read.
+    """
+    if path.stat().st_size > CHECKED_BYTES_MAX:
+        return
+    with suppress(OSError):  # where no mark can be made there is still the message
+        _mark(path).touch()
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StoreError(
+            f"{path} is damaged: quick_check: {' '.join(str(found).split())}",
+            hint=way_back(path),
+            code="store.corrupt",
+        )
+    with suppress(OSError):
+        _mark(path).unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(path.name + DAMAGED)
+
+
+def unusable(path: Path, error: sqlite3.Error) -> StoreError:
+    """What SQLite's error means for a database that is being opened or read."""
+    code = getattr(error, "sqlite_errorname", "")
+    if code.startswith("SQLITE_READONLY"):
+        return StoreError(
+            f"{path} cannot be written: {error}",
+            hint="make the file and its folder writable for this user",
+            code="store.readonly",
+        )
+    return StoreError(
+        f"{path} cannot be read: {error} ({code})", hint=way_back(path), code="store.corrupt"
+    )
+
+
+def way_back(path: Path) -> str:
+    """The command that restores the last backup, by name where the database can still tell it."""
+    data = shlex.quote(str(path.parent))
+    backup = _last_backup(path)
+    if backup:
+        return f"restore the last backup: hairspring restore {shlex.quote(backup)} --data {data}"
+    return f"restore the last backup: hairspring restore FILE --data {data}"
+
+
+def _last_backup(path: Path) -> str:
+    """The newest backup that was noted and is still there, or ""."""
+    newest_first = "SELECT path FROM backups ORDER BY number DESC"
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            noted = [str(row[0]) for row in connection.execute(newest_first)]
+    except sqlite3.Error:
+        return ""
+    return next((backup for backup in noted if Path(backup).exists()), "")
