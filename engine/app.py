@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random  # noqa: TID251 - spreads retries; nothing is decided by it
+import secrets
 from asyncio import FIRST_COMPLETED
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -28,8 +29,10 @@ from engine.runtime.restart import restart
 from engine.server import (
     CONNECTIONS_MAX,
     AdminDoor,
+    House,
     IngestDoor,
     Limits,
+    Operating,
     bind,
     connections_within,
     make_admin_app,
@@ -64,6 +67,7 @@ FILES_RESERVED = 192
 those of name look-ups, and those that are turned away. Each delivery under way has one more."""
 
 _ADMIN_CLOSES_WITHIN_S = 1.0
+_TOKEN_BYTES = 24
 _LOOK_S = 0.25
 
 _log = structlog.get_logger("hairspring")
@@ -159,6 +163,11 @@ class App:
             return "starting or stopping"
         return f"the journal cannot be written: {self.shell.failure}" if self.shell.failure else ""
 
+    def _house(self) -> House | None:
+        if not self._ready:
+            return None
+        return House(self.store, self.shell, self.processor, self.clock)
+
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""
         folder = DataFolder.take(self._options.data)
@@ -183,6 +192,7 @@ class App:
             host_option="server.admin_host",
         )
         self._opened.callback(admin.close)
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
         door = AdminDoor(
             key=self.admin_key.key,
             host=server.admin_host,
@@ -190,8 +200,10 @@ class App:
             metrics=self.metrics,
             log=structlog.get_logger("hairspring.admin"),
             instance=self._instance,
+            operating=Operating(keys=(self.admin_key.key, token), house=self._house),
         )
         self.admin = await serve(make_admin_app(door), admin, connections_max=ADMIN_CONNECTIONS_MAX)
+        folder.announce(self.admin.url, token)
         # The last to go: it says how a start and a stop come along.
         self._opened.push_async_callback(self.admin.aclose, _ADMIN_CLOSES_WITHIN_S)
         return ingest

@@ -22,11 +22,13 @@ COMMANDS = {
     "check": "Tell every fault of a shop, with file and line.",
     "serve": "Run a shop: take events, fire deadlines, deliver messages.",
     "simulate": "Run a shop over recorded events in virtual time.",
+    "backup": "Write everything that a restart needs to a file, while the process runs.",
+    "restore": "Put a backup in the place of a data folder's database.",
 }
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
 COMMANDS_LATER = (
-    *("import", "explain", "trigger", "users", "deadletters", "quarantine", "backup", "restore"),
+    *("import", "explain", "trigger", "users", "deadletters", "quarantine"),
     *("preview", "test", "diff", "schema", "plan", "audit", "report", "export-journal"),
 )
 """Commands that are still to be built; they are refused by name."""

@@ -14,7 +14,7 @@ from typing_extensions import override
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from rich.console import Console
 
@@ -43,6 +43,34 @@ def pipe_may_close() -> Iterator[None]:
             raise
         hint = "make room, or send it elsewhere"
         raise HairspringError(f"there is no room to write: {error.strerror}", hint=hint) from error
+
+
+_PROGRESS_AFTER_NS = 2_000_000_000
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Whom to tell (done, total) of long work: shown on a terminal, once it has taken two seconds.
+
+    He may be told on any thread.
+    """
+    from engine.runtime.clock import monotonic_ns
+
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+
+    from rich.progress import Progress
+
+    started_ns = monotonic_ns()
+    with Progress(console=plain_console(err=True), transient=True, disable=False) as shown:
+        task = shown.add_task(label, total=None, visible=False)
+
+        def told(done: int, total: int) -> None:
+            if monotonic_ns() - started_ns >= _PROGRESS_AFTER_NS:
+                shown.update(task, completed=done, total=total, visible=True)
+
+        yield told
 
 
 def plain_console(*, err: bool = False) -> Console:

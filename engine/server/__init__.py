@@ -7,14 +7,17 @@ from engine.server.capacity import connections_within, raise_open_files
 from engine.server.connections import CONNECTIONS_MAX, Patience
 from engine.server.ingest import IngestDoor, make_ingest_app
 from engine.server.listen import Bound, Site, bind, listen, serve
+from engine.server.operating import House, Operating
 
 __all__ = [
     "CONNECTIONS_MAX",
     "AdminDoor",
     "AdminKey",
     "Bound",
+    "House",
     "IngestDoor",
     "Limits",
+    "Operating",
     "Patience",
     "Site",
     "bind",

@@ -1,4 +1,4 @@
-"""The operator's port: health and metrics.
+"""The operator's port: health, metrics, and what operators have done (`operating`).
 
 It answers to names that a hostile web page cannot claim (DNS rebinding): addresses, `localhost`
 and the configured host. Whoever comes from another machine needs the admin key.
@@ -21,6 +21,7 @@ from engine.server.answers import Refusal
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
 from engine.server.keys import BEARER
+from engine.server.operating import Operating, operating_handlers
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -40,6 +41,7 @@ class AdminDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         metrics: What a scraper reads.
         log: One line a request.
         instance: Begins request ids; different in each run.
+        operating: Who may operate, and on what.
     """
 
     key: str
@@ -48,6 +50,7 @@ class AdminDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     metrics: Metrics
     log: FilteringBoundLogger
     instance: str
+    operating: Operating
 
 
 def make_admin_app(door: AdminDoor) -> web.Application:
@@ -67,6 +70,12 @@ def make_admin_app(door: AdminDoor) -> web.Application:
     edge.add_routes(
         app, "GET", {path: _at_home(handler, door.host) for path, handler in handlers.items()}
     )
+    for method, operations in operating_handlers(door.operating).items():
+        edge.add_routes(
+            app,
+            method,
+            {path: _at_home(handler, door.host) for path, handler in operations.items()},
+        )
     edge.close(app)
     return app
 

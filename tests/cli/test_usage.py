@@ -30,7 +30,7 @@ def told(
     [
         (["chek", "x"], "there is no command chek; did you mean check?"),
         (["Check", "x"], "there is no command Check; did you mean check?"),
-        (["zzz"], "there is no command zzz; known are: demo, init, check, serve, simulate"),
+        (["zzz"], "there is no command zzz; known are: demo, init, check, serve, "),
         (["explain", "u1", "c"], "explain is not built yet in this version; commands are: demo, "),
         (["users", "show", "u1"], "users is not built yet in this version; commands are: demo, "),
         (["--verison"], "hairspring has no option --verison; did you mean --version?"),

@@ -19,7 +19,15 @@ from engine.runtime.dedupe import Dedupe
 from engine.runtime.metrics import Metrics
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
-from engine.server import AdminDoor, IngestDoor, Limits, listen, make_admin_app, make_ingest_app
+from engine.server import (
+    AdminDoor,
+    IngestDoor,
+    Limits,
+    Operating,
+    listen,
+    make_admin_app,
+    make_ingest_app,
+)
 from engine.store import CommitFailed, Quarantined, Store
 
 if TYPE_CHECKING:
@@ -114,7 +122,10 @@ class House:
             **shared,
         )
         house.site = await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log)
-        admin = make_admin_app(AdminDoor(key="an-admin-key", host="127.0.0.1", **shared))
+        operating = Operating(keys=("an-admin-key", ""), house=lambda: None)
+        admin = make_admin_app(
+            AdminDoor(key="an-admin-key", host="127.0.0.1", operating=operating, **shared)
+        )
         house.admin = await listen(admin, "127.0.0.1", 0, log=house.log)
         house.client = aiohttp.ClientSession()
         return house

@@ -1,0 +1,146 @@
+"""What operators have a running process do: routes of the admin port that need its key.
+
+Commands on this machine come by these routes too (`engine/cli/running.py`); what admits them is a
+token of this run, which the data folder tells to whoever may read it. Long work answers in lines of
+JSON: `{"done", "total"}` now and then, and last `{"result"}` or `{"error"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from engine.errors import HairspringError
+from engine.runtime.clock import Clock
+from engine.runtime.processor import Processor
+from engine.runtime.shell import Shell
+from engine.server.answers import Refusal
+from engine.server.keys import BEARER
+from engine.store import Store
+from engine.store.backup import back_up
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
+    from aiohttp.typedefs import Handler
+
+_T = TypeVar("_T")
+
+NDJSON = "application/x-ndjson"
+
+TOLD_EVERY_S = 0.25
+"""How often long work says how it comes along."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class House(msgspec.Struct, frozen=True, eq=False):
+    """The state of a running process, and what may be done with it."""
+
+    store: Store
+    shell: Shell
+    processor: Processor
+    clock: Clock
+
+
+class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Who may operate, and on what.
+
+    Attributes:
+        keys: What admits: the admin key, and the token of this run.
+        house: None while the process starts.
+    """
+
+    keys: tuple[str, ...]
+    house: Callable[[], House | None]
+
+
+class BackupAsked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /api/backup`: an absolute path on this machine."""
+
+    path: str
+    force: bool = False
+
+
+def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handler]]:
+    """By method, the routes and their handlers; each asks for a key."""
+
+    async def backup(request: web.Request) -> web.StreamResponse:
+        house = enter(request, operating)
+        asked = await read_body(request, BackupAsked)
+        path = Path(asked.path)
+        if not path.is_absolute():
+            raise Refusal(400, "backup.place", "the path of a backup on this machine is absolute")
+        return await tell_long(
+            request,
+            lambda told: back_up(
+                house.store, path, house.clock.now_ms(), force=asked.force, on_progress=told
+            ),
+        )
+
+    return {"POST": {"/api/backup": backup}}
+
+
+def enter(request: web.Request, operating: Operating) -> House:
+    """The house, for whoever has a key of it. Raises Refusal for all others, and while it starts.
+
+    Asked of this machine too: another user of it is nobody to this process.
+    """
+    said = request.headers.get("Authorization", "").encode("utf-8", "replace")
+    keys = [(BEARER + key).encode() for key in operating.keys if key]
+    if not any(hmac.compare_digest(said, key) for key in keys):
+        challenge = {"WWW-Authenticate": "Bearer"}
+        message = "the admin key is needed, as a Bearer token"
+        raise Refusal(401, "key.unknown", message, headers=challenge)
+    house = operating.house()
+    if house is None:
+        headers = {"Retry-After": "1"}
+        raise Refusal(503, "not_ready", "the process is starting or stopping", headers=headers)
+    return house
+
+
+async def read_body(request: web.Request, form: type[_T]) -> _T:
+    """The body of a request as a `form`. Raises Refusal."""
+    try:
+        return msgspec.json.decode(await request.read(), type=form)
+    except msgspec.MsgspecError as error:
+        raise Refusal(400, "body.invalid", str(error)) from error
+
+
+async def tell_long(
+    request: web.Request,
+    work: Callable[[Callable[[int, int], None]], Awaitable[msgspec.Struct]],
+) -> web.StreamResponse:
+    """Have `work` done and say in lines how it comes along; it is told whom to tell.
+
+    Where whoever asked goes away, the work is cancelled.
+    """
+    at = (0, 1)
+
+    def told(done: int, total: int) -> None:
+        nonlocal at  # set on another thread, as one object
+        at = (done, total)
+
+    answer = web.StreamResponse(headers={"Content-Type": NDJSON})
+    await answer.prepare(request)
+    working = asyncio.ensure_future(work(told))
+    try:
+        while not (await asyncio.wait({working}, timeout=TOLD_EVERY_S))[0]:
+            await answer.write(_encode({"done": at[0], "total": at[1]}) + b"\n")
+        try:
+            last: dict[str, object] = {"result": working.result()}
+        except HairspringError as error:
+            last = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+        await answer.write(_encode(last) + b"\n")
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+    await answer.write_eof()
+    return answer
