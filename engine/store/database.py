@@ -15,6 +15,7 @@ from engine.store.floors import Floors
 from engine.store.restore import finish_restore
 from engine.store.soundness import unusable
 from engine.store.worker import Thread
+from engine.store.writing import write_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_encode = msgspec.json.Encoder().encode
 _decode_message = msgspec.json.Decoder(SendMessage).decode
 
 _RETRIED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -217,7 +217,7 @@ class Store:
 
     def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
         self.quarantine = _in_transaction(
-            connection, partial(_write_batch, batch=batch, quarantine=self.quarantine)
+            connection, partial(write_batch, batch=batch, quarantine=self.quarantine)
         )
         self._fresh_rows = max(self._fresh_rows, len(batch.records))
 
@@ -277,89 +277,6 @@ def _prepare(
         return pruning.measure(connection)
     except sqlite3.DatabaseError as error:
         raise unusable(path, error) from error
-
-
-def _write_batch(
-    connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine
-) -> Quarantine:
-    """Write it all; how full that leaves the quarantine."""
-    run, many = connection.execute, connection.executemany
-    if batch.inputs_count:
-        run(
-            "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
-            (batch.first_input, batch.inputs_count, batch.at_ms, batch.hashes, batch.inputs),
-        )
-    if batch.users:
-        many(
-            "INSERT OR REPLACE INTO users VALUES (?, ?, ?)",
-            [(user_id, state, batch.number) for user_id, state in batch.users],
-        )
-    if batch.states:
-        run("INSERT INTO user_log VALUES (?, ?)", (batch.number, recovery.pack(batch.states)))
-    run("DELETE FROM user_log WHERE batch < ?", (batch.log_from,))
-    for number, message in enumerate(batch.messages, start=batch.first_message):
-        _insert_message(connection, number, message)
-    for closed in batch.closed:
-        if closed.dead:
-            run("UPDATE outbox SET dead = ? WHERE id = ?", (closed.reason, closed.id))
-        else:
-            run("DELETE FROM outbox WHERE id = ?", (closed.id,))
-    if batch.records:
-        many(
-            "INSERT INTO records (user_id, campaign, record) VALUES (?, ?, ?)",
-            [
-                (record.user_id, record.campaign, _encode(record))
-                for record in batch.records
-                if record.kind != "refused"
-            ],
-        )
-    if batch.quarantined:
-        many(
-            "INSERT INTO quarantine (received_at_ms, source, path, reason, body) "
-            "VALUES (?, ?, ?, ?, ?)",
-            [msgspec.structs.astuple(item) for item in batch.quarantined],
-        )
-        sizes = [len(item.body) for item in batch.quarantined]
-        quarantine = pruning.make_room(connection, quarantine, sizes)
-    # One step for four rows: each step gives the interpreter's lock away and has to win it back
-    # from a busy loop. For larger rows, many in one statement cost SQLite more than that saves.
-    run(
-        "INSERT OR REPLACE INTO meta VALUES "
-        "('replay_from', ?), ('next_input', ?), ('last_at_ms', ?), ('next_batch', ?)",
-        (
-            batch.replay_from,
-            batch.first_input + batch.inputs_count,
-            batch.at_ms,
-            batch.number + 1,
-        ),
-    )
-    if batch.plan_id:
-        run("INSERT OR REPLACE INTO meta VALUES ('plan_id', ?)", (batch.plan_id,))
-        run("DELETE FROM plans WHERE plan_id <> ?", (batch.plan_id,))
-    return quarantine
-
-
-def _insert_message(connection: sqlite3.Connection, number: int, message: SendMessage) -> None:
-    body = _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
-    if message.fallback_of:
-        connection.execute(
-            "INSERT OR IGNORE INTO outbox (number, id, user_id, channel, message, snapshot) "
-            "SELECT ?, ?, ?, ?, ?, snapshot FROM outbox WHERE id = ?",
-            (number, message.id, message.user_id, message.channel, body, message.fallback_of),
-        )
-    else:
-        connection.execute(
-            "INSERT OR IGNORE INTO outbox (number, id, user_id, channel, message, snapshot) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                number,
-                message.id,
-                message.user_id,
-                message.channel,
-                body,
-                bytes(message.snapshot),
-            ),
-        )
 
 
 def _explain(path: Path, error: sqlite3.Error) -> CommitFailed:

@@ -1,0 +1,133 @@
+"""What one commit writes: a row for all that may be one, and few statements for the rest.
+
+Each statement gives the interpreter's lock away and has to win it back from a busy loop: a commit
+under load is mostly that, and pages.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from engine.store import pruning, recovery
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from engine.core.effects import SendMessage
+    from engine.store.batch import Batch
+    from engine.store.pruning import Quarantine
+
+ROWS_A_STATEMENT_MAX = 16
+"""Beyond it SQLite takes as long to bind a statement's values as it saves."""
+
+LOG_SWEPT_EVERY = 16
+"""Commits between two sweeps of the user log: a restart passes over a row that is not needed."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine) -> Quarantine:
+    """Write it all, within a transaction; how full that leaves the quarantine. O(the batch)."""
+    run = connection.execute
+    if batch.inputs_count:
+        run(
+            "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
+            (batch.first_input, batch.inputs_count, batch.at_ms, batch.hashes, batch.inputs),
+        )
+    _write_users(connection, batch)
+    _write_messages(connection, batch)
+    _insert(
+        connection,
+        "INTO records (user_id, campaign, record)",
+        [
+            (record.user_id, record.campaign, _encode(record))
+            for record in batch.records
+            if record.kind != "refused"
+        ],
+    )
+    if batch.quarantined:
+        _insert(
+            connection,
+            "INTO quarantine (received_at_ms, source, path, reason, body)",
+            [msgspec.structs.astuple(item) for item in batch.quarantined],
+        )
+        sizes = [len(item.body) for item in batch.quarantined]
+        quarantine = pruning.make_room(connection, quarantine, sizes)
+    run(
+        "INSERT OR REPLACE INTO meta VALUES "
+        "('replay_from', ?), ('next_input', ?), ('last_at_ms', ?), ('next_batch', ?)",
+        (
+            batch.replay_from,
+            batch.first_input + batch.inputs_count,
+            batch.at_ms,
+            batch.number + 1,
+        ),
+    )
+    if batch.plan_id:
+        run("INSERT OR REPLACE INTO meta VALUES ('plan_id', ?)", (batch.plan_id,))
+        run("DELETE FROM plans WHERE plan_id <> ?", (batch.plan_id,))
+    return quarantine
+
+
+def _write_users(connection: sqlite3.Connection, batch: Batch) -> None:
+    rows = [(user_id, state, batch.number) for user_id, state in batch.users]
+    _insert(connection, "OR REPLACE INTO users", rows)
+    if batch.states:
+        row = (batch.number, recovery.pack(batch.states))
+        connection.execute("INSERT INTO user_log VALUES (?, ?)", row)
+    if not batch.number % LOG_SWEPT_EVERY:
+        connection.execute("DELETE FROM user_log WHERE batch < ?", (batch.log_from,))
+
+
+def _write_messages(connection: sqlite3.Connection, batch: Batch) -> None:
+    """New outbox rows, then what happened to others.
+
+    A row whose id is there already is that same message, and stays as it is.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for number, message in enumerate(batch.messages, start=batch.first_message):
+        row = (number, message.id, message.user_id, message.channel, _head(message))
+        if message.fallback_of:
+            connection.execute(
+                "INSERT OR IGNORE INTO outbox (number, id, user_id, channel, message, snapshot) "
+                "SELECT ?, ?, ?, ?, ?, snapshot FROM outbox WHERE id = ?",
+                (*row, message.fallback_of),
+            )
+        else:
+            rows.append((*row, bytes(message.snapshot)))
+    into = "OR IGNORE INTO outbox (number, id, user_id, channel, message, snapshot)"
+    _insert(connection, into, rows)
+    for closed in batch.closed:
+        if closed.dead:
+            connection.execute(
+                "UPDATE outbox SET dead = ? WHERE id = ?", (closed.reason, closed.id)
+            )
+        else:
+            connection.execute("DELETE FROM outbox WHERE id = ?", (closed.id,))
+
+
+def _head(message: SendMessage) -> bytes:
+    """A message without its snapshot, which has a column of its own."""
+    return _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
+
+
+def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows, in order, some in each statement."""
+    place = 0
+    while place < len(rows):
+        # Powers of two, so that few statements are ever prepared.
+        count = min(ROWS_A_STATEMENT_MAX, 1 << ((len(rows) - place).bit_length() - 1))
+        some = rows[place : place + count]
+        statement = _statement(into, len(some[0]), count)
+        connection.execute(statement, [value for row in some for value in row])
+        place += count
+
+
+@cache
+def _statement(into: str, columns: int, rows: int) -> str:
+    row = "(" + ", ".join("?" * columns) + ")"
+    return f"INSERT {into} VALUES " + ", ".join([row] * rows)  # noqa: S608 - only of this module
