@@ -46,6 +46,18 @@ class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=Fals
     at_ms: int = 0
 
 
+class EventImported(EventReceived, tag="imported event"):
+    """History: an event that a shop brought in, however old. Nobody enters a campaign by it.
+
+    It is in the user's history, and it ends what it ends: an import never makes a message go, and
+    may keep one from going.
+    """
+
+
+class TraitsImported(UserIdentified, tag="imported traits"):
+    """History: traits that were said before. What was said of the user later stays as it is."""
+
+
 class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=False):
     """A message's delivery came to an end.
 
@@ -92,9 +104,17 @@ class ClockAdjusted(msgspec.Struct, tag="clock", omit_defaults=True, gc=False):
 
 
 class PlanChanged(msgspec.Struct, tag="plan", omit_defaults=True, gc=False):
-    """From this instant on another configuration holds; `plan_id` names its stored content."""
+    """From this instant on another configuration holds, or the same under another program.
+
+    Attributes:
+        plan_id: Names its stored content.
+        engine: The program's version.
+        tzdata: The release of its time-zone data; "" where it is not known.
+    """
 
     plan_id: str
+    engine: str = ""
+    tzdata: str = ""
     at_ms: int = 0
 
 
@@ -114,7 +134,9 @@ class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
-UserInput: TypeAlias = EventReceived | UserIdentified | DeliveryReported
+UserInput: TypeAlias = (
+    EventReceived | UserIdentified | EventImported | TraitsImported | DeliveryReported
+)
 """What concerns one user."""
 
 TimeSkipped: TypeAlias = TimeResumed | ClockAdjusted

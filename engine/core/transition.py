@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, assert_never
 from engine.core import history
 from engine.core.effects import QuarantineInput
 from engine.core.entry import enter_all
-from engine.core.exits import exit_all, leave
-from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified
-from engine.core.plan import Wait
+from engine.core.exits import exit_all
+from engine.core.inputs import DeliveryReported, EventReceived, TraitsImported, UserIdentified
 from engine.core.sending import conclude
 from engine.core.state import reckon
-from engine.core.traits import tell
+from engine.core.traits import recall, tell
 from engine.core.turn import Turn
 from engine.core.walk import go_on
 
@@ -49,7 +48,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         if reactions.exits and (user.enrollments or user.pending):
             turn = Turn(plan, user, at_ms, at_ms, effects, happened.name, happened.properties)
             exit_all(turn, reactions, occurred_at_ms)
-    if reactions.entries:
+    if reactions.entries and type(happened) is EventReceived:  # nobody enters by history
         errors += enter_all(plan, user, happened, reactions, effects)
     return errors
 
@@ -85,39 +84,17 @@ def hold(user: User, skipped: TimeSkipped) -> None:
         reckon(user)
 
 
-def adopt(plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:
-    """Go on under another plan: each enrollment finds its step again, or leaves.
-
-    A wait counts from where it began, by the new plan's duration; one that is over by that fires
-    at once and is judged at `at_ms`. O(enrollments).
-    """
-    turn = Turn(plan, user, at_ms, at_ms, effects)
-    for enrollment in user.enrollments:
-        campaign = plan.campaigns.get(enrollment.campaign)
-        if campaign is None:
-            leave(turn, enrollment, "campaign_removed")
-        elif campaign.status == "archived":
-            leave(turn, enrollment, "archived")
-        elif enrollment.signature not in campaign.signatures:
-            leave(turn, enrollment, "step_removed")
-        else:
-            enrollment.position = campaign.signatures.index(enrollment.signature)
-            waiting = campaign.steps[enrollment.position]
-            if isinstance(waiting, Wait):
-                enrollment.due_at_ms = enrollment.clock_at_ms + waiting.duration_ms
-                if enrollment.due_at_ms < at_ms:
-                    user.held_until_ms = max(user.held_until_ms, at_ms)
-            else:
-                leave(turn, enrollment, "step_removed")
-    reckon(user)
-
-
 def _apply_other(
     plan: Plan, user: User, happened: UserIdentified | DeliveryReported, effects: list[Effect]
 ) -> int:
     match happened:
+        case TraitsImported():
+            refused = recall(user, happened.traits, happened.occurred_at_ms)
+            if refused:
+                effects.append(QuarantineInput(happened, "$.traits", refused))
         case UserIdentified():
             refused = tell(user, happened.traits)
+            user.identified_at_ms = max(user.identified_at_ms, happened.occurred_at_ms)
             if refused:
                 effects.append(QuarantineInput(happened, "$.traits", refused))
         case DeliveryReported():

@@ -15,9 +15,8 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage, is_refusal
+from engine.core.adoption import adopt, take_on
+from engine.core.effects import is_refusal
 from engine.core.guardrails import cancelled
 from engine.core.inputs import (
     ClockAdjusted,
@@ -27,48 +26,33 @@ from engine.core.inputs import (
     TimeResumed,
     TimeSkipped,
     UserErased,
-    encode_inputs,
 )
 from engine.core.state import NEVER, User, first_due_at_ms, new_user
-from engine.core.transition import adopt, fire, hold, step
+from engine.core.transition import fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
+from engine.runtime.plans import NO_PLAN, Plans
 from engine.runtime.saving import Saving
+from engine.runtime.sealing import Released, release, seal
 from engine.runtime.tombstones import Tombstones
-from engine.store.batch import Batch, Quarantined, kept_of
+from engine.runtime.versions import NO_VERSIONS, Versions
 from engine.timers import Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from engine.core.effects import Effect
+    from engine.core.effects import Effect, SendMessage
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
-    from engine.store.batch import UserLog
+    from engine.store.batch import Batch, Quarantined, UserLog
 
-
-class Released(msgspec.Struct):
-    """What may leave the process: its cause is durable.
-
-    Attributes:
-        number: Of the batch that made it so.
-        messages: (outbox row number, message), in order.
-        cancelled: Messages to take back.
-        closed: Deliveries that are over.
-        records: Everything that happened, refusals too, in order.
-    """
-
-    number: int
-    messages: list[tuple[int, SendMessage]]
-    cancelled: list[CancelMessage]
-    closed: list[CloseMessage]
-    records: list[Record]
+__all__ = ["Processor", "Released"]
 
 
 class Processor:
     """All users of one process, and the only door to them.
 
     Args:
-        plan: The plan in force.
+        plan: The plan in force, unless `changes` or a replay say otherwise.
         users: Who is known, by id.
         now_ms: Logical time to start from; no stamp is earlier.
         next_input: Number of the next input.
@@ -77,6 +61,7 @@ class Processor:
         log: What the last run left in the user log.
         dedupe: Ids already taken.
         max_replay: How many inputs a restart replays at most.
+        changes, plans: What the last run left that users may lack (`Plans`).
         keeps: Whether batches are committed. False is for an owner without a store: its batches
             carry what may leave and nothing that a restart would read, be it inputs, hashes or
             users.
@@ -104,10 +89,13 @@ class Processor:
         log: UserLog | None = None,
         dedupe: Dedupe | None = None,
         max_replay: int = 100_000,
+        changes: Iterable[tuple[int, Input]] = (),
+        plans: Mapping[str, Plan] | None = None,
         keeps: bool = True,
     ) -> None:
-        self.plan = plan
         self.users = users if users is not None else {}
+        self.plans = Plans(plan, self.users, changes, plans)
+        self.plan, self._changed = self.plans.plan, self.plans.number
         self.now_ms = now_ms
         self.errors = 0
         self.on_fired: Callable[[int, int], None] | None = None
@@ -162,10 +150,24 @@ class Processor:
         """Logical time jumps to `now_ms`: the wall clock was found to be right."""
         self._pass_over(ClockAdjusted(stopped_at_ms), now_ms)
 
-    def adopt(self, plan: Plan, now_ms: int) -> None:
-        """Put another plan into force, for every user, as of now. O(users)."""
-        self.plan = plan
-        self._pass_over(PlanChanged(plan.id), now_ms)
+    def adopt(
+        self, plan: Plan, now_ms: int, content: bytes = b"", versions: Versions = NO_VERSIONS
+    ) -> None:
+        """Put another plan into force as of now; users come to it in their own time. O(1).
+
+        `content` is what it was compiled from.
+        """
+        self.plans.learn(plan, content)
+        self._pass_over(PlanChanged(plan.id, versions.engine, versions.tzdata), now_ms)
+
+    def sweep(self, go_on: Callable[[], bool] | None = None) -> bool:
+        """Have users take a change on whom nothing reached since, while `go_on` answers True.
+
+        Returns whether there are more.
+        """
+        for user in self.plans.sweep(go_on):
+            self._catch_up(user)
+        return self.plans.roster.has_visits
 
     def erase(self, user_id: str, now_ms: int) -> None:
         """Forget a user. Once that is durable, his rows are the owner's to erase.
@@ -181,6 +183,13 @@ class Processor:
         """As `take`, where anybody was erased: False for what comes late, from before that."""
         return not self.tombstones.bars(happened, self.users) and self.take(happened, now_ms)
 
+    def find_anew(self, users: Iterable[User], plan: Plan) -> None:
+        """Have users go on under `plan`, whose own plan nobody can read any more, as of now."""
+        for user in users:
+            self._touched[user.user_id] = None
+            adopt(NO_PLAN, plan, user, self.now_ms, self._effects)
+            self._follow(user)
+
     def advance(self, now_ms: int, go_on: Callable[[], bool] | None = None) -> int:
         """Fire deadlines that are due by `now_ms`, in order; returns how many.
 
@@ -191,6 +200,10 @@ class Processor:
         for due_at_ms, user in self._deadlines.advance(now_ms):
             if due_at_ms > self.now_ms:
                 self.now_ms = due_at_ms
+            if user.seen < self._changed:
+                self._catch_up(user)
+                if user.due_at_ms > due_at_ms:
+                    continue  # under another plan it is not due any more
             if self.on_fired is not None:
                 self.on_fired(first_due_at_ms(user), now_ms)
             self.errors += fire(self.plan, user, due_at_ms, self._effects)
@@ -221,6 +234,8 @@ class Processor:
         pending = user.pending.get(message.id) if user is not None else None
         if user is None or pending is None:
             return None
+        if user.enrollments and user.seen < self._changed:
+            self._catch_up(user)
         return cancelled(self.plan.policy, user, pending, max(now_ms, self.now_ms))
 
     def replay(self, tail: Iterable[tuple[int, Input]]) -> int:
@@ -233,16 +248,14 @@ class Processor:
         for number, happened in tail:
             count += 1
             self.now_ms = max(self.now_ms, happened.at_ms)
-            if isinstance(happened, TimeResumed | ClockAdjusted | PlanChanged):
-                self._apply_to_all(happened, number)
-                continue
-            if isinstance(happened, UserErased | InputErased):
-                if isinstance(happened, UserErased):
-                    self._forget(happened.user_id)
-                continue
-            user = self.users.get(happened.user_id)
-            if user is None or user.seen < number:
-                self._apply_and_note(happened, number)
+            if isinstance(happened, TimeSkipped | PlanChanged):
+                self._pass_to_all(happened, number)
+            elif isinstance(happened, UserErased):
+                self._forget(happened.user_id)
+            elif not isinstance(happened, InputErased):
+                user = self.users.get(happened.user_id)
+                if user is None or user.seen < number:
+                    self._apply_and_note(happened, number)
         # Refusals are counted once; the user, or the quarantine, has them already.
         self._effects[:] = [effect for effect in self._effects if not is_refusal(effect)]
         return count
@@ -261,34 +274,22 @@ class Processor:
         if not self._has_open():
             return None
         self.now_ms = max(self.now_ms, now_ms)
+        self._touched.update(dict.fromkeys(self.plans.roster.choose_saves()))
         touched = self._touched if self._keeps else ()
         saves = self._saving.choose(self._number, touched, len(self._inputs), self._next_input)
-        effects = self._effects
-        first_input = self._next_input - len(self._inputs)
-        messages = [e for e in effects if type(e) is SendMessage]
-        records = [e for e in effects if type(e) is Record]
-        # Deliveries come to their end in batches of their own, mostly: seldom is there more.
-        others = effects if len(messages) + len(records) < len(effects) else ()
-        batch = Batch(
-            number=self._number,
-            at_ms=self.now_ms,
-            first_input=first_input,
-            inputs_count=len(self._inputs),
-            inputs=encode_inputs(self._inputs),
-            hashes=self._hashes.tobytes(),
-            users=saves.rows,
-            states=saves.states,
-            messages=messages,
-            first_message=self._next_message,
-            closed=[e for e in others if type(e) is CloseMessage],
-            records=records,
-            cancelled=[e for e in others if type(e) is CancelMessage],
-            quarantined=self._quarantined + kept_of(others),
-            replay_from=saves.replay_from,
-            log_from=saves.log_from,
-            plan_id=self._adopted,
+        batch = seal(
+            self._number,
+            self.now_ms,
+            next_input=self._next_input,
+            next_message=self._next_message,
+            inputs=self._inputs,
+            hashes=self._hashes,
+            effects=self._effects,
+            quarantined=self._quarantined,
+            saves=saves,
+            plans=self.plans,
         )
-        self._next_message += len(messages)
+        self._next_message += len(batch.messages)
         self._number += 1
         self._open()
         return batch
@@ -297,13 +298,7 @@ class Processor:
         """The batch is durable: give out what waited for it."""
         assert batch.number == self.finished + 1, "batches finish in order"
         self.finished = batch.number
-        return Released(
-            batch.number,
-            list(enumerate(batch.messages, start=batch.first_message)),
-            batch.cancelled,
-            batch.closed,
-            batch.records,
-        )
+        return release(batch)
 
     def save_all(self) -> None:
         """Have the open batch carry every user that a replay would still need: a checkpoint."""
@@ -317,15 +312,20 @@ class Processor:
         self._touched: dict[str, None] = {}
         self._hashes = array(HASH_CODE)
         self._quarantined: list[Quarantined] = []
-        self._adopted = ""
 
     def _has_open(self) -> bool:
-        return bool(self._inputs or self._effects or self._touched or self._quarantined)
+        held = self._inputs or self._effects or self._touched or self._quarantined
+        return bool(held) or self.plans.is_unsettled
 
     def _apply(self, happened: UserInput) -> User:
         user = self.users.get(happened.user_id)
         if user is None:
             user = self.users[happened.user_id] = new_user(happened.user_id)
+            user.seen = self._changed
+            self.plans.roster.welcome(user)
+        elif user.seen < self._changed:
+            self.errors += take_on(user, self.plans.changes, self._effects)
+            user.seen = self._changed
         if user.due_at_ms <= happened.at_ms and self.on_fired is not None:
             self.on_fired(first_due_at_ms(user), happened.at_ms)
         errors = step(self.plan, user, happened, self._effects)
@@ -368,31 +368,33 @@ class Processor:
             if due_at_ms < self.wake_at_ms:
                 self.wake_at_ms = due_at_ms
 
+    def _catch_up(self, user: User) -> None:
+        """Have a user take on what he lacks, with nothing else happening to him."""
+        before = len(self._effects)
+        self.errors += take_on(user, self.plans.changes, self._effects)
+        self._touch(user, before)
+        self._follow(user)
+
     def _pass_over(self, happened: TimeSkipped | PlanChanged, now_ms: int) -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
+        number = self._next_input
+        self._next_input = number + 1
+        self._pass_to_all(happened, number)
         if self._keeps:
             self._inputs.append(happened)
-        self._next_input += 1
-        self._apply_to_all(happened, self._next_input - 1)
+            self.plans.keep(happened, number)
 
-    def _apply_to_all(self, happened: TimeSkipped | PlanChanged, number: int) -> None:
+    def _pass_to_all(self, happened: TimeSkipped | PlanChanged, number: int) -> None:
+        self.plans.note(happened, number)
         if isinstance(happened, PlanChanged):
-            for user in self.users.values():
-                before = len(self._effects)
-                adopt(self.plan, user, happened.at_ms, self._effects)
-                self._touch(user, before)
-                if user.enrollments:
-                    # Its places are those of the new plan now; a restart reads no older ones.
-                    self._touched[user.user_id] = None
-                self._follow(user)
-            # Everybody who needs the journal's tail is saved with it: no replay crosses plans.
-            self.save_all()
-            self._adopted = happened.plan_id
+            self.plan, self._changed = self.plans.plan, self.plans.number
             return
         self.advance(happened.stopped_at_ms)
         overdue = [user for _, user in self._deadlines.advance(happened.at_ms - 1)]
         for user in overdue:
+            if user.seen < self._changed:
+                self._catch_up(user)
             hold(user, happened)
             self._unsaved.setdefault(user.user_id, number)
             self._follow(user)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engine.runtime.clock import Clock
     from engine.runtime.processor import Processor, Released
     from engine.runtime.ticker import Ticker
+    from engine.runtime.versions import Versions
     from engine.store import Batch, Quarantined, Store
 
 SLICE_NS = 1_000_000
@@ -58,7 +59,6 @@ STALL_MIN_MS = 1_000
 RETRY_COMMIT_S = 0.25
 ANSWER_WITHIN_S = 20.0
 """A client whose commit takes longer hears 503: not known."""
-
 
 _log = structlog.get_logger("hairspring")
 
@@ -167,9 +167,10 @@ class Shell:
         """Take the outcome of a delivery; never refused."""
         self._put(_Submission((outcome,), (), None))
 
-    def adopt(self, plan: Plan) -> None:
-        """Put another plan into force, before `run`."""
-        self.processor.adopt(plan, self._clock.now_ms())
+    def adopt(self, plan: Plan, content: bytes, versions: Versions) -> None:
+        """Put another plan into force as of now; `content` is what it was compiled from."""
+        self.processor.adopt(plan, self._clock.now_ms(), content, versions)
+        self._wake.set()
 
     def resume(self, grace_ms: int) -> None:
         """Say that the process was down since the last stamp, before `run`."""
@@ -251,8 +252,9 @@ class Shell:
         inbox = self._inbox
         while self._may_take() and self._monotonic_ns() < until_ns:
             self._take(inbox[0], until_ns)
+        sweeps = processor.sweep(lambda: self._monotonic_ns() < until_ns)
         self._begin()
-        return self._may_take() or processor.wake_at_ms <= self._clock.now_ms()
+        return sweeps or self._may_take() or processor.wake_at_ms <= self._clock.now_ms()
 
     def _may_take(self) -> bool:
         return bool(self._inbox) and not self.failure and self._filled < BATCH_MAX

@@ -60,6 +60,22 @@ def kept_of(effects: Iterable[Effect]) -> list[Quarantined]:
     ]
 
 
+class KeptChange(msgspec.Struct, frozen=True):
+    """An input that users take on one by one, kept until all have (`engine.store.plans`).
+
+    Attributes:
+        number: Of the input.
+        plan_id: The plan that it brings; "" where it brings none.
+        input: The input as a JSON line.
+        content: What that plan was compiled from; empty where it is stored already.
+    """
+
+    number: int
+    plan_id: str
+    input: bytes
+    content: bytes
+
+
 class UserLog(msgspec.Struct):
     """What is in the user log.
 
@@ -92,7 +108,9 @@ class Batch(msgspec.Struct):
         quarantined: Items that were not taken.
         replay_from: Number of the first input that a replay needs.
         log_from: Number of the first batch whose row of the user log a restart needs.
-        plan_id: The plan that a replay starts with, where this commit changes it; else "".
+        changes: Inputs among these that users take on one by one.
+        settled: Number of the newest such that everybody is saved as of, where this commit makes
+            it so; else 0.
     """
 
     number: int
@@ -111,4 +129,5 @@ class Batch(msgspec.Struct):
     quarantined: list[Quarantined]
     replay_from: int
     log_from: int
-    plan_id: str = ""
+    changes: list[KeptChange] = []
+    settled: int = 0

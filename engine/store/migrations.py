@@ -48,6 +48,14 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
             digest TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, user_id TEXT,
             finished INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE changes (
+            number INTEGER PRIMARY KEY, plan_id TEXT NOT NULL, input BLOB NOT NULL
+        ) STRICT""",
+        # Everybody was saved under the plan in force: it is as old as the database.
+        """INSERT INTO changes
+            SELECT 0, value, CAST(json_object('type', 'plan', 'plan_id', value) AS BLOB)
+            FROM meta WHERE name = 'plan_id'""",
+        "DELETE FROM meta WHERE name = 'plan_id'",
     ),
 }
 """By the schema that it starts from, what leads to the next."""

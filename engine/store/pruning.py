@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.store import archive
+from engine.store import archive, plans
 
 if TYPE_CHECKING:
     import sqlite3
@@ -94,6 +94,7 @@ def prune(
         if chosen:
             connection.executemany(_DELETE[table], [(key,) for key, _ in chosen])
     archive.step_back(connection)
+    plans.let_go(connection)
     items = gone["quarantine"]
     left = Quarantine(
         quarantine.rows - len(items),

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.inputs import Input, decode_inputs
+from engine.core.inputs import Input, PlanChanged, decode_inputs
 from engine.core.state import User, decode_user
 from engine.errors import StoreError
+from engine.store import plans
 from engine.store.batch import UserLog
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Recovered(msgspec.Struct):
         next_batch: The number that the next batch gets.
         log: What is in the user log.
         last_at_ms: The newest stamp known; 0 for a new database.
-        plan_id: Of the plan in force at the start of the tail; "" for a new database.
+        changes: Those before the tail that users may lack, numbered, in order; the first brought
+            the plan that nobody is behind any more.
+        contents: What plans were compiled from, by id: all that are named here or in the tail.
     """
 
     users: dict[str, User]
@@ -49,7 +52,14 @@ class Recovered(msgspec.Struct):
     next_batch: int
     log: UserLog
     last_at_ms: int
-    plan_id: str
+    changes: list[tuple[int, Input]] = []
+    contents: dict[str, bytes] = {}
+
+    @property
+    def plan_id(self) -> str:
+        """Of the plan in force at the start of the tail; "" for a new database."""
+        brought = [one.plan_id for _, one in self.changes if isinstance(one, PlanChanged)]
+        return brought[-1] if brought else ""
 
 
 def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: int) -> Recovered:
@@ -61,7 +71,9 @@ def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: i
     last_at_ms = int(meta.get("last_at_ms", 0))
     try:
         users, log = _users(connection)
-        tail = list(_tail(connection, int(meta.get("replay_from", 1))))
+        replay_from = int(meta.get("replay_from", 1))
+        tail = list(_tail(connection, replay_from))
+        changes = plans.read(connection, replay_from)
     except msgspec.MsgspecError as error:
         raise StoreError(
             f"the stored state cannot be read: {error}",
@@ -78,7 +90,8 @@ def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: i
         next_batch=int(meta.get("next_batch", 1)),
         log=log,
         last_at_ms=last_at_ms,
-        plan_id=str(meta.get("plan_id", "")),
+        changes=changes,
+        contents=dict(connection.execute("SELECT plan_id, content FROM plans")),
     )
 
 

@@ -58,6 +58,12 @@ CREATE TABLE records (
     record BLOB NOT NULL
 ) STRICT;
 CREATE TABLE plans (plan_id TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT, WITHOUT ROWID;
+-- Inputs that users take on one by one: plan_id is '' for those that bring no plan.
+CREATE TABLE changes (
+    number INTEGER PRIMARY KEY,
+    plan_id TEXT NOT NULL,
+    input BLOB NOT NULL
+) STRICT;
 CREATE TABLE quarantine (
     number INTEGER PRIMARY KEY,
     received_at_ms INTEGER NOT NULL,

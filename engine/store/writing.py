@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.store import pruning, recovery
+from engine.store import plans, pruning, recovery
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,9 +67,8 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quaran
             batch.number + 1,
         ),
     )
-    if batch.plan_id:
-        run("INSERT OR REPLACE INTO meta VALUES ('plan_id', ?)", (batch.plan_id,))
-        run("DELETE FROM plans WHERE plan_id <> ?", (batch.plan_id,))
+    if batch.changes or batch.settled:
+        plans.write(connection, batch.changes, batch.settled)
     return quarantine
 
 

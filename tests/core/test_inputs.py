@@ -22,7 +22,7 @@ INPUTS: list[Input] = [
     DeliveryReported("u", "e", "failed", "no such mailbox", bad_address="a@example.com", at_ms=9),
     TimeResumed(1, 30_000, 5),
     ClockAdjusted(1, 5),
-    PlanChanged("p", 6),
+    PlanChanged("p", "1.0", "2026a", 6),
 ]
 
 

@@ -173,6 +173,7 @@ class World:
 
     def adopt(self, *campaigns: Campaign, at: int, plan_id: str = "p2") -> list[str]:
         self.processor.adopt(Plan(plan_id, campaigns, self.policy), START + at)
+        self.processor.sweep()
         return self.commit()
 
     def user(self, user_id: str = "u") -> User:

@@ -10,6 +10,7 @@ from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
     Input,
+    PlanChanged,
     UserIdentified,
     decode_inputs,
 )
@@ -23,7 +24,7 @@ from tests.model.scripts import UNIT, Script
 if TYPE_CHECKING:
     from engine.core.plan import Plan
     from engine.runtime.processor import Released
-    from engine.store.batch import Batch
+    from engine.store.batch import Batch, KeptChange
 
 DEDUPE_WINDOW_MS = 10**9
 
@@ -40,6 +41,8 @@ class Disk:
         self.next_batch = 1
         self.replay_from = 1
         self.at_ms = START
+        self.changes: dict[int, KeptChange] = {}
+        self.settled = 0
 
     def commit(self, batch: Batch) -> None:
         self.users.update((name, (batch.number, state)) for name, state in batch.users)
@@ -52,9 +55,19 @@ class Disk:
         self.next_batch = batch.number + 1
         self.replay_from = batch.replay_from
         self.at_ms = batch.at_ms
+        self.changes.update((change.number, change) for change in batch.changes)
+        self.settled = max(self.settled, batch.settled)
 
-    def start(self, plan: Plan) -> Processor:
-        """A new process on what was committed."""
+    def earlier(self) -> list[tuple[int, Input]]:
+        """Changes before the tail that users may lack."""
+        before = [number for number in self.changes if number < self.replay_from]
+        settled = [n for n in before if n <= self.settled and self.changes[n].plan_id]
+        base = max(settled, default=0)
+        changes = [(n, decode_inputs(self.changes[n].input)[0]) for n in before if n >= base]
+        return changes if base or not changes else [(0, PlanChanged("")), *changes]
+
+    def start(self, plan: Plan, *others: Plan) -> Processor:
+        """A new process on what was committed, under `plan` or what of them was in force."""
         dedupe = Dedupe(DEDUPE_WINDOW_MS, 1_000)
         tail: list[tuple[int, Input]] = []
         for first, at_ms, hashes, inputs in self.journal:
@@ -80,6 +93,8 @@ class Disk:
             next_batch=self.next_batch,
             log=UserLog(logged, sizes),
             dedupe=dedupe,
+            changes=self.earlier(),
+            plans={one.id: one for one in (plan, *others)},
         )
         processor.replay(tail)
         return processor

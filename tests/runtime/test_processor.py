@@ -157,7 +157,7 @@ def restarted(before: Plan, after: Plan, *, fired: int) -> Processor:
     second = processor.begin(START + fired)
     assert second is not None, "what changed must be saved"
     disk.commit(second)
-    return disk.start(after)
+    return disk.start(before, after)
 
 
 def test_a_deadline_that_only_led_to_the_next_wait_does_not_fire_again_after_a_crash() -> None:

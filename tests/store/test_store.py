@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.core.inputs import EventReceived
+from engine.core.inputs import EventReceived, PlanChanged
 from engine.core.plan import Plan
 from engine.core.state import encode_user
 from engine.errors import StoreError
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
-from engine.store import CommitFailed, DataFolder, Quarantined, Store
+from engine.runtime.versions import Versions
+from engine.store import CommitFailed, DataFolder, Quarantined, Store, plans
 from engine.store.schema import SCHEMA_VERSION
 from tests.core.world import HOUR, REACHABLE, START, campaign, send, wait
 from tests.runtime.crashing import Effects
@@ -27,7 +28,8 @@ from tests.runtime.crashing import Effects
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PLAN = Plan("p", [campaign("c", wait(5), send("email"), wait(HOUR), send("email"))])
+CAMPAIGN = campaign("c", wait(5), send("email"), wait(HOUR), send("email"))
+PLAN = Plan("p", [CAMPAIGN])
 
 
 @pytest.fixture
@@ -189,15 +191,63 @@ async def test_a_faulty_item_is_kept_with_its_reason(store: Store) -> None:
     assert await store.count("quarantine") == 1
 
 
-async def test_a_plan_is_kept_until_another_is_in_force(store: Store) -> None:
+async def let_go(store: Store) -> None:
+    """As pruning does once the journal's rows, but for the last, have gone."""
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "DELETE FROM journal WHERE first_input < (SELECT max(first_input) FROM journal)"
+        )
+        plans.let_go(connection)
+
+    await store.transact(work)
+
+
+async def test_a_plan_comes_with_the_commit_of_its_change_and_goes_with_what_names_it(
+    store: Store,
+) -> None:
     processor = await start(store)
-    for plan_id in ("one", "two"):
-        await store.keep_plan(plan_id, plan_id.encode())
-        processor.adopt(Plan(plan_id), START)
+    for at, plan_id in enumerate(("one", "two", "three")):
+        processor.adopt(Plan(plan_id), START + at, plan_id.encode(), Versions("1.0", "2026a"))
+        processor.take(event(at, name="Other"), START + at)
+        processor.sweep()
         await commit(store, processor)
+    recovered = await store.recover(HOUR)
+    # What is journaled under the first is there to be replayed.
+    assert (recovered.plan_id, list(recovered.contents)) == ("three", ["one", "three", "two"])
+    assert recovered.changes == [(5, PlanChanged("three", "1.0", "2026a", START + 2))]
+    processor.take(event(3, name="Other"), START + 3)
+    await commit(store, processor)
+    await let_go(store)
     assert await store.plan_content("one") is None
-    assert await store.plan_content("two") == b"two"
-    assert (await store.recover(HOUR)).plan_id == "two"
+    assert await store.plan_content("two") is None
+    assert await store.plan_content("three") == b"three"
+    assert (await store.recover(HOUR)).plan_id == "three"
+
+
+async def test_an_old_plan_stays_while_a_saved_user_is_behind_its_successor(path: Path) -> None:
+    store = await Store.open(path)
+    processor = await start(store)
+    processor.adopt(Plan("one", [CAMPAIGN]), START, b"one")
+    processor.sweep()
+    processor.take(event(0), START)
+    await commit(store, processor)
+    processor.adopt(Plan("two", [CAMPAIGN]), START + 1, b"two")
+    for at in range(1, 4):
+        processor.take(event(at, user="other", name="Other"), START + at)
+        await commit(store, processor)
+    await let_go(store)
+    recovered = await store.recover(HOUR)
+    assert [number for number, _ in recovered.changes] == [1, 3]
+    assert recovered.contents == {"one": b"one", "two": b"two"}
+
+    processor.sweep()
+    await commit(store, processor)
+    await let_go(store)
+    recovered = await store.recover(HOUR)
+    assert [number for number, _ in recovered.changes] == [3]
+    assert recovered.contents == {"two": b"two"}
+    await store.close()
 
 
 # What is refused at the door

@@ -1,0 +1,113 @@
+"""How a user goes on under another plan, each change as of its own instant.
+
+A change of the plan is one input for everybody, and it would be a long pause to have everybody take
+it on at that instant. So each user does in his own time, before anything else happens to him; what
+comes of it is the same whenever that is. For what was skipped of time after a change the same
+holds: whether a deadline fell into it depends on the plan.
+
+A user who is in no campaign has nothing to take on. Of the others, `User.seen` says how far they
+have come: changes are numbered as inputs are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.exits import leave
+from engine.core.inputs import PlanChanged, TimeSkipped
+from engine.core.plan import Plan, Wait
+from engine.core.state import reckon
+from engine.core.transition import fire, hold
+from engine.core.turn import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.core.effects import Effect
+    from engine.core.state import Enrollment, User
+
+
+class Change(msgspec.Struct, frozen=True, eq=False):
+    """One input that concerns everybody, with what it means.
+
+    Attributes:
+        number: Of the input.
+        happened: The input, stamped.
+        before: The plan in force until then.
+        plan: The one from then on; the same where time was skipped.
+    """
+
+    number: int
+    happened: PlanChanged | TimeSkipped
+    before: Plan
+    plan: Plan
+
+
+def take_on(user: User, changes: Sequence[Change], effects: list[Effect]) -> int:
+    """Have a user catch up with every change that he has not seen, in order.
+
+    What was due by a change fires before it, also at its very instant, as before any input; under
+    the plan that held until then. Returns how many conditions ended in an error.
+    O(changes + deadlines + enrollments).
+    """
+    errors = 0
+    for change in changes:
+        if change.number <= user.seen:
+            continue
+        happened = change.happened
+        if isinstance(happened, PlanChanged):
+            errors += fire(change.before, user, happened.at_ms, effects)
+            if user.enrollments:
+                adopt(change.before, change.plan, user, happened.at_ms, effects)
+                user.seen = change.number
+        else:
+            # Harmless where he has lived through it already: nothing of his is due in it then.
+            errors += fire(change.plan, user, happened.stopped_at_ms, effects)
+            hold(user, happened)
+    return errors
+
+
+def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:
+    """Go on under another plan: each enrollment finds its step again, or leaves.
+
+    Who leaves does so in the order of the campaigns' priority under the plan before. A wait counts
+    from where it began, by the new plan's duration; one that is over by that fires at once and is
+    judged at `at_ms`. O(enrollments).
+    """
+    turn = Turn(plan, user, at_ms, at_ms, effects)
+    enrollments = user.enrollments
+    if len(enrollments) > 1:
+        enrollments = tuple(sorted(enrollments, key=lambda one: _rank(before, one)))
+    for enrollment in enrollments:
+        reason = _go_on(plan, user, enrollment, at_ms)
+        if reason:
+            leave(turn, enrollment, reason)
+    reckon(user)
+
+
+def _go_on(plan: Plan, user: User, enrollment: Enrollment, at_ms: int) -> str:
+    """Find the enrollment's step again; why there is none for it, or ""."""
+    campaign = plan.campaigns.get(enrollment.campaign)
+    if campaign is None:
+        return "campaign_removed"
+    if campaign.status == "archived":
+        return "archived"
+    if enrollment.signature not in campaign.signatures:
+        return "step_removed"
+    position = campaign.signatures.index(enrollment.signature)
+    waiting = campaign.steps[position]
+    if not isinstance(waiting, Wait):
+        return "step_removed"
+    enrollment.position = position
+    enrollment.due_at_ms = enrollment.clock_at_ms + waiting.duration_ms
+    if enrollment.due_at_ms < at_ms:
+        user.held_until_ms = max(user.held_until_ms, at_ms)
+    return ""
+
+
+def _rank(plan: Plan, enrollment: Enrollment) -> tuple[int, str]:
+    campaign = plan.campaigns.get(enrollment.campaign)
+    # A plan that cannot be read any more is taken for an empty one.
+    return (0, enrollment.campaign) if campaign is None else campaign.rank

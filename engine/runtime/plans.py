@@ -1,0 +1,159 @@
+"""Which plan is in force, and which changes of it not everybody has taken on yet.
+
+A change is one input, at one instant. From then on new input is judged by the new plan; each user
+comes to it in his own time (`core.adoption`): before his next input or deadline, or as the sweep
+comes by. Until everybody is saved under the new plan the change is kept, and so is the plan before.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from engine.core.adoption import Change
+from engine.core.inputs import PlanChanged, TimeSkipped, encode_inputs
+from engine.core.plan import Plan
+from engine.runtime.roster import Roster
+from engine.store.batch import KeptChange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+
+    from engine.core.inputs import Input
+    from engine.core.state import User
+    from engine.runtime.versions import Versions
+
+SWEPT_AT_ONCE = 32
+"""Users that a sweep looks at between two looks at the clock: at most some 0.2 ms."""
+
+NO_PLAN = Plan("")
+"""What stands for a plan that cannot be read any more, where somebody is in a campaign of it."""
+
+
+class Plans:
+    """The plan in force, the changes that led to it, and the sweep that has users take them on.
+
+    Args:
+        plan: In force where there are no `changes`.
+        users: Who there is, by id.
+        changes: What the last run left: numbered changes, of which users may lack all but the
+            first, which brought the plan that held before (`plan`, where it names none).
+        known: Further plans, by id, for those and for what a replay comes to.
+
+    Attributes:
+        plan: In force now.
+        number: Of the change that brought it; 0 where none did.
+        in_force: That change, or None.
+        changes: Those that users may lack, oldest first.
+        roster: Everybody, to be gone over.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        users: dict[str, User],
+        changes: Iterable[tuple[int, Input]] = (),
+        known: Mapping[str, Plan] | None = None,
+    ) -> None:
+        self.plan = plan
+        self.number = 0
+        self.in_force: PlanChanged | None = None
+        self.changes: list[Change] = []
+        self.roster = Roster(users)
+        self._known: Mapping[str, Plan] = known or {}
+        self._content = b""
+        self._fresh: list[KeptChange] = []
+        for number, happened in changes:
+            if self.in_force is None and isinstance(happened, PlanChanged):
+                self.number, self.in_force = number, happened
+                self.plan = self._known.get(happened.plan_id, plan)
+            else:
+                self.note(happened, number)
+
+    def note(self, happened: Input, number: int) -> None:
+        """A change came, of the plan or of time. O(1).
+
+        Skipped time matters only to users who lack a change of the plan before it; all others have
+        it at once.
+        """
+        before = self.plan
+        if isinstance(happened, PlanChanged):
+            self.plan = self._known.get(happened.plan_id, before)
+            self.number, self.in_force = number, happened
+            self.roster.begin()
+        elif not self.changes or not isinstance(happened, TimeSkipped):
+            return
+        self.changes.append(Change(number, happened, before, self.plan))
+
+    def hold(self, plan: Plan, versions: Versions) -> bool:
+        """Whether that very plan is in force, under these versions."""
+        held = self.in_force
+        return held is not None and held == PlanChanged(plan.id, *versions, held.at_ms)
+
+    def learn(self, plan: Plan, content: bytes) -> None:
+        """Know a plan that is about to come into force, and what it was compiled from."""
+        self._known = {plan.id: plan}
+        self._content = content
+
+    def keep(self, happened: PlanChanged | TimeSkipped, number: int) -> None:
+        """Have the open batch store a change that was just noted, for a restart."""
+        if not self.changes:
+            return  # skipped time, which everybody has
+        plan_id = happened.plan_id if isinstance(happened, PlanChanged) else ""
+        content = self._content if plan_id else b""
+        self._fresh.append(KeptChange(number, plan_id, encode_inputs([happened]), content))
+
+    def sweep(self, go_on: Callable[[], bool] | None) -> Iterator[User]:
+        """Users who have something to take on; looks at some dozens, and on while `go_on` says so.
+
+        O(users) in all.
+        """
+        roster = self.roster
+        while roster.has_visits:
+            for user in roster.visit(SWEPT_AT_ONCE):
+                if user.enrollments and user.seen < self.number:
+                    yield user
+            if go_on is not None and not go_on():
+                break
+
+    def to_keep(self) -> list[KeptChange]:
+        """What `keep` was told since the last time."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether everybody has taken the changes on, and not everybody was saved since."""
+        return bool(self.changes) and not self.roster.has_visits
+
+    def settle(self) -> int:
+        """Once everybody was visited and saved: forget what nobody lacks.
+
+        Returns the number of the change that everybody has taken on then, or 0 where there are
+        users who have not.
+        """
+        if not self.is_unsettled or self.roster.has_saves:
+            return 0
+        self.changes.clear()
+        return self.number
+
+
+def strays(
+    users: Iterable[User], changes: Iterable[tuple[int, Input]], lost: Container[str]
+) -> dict[str, list[User]]:
+    """Users in a campaign whose newest change of the plan is to one that is lost, by its id.
+
+    Their places are those of a plan that nobody can read any more: they have to be found anew in
+    another. `changes` are all that the last run left, those of the journal's tail among them.
+    O(users * log changes).
+    """
+    led = [(number, one.plan_id) for number, one in changes if isinstance(one, PlanChanged)]
+    numbers = [number for number, _ in led]
+    found: dict[str, list[User]] = {}
+    if not any(plan_id in lost for _, plan_id in led):
+        return found
+    for user in users:
+        place = bisect_right(numbers, user.seen) - 1 if user.enrollments else -1
+        if place >= 0 and led[place][1] in lost:
+            found.setdefault(led[place][1], []).append(user)
+    return found

@@ -1,0 +1,87 @@
+"""What a batch is made of as it is sealed, and what it lets out once it is durable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
+from engine.core.inputs import Input, encode_inputs
+from engine.store.batch import Batch, Quarantined, kept_of
+
+if TYPE_CHECKING:
+    from array import array
+
+    from engine.core.effects import Effect
+    from engine.runtime.plans import Plans
+    from engine.runtime.saving import Saves
+
+
+class Released(msgspec.Struct):
+    """What may leave the process: its cause is durable.
+
+    Attributes:
+        number: Of the batch that made it so.
+        messages: (outbox row number, message), in order.
+        cancelled: Messages to take back.
+        closed: Deliveries that are over.
+        records: Everything that happened, refusals too, in order.
+    """
+
+    number: int
+    messages: list[tuple[int, SendMessage]]
+    cancelled: list[CancelMessage]
+    closed: list[CloseMessage]
+    records: list[Record]
+
+
+def seal(
+    number: int,
+    at_ms: int,
+    *,
+    next_input: int,
+    next_message: int,
+    inputs: list[Input],
+    hashes: array[int],
+    effects: list[Effect],
+    quarantined: list[Quarantined],
+    saves: Saves,
+    plans: Plans,
+) -> Batch:
+    """A batch of what happened since the last; `next_input` is behind its inputs. O(all of it)."""
+    messages = [e for e in effects if type(e) is SendMessage]
+    records = [e for e in effects if type(e) is Record]
+    # Deliveries come to their end in batches of their own, mostly: seldom is there more.
+    others = effects if len(messages) + len(records) < len(effects) else ()
+    return Batch(
+        number=number,
+        at_ms=at_ms,
+        first_input=next_input - len(inputs),
+        inputs_count=len(inputs),
+        inputs=encode_inputs(inputs),
+        hashes=hashes.tobytes(),
+        users=saves.rows,
+        states=saves.states,
+        messages=messages,
+        first_message=next_message,
+        closed=[e for e in others if type(e) is CloseMessage],
+        records=records,
+        cancelled=[e for e in others if type(e) is CancelMessage],
+        quarantined=quarantined + kept_of(others),
+        replay_from=saves.replay_from,
+        log_from=saves.log_from,
+        changes=plans.to_keep(),
+        settled=plans.settle(),
+    )
+
+
+def release(batch: Batch) -> Released:
+    """What a batch lets out. O(messages)."""
+    return Released(
+        batch.number,
+        list(enumerate(batch.messages, start=batch.first_message)),
+        batch.cancelled,
+        batch.closed,
+        batch.records,
+    )
