@@ -1,0 +1,186 @@
+"""One life of the process: what serves in production, from its start to its end, on a world's loop.
+
+The store, the restart, the shell, the processor and the dispatcher are the real ones, wired as
+`engine.app` wires them. What is missing is HTTP: items are decoded as the server decodes them, and
+submitted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.errors import HairspringError
+from engine.runtime.clock import Clock, check_wall_clock
+from engine.runtime.dispatcher import Dispatcher
+from engine.runtime.metrics import Metrics
+from engine.runtime.restart import restart
+from engine.runtime.shell import Unavailable
+from engine.sim.world.clients import TAKEN
+from engine.sim.world.loop import WorldLoop
+from engine.store import Quarantined, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from config import Shop
+    from engine.core.inputs import UserInput
+    from engine.runtime.processor import Processor, Released
+    from engine.runtime.shell import Shell
+    from engine.sim.world.disk import Disk
+    from engine.sim.world.machine import Machine
+    from engine.sim.world.providers import Provider
+    from engine.sim.world.scenario import Chance
+    from engine.sim.world.witness import Witness
+
+NOT_KNOWN: Final = 503
+DRAIN_S: Final = 10.0
+
+_METRICS = Metrics()
+"""Counted by every world and read by none: making one takes longer than many a start."""
+
+
+class Process:
+    """One run of the process.
+
+    Attributes:
+        loop: Its own; whoever has the world takes its turns.
+        is_open: Whether clients are served.
+        ended: Why it ended, once it has: "drained", or what the process would have said.
+    """
+
+    def __init__(
+        self,
+        shop: Shop,
+        machine: Machine,
+        disk: Disk,
+        providers: Mapping[str, Provider],
+        witness: Witness,
+        chance: Chance,
+        *,
+        accept_clock: bool,
+    ) -> None:
+        self.loop = WorldLoop(machine)
+        self.is_open = False
+        self.ended = ""
+        self.processor: Processor
+        self.shell: Shell
+        self.dispatcher: Dispatcher
+        self._shop = shop
+        self._machine = machine
+        self._disk = disk
+        self._providers = providers
+        self._witness = witness
+        self._chance = chance
+        self._accept_clock = accept_clock
+        self._requests: set[asyncio.Task[None]] = set()
+        with self.loop.running():
+            self._told_to_stop = asyncio.Event()
+            self._main = self.loop.create_task(self._run())
+
+    def stop(self) -> None:
+        """Tell it to drain and end, as SIGTERM does."""
+        with self.loop.running():
+            self._told_to_stop.set()
+
+    def take(self, items: Sequence[bytes], answer: Callable[[int], None]) -> None:
+        """A request with these items has come in; `answer` has the status, if one is given."""
+        with self.loop.running():
+            task = self.loop.create_task(self._serve(items, answer))
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
+
+    def check(self) -> None:
+        """Notice the end of the main task, and what nobody handled."""
+        if self._main.done() and not self.ended:
+            self.is_open = False
+            error = self._main.exception()
+            if isinstance(error, HairspringError):
+                self.ended = error.code
+            elif error is not None:
+                raise error
+            else:
+                self.ended = "drained"
+        for fault in self.loop.faults:
+            raise fault.get("exception") or RuntimeError(fault["message"])
+
+    async def _run(self) -> None:
+        storage, events = self._shop.settings.storage, self._shop.settings.events
+        store = await Store.open(
+            self._disk.path,
+            sync=storage.sync,
+            keep_ms=max(events.keep_ms, events.dedupe_window_ms),
+            worker=self._disk.serve(self.loop),
+        )
+        self._witness.see_what_is_there()
+        clock, processor, shell, _ = await restart(
+            self._shop,
+            store,
+            self._release,
+            self._start_clock,
+        )
+        self.processor, self.shell = processor, shell
+        self._witness.see_restart(processor, clock)
+        processor.on_fired = self._witness.see_fired
+        channels = {name: provider.connect() for name, provider in self._providers.items()}
+        self.dispatcher = Dispatcher(
+            store=store,
+            channels=channels,
+            templates=self._shop.templates,
+            front={},
+            verdict=lambda message: processor.verdict(message, clock.now_ms()),
+            report=shell.report,
+            now_ms=clock.now_ms,
+            jitter=self._chance.random,
+            metrics=_METRICS,
+            concurrency=dict.fromkeys(channels, 2),
+        )
+        self._clock = clock
+        working = self.loop.create_task(shell.run())
+        self.dispatcher.start()
+        self.is_open = True
+        stopping: asyncio.Future[Any] = self.loop.create_task(self._told_to_stop.wait())
+        ends: list[asyncio.Future[Any]] = [working, self.dispatcher.broken]
+        await asyncio.wait([stopping, *ends], return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            if end.done():
+                end.result()
+        self.is_open = False
+        await self.dispatcher.stop(DRAIN_S)
+        shell.stop_taking()
+        await shell.settle()
+        working.cancel()
+        await asyncio.wait([working])
+        await store.close()
+
+    def _release(self, released: Released) -> None:
+        self.dispatcher.release(released)
+
+    def _start_clock(self, last_at_ms: int) -> Clock:
+        machine = self._machine
+        if not self._accept_clock:
+            check_wall_clock(last_at_ms, machine.wall_ns)
+        return Clock(last_at_ms, wall_ns=machine.wall_ns, monotonic_ns=machine.monotonic_ns)
+
+    async def _serve(self, items: Sequence[bytes], answer: Callable[[int], None]) -> None:
+        received_at_ms = self._clock.now_ms()
+        inputs: list[UserInput] = []
+        quarantined: list[Quarantined] = []
+        for data in items:
+            try:
+                happened = read_item(decode_item(data), received_at_ms)
+            except ItemInvalid as fault:
+                kept = Quarantined(received_at_ms, "world", fault.path, fault.message, data)
+                quarantined.append(kept)
+            else:
+                if happened is not None:
+                    inputs.append(happened)
+        ids = [happened.message_id for happened in inputs]
+        try:
+            await self.shell.submit(inputs, quarantined, sum(map(len, items)))
+        except Unavailable:
+            answer(NOT_KNOWN)
+        else:
+            self._witness.see_answered(ids)
+            answer(TAKEN)

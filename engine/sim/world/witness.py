@@ -1,0 +1,294 @@
+"""Who looks on, and speaks up when a promise of durability.md is broken.
+
+What is promised is held against the durable file, read through SQLite, and against a processor that
+has never crashed, to which the journal is given from its first input: that one is what the state,
+the messages and the records have to be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import msgspec
+
+from engine.core.effects import Record, SendMessage
+from engine.core.inputs import Input, decode_inputs
+from engine.core.state import NEVER, encode_user
+from engine.runtime.processor import Processor
+from engine.sim.world.machine import MS
+
+if TYPE_CHECKING:
+    from channels.base import Message
+    from engine.core.plan import Plan
+    from engine.runtime.clock import Clock
+    from engine.sim.world.disk import Disk
+
+_decode_record = msgspec.json.Decoder(Record).decode
+_decode_message = msgspec.json.Decoder(SendMessage).decode
+
+PROMPT_MS: Final = 250
+"""A deadline in a healed world fires no later than this."""
+
+JUMP_MIN_MS: Final = 500
+"""Logical time that goes faster than the monotonic clock by more than this has jumped."""
+
+
+class Violation(Exception):  # noqa: N818 - what it is
+    """A promise was broken.
+
+    Attributes:
+        promise: Which one, in a few words that stay the same from run to run.
+    """
+
+    def __init__(self, promise: str, seen: str) -> None:
+        super().__init__(f"{promise}: {seen}")
+        self.promise = promise
+
+
+class Witness:
+    """Sees everything that one world does, through all lives of its process.
+
+    Attributes:
+        journal: The inputs that are durable, in order; input n is at n - 1.
+        acknowledged: Message ids whose clients were answered with 200.
+        violation: The first one; it is kept, since a supervisor may swallow what is raised.
+    """
+
+    def __init__(self, disk: Disk, plan: Plan, grace_ms: int) -> None:
+        self.journal: list[Input] = []
+        self.acknowledged: set[str] = set()
+        self.violation: Violation | None = None
+        self._disk = disk
+        self._plan = plan
+        self._grace_ms = grace_ms
+        self._numbers: dict[str, int] = {}
+        self._is_looking = False
+        self._last_at_ms = 0
+        self._now_ms = 0
+        self._resumed_at_ms = 0
+        self._restarted_at_ms = 0
+        self._wires: dict[str, bytes] = {}
+        self._causes: dict[tuple[str, ...], str] = {}
+        self._answered: set[str] = set()
+        self._offset_ms = 0
+        self._prompt_from_ms = NEVER
+        self._processor: Processor
+        self._clock: Clock
+
+    def blame(self, promise: str, seen: str) -> NoReturn:
+        """Say that a promise was broken."""
+        violation = Violation(promise, seen)
+        self.violation = self.violation or violation
+        raise violation
+
+    # The durable file
+
+    def see_what_is_there(self) -> None:
+        """A process has opened the file: everything acknowledged has to be in it."""
+        self.journal.clear()
+        self._numbers.clear()
+        self._last_at_ms = 0
+        self._answered.clear()
+        self._is_looking = True
+        self.see_work_done()
+        lost = self.acknowledged - self._numbers.keys()
+        if lost:
+            self.blame("what was acknowledged is durable", f"{sorted(lost)} are gone")
+
+    def see_end(self) -> None:
+        """The process is gone."""
+        self._is_looking = False
+
+    def see_work_done(self) -> None:
+        """The disk has done something: read what is new in the journal."""
+        if not self._is_looking or self._disk.connection is None:
+            return
+        rows = self._ask(
+            "SELECT first_input, inputs_count, at_ms, inputs FROM journal "
+            "WHERE first_input > ? ORDER BY first_input",
+            len(self.journal),
+        )
+        for first, count, at_ms, lines in rows:
+            inputs = decode_inputs(lines)
+            if first != len(self.journal) + 1 or count != len(inputs):
+                self.blame("inputs are numbered without gaps", f"{first} after {len(self.journal)}")
+            for happened in inputs:
+                self._see_durable(happened)
+            if at_ms < self._last_at_ms:
+                self.blame("stamps never decrease", f"row {first}: {at_ms} < {self._last_at_ms}")
+
+    def _see_durable(self, happened: Input) -> None:
+        if happened.at_ms < self._last_at_ms:
+            self.blame(
+                "stamps never decrease",
+                f"input {len(self.journal) + 1}: {happened.at_ms} < {self._last_at_ms}",
+            )
+        self._last_at_ms = happened.at_ms
+        self.journal.append(happened)
+        message_id = getattr(happened, "message_id", "")
+        if message_id:
+            if message_id in self._numbers:
+                self.blame("a message id is taken once", message_id)
+            self._numbers[message_id] = len(self.journal)
+
+    def _ask(self, sql: str, *parameters: object) -> list[Any]:
+        connection = self._disk.connection
+        assert connection is not None
+        return connection.quietly(sql, parameters)
+
+    # The process
+
+    def see_heal(self) -> None:
+        """Faults are over, and the process is at work: from now on deadlines are prompt."""
+        if self._prompt_from_ms == NEVER:
+            self._prompt_from_ms = self._glance_ms()
+
+    def see_answered(self, ids: list[str]) -> None:
+        """A client was answered with 200."""
+        self.acknowledged.update(ids)
+        early = [one for one in ids if one not in self._numbers]
+        if early:
+            self.blame("200 means on disk", f"{early} were acknowledged and are not")
+
+    def see_restart(self, processor: Processor, clock: Clock) -> None:
+        """The state is back, and the time that nobody lived through was told."""
+        self._processor, self._clock = processor, clock
+        last = self._ask("SELECT value FROM meta WHERE name = 'last_at_ms'")
+        last_at_ms = int(str(last[0][0])) if last else 0
+        self._resumed_at_ms = last_at_ms
+        self._restarted_at_ms = processor.now_ms if last_at_ms else 0
+        self._now_ms = 0
+        self._prompt_from_ms = NEVER
+        if processor.now_ms < last_at_ms:
+            self.blame("logical time never goes back", f"{processor.now_ms} < {last_at_ms}")
+        expected = self._replayed()
+        if last_at_ms:
+            expected.resume(last_at_ms, self._grace_ms, processor.now_ms)
+        self._compare(expected, processor, "a restart has the state that the journal gives")
+
+    def see_turn(self, processor: Processor) -> None:
+        """A callback has run: time went on, and the wheel knows everybody's deadline."""
+        now_ms = processor.now_ms
+        if now_ms < self._now_ms:
+            self.blame("logical time never goes back", f"{now_ms} < {self._now_ms}")
+        self._now_ms = now_ms
+        wake_at_ms = processor.wake_at_ms
+        for user in processor.users.values():
+            if user.due_at_ms != NEVER and not wake_at_ms <= user.armed_at_ms <= user.due_at_ms:
+                self.blame(
+                    "the wheel holds what users' deadlines say",
+                    f"{user.user_id}: due {user.due_at_ms}, armed {user.armed_at_ms}, "
+                    f"wake {wake_at_ms}",
+                )
+
+    def see_fired(self, due_at_ms: int, now_ms: int) -> None:
+        """A deadline fired."""
+        clock_ms = self._glance_ms()
+        if due_at_ms > min(now_ms, clock_ms):
+            self.blame("no deadline is early", f"due {due_at_ms}, fired {now_ms} at {clock_ms}")
+        held_until_ms = self._restarted_at_ms + self._grace_ms
+        missed = self._resumed_at_ms < due_at_ms < self._restarted_at_ms
+        if missed and now_ms < held_until_ms:
+            self.blame(
+                "what fell due during a downtime waits for the grace",
+                f"due {due_at_ms}, fired {now_ms}, {held_until_ms - now_ms} ms too soon",
+            )
+        offset_ms = clock_ms - self._disk.machine.now_ns // MS
+        if offset_ms - self._offset_ms > JUMP_MIN_MS:
+            # What lies before was skipped, and is judged now.
+            self._prompt_from_ms = max(self._prompt_from_ms, clock_ms)
+        self._offset_ms = offset_ms
+        late_ms = clock_ms - due_at_ms
+        if due_at_ms > max(held_until_ms, self._prompt_from_ms) and late_ms > PROMPT_MS:
+            self.blame("deadlines are prompt", f"due {due_at_ms}, {late_ms} ms late")
+
+    def _glance_ms(self) -> int:
+        """What the process's clock says, without that the look takes time."""
+        machine = self._disk.machine
+        look_ns, machine.look_ns = machine.look_ns, 0
+        now_ms = self._clock.now_ms()
+        machine.look_ns = look_ns
+        return now_ms
+
+    # Providers
+
+    def see_handed(self, message: Message) -> None:
+        """A message is about to be handed over."""
+        rows = self._ask("SELECT message, rendered, dead FROM outbox WHERE id = ?", message.id)
+        if not rows or rows[0][2] is not None:
+            state = "is a dead letter" if rows else "is not in the outbox"
+            self.blame("nothing is sent without a durable, open cause", f"{message.id} {state}")
+        wire = message.to_bytes()
+        if rows[0][1] != wire or self._wires.setdefault(message.id, wire) != wire:
+            self.blame("a message has the same bytes each time", message.id)
+        if message.id in self._answered:
+            self.blame("what was delivered is not sent again", message.id)
+        user = self._processor.users.get(message.user_id)
+        pending = user.pending.get(message.id) if user is not None else None
+        if pending is None or pending.cancelled:
+            self.blame("what was taken back is not sent", message.id)
+        cause = _decode_message(rows[0][0])
+        key = (cause.user_id, cause.enrollment, cause.step, cause.channel)
+        if self._causes.setdefault(key, message.id) != message.id:
+            self.blame("one cause has one id", f"{key}: {message.id}, {self._causes[key]}")
+
+    def see_delivered(self, message: Message) -> None:
+        """The process has heard that a provider took it."""
+        self._answered.add(message.id)
+
+    # The end
+
+    def is_settled(self, processor: Processor) -> bool:
+        """Whether no delivery is open any more."""
+        return not any(user.pending for user in processor.users.values()) and not self._ask(
+            "SELECT 1 FROM outbox WHERE dead IS NULL LIMIT 1"
+        )
+
+    def see_end_state(self, processor: Processor, sent: set[str]) -> None:
+        """Everything is healed and drained: state, messages and records are the uncrashed ones."""
+        lost = sent - self._numbers.keys()
+        if lost:
+            self.blame("what was sent until it was acknowledged is taken", f"{sorted(lost)}")
+        expected = self._replayed()
+        expected.advance(processor.now_ms)
+        self._compare(expected, processor, "the end is that of an uncrashed run")
+        batch = expected.begin(processor.now_ms)
+        there = [_decode_record(row[0]) for row in self._ask("SELECT record FROM records")]
+        made = [] if batch is None else [one for one in batch.records if one.kind != "refused"]
+        if sorted(map(_plain, there)) != sorted(map(_plain, made)):
+            seen = sorted(set(map(_plain, there)) ^ set(map(_plain, made)))[:4]
+            self.blame("records are those of an uncrashed run", f"{seen or 'some twice'}")
+        self._see_endings(there)
+
+    def _see_endings(self, records: list[Record]) -> None:
+        """Each message has one end, and what was taken and answered is told as delivered."""
+        ends: dict[str, str] = {}
+        for record in records:
+            if not record.message or record.kind == "sent":
+                continue
+            if record.message in ends:
+                self.blame("a message has one end", record.message)
+            ends[record.message] = record.kind
+        for record in records:
+            if record.kind == "sent" and record.message not in ends:
+                self.blame("a message has one end", f"{record.message} has none")
+        for effect_id, kind in ends.items():
+            if kind == "delivered" and effect_id not in self._wires:
+                self.blame("delivered is what a provider took", effect_id)
+
+    def _replayed(self) -> Processor:
+        """A processor that never crashed, after every durable input."""
+        processor = Processor(self._plan, max_replay=1 << 40)
+        processor.replay(enumerate(self.journal, start=1))
+        return processor
+
+    def _compare(self, expected: Processor, found: Processor, promise: str) -> None:
+        if expected.users.keys() != found.users.keys():
+            self.blame(promise, f"users {expected.users.keys() ^ found.users.keys()}")
+        for user_id, user in expected.users.items():
+            if encode_user(user) != encode_user(found.users[user_id]):
+                self.blame(promise, f"\n  expected {user}\n  found    {found.users[user_id]}")
+
+
+def _plain(record: Record) -> str:
+    return repr(record)

@@ -1,0 +1,400 @@
+"""A whole world from one seed: it is unsafe for a while, then it heals, and has to drain."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections import Counter
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+import msgspec
+import structlog
+
+from channels.base import CHANNEL_IDS
+from engine.sim.world.clients import NO_ANSWER, Body, Clients
+from engine.sim.world.disk import Disk
+from engine.sim.world.machine import LOOK_NS, MS, Machine
+from engine.sim.world.process import Process
+from engine.sim.world.providers import Fate, Provider
+from engine.sim.world.scenario import Scenario, stream
+from engine.sim.world.shop import GRACE_MS, world_shop
+from engine.sim.world.trouble import Trouble
+from engine.sim.world.witness import Violation, Witness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.sim.world.scenario import Chance
+
+TURNS_MAX: Final = 400_000
+"""A world that needs more does not come to its end."""
+
+DRAINS_WITHIN_MS: Final = 3_600_000
+"""How long a healed world may take until nothing is left to be done."""
+
+SETTLED_FOR_MS: Final = 90_000
+"""Deadlines further ahead than this are not waited for."""
+
+LOOK_EVERY: Final = 16
+"""Turns between two looks at which state the world is in."""
+
+HOUR_MS: Final = 3_600_000
+
+_TMPFS = Path("/dev/shm")  # noqa: S108 - a folder of its own in it, where syncs cost nothing
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What became of a world.
+
+    Attributes:
+        scenario: What it was made of.
+        promise: The promise that was broken, or "".
+        seen: How.
+        turns: Callbacks of all lives.
+        lives: How often the process was started.
+        faults: How often each kind of fault happened.
+        states: Hashes of the states it was seen in, with most detail taken away.
+        inputs: How many inputs are durable.
+        messages: How many messages providers took, each counted as often as they took it.
+        trace: A hash of everything that providers and clients saw, in order.
+    """
+
+    scenario: Scenario
+    promise: str = ""
+    seen: str = ""
+    turns: int = 0
+    lives: int = 0
+    faults: dict[str, int] = {}
+    states: set[int] = set()
+    inputs: int = 0
+    messages: int = 0
+    trace: int = 0
+
+
+def run(scenario: Scenario) -> Outcome:
+    """Run a world to its end, or to the first promise that is broken."""
+    folder = _TMPFS if _TMPFS.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="world-", dir=folder) as path, _silence():
+        world = World(scenario, Path(path))
+        try:
+            world.run()
+        except Violation as raised:
+            # The first one counts: what a half finished turn leaves is no other one.
+            violation = world.witness.violation or raised
+            world.outcome.promise = violation.promise
+            world.outcome.seen = str(violation)
+        finally:
+            world.end()
+        return world.outcome
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Have nothing logged: a world is told of by its outcome."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+class World:
+    """A machine, a disk, providers, clients, and a process that dies and is started again."""
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.outcome = Outcome(scenario=scenario, faults={}, states=set())
+        self.scenario = scenario
+        self.machine = Machine()
+        self.shop = world_shop()
+        self._faults = set(scenario.faults)
+        self._counts: Counter[str] = Counter()
+        self._healed = False
+        self._process: Process | None = None
+        self._dies_in = -1
+        self._accept_clock = False
+        self._was_open = False
+        self._drained_by_ns = 0
+        self._unanswered: list[Callable[[int], None]] = []
+        self._fates = self._stream("providers")
+        self._chaos = self._stream("process")
+        self.disk = Disk(folder, self.machine, self._stream("disk"), self.may, self.reach)
+        self._trouble = Trouble(
+            self.machine, self.disk, self._stream("trouble"), self.may, self.reach
+        )
+        self.witness = Witness(self.disk, self.shop.plan, GRACE_MS)
+        self.disk.on_torn = self._on_torn
+        self.disk.on_done = self.witness.see_work_done
+        self.providers = {name: self._make_provider() for name in CHANNEL_IDS}
+        self.clients = Clients(
+            self.machine, self._stream("clients"), self.may, self.reach, self._send
+        )
+
+    def may(self, kind: str) -> bool:
+        """Whether a kind of fault may happen now."""
+        return not self._healed and kind in self._faults
+
+    def reach(self, kind: str) -> None:
+        """A fault did happen."""
+        self._counts[kind] += 1
+
+    def run(self) -> None:
+        """Let it all happen. Raises Violation."""
+        scenario, machine = self.scenario, self.machine
+        self.clients.begin(scenario.users, scenario.events, min(scenario.unsafe_ms, 40_000))
+        self._trouble.begin(scenario.unsafe_ms)
+        machine.after(scenario.unsafe_ms * MS, self._heal)
+        self._start()
+        while not self._is_over():
+            late = self._healed and self._process and machine.now_ns > self._drained_by_ns
+            if late or self.outcome.turns > TURNS_MAX:
+                self.witness.blame("a healed world drains", self._why_not_over())
+            self._step()
+            if self.witness.violation is not None:
+                raise self.witness.violation
+        assert self._process is not None
+        sent = {message_id for body in self.clients.bodies for message_id in body.ids}
+        self.witness.see_end_state(self._process.processor, sent)
+
+    def end(self) -> None:
+        """Let go of it all, and count."""
+        if self._process is not None:
+            self._process.loop.bury()
+        self.disk.move((b"", b""))
+        outcome = self.outcome
+        outcome.faults = dict(self._counts)
+        outcome.inputs = len(self.witness.journal)
+        outcome.messages = sum(len(provider.wires) for provider in self.providers.values())
+        wires = [(name, provider.wires) for name, provider in self.providers.items()]
+        tries = [(body.ids, body.tries) for body in self.clients.bodies]
+        outcome.trace = crc32(repr((wires, tries, outcome.turns, self.machine.now_ns)).encode())
+
+    # One step
+
+    def _step(self) -> None:
+        machine, process = self.machine, self._process
+        if machine.happen():
+            return
+        comes_at_ns = machine.next_at_ns()
+        runs_at_ns = process.loop.next_at_ns() if process is not None else None
+        instants = [at_ns for at_ns in (comes_at_ns, runs_at_ns) if at_ns is not None]
+        if not instants:
+            self.witness.blame("a healed world drains", "nothing will happen any more")
+        machine.now_ns = max(machine.now_ns, min(instants))
+        if process is not None and runs_at_ns is not None and runs_at_ns <= machine.now_ns:
+            self._turn(process)
+
+    def _turn(self, process: Process) -> None:
+        outcome = self.outcome
+        if not process.loop.turn():
+            return
+        outcome.turns += 1
+        self.machine.now_ns += self._chaos.randrange(500, 5_000)
+        try:
+            process.check()
+        except Violation:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process should not
+            self.witness.blame("the process knows what to do", repr(error))
+        if process.is_open:
+            if not self._was_open:
+                self._was_open = True
+                self._cut_connections()
+            self.witness.see_turn(process.processor)
+            if self._healed:
+                self.witness.see_heal()
+            if outcome.turns % LOOK_EVERY == 0:
+                outcome.states.add(self._state(process))
+        self._dies_in -= 1
+        if process.ended:
+            self._bury(f"ended: {process.ended}")
+        elif self._dies_in == 0 and self.may("crash"):
+            self.reach("crash")
+            self._bury("crash")
+
+    def _state(self, process: Process) -> int:
+        """A hash of where everybody is, with numbers and names taken away."""
+        shell = process.shell
+        users = sorted(
+            (
+                min(len(user.enrollments), 3),
+                min(len(user.pending), 3),
+                user.held_until_ms > process.processor.now_ms,
+                any(one.cancelled for one in user.pending.values()),
+                bool(user.suppressed),
+            )
+            for user in process.processor.users.values()
+        )
+        seen = (
+            bool(shell.failure),
+            min(shell.waiting, 2),
+            bool(shell.held_bytes),
+            min(len(process.dispatcher), 3),
+            min(self.outcome.lives, 3),
+            self._healed,
+            users,
+        )
+        return crc32(repr(seen).encode())
+
+    # Lives
+
+    def _start(self) -> None:
+        chaos = self._chaos
+        self.outcome.lives += 1
+        self._drained_by_ns = self.machine.now_ns + DRAINS_WITHIN_MS * MS
+        self.disk.checkpoint_pages = chaos.choice((2, 8, 40, 1000))
+        self.machine.look_ns = chaos.choice((LOOK_NS, LOOK_NS, 20_000, 400_000))
+        self._process = Process(
+            self.shop,
+            self.machine,
+            self.disk,
+            self.providers,
+            self.witness,
+            self._stream(f"life {self.outcome.lives}"),
+            accept_clock=self._accept_clock,
+        )
+        self._dies_in = -1
+        if not self._healed and self.outcome.lives < self.scenario.lives:
+            self._draw_end()
+
+    def _draw_end(self) -> None:
+        chaos, process = self._chaos, self._process
+        kind = chaos.choice([one for one in ("crash", "torn", "drain") if self.may(one)] or [""])
+        turns = chaos.randrange(1, chaos.choice((40, 100, 250)))
+        works = chaos.randrange(2, chaos.choice((8, 15, 40)))
+        delay_ms = chaos.randrange(10, 20_000)
+        if kind == "crash":
+            self._dies_in = turns
+        elif kind == "torn":
+            self.disk.torn_in = works
+        elif kind == "drain":
+
+            def drain() -> None:
+                if self._process is process and process is not None and self.may("drain"):
+                    self.reach("drain")
+                    process.stop()
+
+            self.machine.after(delay_ms * MS, drain)
+
+    def _on_torn(self) -> None:
+        self._bury("torn")
+
+    def _bury(self, why: str) -> None:
+        """The process is gone; somebody starts it again after a while."""
+        process, self._process = self._process, None
+        assert process is not None
+        self.witness.see_end()
+        process.loop.bury()
+        if self._was_open:
+            self._cut_connections()
+        self._was_open = False
+        if why != "torn":
+            self.disk.crash()
+        # What the operator is told to do, he does.
+        self._accept_clock = why == "ended: serve.clock"
+        if self._accept_clock:
+            self._counts["clock_refused"] += 1
+        chaos = self._chaos
+        away_ms = chaos.choice((5, 500, 4_000, 20_000))
+        long_ms = chaos.choice((HOUR_MS, 4 * HOUR_MS, 30 * HOUR_MS))
+        if self.may("long_downtime") and chaos.random() < 0.2:  # noqa: PLR2004 - one in five
+            self.reach("long_downtime")
+            away_ms = long_ms
+        self.machine.after(away_ms * MS, self._start)
+
+    def _cut_connections(self) -> None:
+        """Whoever waits for an answer notices that none will come."""
+        for answered in self._unanswered:
+            self.machine.after(self._chaos.randrange(1_000) * MS, partial(answered, NO_ANSWER))
+        self._unanswered.clear()
+
+    # The world around
+
+    def _stream(self, name: str) -> Chance:
+        return stream(self.scenario.seed, name)
+
+    def _send(self, body: Body, answered: Callable[[int], None]) -> None:
+        """A body goes over the wire, and its answer comes back, if there is one."""
+        chaos = self._chaos
+        way_ns, back_ns = chaos.randrange(50_000, 30 * MS), chaos.randrange(50_000, 30 * MS)
+
+        def arrives() -> None:
+            process = self._process
+            if process is None or not process.is_open:
+                self._unanswered.append(answered)  # whoever is refused comes again once it is open
+                return
+            self._unanswered.append(answered)
+
+            def answer(status: int) -> None:
+                self._unanswered.remove(answered)
+                self.machine.after(back_ns, partial(answered, status))
+
+            process.take(body.items, answer)
+
+        self.machine.after(way_ns, arrives)
+
+    def _make_provider(self) -> Provider:
+        fates = self._fates
+
+        def draw() -> Fate:
+            if fates.random() < 0.5:  # noqa: PLR2004 - half
+                return "taken"
+            kinds: tuple[Fate, ...] = (
+                "provider_slow",
+                "provider_busy",
+                "provider_rejects",
+                "provider_hangs",
+                "provider_deaf",
+                "provider_broken",
+            )
+            fate = fates.choice(kinds)
+            if not self.may(fate):
+                return "taken"
+            self.reach(fate)
+            return fate
+
+        provider = Provider(draw, lambda up_to: fates.random() * up_to)
+        provider.on_handed = self.witness.see_handed
+        provider.on_answered = self.witness.see_delivered
+        return provider
+
+    # The end
+
+    def _heal(self) -> None:
+        self._healed = True
+        self._dies_in = -1
+        self._drained_by_ns = self.machine.now_ns + DRAINS_WITHIN_MS * MS
+
+    def _is_over(self) -> bool:
+        process = self._process
+        if (
+            not self._healed
+            or process is None
+            or not process.is_open
+            or self.outcome.turns % LOOK_EVERY
+            or not self.clients.are_done
+        ):
+            return False
+        return not self._why_not_over()
+
+    def _why_not_over(self) -> str:
+        process = self._process
+        if process is None or not process.is_open:
+            return "the process does not start"
+        if not self.clients.are_done:
+            return "clients still wait to hear that something was taken"
+        processor = process.processor
+        if processor.awaited() > processor.finished:
+            return "a commit is under way"
+        if not self.witness.is_settled(processor):
+            return "deliveries are open"
+        if processor.wake_at_ms <= processor.now_ms + SETTLED_FOR_MS:
+            return "deadlines are near"
+        return ""
