@@ -46,7 +46,7 @@ class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=Fals
     at_ms: int = 0
 
 
-class EventImported(EventReceived, tag="imported event"):
+class EventImported(EventReceived, tag="imported_event"):
     """History: an event that a shop brought in, however old. Nobody enters a campaign by it.
 
     It is in the user's history, and it ends what it ends: an import never makes a message go, and
@@ -54,7 +54,7 @@ class EventImported(EventReceived, tag="imported event"):
     """
 
 
-class TraitsImported(UserIdentified, tag="imported traits"):
+class TraitsImported(UserIdentified, tag="imported_traits"):
     """History: traits that were said before. What was said of the user later stays as it is."""
 
 

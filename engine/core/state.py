@@ -87,6 +87,8 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         held_until_ms: After a downtime, overdue deadlines wait until then.
         traits: What identify calls said.
         traits_bytes: What they take as they are saved, at the most (`traits.tell`).
+        identified_at_ms: Event time of the newest identify call; 0 where there was none, or it came
+            to a version that did not keep it.
         history: Event name to instants, oldest first; only what the plan asks for.
         entries: Campaign and `per` value to the newest enrollment's start, and how many started
             at that very instant.
@@ -112,6 +114,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     refusals: tuple[tuple[int, str, str], ...] = ()
     armed_at_ms: int = NEVER
     traits_bytes: int = 0
+    identified_at_ms: int = 0
 
     @property
     def applied_at_ms(self) -> int:

@@ -68,19 +68,32 @@ def _by_channel(known: Mapping[str, Any]) -> dict[str, Any]:
     return consent if isinstance(consent, dict) else {}
 
 
-def tell(user: User, raw: msgspec.Raw) -> str:
+def recall(user: User, raw: msgspec.Raw, occurred_at_ms: int) -> str:
+    """As `tell`, for what was said at an instant that may lie before what is known.
+
+    Where the user was identified after it, it adds what nobody said since, and changes nothing.
+    """
+    if user.traits and (not user.identified_at_ms or occurred_at_ms < user.identified_at_ms):
+        return tell(user, raw, behind=True)
+    user.identified_at_ms = occurred_at_ms
+    return tell(user, raw)
+
+
+def tell(user: User, raw: msgspec.Raw, *, behind: bool = False) -> str:
     """Merge what an identify call said into its user; why it is refused, or "".
 
     Refused whole is what would leave the user with more than `TRAITS_MAX` traits or more than
     `TRAITS_BYTES_MAX`, and with more than before. Of a refused one the consent alone is taken,
     channel by channel: nobody is written to against his word because his profile is full.
 
+    With `behind` it is what was known before, and what is known now wins over it.
+
     O(size of what was said), and a copy of the map: `traits_bytes` adds up what was said, and only
     where that comes to the bound are the traits measured, which the bound keeps small.
     """
     known = user.traits
     said, size = read_traits(raw)
-    merged = merge_traits(known, said)
+    merged = merge_traits(said, known) if behind else merge_traits(known, said)
     if known and not user.traits_bytes:  # saved by a version that did not count
         user.traits_bytes = len(_encode(known))
     size += user.traits_bytes + _HEADS_BYTES
@@ -89,6 +102,8 @@ def tell(user: User, raw: msgspec.Raw) -> str:
         reason = _excess(known, merged, size)
         if reason:
             consent = _consent(known, said)
+            if behind and consent is not None:
+                consent = merge_traits({"consent": consent}, known)["consent"]
             if consent is not None:
                 # At most one plain word a channel goes beyond the bound.
                 user.traits = {**known, "consent": consent}
