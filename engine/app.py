@@ -23,7 +23,8 @@ from channels.registry import build_channels, front_defaults
 from engine.errors import ServeError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
-from engine.runtime.memory import settle_collector
+from engine.runtime.erasing import Erasing, finish_erasures
+from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.restart import restart
 from engine.server import (
@@ -101,6 +102,7 @@ class App:
     processor: Processor
     shell: Shell
     dispatcher: Dispatcher
+    erasing: Erasing
     ingest: Site
     admin: Site
     admin_key: AdminKey
@@ -166,7 +168,7 @@ class App:
     def _house(self) -> House | None:
         if not self._ready:
             return None
-        return House(self.store, self.shell, self.processor, self.clock)
+        return House(self.store, self.shell, self.processor, self.clock, self.erasing)
 
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""
@@ -216,10 +218,12 @@ class App:
             keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
         )
         self._opened.push_async_callback(self.store.close)
+        await finish_erasures(self.store, self._options.data / "outbox")
         restarted = await restart(self.shop, self.store, self._release, self._start_clock)
         self.clock, self.processor, self.shell, replayed = restarted
         self.processor.on_fired = self._count_lateness
         settle_collector()
+        self._opened.callback(release_collector)
         self._working = asyncio.create_task(self.shell.run())
         self._opened.push_async_callback(self._settle)
         _log.info("recovered", users=len(self.processor.users), replayed=replayed)
@@ -234,9 +238,18 @@ class App:
 
     def _start_deliveries(self) -> None:
         channels = self.shop.settings.channels
+        built = build_channels(channels, data=self._options.data, now_ms=wall_ms)
+        self.erasing = Erasing(
+            store=self.store,
+            shell=self.shell,
+            processor=self.processor,
+            now_ms=self.clock.now_ms,
+            channels=built,
+            outbox=self._options.data / "outbox",
+        )
         self.dispatcher = Dispatcher(
             store=self.store,
-            channels=build_channels(channels, data=self._options.data, now_ms=wall_ms),
+            channels=built,
             templates=self.shop.templates,
             front={channel: front_defaults(chosen) for channel, chosen in channels.items()},
             verdict=lambda message: self.processor.verdict(message, self.clock.now_ms()),
@@ -262,6 +275,7 @@ class App:
             "Items that newer ones took the place of.",
             lambda: self.store.quarantine.dropped,
         )
+        watch("erased_barred", "Inputs of erased users.", lambda: self.processor.tombstones.barred)
         watch("dedupe_forgotten", "Ids forgotten too soon.", self._forgotten)
 
     def _forgotten(self) -> int:

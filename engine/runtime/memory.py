@@ -1,23 +1,46 @@
 """The garbage collector's part in pauses.
 
-State has no cycles: users, enrollments and effects are Structs that the collector does not track,
-and reference counts free them. What it would do is walk what lives long, again and again. So what
-is there after recovery is frozen, and young generations are collected seldom.
+A collection looks at each object that it tracks, some 0.3 us where they lie all over memory: a full
+one of a million users, who are two or three dicts each, took 1.8 s. But state has no cycles, and
+reference counts free it. So whatever outlives one young collection is *frozen*, which takes no time
+and means that the collector never looks at it again; it is freed like anything else once nobody
+refers to it. What is never freed is a cycle that was frozen while it was in use. There are few: a
+young collection comes only after so many objects more were made than freed, and a request that was
+answered adds none to them.
 """
 
 from __future__ import annotations
 
 import gc
+from typing import Literal
 
-YOUNG_MAX = 50_000
-"""Container objects made and not freed, before the youngest generation is looked at."""
+YOUNG_MAX = 2_000
+"""Objects made and not freed, before the young ones are looked at: for about half a millisecond."""
+
+_NEVER = 2**30
+_AS_IT_COMES = (700, 10, 10)
 
 
 def settle_collector() -> None:
-    """Free what starting left behind, leave what it built alone, look seldom from now on.
+    """Free what starting left behind, and from now on look at each object once.
 
     Call once everything long-lived is loaded. O(what is tracked).
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_MAX, 20, 100)
+    gc.set_threshold(YOUNG_MAX, _NEVER, _NEVER)
+    if _freeze_survivors not in gc.callbacks:
+        gc.callbacks.append(_freeze_survivors)
+
+
+def release_collector() -> None:
+    """Have the collector look at everything again, as Python comes. O(1)."""
+    if _freeze_survivors in gc.callbacks:
+        gc.callbacks.remove(_freeze_survivors)
+    gc.unfreeze()
+    gc.set_threshold(*_AS_IT_COMES)
+
+
+def _freeze_survivors(phase: Literal["start", "stop"], _info: dict[str, int]) -> None:
+    if phase == "stop":
+        gc.freeze()

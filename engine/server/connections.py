@@ -259,6 +259,9 @@ class Connection(web.RequestHandler):
     @override
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.forget(self)
+        # A transport of asyncio refers to itself by this method of its own: were it to wait for the
+        # collector, one that was frozen while it was open would stay for ever (`runtime.memory`).
+        getattr(self._socket, "__dict__", {}).pop("_read_ready_cb", None)
         self._socket = None
         super().connection_lost(exc)
 
