@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from engine.core.plan import Plan
+from tests.core.world import START, World, campaign, send, wait
+
+
+def test_who_leaves_does_so_in_order_of_priority_before_the_change() -> None:
+    world = World(
+        campaign("a", wait(10), priority=10),
+        campaign("b", wait(10), priority=90, on=("Later",)),
+        campaign("c", wait(10), priority=50),
+    )
+    world.event("Go", 0)
+    world.event("Later", 1)
+    assert world.adopt(campaign("a", wait(10), status="archived"), at=5) == [
+        "5 b exited campaign_removed",
+        "5 c exited campaign_removed",
+        "5 a exited archived",
+    ]
+
+
+def test_a_deadline_at_the_very_instant_of_a_change_fires_before_it() -> None:
+    world = World(campaign("c", wait(5, "w"), send("in_app")))
+    world.event("Go", 0)
+    assert world.adopt(campaign("c", wait(50, "w"), send("push")), at=5) == [
+        "5 c sent steps.1 in_app",
+        "5 c finished",
+    ]
+
+
+def test_an_input_comes_after_the_change_that_came_before_it() -> None:
+    world = World(campaign("c", wait(10, "w"), exits=("Stop",)))
+    world.event("Go", 0)
+    world.processor.adopt(Plan("p2", [campaign("d")]), START + 5)
+    assert world.event("Stop", 7) == ["5 c exited campaign_removed"]
+
+
+def test_a_deadline_that_a_change_puts_off_does_not_fire_under_the_old_plan() -> None:
+    world = World(campaign("c", wait(10, "w")))
+    world.event("Go", 0)
+    world.processor.adopt(Plan("p2", [campaign("c", wait(20, "w"))]), START + 5)
+    assert world.advance(10) == []
+    assert world.advance(20) == ["20 c finished"]
+
+
+def test_each_change_is_taken_on_as_of_its_own_instant() -> None:
+    world = World(campaign("c", wait(10, "w")), campaign("d", wait(99, "w")))
+    world.event("Go", 0)
+    world.processor.adopt(Plan("p2", [campaign("c", wait(10, "w"))]), START + 3)
+    world.processor.adopt(Plan("p3"), START + 6)
+    assert world.event("Other", 8) == [
+        "3 d exited campaign_removed",
+        "6 c exited campaign_removed",
+    ]
+
+
+def test_time_that_was_skipped_after_a_change_holds_back_what_the_new_plan_has_due_in_it() -> None:
+    world = World(campaign("c", wait(90, "w")))
+    world.event("Go", 0)
+    world.processor.adopt(Plan("p2", [campaign("c", wait(20, "w"))]), START + 5)
+    world.resume(10, 50, grace=7)
+    world.processor.sweep()
+    assert world.advance(56) == []
+    assert world.advance(57) == ["20 c finished"]
+
+
+def test_before_a_message_is_handed_over_its_user_takes_the_change_on() -> None:
+    world = World(campaign("c", send("email"), wait(10, "w")))
+    world.reachable()
+    world.event("Go", 0)
+    (message,) = world.messages
+    world.processor.adopt(Plan("p2"), START + 5)
+    assert world.processor.verdict(message, START + 6) == "exited"
+    assert world.commit() == ["5 c exited campaign_removed"]
+
+
+def test_who_is_in_no_campaign_has_nothing_to_take_on() -> None:
+    world = World(campaign("c", wait(10)))
+    world.event("Other", 0)
+    world.commit()
+    world.adopt(campaign("c", wait(20)), at=5)
+    assert world.user().seen == 1
