@@ -6,6 +6,7 @@ FOR ?=
 SPEED ?= 7200
 PORT ?= 8080
 SEEDS ?= 20000
+KILLS ?= 200
 
 .PHONY: demo test check bench soak lint types imports lock clean
 .DEFAULT_GOAL := demo
@@ -55,8 +56,9 @@ check: lint types imports test  ## what CI runs
 bench: $(VENV)/.dev  ## ratios to a reference line, appended to bench/history.ndjson
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.dev  ## kill -9 under load, for longer than the test suite does
-	HAIRSPRING_KILLS=200 $(BIN)/python -m pytest -m crash -p no:randomly --timeout 3600
+soak: $(VENV)/.dev  ## SEEDS=20000 simulated worlds, then KILLS=200 real kill -9s under load
+	$(BIN)/python -m engine.sim.world --seeds $(SEEDS)
+	HAIRSPRING_KILLS=$(KILLS) $(BIN)/python -m pytest -m crash -p no:randomly --timeout 3600
 
 lock: $(VENV)/.dev  ## pin requirements/*.txt anew from *.in
 	for part in run build dev; do \

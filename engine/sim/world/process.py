@@ -14,9 +14,9 @@ from engine.core.items import ItemInvalid, decode_item, read_item
 from engine.errors import HairspringError
 from engine.runtime.clock import Clock, check_wall_clock
 from engine.runtime.dispatcher import Dispatcher
+from engine.runtime.inbox import Unavailable
 from engine.runtime.metrics import Metrics
 from engine.runtime.restart import restart
-from engine.runtime.shell import Unavailable
 from engine.sim.world.clients import TAKEN
 from engine.sim.world.loop import WorldLoop
 from engine.store import Quarantined, Store
@@ -155,6 +155,7 @@ class Process:
         await store.close()
 
     def _release(self, released: Released) -> None:
+        self._witness.see_released(released)
         self.dispatcher.release(released)
 
     def _start_clock(self, last_at_ms: int) -> Clock:

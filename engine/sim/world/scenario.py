@@ -75,7 +75,7 @@ def draw(seed: int) -> Scenario:
     return Scenario(
         seed=seed,
         faults=tuple(kind for kind in FAULTS if chance.random() < 0.5),  # noqa: PLR2004 - half
-        users=chance.randint(1, 6),
+        users=chance.choice((1, 2, 3, 5, 8)),
         events=chance.choice((6, 12, 20, 32)),
         lives=chance.randint(2, 6),
         unsafe_ms=chance.choice((5_000, 20_000, 60_000, 120_000)),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from channels.base import Message
     from engine.core.plan import Plan
     from engine.runtime.clock import Clock
+    from engine.runtime.processor import Released
     from engine.sim.world.disk import Disk
 
 _decode_record = msgspec.json.Decoder(Record).decode
@@ -31,6 +32,10 @@ PROMPT_MS: Final = 250
 
 JUMP_MIN_MS: Final = 500
 """Logical time that goes faster than the monotonic clock by more than this has jumped."""
+
+
+UNTOLD_MAX_MS: Final = 100
+"""Between the instant that a restart tells and the one at which it is done."""
 
 
 class Violation(Exception):  # noqa: N818 - what it is
@@ -159,6 +164,9 @@ class Witness:
         self._restarted_at_ms = processor.now_ms if last_at_ms else 0
         self._now_ms = 0
         self._prompt_from_ms = NEVER
+        untold_ms = self._glance_ms() - processor.now_ms
+        if last_at_ms and untold_ms > UNTOLD_MAX_MS:
+            self.blame("a restart tells for how long it was away", f"{untold_ms} ms are missing")
         if processor.now_ms < last_at_ms:
             self.blame("logical time never goes back", f"{processor.now_ms} < {last_at_ms}")
         expected = self._replayed()
@@ -210,7 +218,13 @@ class Witness:
         machine.look_ns = look_ns
         return now_ms
 
-    # Providers
+    # What leaves
+
+    def see_released(self, released: Released) -> None:
+        """The processor lets go of what a batch made."""
+        for _, message in released.messages:
+            if not self._ask("SELECT 1 FROM outbox WHERE id = ?", message.id):
+                self.blame("nothing is released before its cause is durable", message.id)
 
     def see_handed(self, message: Message) -> None:
         """A message is about to be handed over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import traceback
 from collections import Counter
 from contextlib import contextmanager
 from functools import partial
@@ -38,6 +39,9 @@ DRAINS_WITHIN_MS: Final = 3_600_000
 
 SETTLED_FOR_MS: Final = 90_000
 """Deadlines further ahead than this are not waited for."""
+
+WORLD_BROKE: Final = "the world itself holds"
+"""The promise that an error outside of the process breaks."""
 
 LOOK_EVERY: Final = 16
 """Turns between two looks at which state the world is in."""
@@ -87,6 +91,10 @@ def run(scenario: Scenario) -> Outcome:
             violation = world.witness.violation or raised
             world.outcome.promise = violation.promise
             world.outcome.seen = str(violation)
+        except Exception as error:  # noqa: BLE001 - a seed that ends the world has to be known too
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            world.outcome.promise = WORLD_BROKE
+            world.outcome.seen = f"{error!r} at {at.filename}:{at.lineno}"
         finally:
             world.end()
         return world.outcome
@@ -234,8 +242,8 @@ class World:
         )
         seen = (
             bool(shell.failure),
-            min(shell.waiting, 2),
-            bool(shell.held_bytes),
+            min(shell.inbox.waiting, 2),
+            bool(shell.inbox.held_bytes),
             min(len(process.dispatcher), 3),
             min(self.outcome.lives, 3),
             self._healed,

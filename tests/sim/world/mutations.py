@@ -1,0 +1,273 @@
+"""The product with one promise broken at a time, as a slip in the code would break it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from engine.core import ids, transition
+from engine.runtime import processor as processor_module
+from engine.runtime.clock import Clock
+from engine.runtime.dedupe import Dedupe
+from engine.runtime.dispatcher import Dispatcher
+from engine.runtime.processor import Processor, Released
+from engine.runtime.saving import Saving
+from engine.runtime.shell import Shell, Unavailable
+from engine.store import CommitFailed, Store
+from engine.store import database as database_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    Mutation = Callable[[pytest.MonkeyPatch], None]
+
+
+# Rule 2: stamped when applied, stamps never decrease, deadlines first
+
+
+def stamps_go_back(patch: pytest.MonkeyPatch) -> None:
+    """The clock follows the wall clock wherever it goes, and nobody holds it against the last."""
+    init, take = Clock.__init__, Processor.take
+
+    def start(self: Clock, not_before_ms: int = 0, **sources: Any) -> None:  # noqa: ARG001
+        init(self, 0, **sources)
+
+    def take_as_it_is(self: Processor, happened: Any, now_ms: int) -> bool:
+        self.now_ms = now_ms
+        return take(self, happened, now_ms)
+
+    patch.setattr(Clock, "__init__", start)
+    patch.setattr(Processor, "take", take_as_it_is)
+
+
+def inputs_pass_deadlines(patch: pytest.MonkeyPatch) -> None:
+    """A user's deadline that is due is not fired before his input."""
+    patch.setattr(transition, "fire", lambda *_: 0)
+
+
+def deadlines_are_early(patch: pytest.MonkeyPatch) -> None:
+    """What is due in a moment fires now."""
+    advance = Processor.advance
+    patch.setattr(Processor, "advance", lambda self, at, *more: advance(self, at + 40, *more))
+
+
+def wakes_are_lost(patch: pytest.MonkeyPatch) -> None:
+    """An alarm is set once, and not again for an earlier deadline."""
+    arm = Shell._arm
+
+    def arm_once(self: Shell, ticker: Any) -> None:
+        if self._armed_at_ms == processor_module.NEVER:
+            arm(self, ticker)
+
+    patch.setattr(Shell, "_arm", arm_once)
+
+
+# Rule 3: apply at once, release after commit
+
+
+def answers_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    submit = Shell.submit
+
+    async def submit_only(self: Shell, *what: Any) -> None:
+        task = asyncio.create_task(submit(self, *what))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.sleep(0)
+        if task.done():
+            task.result()
+
+    patch.setattr(Shell, "submit", submit_only)
+
+
+def answers_with_the_commit_before(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Processor, "awaited", lambda self: self.finished)
+
+
+def releases_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    run_commit = Shell._run_commit
+
+    async def release_first(self: Shell, batch: Any) -> None:
+        messages = list(enumerate(batch.messages, start=batch.first_message))
+        self._release(Released(batch.number, messages, batch.cancelled, batch.closed, []))
+        await run_commit(self, batch)
+
+    patch.setattr(Shell, "_run_commit", release_first)
+
+
+def a_failed_commit_counts(patch: pytest.MonkeyPatch) -> None:
+    commit = Store.commit
+
+    async def commit_and_hope(self: Store, batch: Any) -> None:
+        try:
+            await commit(self, batch)
+        except CommitFailed as error:
+            if not error.again:
+                raise
+
+    patch.setattr(Store, "commit", commit_and_hope)
+
+
+def a_commit_tried_again_lacks_its_messages(patch: pytest.MonkeyPatch) -> None:
+    commit = Store.commit
+
+    async def commit_later(self: Store, batch: Any) -> None:
+        try:
+            await commit(self, batch)
+        except CommitFailed as error:
+            if not error.again:
+                raise
+            batch.messages.clear()
+            await commit_later(self, batch)
+
+    patch.setattr(Store, "commit", commit_later)
+
+
+def commits_come_in_pieces(patch: pytest.MonkeyPatch) -> None:
+    """Each statement is a transaction of its own."""
+    patch.setattr(database_module, "_in_transaction", lambda connection, work: work(connection))
+
+
+def commits_are_not_synced(patch: pytest.MonkeyPatch) -> None:
+    opened = Store.open.__func__  # type: ignore[attr-defined]
+
+    async def open_loosely(cls: type[Store], path: Any, **options: Any) -> Store:
+        return await opened(cls, path, **{**options, "sync": "normal"})
+
+    patch.setattr(Store, "open", classmethod(open_loosely))
+
+
+# Rule 4: whoever has an effect is saved with it
+
+
+def users_with_effects_are_not_saved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Processor, "_touch", lambda *_: None)
+
+
+def users_whose_deadline_fired_are_not_saved(patch: pytest.MonkeyPatch) -> None:
+    advance = Processor.advance
+
+    def advance_and_forget(self: Processor, *how: Any) -> int:
+        before = dict(self._touched)
+        fired = advance(self, *how)
+        self._touched.clear()
+        self._touched.update(before)
+        return fired
+
+    patch.setattr(Processor, "advance", advance_and_forget)
+
+
+def the_journal_is_cut_too_high(patch: pytest.MonkeyPatch) -> None:
+    choose = Saving.choose
+
+    def choose_none(self: Saving, number: int, touched: Any, inputs: int, following: int) -> Any:
+        saves = choose(self, number, touched, inputs, following)
+        saves.replay_from = following
+        return saves
+
+    patch.setattr(Saving, "choose", choose_none)
+
+
+def the_user_log_is_cut_too_high(patch: pytest.MonkeyPatch) -> None:
+    choose = Saving.choose
+
+    def choose_none(self: Saving, number: int, *rest: Any) -> Any:
+        saves = choose(self, number, *rest)
+        saves.log_from = number + 1
+        return saves
+
+    patch.setattr(Saving, "choose", choose_none)
+
+
+def a_replay_repeats_what_was_seen(patch: pytest.MonkeyPatch) -> None:
+    replay = Processor.replay
+
+    def replay_all(self: Processor, tail: Any) -> int:
+        for user in self.users.values():
+            user.seen = 0
+        return replay(self, tail)
+
+    patch.setattr(Processor, "replay", replay_all)
+
+
+# Rule 5: what a downtime held back
+
+
+def nothing_is_held_after_a_restart(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(processor_module, "hold", lambda *_: None)
+
+
+def a_downtime_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Shell, "resume", lambda *_: None)
+
+
+def a_downtime_holds_what_had_fired(patch: pytest.MonkeyPatch) -> None:
+    """As it was: held from the beginning of time on."""
+
+    def resume(self: Shell, grace_ms: int) -> None:
+        self.processor.resume(0, grace_ms, self._clock.now_ms())
+
+    patch.setattr(Shell, "resume", resume)
+
+
+# Rules 6 and 8: ids and bytes
+
+
+def effect_ids_are_counted(patch: pytest.MonkeyPatch) -> None:
+    numbers = count()
+    patch.setattr(ids, "effect_id", lambda *_: f"{next(numbers):032x}")
+
+
+def bytes_are_not_kept(patch: pytest.MonkeyPatch) -> None:
+    async def keep_nothing(*_: Any) -> None:
+        pass
+
+    patch.setattr(Dispatcher, "_keep", keep_nothing)
+
+
+def message_ids_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Dedupe, "restore", lambda *_: None)
+
+
+def nobody_asks_whether_it_may_still_go(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Dispatcher, "_may_go", lambda *_: True)
+
+
+def refused_input_is_said_to_be_taken(patch: pytest.MonkeyPatch) -> None:
+    submit = Shell.submit
+
+    async def submit_bravely(self: Shell, *what: Any) -> None:
+        with suppress(Unavailable):
+            await submit(self, *what)
+
+    patch.setattr(Shell, "submit", submit_bravely)
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    stamps_go_back,
+    inputs_pass_deadlines,
+    deadlines_are_early,
+    wakes_are_lost,
+    answers_before_the_commit,
+    answers_with_the_commit_before,
+    releases_before_the_commit,
+    a_failed_commit_counts,
+    a_commit_tried_again_lacks_its_messages,
+    commits_come_in_pieces,
+    commits_are_not_synced,
+    users_with_effects_are_not_saved,
+    users_whose_deadline_fired_are_not_saved,
+    the_journal_is_cut_too_high,
+    the_user_log_is_cut_too_high,
+    a_replay_repeats_what_was_seen,
+    nothing_is_held_after_a_restart,
+    a_downtime_is_not_told,
+    a_downtime_holds_what_had_fired,
+    effect_ids_are_counted,
+    bytes_are_not_kept,
+    message_ids_are_forgotten,
+    nobody_asks_whether_it_may_still_go,
+    refused_input_is_said_to_be_taken,
+)

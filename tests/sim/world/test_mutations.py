@@ -1,0 +1,26 @@
+"""Whoever breaks a promise is found out: the code is broken in two dozen ways, each caught."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.sim.world.scenario import draw
+from engine.sim.world.world import WORLD_BROKE, run
+from tests.sim.world.mutations import MUTATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEEDS_MAX = 300
+"""The same that `test_world` runs on the code as it is, where no promise is broken."""
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_a_broken_promise_is_caught(
+    mutation: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutation(monkeypatch)
+    broken = (run(draw(seed)).promise for seed in range(SEEDS_MAX))
+    assert next(filter(None, broken), "") not in {"", WORLD_BROKE}
