@@ -22,16 +22,21 @@ COMMANDS = {
     "check": "Tell every fault of a shop, with file and line.",
     "serve": "Run a shop: take events, fire deadlines, deliver messages.",
     "simulate": "Run a shop over recorded events in virtual time.",
+    "import": "Bring history into the state: recorded events, with no entry and no send.",
     "backup": "Write everything that a restart needs to a file, while the process runs.",
     "restore": "Put a backup in the place of a data folder's database.",
 }
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
 COMMANDS_LATER = (
-    *("import", "explain", "trigger", "users", "deadletters", "quarantine"),
+    *("explain", "trigger", "users", "deadletters", "quarantine"),
     *("preview", "test", "diff", "schema", "plan", "audit", "report", "export-journal"),
 )
 """Commands that are still to be built; they are refused by name."""
+
+
+_MODULES = {"import": "import_history"}
+"""Where a command's name cannot be that of a module."""
 
 
 class _Commands(click.Group):
@@ -68,7 +73,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"engine.cli.{cmd_name}").command
+        module = _MODULES.get(cmd_name, cmd_name)
+        command: click.Command = importlib.import_module(f"engine.cli.{module}").command
         return command
 
     @override

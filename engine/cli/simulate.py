@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.recorded import columns_option, events_option
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -64,31 +66,9 @@ def _failing(
     return failing
 
 
-def _columns(
-    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str]:
-    from engine.sim.table import FIELDS
-
-    columns = {}
-    for pair in ",".join(values).split(",") if values else ():
-        field, found, column = (part.strip() for part in pair.partition("="))
-        if field not in FIELDS or not found or not column:
-            known = ", ".join(FIELDS)
-            raise click.BadParameter(f"{pair!r}: write FIELD=COLUMN; fields are {known}")
-        if field in columns:
-            raise click.BadParameter(f"{field!r} is there twice; give it one column")
-        columns[field] = column
-    return columns
-
-
 @click.command(name="simulate", epilog=EPILOG)
 @click.argument("shop", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--events",
-    required=True,
-    metavar="FILE",
-    help="NDJSON, or CSV by its name (.csv) or --map; .gz too; - is standard input.",
-)
+@events_option
 @click.option(
     "--until",
     callback=_until,
@@ -111,15 +91,7 @@ def _columns(
     show_default=True,
     help="Of the failures: another seed, other failures.",
 )
-@click.option(
-    "--map",
-    "columns",
-    callback=_columns,
-    multiple=True,
-    metavar="FIELD=COLUMN,…",
-    help="It is a CSV, and these columns hold user_id, event, timestamp, message_id, received_at, "
-    "sent_at. Further columns become properties.",
-)
+@columns_option
 @click.option("--render", is_flag=True, help="Render each message, and put it into `sent` records.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(

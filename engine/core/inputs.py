@@ -139,6 +139,9 @@ UserInput: TypeAlias = (
 )
 """What concerns one user."""
 
+Imported: TypeAlias = EventImported | TraitsImported
+"""History."""
+
 TimeSkipped: TypeAlias = TimeResumed | ClockAdjusted
 """Logical time that nobody lived through."""
 

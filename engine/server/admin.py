@@ -20,6 +20,7 @@ from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
+from engine.server.importing import PIECE_BYTES_MAX
 from engine.server.keys import BEARER
 from engine.server.operating import Operating, operating_handlers
 
@@ -64,7 +65,7 @@ def make_admin_app(door: AdminDoor) -> web.Application:
         headers = {"Content-Type": METRICS_CONTENT_TYPE}
         return web.Response(body=door.metrics.render(), headers=headers)
 
-    app = web.Application()
+    app = web.Application(client_max_size=PIECE_BYTES_MAX)
     edge = Edge(door.log, door.instance)
     handlers = {"/metrics": metrics, **health_handlers(door.why_not_ready)}
     edge.add_routes(

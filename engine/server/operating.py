@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
 from engine.server.answers import Refusal
+from engine.server.importing import import_handler
 from engine.server.keys import BEARER
 from engine.store import Store
 from engine.store.backup import back_up
@@ -84,7 +86,8 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
             ),
         )
 
-    return {"POST": {"/api/backup": backup}}
+    take_history = import_handler(partial(enter, operating=operating))
+    return {"POST": {"/api/backup": backup, "/api/import": take_history}}
 
 
 def enter(request: web.Request, operating: Operating) -> House:

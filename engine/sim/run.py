@@ -142,7 +142,7 @@ def run_shop(
             write(_lines(records, deliveries) if options.render else record_lines(records))
         deliveries.rendered.clear()
     if not reading.events:
-        raise _nothing_in(reading)
+        raise nothing_in(reading)
     report = _report(simulation, reading, tally, deliveries)
     report.never_came = _never_came(shop, names)
     report.names = [name for name, _ in names.most_common(NAMES_TOLD)] if report.never_came else []
@@ -195,7 +195,8 @@ def _lines(records: list[Record], deliveries: Deliveries) -> bytes:
     return b"".join(lines)
 
 
-def _nothing_in(reading: Reading) -> EventsUnreadable:
+def nothing_in(reading: Reading) -> EventsUnreadable:
+    """What to raise for a file in which no line is an event."""
     if reading.bad:
         shown = "\n  ".join(bad.text for bad in reading.shown)
         return EventsUnreadable(

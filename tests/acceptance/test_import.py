@@ -1,0 +1,163 @@
+"""History brought into a running process, and into a folder that nobody serves from."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.core.state import decode_user
+from tests.acceptance.conftest import run, write
+from tests.acceptance.test_backup import order
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.core.state import User
+
+pytestmark = pytest.mark.acceptance
+
+YEAR_AGO = "2020-05-01T10:00:00Z"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, mailbox) -> Path:
+    """A receipt, and a reminder of a cart that an order ends; 400 days are no hindrance."""
+    folder = tmp_path / "shop"
+    write(
+        folder,
+        {
+            "hairspring.toml": f"""
+[channels.email]
+transport = "smtp"
+host = "127.0.0.1"
+port = {mailbox.port}
+tls = "none"
+from = "Test shop <shop@example.com>"
+""",
+            "campaigns/receipt.yaml": """
+campaign: receipt
+purpose: transactional
+enter: {event: Order Completed, per: event.order_id}
+exit: {event: Order Cancelled}
+steps:
+  - {send: email, template: receipt, id: receipt}
+""",
+            "templates/receipt.email.liquid": """---
+subject: "receipt {{ event.order_id }}"
+---
+Thank you.
+""",
+        },
+    )
+    return folder
+
+
+def events(path: Path, *more: dict[str, Any]) -> Path:
+    lines: list[dict[str, Any]] = [
+        {
+            "type": "identify",
+            "user_id": "old",
+            "timestamp": YEAR_AGO,
+            "traits": {"email": "old@example.com", "consent": {"email": True}},
+        },
+        {"user_id": "old", "event": "Order Completed", "timestamp": YEAR_AGO},
+        {"user_id": "old", "event": "Order Cancelled", "timestamp": YEAR_AGO, "message_id": "m"},
+        {"user_id": "u1", "event": "Order Cancelled", "timestamp": YEAR_AGO},
+        {
+            "type": "identify",
+            "user_id": "u1",
+            "timestamp": YEAR_AGO,
+            "traits": {"email": "before@example.com", "city": "Bern"},
+        },
+        *more,
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "no event\n")
+    return path
+
+
+def users_of(data: Path) -> dict[str, User]:
+    """Everybody, as an orderly stop has saved him."""
+    connection = sqlite3.connect(data / "hairspring.db")
+    saved = dict(connection.execute("SELECT user_id, state FROM users"))
+    connection.close()
+    return {user_id: decode_user(state) for user_id, state in saved.items()}
+
+
+def records_of(data: Path) -> list[str]:
+    connection = sqlite3.connect(data / "hairspring.db")
+    rows = connection.execute("SELECT record FROM records").fetchall()
+    connection.close()
+    return [json.loads(row[0])["user_id"] for row in rows]
+
+
+def brought(shop: Path, file: Path) -> dict[str, Any]:
+    done = run("import", shop, "--events", file, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+def assert_known(users: dict[str, User]) -> None:
+    assert users["old"].traits["email"] == "old@example.com"
+    (cancelled,) = users["old"].history["Order Cancelled"]
+    assert cancelled == users["old"].last_seen_at_ms < 1_600_000_000_000
+
+
+def test_a_running_process_takes_it_and_goes_on(shop, serve, mailbox, tmp_path: Path) -> None:
+    serving = serve(shop)
+    order(serving.url, 1)
+    file = events(tmp_path / "history.ndjson")
+    first = brought(shop, file)
+    assert (first["taken"], first["known"], first["bad_lines"]) == (5, 0, 1)
+    later = {"user_id": "old", "event": "Order Cancelled", "timestamp": YEAR_AGO, "message_id": "n"}
+    assert brought(shop, events(file, later))["taken"] == 1
+    order(serving.url, 2)
+    mailbox.wait_for(lambda: {"receipt o1", "receipt o2"} <= mailbox.ids.keys())
+    serving.kill()
+    serving = serve(shop)
+    again = brought(shop, file)
+    assert (again["taken"], again["known"], again["bad_lines"]) == (0, 6, 1)
+    assert serving.drain() == 0
+
+    users = users_of(shop / "data")
+    assert_known(users)
+    assert users["u1"].traits["email"] == "u1@example.com"
+    assert users["u1"].traits["city"] == "Bern"
+    assert set(mailbox.ids) == {"receipt o1", "receipt o2"}
+    assert set(records_of(shop / "data")) == {"u1", "u2"}
+
+
+def test_a_folder_that_nobody_serves_from_takes_it_and_no_time_passes(
+    shop, serve, mailbox, tmp_path: Path
+) -> None:
+    file = events(tmp_path / "history.ndjson")
+    assert brought(shop, file)["taken"] == 5
+    assert_known(users_of(shop / "data"))
+    assert brought(shop, file)["known"] == 5
+
+    serving = serve(shop)
+    order(serving.url, 1)
+    mailbox.wait_for(lambda: "receipt o1" in mailbox.ids)
+    assert serving.drain() == 0
+    assert brought(shop, file)["known"] == 5
+    assert set(records_of(shop / "data")) == {"u1"}
+    assert users_of(shop / "data")["u1"].traits["city"] == "Bern"
+
+
+def test_a_csv_with_a_map_is_read_as_simulate_reads_it(shop, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text(f"user_id,kind,timestamp\nold,Order Cancelled,{YEAR_AGO}\n")
+    done = run("import", shop, "--events", file, "--map", "event=kind")
+    assert (done.returncode, done.stdout) == (0, "1 inputs of history taken\n")
+    assert "Order Cancelled" in users_of(shop / "data")["old"].history
+
+
+def test_a_file_without_an_event_is_told(shop, tmp_path: Path) -> None:
+    file = tmp_path / "history.ndjson"
+    file.write_text("no event\n")
+    done = run("import", shop, "--events", file)
+    assert done.returncode == 1
+    assert "none of its 1 lines is an event" in done.stderr
