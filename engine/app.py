@@ -26,6 +26,7 @@ from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
+from engine.runtime.reloading import Reloading
 from engine.runtime.restart import restart
 from engine.server import (
     CONNECTIONS_MAX,
@@ -79,6 +80,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         data: The data folder.
+        folder: Where the shop can be read again (`reloading`); None: nowhere.
         host: None: as the shop has it.
         port: None: as the shop has it; 0: a free one.
         rate: Logical milliseconds a real one (the demo's faster time).
@@ -87,6 +89,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     data: Path
+    folder: Path | None = None
     host: str | None = None
     port: int | None = None
     rate: float = 1.0
@@ -103,6 +106,7 @@ class App:
     shell: Shell
     dispatcher: Dispatcher
     erasing: Erasing
+    reloading: Reloading | None = None
     ingest: Site
     admin: Site
     admin_key: AdminKey
@@ -157,7 +161,7 @@ class App:
 
     def left(self) -> dict[str, int]:
         """What a start would find if the process ended now: nothing of it is lost."""
-        return {"messages": len(self.dispatcher), "inputs_unanswered": self.shell.waiting}
+        return {"messages": len(self.dispatcher), "inputs_unanswered": self.shell.inbox.waiting}
 
     def why_not_ready(self) -> str:
         """What keeps the process from taking events, or ""."""
@@ -262,10 +266,18 @@ class App:
             rate=self._options.rate,
         )
         self.dispatcher.start()
+        if self._options.folder is not None:
+            self.reloading = Reloading(
+                self._options.folder,
+                self.shop.settings,
+                shell=self.shell,
+                processor=self.processor,
+                dispatcher=self.dispatcher,
+            )
         self._opened.push_async_callback(self._drain)
         watch = self.metrics.watch
         watch("users", "Users in memory.", lambda: len(self.processor.users))
-        watch("inbox", "Inputs that wait to be taken.", lambda: self.shell.waiting)
+        watch("inbox", "Inputs that wait to be taken.", lambda: self.shell.inbox.waiting)
         watch("deliveries_held", "Messages held in memory.", lambda: len(self.dispatcher))
         watch("journal_failing", "1 while commits fail.", lambda: bool(self.shell.failure))
         watch("condition_errors", "Conditions that failed.", lambda: self.processor.errors)

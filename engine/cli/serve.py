@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from config import Shop
     from engine.app import App, Options
+    from engine.runtime.reloading import Reloading
 
 EPILOG = """\b
 Example:
@@ -57,7 +58,8 @@ def command(
     """Run SHOP: take events, fire deadlines, deliver messages.
 
     SIGTERM and ctrl-C drain: nothing new is taken, requests and deliveries under way end, everybody
-    is saved. A second one ends the process at once, and leaves that to the next start.
+    is saved. A second one ends the process at once, and leaves that to the next start. SIGHUP takes
+    a changed shop on; one with faults is refused, and the log says why.
     """
     from engine.app import Options
     from engine.errors import HairspringError, UsageError
@@ -66,7 +68,8 @@ def command(
     writes_json = set_up_logs(as_json=as_json, verbose=verbose)
     try:
         data = data or shop / "data"
-        _run(shop, Options(data=data, host=host, port=port, accept_clock=accept_clock))
+        options = Options(data=data, folder=shop, host=host, port=port, accept_clock=accept_clock)
+        _run(shop, options)
     except HairspringError as error:
         if not writes_json:
             raise
@@ -106,11 +109,13 @@ def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def stop_on_signals(left: Callable[[], Mapping[str, int]] = dict) -> asyncio.Event:
+def stop_on_signals(
+    left: Callable[[], Mapping[str, int]] = dict, reloading: Reloading | None = None
+) -> asyncio.Event:
     """An event of the running loop that SIGTERM and SIGINT set; a second one ends the process.
 
     It ends then at once with 128 plus the signal's number, as a shell tells it of programs that a
-    signal ended, and says what is `left` to the next start.
+    signal ended, and says what is `left` to the next start. SIGHUP reloads the shop.
     """
     import asyncio
     import signal
@@ -130,17 +135,42 @@ def stop_on_signals(left: Callable[[], Mapping[str, int]] = dict) -> asyncio.Eve
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, heed, number)
-    # A reload is not built yet; whoever asks for one must not end the process.
-    hint = "a reload is not built yet; restart to take a changed shop on"
-    loop.add_signal_handler(signal.SIGHUP, lambda: _logger().warning("reload.refused", hint=hint))
+    under_way: set[asyncio.Task[None]] = set()
+
+    def ended(task: asyncio.Task[None]) -> None:
+        under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _logger().error("reload.broke", exc_info=task.exception())
+
+    def hang_up() -> None:
+        task = loop.create_task(_reload(reloading))
+        under_way.add(task)
+        task.add_done_callback(ended)
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     return stop
+
+
+async def _reload(reloading: Reloading | None) -> None:
+    """Take a changed shop on; one with faults is told in the log, and changes nothing."""
+    from config import ShopInvalid
+
+    if reloading is None:
+        _logger().warning("reload.refused", why="this shop is in no folder")
+        return
+    try:
+        await reloading.reload()
+    except ShopInvalid as invalid:
+        faults = [str(fault) for fault in invalid.faults]
+        hint = "the shop stays as it was; mend it and reload again"
+        _logger().error("reload.refused", why=f"{len(faults)} faults", faults=faults, hint=hint)
 
 
 async def _serve(shop: Shop, options: Options) -> None:
     from engine.app import App
 
     app = await App.start(shop, options)
-    stop = stop_on_signals(app.left)
+    stop = stop_on_signals(app.left, app.reloading)
     try:
         _tell(shop, app)
         await app.run(stop)

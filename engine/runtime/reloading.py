@@ -1,0 +1,118 @@
+"""A changed shop, taken on while the process runs: campaigns, templates and rules of the shop.
+
+What the process stands on (ports, keys, files, channels) is as it was at the start; where the shop
+says otherwise now, a reload names it. A shop with faults is refused whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from config import load_folder
+from engine.runtime.versions import versions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from config import Settings, Shop
+    from engine.runtime.dispatcher import Dispatcher
+    from engine.runtime.processor import Processor
+    from engine.runtime.shell import Shell
+
+STANDS_ON: Final = ("server", "keys", "storage")
+"""Sections that are read at the start alone, beside those of channels."""
+
+STANDS_ON_KEYS: Final = ("events.dedupe_window", "events.dedupe_max", "events.keep")
+"""Such keys of sections that are otherwise taken on."""
+
+_log = structlog.get_logger("hairspring")
+
+
+class Reloaded(msgspec.Struct, frozen=True):
+    """What a reload did.
+
+    Attributes:
+        plan_id: The plan in force now.
+        changed: Whether it was another before.
+        restart_needed: Settings that are other than those the process runs by, as they are spelt.
+        warnings: What is probably not meant, as `file:line: what`.
+    """
+
+    plan_id: str
+    changed: bool
+    restart_needed: list[str]
+    warnings: list[str]
+
+
+class Reloading:
+    """Reloads the shop that a process runs.
+
+    Args:
+        folder: Where the shop is.
+        settings: Those that the process was started by.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        *,
+        shell: Shell,
+        processor: Processor,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._shell = shell
+        self._processor = processor
+        self._dispatcher = dispatcher
+        self._one_at_a_time = asyncio.Lock()
+
+    async def reload(self) -> Reloaded:
+        """Read the shop again and put it into force.
+
+        Raises ShopInvalid, with every fault; then the shop stays as it was.
+        """
+        async with self._one_at_a_time:
+            # On another thread: reading some hundred campaigns takes longer than a deadline may.
+            shop = await asyncio.to_thread(load_folder, self._folder)
+            return self._put_into_force(shop)
+
+    def _put_into_force(self, shop: Shop) -> Reloaded:
+        now = versions()
+        changed = not self._processor.plans.hold(shop.plan, now)
+        if changed:
+            # Before anything is sent under the new plan; a name that is gone may be in the outbox.
+            self._dispatcher.templates = {**self._dispatcher.templates, **shop.templates}
+            self._shell.adopt(shop.plan, shop.content, now)
+        reloaded = Reloaded(
+            plan_id=shop.plan.id,
+            changed=changed,
+            restart_needed=restart_needed(self._settings, shop.settings),
+            warnings=[str(warning) for warning in shop.warnings],
+        )
+        _log.info("reloaded", **msgspec.structs.asdict(reloaded))
+        return reloaded
+
+
+def restart_needed(before: Settings, now: Settings) -> list[str]:
+    """Settings that only a restart takes on and that differ, like `server.port`."""
+    events = _differing("events", before.events, now.events)
+    found = [name for name in events if name in STANDS_ON_KEYS]
+    for section in STANDS_ON:
+        found += _differing(section, getattr(before, section), getattr(now, section))
+    for channel, chosen in now.channels.items():
+        found += _differing(f"channels.{channel}", before.channels[channel], chosen)
+    return sorted(found)
+
+
+def _differing(section: str, before: msgspec.Struct, now: msgspec.Struct) -> list[str]:
+    return [
+        f"{section}.{field.encode_name}"
+        for field in msgspec.structs.fields(now)
+        if getattr(before, field.name) != getattr(now, field.name)
+    ]

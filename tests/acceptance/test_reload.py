@@ -1,0 +1,68 @@
+"""A shop that is edited while the process runs: SIGHUP takes it on, or says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+
+import pytest
+
+from tests.acceptance.conftest import write
+
+pytestmark = pytest.mark.acceptance
+
+
+def order(serving, order_id: str) -> None:
+    body = [
+        {"type": "identify", "user_id": order_id, "traits": {"email": "u1@example.com"}},
+        {"user_id": order_id, "event": "Order Completed", "properties": {"order_id": order_id}},
+    ]
+    request = urllib.request.Request(
+        f"{serving.url}/events",
+        json.dumps(body).encode(),
+        {"Authorization": "Bearer demo-write-key"},
+    )
+    urllib.request.urlopen(request).close()
+
+
+def said(serving, event: str) -> dict:
+    lines = [json.loads(line) for line in serving.log if line.startswith("{")]
+    return [line for line in lines if line["event"] == event][-1]
+
+
+def test_a_changed_shop_is_taken_on_without_a_restart(shop, serve, mailbox):
+    serving = serve(shop)
+    order(serving, "A1")
+    mailbox.wait_for(lambda: len(mailbox.mails) == 1)
+    settings = shop / "hairspring.toml"
+    settings.write_text(settings.read_text() + "\n[server]\nport = 1\n")
+    receipt = shop / "campaigns/receipt.yaml"
+    receipt.write_text(receipt.read_text().replace("template: reminder", "template: later"))
+    write(
+        shop,
+        {
+            "templates/later.email.liquid": "---\nsubject: changed {{ event.order_id }}\n---\nHow was it now?\n"
+        },
+    )
+    serving.process.send_signal(signal.SIGHUP)
+    serving.wait_to_say('"reloaded"')
+    reloaded = said(serving, "reloaded")
+    assert reloaded["changed"]
+    assert reloaded["restart_needed"] == ["server.port"]
+    # Who waited goes on in the changed campaign.
+    mailbox.wait_for(lambda: "changed A1" in mailbox.ids)
+    assert serving.drain() == 0
+
+
+def test_a_shop_with_faults_is_refused_with_all_of_them_and_the_old_one_stays(shop, serve, mailbox):
+    serving = serve(shop)
+    write(shop, {"campaigns/bad.yaml": "campaign: Bad One\nsteps: []\n"})
+    serving.process.send_signal(signal.SIGHUP)
+    serving.wait_to_say("reload.refused")
+    faults = said(serving, "reload.refused")["faults"]
+    assert len(faults) > 1
+    assert all(fault.startswith("campaigns/bad.yaml:") for fault in faults)
+    order(serving, "A1")
+    mailbox.wait_for(lambda: "receipt A1" in mailbox.ids)
+    assert serving.drain() == 0
