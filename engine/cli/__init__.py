@@ -21,6 +21,7 @@ COMMANDS = {
     "init": "Write a commented shop to start from.",
     "check": "Tell every fault of a shop, with file and line.",
     "serve": "Run a shop: take events, fire deadlines, deliver messages.",
+    "users": "Tell what is held of a user, or erase it.",
     "simulate": "Run a shop over recorded events in virtual time.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
     "backup": "Write everything that a restart needs to a file, while the process runs.",
@@ -29,7 +30,7 @@ COMMANDS = {
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
 COMMANDS_LATER = (
-    *("explain", "trigger", "users", "deadletters", "quarantine"),
+    *("explain", "trigger", "deadletters", "quarantine"),
     *("preview", "test", "diff", "schema", "plan", "audit", "report", "export-journal"),
 )
 """Commands that are still to be built; they are refused by name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ from engine.server.edge import Edge
 from engine.server.health import health_handlers
 from engine.server.importing import PIECE_BYTES_MAX
 from engine.server.keys import BEARER
-from engine.server.operating import Operating, operating_handlers
+from engine.server.operating import Operating, enter, operating_handlers
+from engine.server.users import user_handlers
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -76,6 +78,10 @@ def make_admin_app(door: AdminDoor) -> web.Application:
             app,
             method,
             {path: _at_home(handler, door.host) for path, handler in operations.items()},
+        )
+    for path, methods in user_handlers(partial(enter, operating=door.operating)).items():
+        edge.add_resource(
+            app, path, {name: _at_home(handler, door.host) for name, handler in methods.items()}
         )
     edge.close(app)
     return app

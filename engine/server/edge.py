@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
 
 from engine.runtime.clock import monotonic_ns
-from engine.runtime.shell import Unavailable
+from engine.runtime.inbox import Unavailable
 from engine.server.answers import RETRY_AFTER_S, Refusal, failure, problem
 
 if TYPE_CHECKING:
@@ -68,7 +68,17 @@ class Edge:
         self, app: web.Application, method: str, handlers: Mapping[str, Handler]
     ) -> None:
         """Route (path to handler) one method; all others are answered 405. GET brings HEAD."""
-        allowed = "GET, HEAD" if method == "GET" else method
+        for path, handler in handlers.items():
+            self.add_resource(app, path, {method: handler})
+
+    def add_resource(
+        self, app: web.Application, path: str, handlers: Mapping[str, Handler]
+    ) -> None:
+        """Route the methods of one path; all others are answered 405. GET brings HEAD."""
+        methods = dict(handlers)
+        if "GET" in methods:
+            methods["HEAD"] = methods["GET"]
+        allowed = ", ".join(methods)
 
         async def not_this_method(request: web.Request) -> web.StreamResponse:
             raise Refusal(
@@ -78,11 +88,10 @@ class Edge:
                 headers={"Allow": allowed},
             )
 
-        for path, handler in handlers.items():
-            resource = app.router.add_resource(path)
-            for name in allowed.split(", "):
-                resource.add_route(name, handler)
-            resource.add_route("*", not_this_method)
+        resource = app.router.add_resource(path)
+        for method, handler in methods.items():
+            resource.add_route(method, handler)
+        resource.add_route("*", not_this_method)
 
     def close(self, app: web.Application) -> None:
         """Answer 404 to every path that has no route; called after the last `add_routes`."""

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from engine.errors import HairspringError
 from engine.runtime.clock import Clock
+from engine.runtime.erasing import Erasing
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
 from engine.server.answers import Refusal
@@ -49,6 +50,7 @@ class House(msgspec.Struct, frozen=True, eq=False):
     shell: Shell
     processor: Processor
     clock: Clock
+    erasing: Erasing
 
 
 class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -1,0 +1,200 @@
+"""What is held of one user, told as JSON: to operators, and to whoever asks for his own data."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+import msgspec
+
+from channels.file import lines_in_files
+from engine.core.effects import Record
+from engine.core.inputs import DeliveryReported, EventReceived, UserErased, UserIdentified
+from engine.core.instants import format_instant
+from engine.core.records import told
+from engine.core.state import NEVER
+from engine.store import holdings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from engine.core.inputs import UserInput
+    from engine.core.plan import Plan
+    from engine.core.state import Enrollment, User
+    from engine.store import Store
+
+TIMELINE_MAX: Final = 10_000
+"""Lines of one timeline at the most: the newest; what lies before is asked for by instant."""
+
+_INTERNAL: Final = ("seen", "armed_at_ms", "traits_bytes", "late_entries")
+_encode = msgspec.json.Encoder().encode
+
+
+def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
+    """A user's state, instants in ISO 8601; with a plan, the step that each enrollment is in."""
+    state = msgspec.to_builtins(user)
+    for name in _INTERNAL:
+        state.pop(name, None)
+    state["history"] = {
+        name: [format_instant(at_ms) for at_ms in instants]
+        for name, instants in user.history.items()
+    }
+    state["entries"] = [
+        {"campaign": key.partition("\n")[0], "per": key.partition("\n")[2],
+         "at": format_instant(at_ms), "count": count}
+        for key, (at_ms, count) in user.entries.items()
+    ]  # fmt: skip
+    state["refusals"] = [
+        {"at": format_instant(at_ms), "campaign": campaign, "reason": reason}
+        for at_ms, campaign, reason in user.refusals
+    ]
+    state["enrollments"] = [_told_enrollment(one, plan) for one in user.enrollments]
+    state["pending"] = {
+        name: _dated(msgspec.to_builtins(pending)) for name, pending in user.pending.items()
+    }
+    return _dated(state)
+
+
+async def timeline(
+    store: Store, user_id: str, *, limit: int, before_ms: int = NEVER
+) -> list[dict[str, Any]]:
+    """The newest `limit` events and records of a user before an instant, in order of time.
+
+    An event stands where it was taken, which is `at`; at one instant it stands before what it did.
+    O(what is kept of him), in memory O(limit).
+    """
+    newest: list[tuple[int, int, UserInput | UserErased | Record]] = []
+    place = 0
+
+    def add(at_ms: int, happened: UserInput | UserErased | Record) -> None:
+        nonlocal place
+        place += 1
+        if at_ms >= before_ms:
+            return
+        if len(newest) < limit:
+            heapq.heappush(newest, (at_ms, place, happened))
+        elif limit:
+            heapq.heappushpop(newest, (at_ms, place, happened))
+
+    async for happened in holdings.inputs_of(store, user_id):
+        add(happened.at_ms, happened)
+    async for record in holdings.records_of(store, user_id):
+        add(record.at_ms, record)
+    return [_told(happened) for _, _, happened in sorted(newest, key=lambda one: one[:2])]
+
+
+async def export(
+    store: Store, outbox: Path, user_id: str, user: User | None, *, made_at_ms: int
+) -> AsyncIterator[bytes]:
+    """Everything that is held of a user, as one JSON document, in pieces.
+
+    Args:
+        store: Open.
+        outbox: The folder of the transport `file`.
+        user_id: Whose.
+        user: His state now, where there is one.
+        made_at_ms: Logical now.
+    """
+    head = {"user_id": user_id, "made_at": format_instant(made_at_ms)}
+    yield _encode(head)[:-1]
+    yield b',"state":' + _encode(told_state(user) if user is not None else None)
+    yield b',"events":['
+    behind = b""
+    async for happened in holdings.inputs_of(store, user_id):
+        yield behind + _encode(_told(happened))
+        behind = b","
+    yield b'],"records":['
+    records = [record async for record in holdings.records_of(store, user_id)]
+    records.sort(key=lambda record: record.at_ms)
+    yield b",".join([_encode(_told(record)) for record in records])
+    rest = {
+        "messages": [
+            _told_message(message) for message in await holdings.messages_of(store, user_id)
+        ],
+        "files": {
+            channel: [msgspec.Raw(line) for line in lines]
+            for channel, lines in (await asyncio.to_thread(lines_in_files, outbox, user_id)).items()
+        },
+        "quarantine": [_told_item(item) for item in await holdings.quarantined_of(store, user_id)],
+        "earlier_states": [
+            {"at": format_instant(at_ms), "state": told_state(earlier)}
+            for at_ms, earlier in await holdings.floors_of(store, user_id)
+        ],
+    }
+    yield b"]," + _encode(rest)[1:]
+
+
+def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
+    match happened:
+        case EventReceived():
+            return _received(happened) | {"properties": happened.properties}
+        case UserIdentified():
+            return _received(happened) | {"traits": happened.traits}
+        case DeliveryReported():
+            return {"kind": "reported"} | _dated(msgspec.to_builtins(happened))
+        case UserErased():
+            return {"at": format_instant(happened.at_ms), "kind": "erased"}
+        case Record():
+            said: dict[str, Any] = msgspec.to_builtins(told(happened))
+            del said["user_id"]
+            return said
+        case _:
+            assert_never(happened)
+
+
+def _received(happened: EventReceived | UserIdentified) -> dict[str, Any]:
+    said = {
+        "at": format_instant(happened.at_ms),
+        "kind": "identify" if isinstance(happened, UserIdentified) else "event",
+        "event": "" if isinstance(happened, UserIdentified) else happened.name,
+        "timestamp": format_instant(happened.occurred_at_ms),
+        "received_at": format_instant(happened.received_at_ms),
+        "message_id": happened.message_id,
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _told_enrollment(enrollment: Enrollment, plan: Plan | None) -> dict[str, Any]:
+    said: dict[str, Any] = _dated(msgspec.to_builtins(enrollment))
+    said["event"] = msgspec.Raw(enrollment.event)
+    position = said.pop("position", 0)
+    campaign = plan.campaigns.get(enrollment.campaign) if plan is not None else None
+    if campaign is not None and 0 <= position < len(campaign.steps):
+        said["step"] = campaign.steps[position].id
+    return said
+
+
+def _told_message(held: holdings.Message) -> dict[str, Any]:
+    said: dict[str, Any] = _dated(msgspec.to_builtins(msgspec.structs.replace(
+        held.message, snapshot=msgspec.Raw(b"null")
+    )))  # fmt: skip
+    said.pop("snapshot", None)
+    return said | {
+        "status": "waiting" if held.dead is None else "dead",
+        "reason": held.dead or "",
+        "snapshot": held.snapshot,
+        "rendered": held.rendered,
+    }
+
+
+def _told_item(item: holdings.Item) -> dict[str, Any]:
+    return {
+        "received_at": format_instant(item.received_at_ms),
+        "source": item.source,
+        "path": item.path,
+        "reason": item.reason,
+        "body": item.body.decode("utf-8", "replace"),
+    }
+
+
+def _dated(said: dict[str, Any]) -> dict[str, Any]:
+    """Instants as ISO 8601, under their name without the unit; those that are never left out."""
+    dated = {}
+    for name, value in said.items():
+        if not name.endswith("_at_ms") and name not in {"at_ms", "held_until_ms"}:
+            dated[name] = value
+        elif 0 < value < NEVER:
+            dated[name.removesuffix("_ms")] = format_instant(value)
+    return dated

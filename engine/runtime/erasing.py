@@ -1,0 +1,192 @@
+"""Erasing a user to the last byte: in memory, in the database, in files of the transport `file`.
+
+Theory of operation. The tombstone is durable first, with his id: from there on an erasure is always
+brought to its end, by this process or by the next start, before anybody is read. While it is under
+way, whatever comes of him is not taken, so that it ends: it is as of the instant at which it is
+done. The input that forgets him is in the journal before his rows go, so that a crash in between
+replays a user who is gone. Then rows and files go in slices; then the tombstone loses his id; last
+the database's file is written anew, where it is small enough to keep everybody waiting for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from channels.file import erase_files
+from engine.core import ids
+from engine.core.state import NEVER
+from engine.store import erasure
+from engine.store.erasure import Backup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from channels.base import Channel
+    from engine.runtime.processor import Processor
+    from engine.runtime.shell import Shell
+    from engine.store import Store
+
+COMPACTED_BYTES_MAX: Final = 256 << 20
+"""A larger database is not written anew while a process serves from it: a second or two."""
+
+_log = structlog.get_logger("hairspring.erasing")
+
+
+class Erased(msgspec.Struct, kw_only=True):
+    """What went with a user.
+
+    Attributes:
+        at_ms: What happened before this is not taken any more.
+        inputs: Taken out of the journal and its archive.
+        records: Of what happened to him.
+        messages: Waiting or dead, in the outbox.
+        quarantined: Items that named him.
+        states: Rows with a state of his.
+        lines: In files of the transport `file`.
+        compacted: Whether the database was written anew: else copies of what went may be left in
+            unused parts of its pages.
+        backups: Those that were made before and are still there: they may hold him.
+    """
+
+    at_ms: int
+    inputs: int
+    records: int
+    messages: int
+    quarantined: int
+    states: int
+    lines: int
+    compacted: bool
+    backups: list[Backup]
+
+
+async def finish_erasures(store: Store, outbox: Path) -> None:
+    """Bring to their end what an earlier process began to erase; before anybody is read.
+
+    Raises StoreError, CommitFailed, OSError.
+    """
+    left = await store.read(erasure.unfinished)
+    for one in left:
+        if one.user_id:
+            messages = await store.read(partial(erasure.message_ids, user_id=one.user_id))
+            await erase_files(outbox, {}, one.user_id, messages)
+            await _erase_rows(store, one.user_id)
+            at_ms = max(one.at_ms, await store.read(erasure.last_at_ms))
+            await store.transact(partial(erasure.forget_id, digest=one.digest, at_ms=at_ms))
+        await store.read(partial(erasure.compact, size_max=COMPACTED_BYTES_MAX))
+        await store.transact(partial(erasure.finish, digest=one.digest))
+        _log.info("erasure.finished")
+
+
+async def erase_at_rest(store: Store, outbox: Path, user_id: str, at_ms: int) -> Erased:
+    """Erase a user from a data folder that no process serves from.
+
+    Raises StoreError, CommitFailed, OSError.
+    """
+    await store.transact(partial(erasure.begin, user_id=user_id, at_ms=at_ms))
+    return await _erase(store, outbox, {}, user_id, lambda: at_ms, compacted_max=None)
+
+
+class Erasing:
+    """Erases users from a running process, one at a time.
+
+    Args:
+        processor: Whose tombstones were read from the store.
+        now_ms: Logical time.
+        channels: Those at work, by id.
+        outbox: The folder of the transport `file`.
+
+    Attributes:
+        outbox: As it was given.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        shell: Shell,
+        processor: Processor,
+        now_ms: Callable[[], int],
+        channels: Mapping[str, Channel],
+        outbox: Path,
+    ) -> None:
+        self._store = store
+        self._shell = shell
+        self._processor = processor
+        self._now_ms = now_ms
+        self._channels = channels
+        self.outbox = outbox
+        self._begun: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
+
+    def is_under_way(self, user_id: str) -> bool:
+        """Whether his erasure was begun and has not come to its end."""
+        return user_id in self._begun
+
+    async def erase(self, user_id: str) -> Erased:
+        """Erase a user, known or not. What fails may be asked again; the next start does, too.
+
+        Raises StoreError, CommitFailed, Unavailable, OSError.
+        """
+        async with self._one_at_a_time:
+            store, processor = self._store, self._processor
+            at_ms = self._now_ms()
+            await store.transact(partial(erasure.begin, user_id=user_id, at_ms=at_ms))
+            self._begun.add(user_id)
+            processor.tombstones.add(user_id, NEVER)
+            processor.erase(user_id, self._now_ms())
+            await self._shell.submit(())  # durable, with all that it stands behind
+
+            def done() -> int:
+                at_ms = self._now_ms()
+                processor.tombstones.add(user_id, at_ms)
+                self._begun.discard(user_id)
+                return at_ms
+
+            return await _erase(
+                store, self.outbox, self._channels, user_id, done,
+                compacted_max=COMPACTED_BYTES_MAX,
+            )  # fmt: skip
+
+
+async def _erase(
+    store: Store,
+    outbox: Path,
+    channels: Mapping[str, Channel],
+    user_id: str,
+    done: Callable[[], int],
+    *,
+    compacted_max: int | None,
+) -> Erased:
+    """All that is left to do behind the tombstone."""
+    messages = await store.read(partial(erasure.message_ids, user_id=user_id))
+    lines = await erase_files(outbox, channels, user_id, messages)
+    counts = await _erase_rows(store, user_id)
+    digest = ids.digest(user_id)
+    at_ms = done()
+    await store.transact(partial(erasure.forget_id, digest=digest, at_ms=at_ms))
+    compacted = await store.read(partial(erasure.compact, size_max=compacted_max))
+    await store.transact(partial(erasure.finish, digest=digest))
+    backups = await store.read(erasure.backups)
+    there = await asyncio.to_thread(lambda: [one for one in backups if Path(one.path).exists()])
+    _log.info("erased", compacted=compacted, **msgspec.structs.asdict(counts))
+    return Erased(
+        at_ms=at_ms,
+        lines=lines,
+        compacted=compacted,
+        backups=there,
+        **msgspec.structs.asdict(counts),
+    )
+
+
+async def _erase_rows(store: Store, user_id: str) -> erasure.Counts:
+    rows = erasure.Erasure(user_id)
+    await store.read(lambda _: store.floors.forget(user_id))
+    while await store.transact(rows.go_on):
+        pass
+    return rows.counts

@@ -1,0 +1,92 @@
+"""What operators ask of one user: his state, his timeline, all that is held of him, and erasure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from engine.core.instants import parse_instant_ms
+from engine.core.state import NEVER
+from engine.runtime import dossier
+from engine.server.answers import JSON, Refusal, answer_json
+from engine.store import holdings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiohttp.typedefs import Handler
+
+    from engine.server.operating import House
+
+TIMELINE_LIMIT = 1_000
+"""Lines of a timeline, unless asked for more or fewer."""
+
+
+def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping[str, Handler]]:
+    """By path, its methods and their handlers; `enter` asks for the key and gives the house."""
+
+    async def show(request: web.Request) -> web.StreamResponse:
+        house, user_id = enter(request), request.match_info["id"]
+        user = house.processor.users.get(user_id)
+        if user is None:
+            raise _unknown(user_id)
+        return answer_json(dossier.told_state(user, house.processor.plan))
+
+    async def timeline(request: web.Request) -> web.StreamResponse:
+        house, user_id = enter(request), request.match_info["id"]
+        limit, before_ms = _window(request)
+        if user_id not in house.processor.users:
+            raise _unknown(user_id)
+        lines = await dossier.timeline(house.store, user_id, limit=limit, before_ms=before_ms)
+        return answer_json({"user_id": user_id, "timeline": lines})
+
+    async def export(request: web.Request) -> web.StreamResponse:
+        house, user_id = enter(request), request.match_info["id"]
+        user = house.processor.users.get(user_id)
+        # Who was refused at the door is no user, and may ask what is kept of that all the same.
+        if user is None and not await holdings.quarantined_of(house.store, user_id):
+            raise _unknown(user_id)
+        pieces = dossier.export(
+            house.store, house.erasing.outbox, user_id, user, made_at_ms=house.clock.now_ms()
+        )
+        return web.Response(body=pieces, headers={"Content-Type": JSON})
+
+    async def erase(request: web.Request) -> web.StreamResponse:
+        house, user_id = enter(request), request.match_info["id"]
+        if not house.erasing.is_under_way(user_id) and (
+            user_id not in house.processor.users
+            and not await holdings.quarantined_of(house.store, user_id)
+        ):
+            raise _unknown(user_id)
+        try:
+            erased = await house.erasing.erase(user_id)
+        except OSError as error:
+            message = f"a file of the transport file cannot be written: {error.strerror}"
+            raise Refusal(500, "erase.files", message) from error
+        return answer_json(msgspec.to_builtins(erased))
+
+    return {
+        "/api/users/{id}": {"GET": show, "DELETE": erase},
+        "/api/users/{id}/timeline": {"GET": timeline},
+        "/api/users/{id}/export": {"GET": export},
+    }
+
+
+def _window(request: web.Request) -> tuple[int, int]:
+    limit = request.query.get("limit", str(TIMELINE_LIMIT))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= dossier.TIMELINE_MAX):
+        message = f"limit is a whole number from 1 to {dossier.TIMELINE_MAX}"
+        raise Refusal(400, "query.invalid", message)
+    before = request.query.get("before")
+    if before is None:
+        return int(limit), NEVER
+    try:
+        return int(limit), parse_instant_ms(before)
+    except ValueError as error:
+        raise Refusal(400, "query.invalid", f"before: {error}") from error
+
+
+def _unknown(user_id: str) -> Refusal:
+    return Refusal(404, "user.unknown", f"there is no user {user_id[:100]!r}")
