@@ -39,12 +39,8 @@ def test_a_changed_shop_is_taken_on_without_a_restart(shop, serve, mailbox):
     settings.write_text(settings.read_text() + "\n[server]\nport = 1\n")
     receipt = shop / "campaigns/receipt.yaml"
     receipt.write_text(receipt.read_text().replace("template: reminder", "template: later"))
-    write(
-        shop,
-        {
-            "templates/later.email.liquid": "---\nsubject: changed {{ event.order_id }}\n---\nHow was it now?\n"
-        },
-    )
+    template = "---\nsubject: changed {{ event.order_id }}\n---\nHow was it?\n"
+    write(shop, {"templates/later.email.liquid": template})
     serving.process.send_signal(signal.SIGHUP)
     serving.wait_to_say('"reloaded"')
     reloaded = said(serving, "reloaded")
