@@ -262,6 +262,11 @@ class Processor:
 
     # Batches
 
+    @property
+    def open_size(self) -> int:
+        """What the open batch holds: inputs, effects, users to save, and quarantined items."""
+        return len(self._inputs) + len(self._effects) + len(self._touched) + len(self._quarantined)
+
     def awaited(self) -> int:
         """Number of the batch whose end makes everything so far durable."""
         return self._number if self._has_open() else self._number - 1
@@ -391,7 +396,11 @@ class Processor:
             self.plan, self._changed = self.plans.plan, self.plans.number
             return
         self.advance(happened.stopped_at_ms)
-        overdue = [user for _, user in self._deadlines.advance(happened.at_ms - 1)]
+        at_ms = happened.at_ms
+        overdue = [user for _, user in self._deadlines.advance(at_ms - 1)]
+        if happened.grace_ms:
+            # A restart within the grace of the one before: who waits, waits for this one's.
+            overdue += [user for user in self.users.values() if user.held_until_ms >= at_ms]
         for user in overdue:
             if user.seen < self._changed:
                 self._catch_up(user)

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from itertools import chain
-from math import inf
 from typing import TYPE_CHECKING
 
 import structlog
 
 from engine.core.state import NEVER
-from engine.errors import HairspringError
 from engine.runtime.clock import STEER_EVERY_MS
+from engine.runtime.inbox import Inbox, Unavailable
 from engine.runtime.ticker import make_ticker
 from engine.store import CommitFailed
 
@@ -37,18 +35,13 @@ if TYPE_CHECKING:
 SLICE_NS = 1_000_000
 """How long the shell works before it lets the loop turn."""
 
-INBOX_MAX = 20_000
-"""Items that may wait for the processor; past that, clients are told to come again."""
+BATCH_MAX = 4_000
+"""What one batch holds of inputs, effects and users to save, and what a slice adds.
 
-BATCH_MAX = 2_000
-"""Items that one batch takes, and one body more; then they wait for the commit under way.
-
-A batch is sealed and released in one go, at some 3 us an item: this bounds that pause, and so how
-late a bulk import makes a deadline.
+A batch is sealed and released in one go, at about a microsecond each: this bounds that pause, and
+so how late a bulk import makes a deadline. Inputs wait then for the commit under way; what
+deadlines do goes on into the next batch.
 """
-
-HELD_BYTES_MAX = 64 << 20
-"""Bytes of bodies that are not durable yet; past that, clients are told to come again."""
 
 PRUNE_EVERY = 64
 """Commits between two looks for what is older than it is kept."""
@@ -57,36 +50,8 @@ STALL_MIN_MS = 1_000
 """A deadline later than this was missed by a stall, and is treated like one after a downtime."""
 
 RETRY_COMMIT_S = 0.25
-ANSWER_WITHIN_S = 20.0
-"""A client whose commit takes longer hears 503: not known."""
 
 _log = structlog.get_logger("hairspring")
-
-
-class Unavailable(HairspringError):  # noqa: N818 - a state, said to the client as 503
-    """New input cannot be taken now; nothing is known of it, and it may be sent again."""
-
-    code = "unavailable"
-
-
-class _Submission:
-    __slots__ = ("answer", "answer_by_s", "awaited", "inputs", "quarantined", "size", "taken")
-
-    def __init__(
-        self,
-        inputs: Sequence[UserInput],
-        quarantined: Sequence[Quarantined],
-        answer: asyncio.Future[None] | None,
-        answer_by_s: float = inf,
-        size: int = 0,
-    ) -> None:
-        self.inputs = inputs
-        self.quarantined = quarantined
-        self.answer = answer
-        self.answer_by_s = answer_by_s
-        self.size = size
-        self.taken = 0
-        self.awaited = 0
 
 
 class Shell:
@@ -98,8 +63,7 @@ class Shell:
 
     Attributes:
         failure: Why commits do not go through at present, or "".
-        waiting: Items in the inbox.
-        held_bytes: Of bodies that were taken and are not durable yet.
+        inbox: What waits to be taken, and who waits for an answer.
     """
 
     def __init__(
@@ -111,20 +75,16 @@ class Shell:
     ) -> None:
         self.processor = processor
         self.failure = ""
-        self.waiting = 0
-        self.held_bytes = 0
+        self.inbox = Inbox()
         self._store = store
         self._clock = clock
         self._monotonic_ns = clock.monotonic_ns
         self._release = release
-        self._inbox: deque[_Submission] = deque()
-        self._awaiting: deque[_Submission] = deque()
-        self._patience: asyncio.TimerHandle | None = None
         self._steering: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
         self._armed_at_ms = NEVER
-        self._filled = 0
+        self._sealed: deque[Batch] = deque()
         self._pruning: asyncio.Task[None] | None = None
         self._finished = processor.finished
         self._prune_at = self._finished + PRUNE_EVERY
@@ -147,25 +107,14 @@ class Shell:
             raise Unavailable("the process is stopping", hint="send it again in a moment")
         if self.failure:
             raise Unavailable(f"the journal cannot be written: {self.failure}")
-        held_bytes = self.held_bytes
-        # One body may be larger than either bound, as the shop has set it: it comes through alone.
-        waiting = self.waiting
-        if (waiting and waiting + len(inputs) + len(quarantined) > INBOX_MAX) or (
-            held_bytes and held_bytes + size_bytes > HELD_BYTES_MAX
-        ):
-            raise Unavailable("too much is waiting to be taken", hint="send it again in a moment")
-        loop = asyncio.get_running_loop()
-        answer = loop.create_future()
-        answer_by_s = loop.time() + ANSWER_WITHIN_S
-        self._put(_Submission(inputs, quarantined, answer, answer_by_s, size_bytes))
-        if self._patience is None:
-            # One timer for all who wait: one each would cost more than taking the input.
-            self._patience = loop.call_at(answer_by_s, self._give_up, loop)
+        answer = self.inbox.put(inputs, quarantined, size_bytes)
+        self._wake.set()
         await answer
 
     def report(self, outcome: DeliveryReported) -> None:
         """Take the outcome of a delivery; never refused."""
-        self._put(_Submission((outcome,), (), None))
+        self.inbox.put_own((outcome,), None)
+        self._wake.set()
 
     def adopt(self, plan: Plan, content: bytes, versions: Versions) -> None:
         """Put another plan into force as of now; `content` is what it was compiled from."""
@@ -233,14 +182,9 @@ class Shell:
 
     async def _pass_through(self) -> None:
         answer = asyncio.get_running_loop().create_future()
-        self._put(_Submission((), (), answer))
-        await answer
-
-    def _put(self, submission: _Submission) -> None:
-        self._inbox.append(submission)
-        self.waiting += len(submission.inputs) + len(submission.quarantined)
-        self.held_bytes += submission.size
+        self.inbox.put_own((), answer)
         self._wake.set()
+        await answer
 
     def _work(self) -> bool:
         """One slice; whether there is more to do at once."""
@@ -249,15 +193,19 @@ class Shell:
         now_ms = self._clock.now_ms()
         if processor.wake_at_ms <= now_ms:
             self._advance(now_ms, until_ns)
-        inbox = self._inbox
         while self._may_take() and self._monotonic_ns() < until_ns:
-            self._take(inbox[0], until_ns)
+            self._take(until_ns)
         sweeps = processor.sweep(lambda: self._monotonic_ns() < until_ns)
         self._begin()
         return sweeps or self._may_take() or processor.wake_at_ms <= self._clock.now_ms()
 
     def _may_take(self) -> bool:
-        return bool(self._inbox) and not self.failure and self._filled < BATCH_MAX
+        return (
+            bool(self.inbox.queue)
+            and not self.failure
+            and not self._sealed
+            and self.processor.open_size < BATCH_MAX
+        )
 
     def _advance(self, now_ms: int, until_ns: int) -> None:
         processor = self.processor
@@ -266,9 +214,10 @@ class Shell:
             processor.resume(processor.now_ms, 0, now_ms)
         processor.advance(now_ms, lambda: self._monotonic_ns() < until_ns)
 
-    def _take(self, submission: _Submission, until_ns: int) -> None:
+    def _take(self, until_ns: int) -> None:
         """Apply inputs of the first submission until it is through, or the slice is over."""
-        processor = self.processor
+        inbox, processor = self.inbox, self.processor
+        submission = inbox.queue[0]
         inputs = submission.inputs
         count = len(inputs)
         place = submission.taken
@@ -279,28 +228,26 @@ class Shell:
             place += 1
             if not place & 7 and self._monotonic_ns() >= until_ns:
                 break
-        self.waiting -= place - submission.taken
-        self._filled += place - submission.taken
-        submission.taken = place
+        inbox.take(place - submission.taken)
         if place < count:
             return
         for item in submission.quarantined:
             processor.quarantine(item)
-        self.waiting -= len(submission.quarantined)
-        self._filled += len(submission.quarantined)
-        self._inbox.popleft()
-        if submission.answer is not None:
-            submission.awaited = processor.awaited()
-            self._awaiting.append(submission)
+        inbox.end(processor.awaited())
 
     def _begin(self) -> None:
-        if self._commit is None:
+        """Have the oldest batch committed where none is, and seal one that is full."""
+        idle = self._commit is None
+        if self.processor.open_size >= BATCH_MAX or (idle and not self._sealed):
             batch = self.processor.begin(self._clock.now_ms())
-            self._filled = 0
             if batch is not None:
-                self._commit = asyncio.create_task(self._run_commit(batch))
-            else:
-                self._answer()
+                self._sealed.append(batch)
+        if not idle:
+            return
+        if self._sealed:
+            self._commit = asyncio.create_task(self._run_commit(self._sealed.popleft()))
+        else:
+            self.inbox.answer(self._finished)
 
     async def _run_commit(self, batch: Batch) -> None:
         try:
@@ -314,14 +261,14 @@ class Shell:
                     if not self.failure:
                         _log.error("commit.failed", why=error.message, hint=error.hint)
                     self.failure = error.message
-                    self._refuse_waiting()
+                    self.inbox.refuse(f"the journal cannot be written: {self.failure}")
                     await asyncio.sleep(RETRY_COMMIT_S)
             if self.failure:
                 _log.info("commit.recovered")
             self.failure = ""
             released = self.processor.finish(batch)
             self._finished = batch.number
-            self._answer()
+            self.inbox.answer(self._finished)
             self._release(released)
         finally:
             self._wake.set()
@@ -345,45 +292,6 @@ class Shell:
         except CommitFailed as error:
             if not error.again:
                 raise  # what cannot be mended ends the work, as a commit's own would
-
-    def _refuse_waiting(self) -> None:
-        """Clients whose input was not stamped yet hear at once that it is not known."""
-        kept: deque[_Submission] = deque()
-        for submission in self._inbox:
-            if submission.answer is None or submission.taken:
-                kept.append(submission)
-                continue
-            self.waiting -= len(submission.inputs) + len(submission.quarantined)
-            self.held_bytes -= submission.size
-            if not submission.answer.done():
-                submission.answer.set_exception(
-                    Unavailable(f"the journal cannot be written: {self.failure}")
-                )
-        self._inbox = kept
-
-    def _answer(self) -> None:
-        """Tell those whose batch is durable."""
-        awaiting = self._awaiting
-        finished = self._finished
-        while awaiting and awaiting[0].awaited <= finished:
-            submission = awaiting.popleft()
-            self.held_bytes -= submission.size
-            answer = submission.answer
-            if answer is not None and not answer.done():
-                answer.set_result(None)
-
-    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Those who have waited too long hear that it is not known; they wait in order of time."""
-        self._patience = None
-        now_s = loop.time()
-        for submission in chain(self._awaiting, self._inbox):
-            answer = submission.answer
-            if answer is None or answer.done() or submission.answer_by_s == inf:
-                continue
-            if submission.answer_by_s > now_s:
-                self._patience = loop.call_at(submission.answer_by_s, self._give_up, loop)
-                break
-            answer.set_exception(Unavailable("the commit takes too long", hint="send it again"))
 
     def _ring(self) -> None:
         self._armed_at_ms = NEVER

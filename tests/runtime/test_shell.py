@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.core.plan import Plan
 from engine.runtime import clock as clock_module
+from engine.runtime import inbox as inbox_module
 from engine.runtime import shell as shell_module
-from engine.runtime.shell import Unavailable
+from engine.runtime.inbox import Unavailable
 from engine.store import CommitFailed, Quarantined
 from tests.core.world import HOUR, campaign, wait
 from tests.runtime.rig import Rig
@@ -76,7 +78,7 @@ async def test_while_one_commit_is_under_way_the_next_batch_fills(rig: Rig) -> N
 async def test_a_full_inbox_refuses_before_anything_is_stamped(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "INBOX_MAX", 3)
+    monkeypatch.setattr(inbox_module, "INBOX_MAX", 3)
     waiting = [asyncio.create_task(rig.shell.submit([rig.event() for _ in range(3)]))]
     await turns()
     with pytest.raises(Unavailable):
@@ -90,7 +92,7 @@ async def test_a_full_inbox_refuses_before_anything_is_stamped(
 async def test_a_body_with_more_items_than_may_wait_comes_through_alone(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "INBOX_MAX", 3)
+    monkeypatch.setattr(inbox_module, "INBOX_MAX", 3)
     waiting = asyncio.create_task(rig.shell.submit([rig.event()]))
     await turns()
     with pytest.raises(Unavailable):
@@ -104,7 +106,7 @@ async def test_a_body_with_more_items_than_may_wait_comes_through_alone(
 async def test_what_could_not_be_taken_fills_the_inbox_too(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "INBOX_MAX", 3)
+    monkeypatch.setattr(inbox_module, "INBOX_MAX", 3)
     item = Quarantined(1, "/events", "$", "is bad", b"{}")
     waiting = asyncio.create_task(rig.shell.submit([rig.event()], [item, item]))
     await turns()
@@ -112,16 +114,20 @@ async def test_what_could_not_be_taken_fills_the_inbox_too(
         await rig.shell.submit([], [item])
     rig.start()
     await waiting
-    assert rig.shell.waiting == 0
+    assert rig.shell.inbox.waiting == 0
     await rig.shell.submit([], [item])
     assert await rig.store.count("quarantine") == 3
+
+
+EACH = 3
+"""What an event that enters a campaign adds to a batch: itself, a record, and its user to save."""
 
 
 async def test_while_a_commit_is_slow_a_batch_fills_no_further_than_its_bound(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "BATCH_MAX", 4)
-    monkeypatch.setattr(shell_module, "INBOX_MAX", 6)
+    monkeypatch.setattr(shell_module, "BATCH_MAX", 4 * EACH)
+    monkeypatch.setattr(inbox_module, "INBOX_MAX", 6)
     rig.start()
     rig.store.gate.clear()
     answers = [asyncio.create_task(rig.shell.submit([rig.event(user="first")]))]
@@ -130,19 +136,35 @@ async def test_while_a_commit_is_slow_a_batch_fills_no_further_than_its_bound(
         pair = [rig.event(user=f"u{number}"), rig.event(user=f"v{number}")]
         answers.append(asyncio.create_task(rig.shell.submit(pair)))
         await turns()
-    assert rig.shell.waiting == 6
+    assert rig.shell.inbox.waiting == 6
     with pytest.raises(Unavailable):
         await rig.shell.submit([rig.event()])
     rig.store.gate.set()
     await asyncio.gather(*answers)
     assert [batch.inputs_count for batch in rig.store.batches] == [1, 4, 4, 2]
-    assert rig.shell.waiting == 0
+    assert rig.shell.inbox.waiting == 0
+
+
+async def test_what_a_crowd_of_deadlines_does_is_committed_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await Rig.open(tmp_path / "hairspring.db", PLAN, rate=100_000.0)
+    monkeypatch.setattr(shell_module, "BATCH_MAX", 10)
+    looks = count(step=shell_module.SLICE_NS // 3)  # a slice ends at the third look at the clock
+    rig.shell._monotonic_ns = lambda: next(looks)
+    rig.start()
+    await rig.shell.submit([rig.event(user=f"u{number}") for number in range(50)])
+    await rig.until("finished", 50)
+    sizes = [len(batch.records) for batch in rig.store.batches]
+    await rig.close()
+    assert sum(sizes) == 100
+    assert max(sizes) <= 10
 
 
 async def test_bodies_that_are_not_durable_are_bounded_in_bytes(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "HELD_BYTES_MAX", 100)
+    monkeypatch.setattr(inbox_module, "HELD_BYTES_MAX", 100)
     rig.start()
     rig.store.gate.clear()
     first = asyncio.create_task(rig.shell.submit([rig.event()], (), 60))
@@ -153,7 +175,7 @@ async def test_bodies_that_are_not_durable_are_bounded_in_bytes(
         await rig.shell.submit([rig.event()], (), 1)
     rig.store.gate.set()
     await asyncio.gather(first, second)
-    assert rig.shell.held_bytes == 0
+    assert rig.shell.inbox.held_bytes == 0
     # One body may be larger than all of them together: it comes through alone.
     await rig.shell.submit([rig.event()], (), 101)
 
@@ -171,13 +193,13 @@ async def test_a_client_that_is_refused_while_the_journal_fails_holds_nothing(
     second = asyncio.create_task(rig.shell.submit([rig.event(user="b")], (), 20))
     third = asyncio.create_task(rig.shell.submit([rig.event(user="c")], [item], 30))
     await turns()
-    assert (rig.shell.waiting, rig.shell.held_bytes) == (2, 60)
+    assert (rig.shell.inbox.waiting, rig.shell.inbox.held_bytes) == (2, 60)
     rig.store.gate.set()
     with pytest.raises(Unavailable):
         await third
-    assert (rig.shell.waiting, rig.shell.held_bytes) == (0, 30)
+    assert (rig.shell.inbox.waiting, rig.shell.inbox.held_bytes) == (0, 30)
     await asyncio.gather(first, second)
-    assert rig.shell.held_bytes == 0
+    assert rig.shell.inbox.held_bytes == 0
 
 
 async def test_what_is_older_than_it_is_kept_goes_between_commits(
@@ -211,7 +233,7 @@ async def test_pruning_that_fails_for_lack_of_room_is_tried_again_later(
 async def test_who_waits_too_long_hears_that_it_is_not_known(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "ANSWER_WITHIN_S", 0.05)
+    monkeypatch.setattr(inbox_module, "ANSWER_WITHIN_S", 0.05)
     rig.start()
     await rig.shell.submit([rig.event(user="before", message="0")])
     rig.store.gate.clear()
@@ -230,7 +252,7 @@ async def test_who_waits_too_long_hears_that_it_is_not_known(
 async def test_who_has_gone_is_not_waited_for_and_the_next_is_still_told(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "ANSWER_WITHIN_S", 0.05)
+    monkeypatch.setattr(inbox_module, "ANSWER_WITHIN_S", 0.05)
     gone = asyncio.create_task(rig.shell.submit([rig.event(user="gone")]))
     await turns()
     gone.cancel()
@@ -248,7 +270,7 @@ async def test_many_inputs_are_taken_in_order_over_several_slices(rig: Rig) -> N
     assert stamps == sorted(stamps)
     numbers = [rig.processor.users[event.user_id].seen for event in events]
     assert numbers == list(range(1, 3_001))
-    assert rig.shell.waiting == 0
+    assert rig.shell.inbox.waiting == 0
 
 
 async def test_what_could_not_be_taken_is_kept_with_the_rest(rig: Rig) -> None:

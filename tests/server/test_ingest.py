@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.runtime.shell import HELD_BYTES_MAX, INBOX_MAX, Unavailable
+from engine.runtime.inbox import HELD_BYTES_MAX, INBOX_MAX, Unavailable
 from engine.server import IngestDoor, listen, make_ingest_app
 from tests.server.house import BEARER, KEY
 
@@ -92,9 +92,9 @@ async def test_while_the_journal_cannot_be_written_clients_are_told_to_come_agai
 
 
 async def test_a_full_inbox_is_said_and_not_hidden(house: House) -> None:
-    house.shell.waiting = INBOX_MAX
+    house.shell.inbox.waiting = INBOX_MAX
     answer = await house.post("/events", EVENT)
-    house.shell.waiting = 0
+    house.shell.inbox.waiting = 0
 
     assert answer.status == 503
     assert "Retry-After" in answer.headers
@@ -105,16 +105,16 @@ async def test_bodies_whose_commit_is_awaited_are_bounded_in_bytes(house: House)
     house.store.gate.clear()
     asking = asyncio.create_task(house.post("/events", EVENT))
     await house.store.reached.wait()
-    held_bytes = house.shell.held_bytes
-    house.shell.held_bytes += HELD_BYTES_MAX
+    held_bytes = house.shell.inbox.held_bytes
+    house.shell.inbox.held_bytes += HELD_BYTES_MAX
     answer = await house.post("/events", EVENT)
-    house.shell.held_bytes -= HELD_BYTES_MAX
+    house.shell.inbox.held_bytes -= HELD_BYTES_MAX
     house.store.gate.set()
 
     assert held_bytes == len(json.dumps(EVENT))
     assert answer.status == 503
     assert (await asking).status == 200
-    assert house.shell.held_bytes == 0
+    assert house.shell.inbox.held_bytes == 0
 
 
 async def test_new_names_and_users_make_no_new_series(house: House) -> None:

@@ -149,7 +149,10 @@ class Process:
         self.is_open = False
         await self.dispatcher.stop(DRAIN_S)
         shell.stop_taking()
-        await shell.settle()
+        settled = self.loop.create_task(shell.settle())
+        await asyncio.wait([settled, working], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()  # what cannot be mended ends the work, in a drain too
         working.cancel()
         await asyncio.wait([working])
         await store.close()

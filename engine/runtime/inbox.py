@@ -1,0 +1,166 @@
+"""What waits for the processor, and who waits for an answer.
+
+Clients' submissions are taken in order. What was taken waits until the batch that carries it is
+durable. Both are bounded, in items and in bytes, and so is the time that a client waits: past any
+of these he hears that it is not known whether his input was taken, and may send it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from itertools import chain
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from engine.errors import HairspringError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.core.inputs import UserInput
+    from engine.store import Quarantined
+
+INBOX_MAX: Final = 20_000
+"""Items that may wait for the processor; past that, clients are told to come again."""
+
+HELD_BYTES_MAX: Final = 64 << 20
+"""Bytes of bodies that are not durable yet; past that, clients are told to come again."""
+
+ANSWER_WITHIN_S: Final = 20.0
+"""A client whose commit takes longer hears 503: not known."""
+
+
+class Unavailable(HairspringError):  # noqa: N818 - a state, said to the client as 503
+    """New input cannot be taken now; nothing is known of it, and it may be sent again."""
+
+    code = "unavailable"
+
+
+class Submission:
+    """Items of one body, in order.
+
+    Attributes:
+        inputs: What is to be taken.
+        quarantined: What could not be.
+        size: Bytes of the body.
+        taken: How many inputs the processor has taken.
+    """
+
+    __slots__ = ("answer", "answer_by_s", "awaited", "inputs", "quarantined", "size", "taken")
+
+    def __init__(
+        self,
+        inputs: Sequence[UserInput],
+        quarantined: Sequence[Quarantined],
+        answer: asyncio.Future[None] | None,
+        answer_by_s: float = inf,
+        size: int = 0,
+    ) -> None:
+        self.inputs = inputs
+        self.quarantined = quarantined
+        self.answer = answer
+        self.answer_by_s = answer_by_s
+        self.size = size
+        self.taken = 0
+        self.awaited = 0
+
+    @property
+    def left(self) -> int:
+        """Items that still wait."""
+        return len(self.inputs) - self.taken + len(self.quarantined)
+
+
+class Inbox:
+    """Submissions that wait to be taken, and those that wait to be durable.
+
+    Attributes:
+        queue: Those to be taken, in order.
+        waiting: Items in it.
+        held_bytes: Of bodies that are not durable yet.
+    """
+
+    def __init__(self) -> None:
+        self.queue: deque[Submission] = deque()
+        self.waiting = 0
+        self.held_bytes = 0
+        self._awaiting: deque[Submission] = deque()
+        self._patience: asyncio.TimerHandle | None = None
+
+    def put(
+        self, inputs: Sequence[UserInput], quarantined: Sequence[Quarantined], size_bytes: int
+    ) -> asyncio.Future[None]:
+        """Add items of a client; what to await. Raises Unavailable where there is no room."""
+        held_bytes = self.held_bytes
+        # One body may be larger than either bound, as the shop has set it: it comes through alone.
+        waiting = self.waiting
+        if (waiting and waiting + len(inputs) + len(quarantined) > INBOX_MAX) or (
+            held_bytes and held_bytes + size_bytes > HELD_BYTES_MAX
+        ):
+            raise Unavailable("too much is waiting to be taken", hint="send it again in a moment")
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        answer_by_s = loop.time() + ANSWER_WITHIN_S
+        self._add(Submission(inputs, quarantined, answer, answer_by_s, size_bytes))
+        if self._patience is None:
+            # One timer for all who wait: one each would cost more than taking the input.
+            self._patience = loop.call_at(answer_by_s, self._give_up, loop)
+        return answer
+
+    def put_own(self, inputs: Sequence[UserInput], answer: asyncio.Future[None] | None) -> None:
+        """Add what the process itself has to say; never refused."""
+        self._add(Submission(inputs, (), answer))
+
+    def take(self, count: int) -> None:
+        """Note that so many more inputs of the first submission were taken."""
+        self.queue[0].taken += count
+        self.waiting -= count
+
+    def end(self, awaited: int) -> None:
+        """The first submission was taken whole: it is answered once batch `awaited` is durable."""
+        submission = self.queue.popleft()
+        self.waiting -= submission.left
+        if submission.answer is not None:
+            submission.awaited = awaited
+            self._awaiting.append(submission)
+
+    def answer(self, finished: int) -> None:
+        """Tell those whose batch is durable: the newest that is has number `finished`."""
+        awaiting = self._awaiting
+        while awaiting and awaiting[0].awaited <= finished:
+            submission = awaiting.popleft()
+            self.held_bytes -= submission.size
+            answer = submission.answer
+            if answer is not None and not answer.done():
+                answer.set_result(None)
+
+    def refuse(self, error: str) -> None:
+        """Clients of whose input nothing was taken yet hear at once that it is not known."""
+        kept: deque[Submission] = deque()
+        for submission in self.queue:
+            if submission.answer is None or submission.taken:
+                kept.append(submission)
+                continue
+            self.waiting -= submission.left
+            self.held_bytes -= submission.size
+            if not submission.answer.done():
+                submission.answer.set_exception(Unavailable(error))
+        self.queue = kept
+
+    def _add(self, submission: Submission) -> None:
+        self.queue.append(submission)
+        self.waiting += submission.left
+        self.held_bytes += submission.size
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Those who have waited too long hear that it is not known; they wait in order of time."""
+        self._patience = None
+        now_s = loop.time()
+        for submission in chain(self._awaiting, self.queue):
+            answer = submission.answer
+            if answer is None or answer.done() or submission.answer_by_s == inf:
+                continue
+            if submission.answer_by_s > now_s:
+                self._patience = loop.call_at(submission.answer_by_s, self._give_up, loop)
+                break
+            answer.set_exception(Unavailable("the commit takes too long", hint="send it again"))
