@@ -58,7 +58,7 @@ class Floor(msgspec.Struct):
 class _Copy:
     """A generation that is being made: what the user log held as it began, and how far it is."""
 
-    def __init__(self, generation: int, logged: dict[str, bytes]) -> None:
+    def __init__(self, generation: int, logged: dict[str, tuple[int, bytes]]) -> None:
         self.generation = generation
         self.logged = logged
         self.after = ""
@@ -123,18 +123,23 @@ class Floors:
             "INSERT INTO generations SELECT ?, value, NULL FROM meta WHERE name = 'replay_from'",
             (generation,),
         )
-        logged: dict[str, bytes] = {}
-        for (states,) in connection.execute("SELECT states FROM user_log ORDER BY batch"):
-            logged.update((_decode_whose(state).user_id, state) for state in _unpack(states))
+        logged: dict[str, tuple[int, bytes]] = {}
+        for batch, states in connection.execute(
+            "SELECT batch, states FROM user_log ORDER BY batch"
+        ):
+            for state in _unpack(states):
+                logged[_decode_whose(state).user_id] = (batch, state)
         self._copy = _Copy(generation, logged)
 
     def _copy_some(self, connection: sqlite3.Connection, copy: _Copy, now_ms: int) -> None:
-        """The next users: first all whose newest state was in the log, then the rows of others."""
+        """The next users: first all who were in the log, then the rows of others."""
         if copy.logged:
             chosen = list(islice(copy.logged, SLICE_USERS))
             connection.executemany(
-                "INSERT INTO floors VALUES (?, ?, ?)",
-                [(user_id, copy.generation, copy.logged.pop(user_id)) for user_id in chosen],
+                # His row may be newer than what the log still holds.
+                "INSERT INTO floors VALUES (?1, ?2, ifnull("
+                "(SELECT state FROM users WHERE user_id = ?1 AND batch >= ?3), ?4))",
+                [(user_id, copy.generation, *copy.logged.pop(user_id)) for user_id in chosen],
             )
             return
         last = _last_of_slice(connection, "users", copy.after)
