@@ -15,7 +15,7 @@ from engine.core.entry import enter_all
 from engine.core.exits import exit_all
 from engine.core.inputs import DeliveryReported, EventReceived, TraitsImported, UserIdentified
 from engine.core.sending import conclude
-from engine.core.state import reckon
+from engine.core.state import first_due_at_ms, reckon
 from engine.core.traits import recall, tell
 from engine.core.turn import Turn
 from engine.core.walk import go_on
@@ -78,9 +78,13 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
 
 
 def hold(user: User, skipped: TimeSkipped) -> None:
-    """Hold back what fell due in the time that was skipped, until the grace is over. O(1)."""
-    if user.due_at_ms < skipped.at_ms:
-        user.held_until_ms = max(user.held_until_ms, skipped.at_ms + skipped.grace_ms)
+    """Hold back what fell due in the time that was skipped, until the grace is over.
+
+    What an earlier grace holds back waits for this one too. O(enrollments).
+    """
+    held_until_ms = skipped.at_ms + skipped.grace_ms
+    if first_due_at_ms(user) < skipped.at_ms and user.held_until_ms < held_until_ms:
+        user.held_until_ms = held_until_ms
         reckon(user)
 
 

@@ -212,6 +212,15 @@ def test_later_deadlines_of_such_a_user_wait_behind_and_fire_in_order_of_due() -
     assert world.advance(DAY) == [f"{91 * S} after finished"]
 
 
+@pytest.mark.parametrize("again_at", [61 * S, 90 * S])
+def test_a_restart_within_the_grace_of_the_one_before_has_a_grace_of_its_own(again_at: int) -> None:
+    world = downtime()
+    world.resume(again_at - S, again_at)
+    assert world.advance(again_at + 30 * S - 1) == []
+    judged = f"judged {again_at + 30 * S}"
+    assert world.advance(again_at + 30 * S)[0] == f"{10 * S} c sent steps.1 email {judged}"
+
+
 def test_users_who_missed_nothing_fire_on_time() -> None:
     world = World(campaign("c", wait(70 * S)), campaign("d", wait(10 * S), on=("Short",)))
     world.event("Go", 0, user="a")

@@ -108,7 +108,7 @@ class Naive:
     def resume(self, stopped: int, now: int, grace: int) -> None:
         self.advance(stopped)
         for user in self.users.values():
-            if any(max(live["due"], user["held"]) < now for live in user["live"]):
+            if any(live["due"] < now for live in user["live"]):
                 user["held"] = max(user["held"], now + grace)
 
     # Time
