@@ -172,7 +172,9 @@ class App:
     def _house(self) -> House | None:
         if not self._ready:
             return None
-        return House(self.store, self.shell, self.processor, self.clock, self.erasing)
+        return House(
+            self.store, self.shell, self.processor, self.clock, self.erasing, self.reloading
+        )
 
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""

@@ -21,10 +21,12 @@ from engine.errors import HairspringError
 from engine.runtime.clock import Clock
 from engine.runtime.erasing import Erasing
 from engine.runtime.processor import Processor
+from engine.runtime.reloading import Reloading
 from engine.runtime.shell import Shell
 from engine.server.answers import Refusal
 from engine.server.importing import import_handler
 from engine.server.keys import BEARER
+from engine.server.reloading import reload_handler
 from engine.store import Store
 from engine.store.backup import back_up
 
@@ -51,6 +53,7 @@ class House(msgspec.Struct, frozen=True, eq=False):
     processor: Processor
     clock: Clock
     erasing: Erasing
+    reloading: Reloading | None
 
 
 class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -88,8 +91,10 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
             ),
         )
 
-    take_history = import_handler(partial(enter, operating=operating))
-    return {"POST": {"/api/backup": backup, "/api/import": take_history}}
+    admit = partial(enter, operating=operating)
+    take_history = import_handler(admit)
+    routes = {"/api/backup": backup, "/api/import": take_history}
+    return {"POST": {**routes, "/api/reload": reload_handler(admit)}}
 
 
 def enter(request: web.Request, operating: Operating) -> House:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import urllib.error
 import urllib.request
 
 import pytest
@@ -62,3 +63,33 @@ def test_a_shop_with_faults_is_refused_with_all_of_them_and_the_old_one_stays(sh
     order(serving, "A1")
     mailbox.wait_for(lambda: "receipt A1" in mailbox.ids)
     assert serving.drain() == 0
+
+
+def test_an_operator_reloads_by_a_request(shop, serve):
+    serving = serve(shop)
+    key = (shop / "data/admin.key").read_text().strip()
+    request = urllib.request.Request(
+        f"{serving.admin_url}/api/reload", b"", {"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        told = json.load(answer)
+    assert (told["changed"], told["restart_needed"]) == (False, [])
+
+    write(shop, {"campaigns/bad.yaml": "campaign: Bad One\nsteps: []\n"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert refused.value.code == 422
+    problem = json.load(refused.value)
+    refused.value.close()
+    assert problem["code"] == "shop.invalid"
+    assert problem["errors"][0]["path"] == "campaigns/bad.yaml:1"
+    assert serving.drain() == 0
+
+
+def test_a_reload_needs_the_key(shop, serve):
+    serving = serve(shop)
+    request = urllib.request.Request(f"{serving.admin_url}/api/reload", b"")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert refused.value.code == 401
+    refused.value.close()
