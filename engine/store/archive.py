@@ -73,7 +73,7 @@ def drop_below(connection: sqlite3.Connection) -> bool:
             (kind,),
         ).fetchall()
         (left,) = connection.execute(oldest).fetchone()
-        if len(firsts) > 1 and left is not None and firsts[1][0] <= left:
+        if len(firsts) > 1 and (left is None or firsts[1][0] <= left):
             connection.executemany(
                 "DELETE FROM archive_index WHERE kind = ? AND bucket = ? AND first = ?",
                 [(kind, bucket, firsts[0][0]) for bucket in range(BUCKETS)],
@@ -102,8 +102,9 @@ def places(connection: sqlite3.Connection, kind: Kind, user_id: str) -> tuple[li
     row = connection.execute(
         "SELECT value FROM meta WHERE name = ?", (f"indexed_{kind}",)
     ).fetchone()
-    # A record's number may have been given twice (`step_back`).
-    return sorted(set(found)), int(row[0]) if row else 1
+    scanned_from = int(row[0]) if row else 1
+    # A record's number may have been given twice (`step_back`): in another segment, or in none yet.
+    return sorted({key for key in found if key < scanned_from}), scanned_from
 
 
 class Walk:

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from channels.base import Accepted
+from engine.core.inputs import (
+    DeliveryReported,
+    EventReceived,
+    InputErased,
+    UserErased,
+    decode_inputs,
+)
+from engine.core.plan import Plan
+from engine.core.state import NEVER
+from engine.runtime.erasing import Erasing
+from engine.runtime.tombstones import Tombstones
+from engine.store import erasure, holdings
+from tests.core.world import HOUR, START, World, campaign, send, wait
+from tests.runtime.rig import Rig, ScriptedChannel
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+PLAN = Plan("p", [campaign("c", send("email"), wait(HOUR), send("email"))])
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    opened = await Rig.open(tmp_path / "e.db", PLAN, rate=1.0, email=ScriptedChannel())
+    yield opened
+    opened.store.gate.set()
+    await opened.close()
+
+
+def erasing(rig: Rig, tmp_path: Path) -> Erasing:
+    return Erasing(
+        store=rig.store,
+        shell=rig.shell,
+        processor=rig.processor,
+        now_ms=rig.clock.now_ms,
+        channels=rig.channels,
+        outbox=tmp_path / "outbox",
+    )
+
+
+async def test_ingest_goes_on_while_a_user_is_erased(rig: Rig, tmp_path: Path) -> None:
+    rig.start()
+    for number in range(40):
+        await rig.shell.submit([rig.event(user=f"u{number % 4}")])
+    work = erasing(rig, tmp_path)
+    erased = asyncio.create_task(work.erase("u1"))
+    while not erased.done():
+        # What comes of him meanwhile is not taken: the erasure is as of its end.
+        users = ("u0", "u1", "u2", "u3") if work.is_under_way("u1") else ("u0",)
+        await rig.shell.submit([rig.event(user=user, name="Other") for user in users])
+    assert erased.result().inputs == 11  # with the input that erases
+    assert rig.processor.tombstones.barred > 0
+    assert "u1" not in rig.processor.users
+    assert not await holdings.is_held(rig.store, "u1")
+    assert {"u0", "u2", "u3"} <= rig.processor.users.keys()
+    assert await rig.store.read(erasure.unfinished) == []
+    await rig.shell.submit([rig.event(user="u1")])
+    assert "u1" in rig.processor.users
+
+
+async def test_a_message_in_flight_ends_and_nobody_hears_of_it(rig: Rig, tmp_path: Path) -> None:
+    channel = rig.channels["email"]
+    channel.gate.clear()
+    rig.reachable("u1")
+    rig.start()
+    await rig.shell.submit([rig.event(user="u1")])
+    await channel.began.wait()
+    await erasing(rig, tmp_path).erase("u1")
+    channel.gate.set()
+    channel.script.append(Accepted())
+    await rig.shell.submit([rig.event(user="u2")])
+    await rig.shell.settle()
+    assert "u1" not in rig.processor.users
+    assert not await holdings.is_held(rig.store, "u1")
+    assert len(channel.handed) == 1
+
+
+async def test_a_second_erasure_finds_nothing_and_is_no_fault(rig: Rig, tmp_path: Path) -> None:
+    rig.start()
+    await rig.shell.submit([rig.event(user="u1")])
+    work = erasing(rig, tmp_path)
+    first, second = await asyncio.gather(work.erase("u1"), work.erase("u1"))
+    assert (first.inputs, second.inputs) == (2, 1)  # with the input that erases
+    assert not work.is_under_way("u1")
+
+
+async def test_a_commit_that_fails_leaves_the_erasure_to_the_next_attempt(
+    rig: Rig, tmp_path: Path
+) -> None:
+    rig.start()
+    await rig.shell.submit([rig.event(user="u1")])
+    rig.shell.stop_taking()
+    work = erasing(rig, tmp_path)
+    with pytest.raises(Exception, match="stopping"):
+        await work.erase("u1")
+    assert work.is_under_way("u1")
+    (left,) = await rig.store.read(erasure.unfinished)
+    assert left.user_id == "u1"
+
+
+# In the processor
+
+
+def test_an_erased_user_fires_no_deadline_and_is_saved_no_more() -> None:
+    world = World(campaign("c", wait(10), send("email")))
+    world.reachable()
+    world.event("Go", at=0)
+    world.processor.erase("u", START + 5)
+    batch = world.processor.begin(START + 5)
+    assert batch is not None
+    assert [type(one) for one in decode_inputs(batch.inputs)] == [UserErased]
+    assert (batch.users, batch.states) == ([], [])
+    world.processor.finish(batch)
+    assert world.advance(at=100) == []
+    assert world.processor.users == {}
+
+
+@pytest.mark.parametrize("journaled", [UserErased("u", START + 5), InputErased(START + 5)])
+def test_a_replay_forgets_whom_the_journal_forgot(journaled: Any) -> None:
+    world = World(campaign("c", wait(10), send("email")))
+    world.event("Go", at=0)
+    count = world.processor.replay([(2, journaled)])
+    assert count == 1
+    assert ("u" in world.processor.users) is isinstance(journaled, InputErased)
+
+
+# Tombstones
+
+
+def event(at_ms: int, user_id: str = "u") -> EventReceived:
+    return EventReceived(user_id, "Go", at_ms, at_ms)
+
+
+def test_what_happened_before_the_erasure_is_barred_and_what_happened_at_it_is_not() -> None:
+    stones = Tombstones()
+    stones.add("u", START)
+    assert stones.bars(event(START - 1), {})
+    assert not stones.bars(event(START), {})
+    assert not stones.bars(event(START - 1, "other"), {})
+    assert stones.barred == 1
+
+
+def test_while_an_erasure_is_under_way_everything_of_him_is_barred() -> None:
+    stones = Tombstones()
+    stones.add("u", NEVER)
+    assert stones.bars(event(START + HOUR), {})
+    assert not stones.bars(event(START + HOUR, "other"), {})
+    stones.add("u", START)
+    assert not stones.bars(event(START + HOUR), {})
+
+
+def test_a_delivery_of_nobody_who_is_known_is_barred() -> None:
+    stones = Tombstones()
+    stones.add("u", START)
+    report = DeliveryReported("u", "e", "delivered")
+    assert stones.bars(report, {})
+    assert not stones.bars(report, {"u": 1})

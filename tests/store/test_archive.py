@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random  # noqa: TID251 - seeded
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from engine.core.effects import Record
+from engine.core.inputs import EventReceived, Input, TimeResumed, UserIdentified, encode_inputs
+from engine.store import Store, archive, erasure, holdings
+from tests.core.world import START
+from tests.store.test_pruning import EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+KEEP = 1_000
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "hairspring.db", sync="normal", keep_ms=KEEP)
+    yield opened
+    await opened.close()
+
+
+def happened(rng: Random, at_ms: int) -> Input:
+    user_id = f"u{rng.randrange(200)}"
+    said = msgspec.Raw(b'{"about":\n{"user_id":"u7"}}')  # as a client wrote it, line feed and all
+    return rng.choice(
+        (
+            EventReceived(user_id, "Go", at_ms, at_ms, said, at_ms=at_ms),
+            UserIdentified(user_id, at_ms, at_ms, said, at_ms=at_ms),
+            TimeResumed(at_ms, 0, at_ms),
+        )
+    )
+
+
+async def fill(store: Store, rng: Random, commits: int, first: int = 1) -> list[Input]:
+    """Commits of random inputs, one record an input, with slices of the archive between them."""
+    inputs: list[Input] = []
+    for number in range(commits):
+        at_ms = START + number
+        some = [happened(rng, at_ms) for _ in range(rng.randrange(1, 40))]
+        batch = msgspec.structs.replace(
+            EMPTY,
+            number=number + 1,
+            at_ms=at_ms,
+            first_input=first + len(inputs),
+            inputs_count=len(some),
+            inputs=encode_inputs(some),
+            records=[Record(at_ms, of(one), "c", "entered") for one in some if of(one)],
+            replay_from=first + len(inputs),
+        )
+        await store.commit(batch)
+        inputs += some
+        if rng.random() < 0.3:
+            await store.keep_archive(at_ms)
+    return inputs
+
+
+def of(one: Input) -> str:
+    return getattr(one, "user_id", "")
+
+
+def plain(one: Input) -> bytes:
+    return msgspec.json.encode(one)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_the_index_finds_what_a_scan_finds_in_order_of_time(
+    seed: int, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "SEGMENT_ROWS", 150)
+    inputs = await fill(store, Random(seed), 100)
+    expected = defaultdict(list)
+    for one in inputs:
+        expected[of(one)].append(plain(one))
+    rows = await store.read(lambda c: c.execute("SELECT count(*) FROM archive_index").fetchone())
+    assert rows[0] > 0
+    for user_id in (*(f"u{number}" for number in range(200)), "nobody"):
+        found = [plain(one) async for one in holdings.inputs_of(store, user_id)]
+        assert found == expected[user_id]
+        records = [one async for one in holdings.records_of(store, user_id)]
+        assert [one.user_id for one in records] == [user_id] * len(found)
+        assert records == sorted(records, key=lambda one: one.at_ms)
+
+
+async def test_a_look_up_reads_few_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "SEGMENT_ROWS", 150)
+    await fill(store, Random(1), 100)
+    while await store.keep_archive(START):
+        pass
+    places, scanned_from = await store.read(lambda c: archive.places(c, "journal", "u3"))
+    (newest,) = await store.read(
+        lambda c: c.execute("SELECT max(first_input) FROM journal").fetchone()
+    )
+    assert len(places) < 20
+    assert newest - scanned_from < 150
+
+
+async def test_the_index_goes_with_the_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "SEGMENT_ROWS", 150)
+    inputs = await fill(store, Random(1), 100)
+    now_ms = START + 100
+    for later in (0, KEEP // 2, 2 * KEEP, 3 * KEEP, 4 * KEEP):
+        while await store.keep_archive(now_ms + later):
+            pass
+        while await store.prune(now_ms + later):
+            pass
+    assert await store.count("records") == 0
+    segments = await store.read(
+        lambda c: c.execute(
+            "SELECT kind, count(DISTINCT first) FROM archive_index GROUP BY kind"
+        ).fetchall()
+    )
+    assert dict(segments) == {"journal": 1, "records": 1}
+    # SQLite gives the records' numbers out again; who comes now is found all the same.
+    await fill(store, Random(2), 20, first=len(inputs) + 1)
+    users = await store.read(
+        lambda c: c.execute("SELECT user_id, count(*) FROM records GROUP BY user_id").fetchall()
+    )
+    for user_id, count in users:
+        found = [one async for one in holdings.records_of(store, user_id)]
+        assert len(found) == count
+
+
+async def test_an_erased_user_is_found_nowhere_and_the_others_where_they_were(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "SEGMENT_ROWS", 150)
+    inputs = await fill(store, Random(3), 60)
+    rows = erasure.Erasure("u7")
+    while await store.transact(rows.go_on):
+        await store.keep_archive(START)  # slices of both come in turn
+    assert rows.counts.inputs == rows.counts.records == sum(of(one) == "u7" for one in inputs)
+    assert not await holdings.is_held(store, "u7")
+    for user_id in ("u1", "u8", "u150"):
+        found = [plain(one) async for one in holdings.inputs_of(store, user_id)]
+        assert found == [plain(one) for one in inputs if of(one) == user_id]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b'{"userId": "ada"}', True),
+        (b'{"batch": [{"anonymousId": "ada"}]}', True),
+        (b'{"type": "alias", "previousId": "ada", "userId": "bob"}', True),
+        (b'{"userId": "adam"}', False),
+        (b'{"userId": "bob", "note": "ada wrote"}', False),
+        (b'{"userId": "ada", "cut off', True),
+        (b"no json, bob", False),
+    ],
+)
+def test_a_quarantined_item_is_of_whom_it_names(body: bytes, named: bool) -> None:
+    assert erasure.names(body, "ada") is named
+
+
+def test_a_whole_number_names_the_user_it_is_the_id_of() -> None:
+    assert erasure.names(b'{"user_id": 12345}', "12345")
+    assert not erasure.names(b'{"user_id": true}', "True")
