@@ -28,6 +28,7 @@ from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.reloading import Reloading
 from engine.runtime.restart import restart
+from engine.runtime.stalls import StallWatch
 from engine.server import (
     CONNECTIONS_MAX,
     AdminDoor,
@@ -230,6 +231,8 @@ class App:
         self.processor.on_fired = self._count_lateness
         settle_collector()
         self._opened.callback(release_collector)
+        stalls = StallWatch(asyncio.get_running_loop(), self.metrics.stalls)
+        self._opened.callback(stalls.stop)
         self._working = asyncio.create_task(self.shell.run())
         self._opened.push_async_callback(self._settle)
         _log.info("recovered", users=len(self.processor.users), replayed=replayed)

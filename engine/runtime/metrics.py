@@ -19,6 +19,10 @@ LATENESS_BUCKETS_S = (
 """Upper bounds in seconds; the last ones are for what a downtime held back."""
 
 
+STALL_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5)
+"""Upper bounds in seconds. Timers of the loop are rounded up to the next millisecond or so."""
+
+
 class Metrics:
     """One registry of one process."""
 
@@ -32,6 +36,12 @@ class Metrics:
             "hairspring_deadline_lateness_seconds",
             "How late deadlines fired: fired minus due.",
             buckets=LATENESS_BUCKETS_S,
+            registry=registry,
+        )
+        self.stalls = Histogram(
+            "hairspring_loop_stall_seconds",
+            "How late the loop was, looked at fifty times a second.",
+            buckets=STALL_BUCKETS_S,
             registry=registry,
         )
         self.records = Counter(
