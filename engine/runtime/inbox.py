@@ -135,10 +135,13 @@ class Inbox:
                 answer.set_result(None)
 
     def refuse(self, error: str) -> None:
-        """Clients of whose input nothing was taken yet hear at once that it is not known."""
+        """Clients of whose input nothing was taken yet hear at once that it is not known.
+
+        What the process itself has to say stays: a drain waits until the journal can be written.
+        """
         kept: deque[Submission] = deque()
         for submission in self.queue:
-            if submission.answer is None or submission.taken:
+            if submission.answer_by_s == inf or submission.answer is None or submission.taken:
                 kept.append(submission)
                 continue
             self.waiting -= submission.left
