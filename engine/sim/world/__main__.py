@@ -18,6 +18,9 @@ from engine.sim.world.world import Outcome, run
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+SHRUNK_MAX: Final = 3
+"""For how many failures a smallest scenario is looked for: it takes some hundred worlds each."""
+
 TOGETHER: Final = 25
 """Seeds that a process of its own is given at once."""
 
@@ -65,7 +68,7 @@ def tell(failed: Outcome) -> str:
     smallest = shrink(failed)
     scenario = msgspec.json.encode(smallest.scenario).decode()
     return (
-        f"seed {failed.scenario.seed} breaks a promise; {failed.seen}\n"
+        f"seed {failed.scenario.seed}\n"
         f"  again:    python -m engine.sim.world --seed {failed.scenario.seed}\n"
         f"  smallest: python -m engine.sim.world --scenario '{scenario}'\n"
         f"  there:    {smallest.seen}"
@@ -96,7 +99,9 @@ def main(seeds: int, first: int, jobs: int, seed: int | None, scenario: str) -> 
             if sys.stderr.isatty():
                 click.echo(f"\r{tally.worlds}/{seeds}", nl=False, err=True)
     click.echo("\n".join(tally.lines()))
-    for failed in tally.failed[:3]:
+    for failed in tally.failed:
+        click.echo(f"seed {failed.scenario.seed} breaks a promise; {failed.seen}")
+    for failed in tally.failed[:SHRUNK_MAX]:
         click.echo(tell(failed))
     sys.exit(bool(tally.failed))
 

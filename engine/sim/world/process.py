@@ -151,8 +151,9 @@ class Process:
         shell.stop_taking()
         settled = self.loop.create_task(shell.settle())
         await asyncio.wait([settled, working], return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()  # what cannot be mended ends the work, in a drain too
+        for end in (working, settled):
+            if end.done():
+                end.result()  # what cannot be mended ends the work, in a drain too
         working.cancel()
         await asyncio.wait([working])
         await store.close()

@@ -70,7 +70,6 @@ class Witness:
         self._is_looking = False
         self._last_at_ms = 0
         self._now_ms = 0
-        self._resumed_at_ms = 0
         self._restarted_at_ms = 0
         self._wires: dict[str, bytes] = {}
         self._causes: dict[tuple[str, ...], str] = {}
@@ -160,7 +159,6 @@ class Witness:
         self._processor, self._clock = processor, clock
         last = self._ask("SELECT value FROM meta WHERE name = 'last_at_ms'")
         last_at_ms = int(str(last[0][0])) if last else 0
-        self._resumed_at_ms = last_at_ms
         self._restarted_at_ms = processor.now_ms if last_at_ms else 0
         self._now_ms = 0
         self._prompt_from_ms = NEVER
@@ -195,8 +193,7 @@ class Witness:
         if due_at_ms > min(now_ms, clock_ms):
             self.blame("no deadline is early", f"due {due_at_ms}, fired {now_ms} at {clock_ms}")
         held_until_ms = self._restarted_at_ms + self._grace_ms
-        missed = self._resumed_at_ms < due_at_ms < self._restarted_at_ms
-        if missed and now_ms < held_until_ms:
+        if due_at_ms < self._restarted_at_ms and now_ms < held_until_ms:
             self.blame(
                 "what fell due during a downtime waits for the grace",
                 f"due {due_at_ms}, fired {now_ms}, {held_until_ms - now_ms} ms too soon",
