@@ -222,7 +222,7 @@ class Shell:
         count = len(inputs)
         place = submission.taken
         now_ms = self._clock.now_ms()
-        take = processor.take_unless_erased if processor.tombstones else processor.take
+        take = processor.tombstones.guard(processor.take, processor.users)
         while place < count:
             take(inputs[place], now_ms)
             place += 1

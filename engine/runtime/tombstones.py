@@ -12,9 +12,12 @@ from engine.core import ids
 from engine.core.inputs import DeliveryReported
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Callable, Container, Mapping
+    from typing import TypeAlias
 
     from engine.core.inputs import UserInput
+
+    Take: TypeAlias = Callable[[UserInput, int], bool]
 
 
 class Tombstones:
@@ -32,13 +35,16 @@ class Tombstones:
         self._newest_at_ms = max(self._erased.values(), default=0)
         self.barred = 0
 
-    def __len__(self) -> int:
-        return len(self._erased)
-
     def add(self, user_id: str, at_ms: int) -> None:
         """He is erased as of an instant: `NEVER` while that is under way. O(tombstones)."""
         self._erased[ids.digest(user_id)] = at_ms
         self._newest_at_ms = max(self._erased.values())
+
+    def guard(self, take: Take, known: Container[str]) -> Take:
+        """`take` itself, or, where anybody was erased, one that takes nothing of before: False."""
+        if not self._erased:
+            return take
+        return lambda happened, now_ms: not self.bars(happened, known) and take(happened, now_ms)
 
     def bars(self, happened: UserInput, known: Container[str]) -> bool:
         """Whether an input is of somebody erased, from before; counted.
