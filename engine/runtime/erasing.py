@@ -21,8 +21,10 @@ import structlog
 from channels.file import erase_files
 from engine.core import ids
 from engine.core.state import NEVER
+from engine.failpoints import come_to
 from engine.store import erasure
 from engine.store.erasure import Backup
+from engine.store.restore import ASIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +53,8 @@ class Erased(msgspec.Struct, kw_only=True):
         lines: In files of the transport `file`.
         compacted: Whether the database was written anew: else copies of what went may be left in
             unused parts of its pages.
-        backups: Those that were made before and are still there: they may hold him.
+        backups: Those that were made before and are still there, and databases that a restoration
+            put aside (`at_ms` 0): they may hold him.
     """
 
     at_ms: int
@@ -164,16 +167,20 @@ async def _erase(
     compacted_max: int | None,
 ) -> Erased:
     """All that is left to do behind the tombstone."""
+    come_to("in-erasure")
     messages = await store.read(partial(erasure.message_ids, user_id=user_id))
     lines = await erase_files(outbox, channels, user_id, messages)
+    come_to("in-erasure")
     counts = await _erase_rows(store, user_id)
     digest = ids.digest(user_id)
     at_ms = done()
     await store.transact(partial(erasure.forget_id, digest=digest, at_ms=at_ms))
+    come_to("in-erasure")
     compacted = await store.read(partial(erasure.compact, size_max=compacted_max))
+    come_to("in-erasure")
     await store.transact(partial(erasure.finish, digest=digest))
-    backups = await store.read(erasure.backups)
-    there = await asyncio.to_thread(lambda: [one for one in backups if Path(one.path).exists()])
+    noted = await store.read(erasure.backups)
+    there = await asyncio.to_thread(_still_there, noted, store.path)
     _log.info("erased", compacted=compacted, **msgspec.structs.asdict(counts))
     return Erased(
         at_ms=at_ms,
@@ -184,9 +191,18 @@ async def _erase(
     )
 
 
+def _still_there(noted: list[Backup], database: Path) -> list[Backup]:
+    """Of the backups, and of what restoring one put aside, that which nobody removed."""
+    aside = sorted(database.parent.glob(f"{database.name}{ASIDE}*"))
+    return [
+        *(one for one in noted if Path(one.path).exists()),
+        *(Backup(str(path), 0) for path in aside),
+    ]
+
+
 async def _erase_rows(store: Store, user_id: str) -> erasure.Counts:
     rows = erasure.Erasure(user_id)
     await store.read(lambda _: store.floors.forget(user_id))
     while await store.transact(rows.go_on):
-        pass
+        come_to("in-erasure")
     return rows.counts

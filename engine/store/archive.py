@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["journal", "records"]
 
-SEGMENT_ROWS: Final = 2_048
-"""Inputs, or records, of a segment: about a millisecond's work, of which commits wait for one."""
+SEGMENT_ROWS: Final = 1_024
+"""Inputs, or records, of a segment: two or three milliseconds, of which a commit waits for one."""
 
-SEGMENT_BYTES_MAX: Final = 2 << 20
+SEGMENT_BYTES_MAX: Final = 1 << 20
 """Bytes of inputs of a segment, and one journal row more."""
 
-BUCKETS: Final = 64
-_BUCKET_SHIFT: Final = 64 - 6
+BUCKETS: Final = 32
+_BUCKET_SHIFT: Final = 64 - 5
 _PLACE_BITS: Final = 32
 _PLACE_MASK: Final = (1 << _PLACE_BITS) - 1
 

@@ -123,6 +123,8 @@ def test_a_user_is_erased_to_the_last_byte_where_no_process_runs(shop: Path, ser
     done = run("users", "erase", ADA, "--data", data, "--yes")
     assert done.returncode == 0, done.stderr
     assert files_with(data, ADA, ADDRESS) == []
+    assert run("users", "erase", ADA, "--data", data, "--yes").returncode == 0, "once more"
+    assert run("users", "erase", "nobody", "--data", data, "--yes").returncode == 1
     serving = serve(shop)
     early = {"user_id": ADA, "event": "Page Viewed", "timestamp": "2026-01-01T00:00:00Z"}
     assert call(serving.url, "POST", "/events", early)[0] == 200

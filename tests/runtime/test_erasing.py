@@ -107,6 +107,22 @@ async def test_a_commit_that_fails_leaves_the_erasure_to_the_next_attempt(
     assert left.user_id == "u1"
 
 
+async def test_the_backups_that_are_still_there_are_named(rig: Rig, tmp_path: Path) -> None:
+    rig.start()
+    await rig.shell.submit([rig.event(user="u1")])
+    (tmp_path / "kept.db").write_text("")
+    (tmp_path / "e.db.before-1").write_text("")
+    for name in ("kept.db", "gone.db"):
+        note = (str(tmp_path / name), START)
+        await rig.store.transact(
+            lambda c, note=note: c.execute("INSERT INTO backups (path, at_ms) VALUES (?, ?)", note)
+        )
+    erased = await erasing(rig, tmp_path).erase("u1")
+    assert [one.path for one in erased.backups] == [
+        str(tmp_path / "kept.db"), str(tmp_path / "e.db.before-1"),
+    ]  # fmt: skip
+
+
 # In the processor
 
 
