@@ -19,6 +19,7 @@ from channels.backoff import retry_delay_ms
 from channels.base import Accepted, Message, Rejected, Retry, address_of
 from channels.rendering import RenderFailed
 from engine.core.inputs import DeliveryReported
+from engine.failpoints import come_to
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.lane import Delivery, Lane
 from engine.store import CommitFailed
@@ -274,7 +275,9 @@ class Dispatcher:
             delivery.first_tried_at_ms = self._now_ms()
         outcome: Outcome
         try:
+            come_to("before-hand-over")
             outcome = await channel.deliver(delivery.wire)
+            come_to("after-hand-over")
         except Exception as error:  # noqa: BLE001 - this is the channels' supervisor
             outcome = Retry(f"the {message.channel} channel broke: {error!r}")
             _log.error("channel.broke", channel=message.channel, exc_info=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from engine.core.state import NEVER
+from engine.failpoints import come_to
 from engine.runtime.clock import STEER_EVERY_MS
 from engine.runtime.inbox import Inbox, Unavailable
 from engine.runtime.ticker import make_ticker
@@ -113,12 +114,14 @@ class Shell:
 
     def report(self, outcome: DeliveryReported) -> None:
         """Take the outcome of a delivery; never refused."""
+        come_to("before-outcome")
         self.inbox.put_own((outcome,), None)
         self._wake.set()
 
     def adopt(self, plan: Plan, content: bytes, versions: Versions) -> None:
         """Put another plan into force as of now; `content` is what it was compiled from."""
         self.processor.adopt(plan, self._clock.now_ms(), content, versions)
+        come_to("in-plan-change")
         self._wake.set()
 
     def resume(self, grace_ms: int) -> None:
@@ -177,6 +180,7 @@ class Shell:
     async def settle(self) -> None:
         """Wait until everything taken so far is durable and every user is saved."""
         await self._pass_through()  # what waits in the inbox is taken first
+        come_to("in-drain")
         self.processor.save_all()
         await self._pass_through()
 
@@ -250,6 +254,7 @@ class Shell:
             self.inbox.answer(self._finished)
 
     async def _run_commit(self, batch: Batch) -> None:
+        come_to("before-commit")
         try:
             while True:
                 try:
@@ -269,6 +274,7 @@ class Shell:
             released = self.processor.finish(batch)
             self._finished = batch.number
             self.inbox.answer(self._finished)
+            come_to("before-release")
             self._release(released)
         finally:
             self._wake.set()

@@ -10,6 +10,7 @@ import msgspec
 
 from engine.core.effects import SendMessage
 from engine.errors import StoreError
+from engine.failpoints import come_to
 from engine.store import archive, pruning, recovery, schema
 from engine.store.floors import Floors
 from engine.store.restore import finish_restore
@@ -216,21 +217,23 @@ class Store:
     # slice of pruning are under way side by side, and the later must see what the earlier left.
 
     def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        self.quarantine = _in_transaction(
-            connection, partial(write_batch, batch=batch, quarantine=self.quarantine)
-        )
+        def write(connection: sqlite3.Connection) -> Quarantine:
+            quarantine = write_batch(connection, batch=batch, quarantine=self.quarantine)
+            come_to("in-commit")
+            return quarantine
+
+        self.quarantine = _in_transaction(connection, write)
+        come_to("after-commit")
         self._fresh_rows = max(self._fresh_rows, len(batch.records))
 
     def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
-        more, self.quarantine = _in_transaction(
-            connection,
-            partial(
-                pruning.prune,
-                before_ms=before_ms,
-                rows_max=max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows),
-                quarantine=self.quarantine,
-            ),
-        )
+        def prune(connection: sqlite3.Connection) -> tuple[bool, Quarantine]:
+            rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
+            done = pruning.prune(connection, before_ms, rows_max, self.quarantine)
+            come_to("in-pruning")
+            return done
+
+        more, self.quarantine = _in_transaction(connection, prune)
         self._fresh_rows = 0
         return more
 
@@ -238,10 +241,12 @@ class Store:
         try:
             indexed = archive.index_some(connection)
             dropped = archive.drop_below(connection)
-            return self.floors.work(connection, now_ms, self.keep_ms) or indexed or dropped
+            moved = self.floors.work(connection, now_ms, self.keep_ms)
         except BaseException:
             self.floors.forget()  # it counts as copied what is rolled back
             raise
+        come_to("in-archive")
+        return moved or indexed or dropped
 
     async def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from engine.errors import StoreError
+from engine.failpoints import come_to
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +90,7 @@ def migrate(
                     change(connection)
             version += 1
             connection.execute(f"PRAGMA user_version = {version}")
+        come_to("in-migration")
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise StoreError(

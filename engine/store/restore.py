@@ -14,6 +14,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from engine.errors import StoreError
+from engine.failpoints import come_to
 from engine.store.backup import check_backup, sync_folder
 from engine.store.soundness import DAMAGED
 
@@ -81,6 +82,7 @@ def finish_restore(path: Path) -> Path | None:
             if old.exists():
                 old.rename(aside.with_name(aside.name + end))
                 sync_folder(path.parent)
+                come_to("in-restore")
         staged.rename(path)
         sync_folder(path.parent)
     except OSError as error:

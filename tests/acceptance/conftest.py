@@ -11,13 +11,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiosmtpd.controller import Controller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from email.message import EmailMessage
 
 ADDRESS = re.compile(r"events on (http://\S+), metrics on (http://\S+)/metrics")
@@ -93,16 +93,26 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 class Serving:
-    """A running `hairspring serve`, which may open as many files as `files` says."""
+    """A running `hairspring serve`, which may open as many files as `files` says.
 
-    def __init__(self, shop: Path, *more: str, files: int | None = None) -> None:
-        limit = f"ulimit -n {files}; " if files else ""
+    `limit` is more for the shell to say before it, `env` goes beside the test's own environment.
+    """
+
+    def __init__(
+        self,
+        shop: Path,
+        *more: str | Path,
+        files: int | None = None,
+        limit: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        limit += f"ulimit -n {files}; " if files else ""
         self.process = subprocess.Popen(
             ["sh", "-c", f'{limit}exec "$@"', "sh", HAIRSPRING, "serve", shop, *SERVE, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
         )
         self.log: list[str] = []
         self._said = threading.Condition()
@@ -147,8 +157,8 @@ class Serving:
 def serve() -> Iterator[type[Serving]]:
     started: list[Serving] = []
 
-    def start(shop: Path, *more: str, files: int | None = None) -> Serving:
-        started.append(Serving(shop, *more, files=files))
+    def start(shop: Path, *more: str | Path, **how: Any) -> Serving:
+        started.append(Serving(shop, *more, **how))
         return started[-1]
 
     yield start
