@@ -121,3 +121,15 @@ def is_refusal(effect: Effect) -> bool:
     if type(effect) is Record:
         return effect.kind == "refused"
     return type(effect) is QuarantineInput
+
+
+def have_effect(effects: list[Effect], start: int) -> bool:
+    """Whether anything from a place on is more than a refusal, so that its user is saved with it.
+
+    A refusal is kept in the user alone: a replay makes it again.
+    """
+    # A generator here would cost as much as the rest of noting an input.
+    place = start
+    while place < len(effects) and is_refusal(effects[place]):
+        place += 1
+    return place < len(effects)

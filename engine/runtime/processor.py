@@ -16,7 +16,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from engine.core.adoption import adopt, take_on
-from engine.core.effects import is_refusal
+from engine.core.effects import have_effect, is_refusal
 from engine.core.guardrails import cancelled
 from engine.core.inputs import (
     ClockAdjusted,
@@ -153,35 +153,22 @@ class Processor:
     def adopt(
         self, plan: Plan, now_ms: int, content: bytes = b"", versions: Versions = NO_VERSIONS
     ) -> None:
-        """Put another plan into force as of now; users come to it in their own time. O(1).
-
-        `content` is what it was compiled from.
-        """
+        """Put another plan into force, compiled from `content`; users come to it in time. O(1)."""
         self.plans.learn(plan, content)
         self._pass_over(PlanChanged(plan.id, versions.engine, versions.tzdata), now_ms)
 
     def sweep(self, go_on: Callable[[], bool] | None = None) -> bool:
-        """Have users take a change on whom nothing reached since, while `go_on` answers True.
-
-        Returns whether there are more.
-        """
+        """Have users take changes on while `go_on` answers True; whether there are more."""
         for user in self.plans.sweep(go_on):
             self._catch_up(user)
         return self.plans.roster.has_visits
 
     def erase(self, user_id: str, now_ms: int) -> None:
-        """Forget a user. Once that is durable, his rows are the owner's to erase.
-
-        Whatever of him the open batch holds is written first.
-        """
+        """Forget a user; once that is durable, his rows are the owner's to erase."""
         self.now_ms = max(self.now_ms, now_ms)
         self._inputs.append(UserErased(user_id, self.now_ms))
         self._next_input += 1
         self._forget(user_id)
-
-    def take_unless_erased(self, happened: UserInput, now_ms: int) -> bool:
-        """As `take`, where anybody was erased: False for what comes late, from before that."""
-        return not self.tombstones.bars(happened, self.users) and self.take(happened, now_ms)
 
     def find_anew(self, users: Iterable[User], plan: Plan) -> None:
         """Have users go on under `plan`, whose own plan nobody can read any more, as of now."""
@@ -202,17 +189,16 @@ class Processor:
                 self.now_ms = due_at_ms
             if user.seen < self._changed:
                 self._catch_up(user)
-                if user.due_at_ms > due_at_ms:
-                    continue  # under another plan it is not due any more
-            if self.on_fired is not None:
-                self.on_fired(first_due_at_ms(user), now_ms)
-            self.errors += fire(self.plan, user, due_at_ms, self._effects)
-            if self._keeps:
-                # Deadlines are not journaled: one that only led to the next wait is saved too.
-                self._touched[user.user_id] = None
+            if user.due_at_ms <= due_at_ms:  # and not put off by another plan
+                if self.on_fired is not None:
+                    self.on_fired(first_due_at_ms(user), now_ms)
+                self.errors += fire(self.plan, user, due_at_ms, self._effects)
+                if self._keeps:
+                    # Deadlines are not journaled: one that only led to the next wait is saved too.
+                    self._touched[user.user_id] = None
+                fired += 1
             if user.due_at_ms != NEVER:
                 self._deadlines.insert(user, user.due_at_ms)
-            fired += 1
             if go_on is not None and not go_on():
                 break
         next_at_ms = self._deadlines.next_deadline()
@@ -245,8 +231,7 @@ class Processor:
         replay makes is new: it goes into the open batch like any other effect.
         """
         count = 0
-        for number, happened in tail:
-            count += 1
+        for count, (number, happened) in enumerate(tail, start=1):  # noqa: B007 - the last is told
             self.now_ms = max(self.now_ms, happened.at_ms)
             if isinstance(happened, TimeSkipped | PlanChanged):
                 self._pass_to_all(happened, number)
@@ -346,21 +331,11 @@ class Processor:
         user = self._apply(happened)
         user.seen = number
         self._unsaved.setdefault(user.user_id, number)
-        if len(self._effects) > before:
-            self._touch(user, before)
-
-    def _touch(self, user: User, effects_before: int) -> None:
-        """Save the user with the effects that it has had since."""
-        effects = self._effects
-        for place in range(effects_before, len(effects)):
-            # A refusal is kept in the user alone: a replay makes it again.
-            if not is_refusal(effects[place]):
-                self._touched[user.user_id] = None
-                break
+        if len(self._effects) > before and have_effect(self._effects, before):
+            self._touched[user.user_id] = None
 
     def _forget(self, user_id: str) -> None:
-        user = self.users.pop(user_id, None)
-        if user is not None:
+        if (user := self.users.pop(user_id, None)) is not None:
             self._deadlines.remove(user)
         self._touched.pop(user_id, None)
         self._saving.forget(user_id)
@@ -377,7 +352,8 @@ class Processor:
         """Have a user take on what he lacks, with nothing else happening to him."""
         before = len(self._effects)
         self.errors += take_on(user, self.plans.changes, self._effects)
-        self._touch(user, before)
+        if have_effect(self._effects, before):
+            self._touched[user.user_id] = None
         self._follow(user)
 
     def _pass_over(self, happened: TimeSkipped | PlanChanged, now_ms: int) -> None:
