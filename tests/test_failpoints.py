@@ -1,4 +1,4 @@
-"""Points at which a process dies when it is told to: what arms them, and that each is in the code."""
+"""Points at which a process dies when told to: what arms them, and that each is in the code."""
 
 from __future__ import annotations
 
