@@ -227,7 +227,7 @@ class App:
         self._opened.push_async_callback(self.store.close)
         await finish_erasures(self.store, self._options.data / "outbox")
         restarted = await restart(self.shop, self.store, self._release, self._start_clock)
-        self.clock, self.processor, self.shell, replayed = restarted
+        self.clock, self.processor, self.shell, replayed, self._templates = restarted
         self.processor.on_fired = self._count_lateness
         settle_collector()
         self._opened.callback(release_collector)
@@ -259,7 +259,7 @@ class App:
         self.dispatcher = Dispatcher(
             store=self.store,
             channels=built,
-            templates=self.shop.templates,
+            templates=self._templates,
             front={channel: front_defaults(chosen) for channel, chosen in channels.items()},
             verdict=lambda message: self.processor.verdict(message, self.clock.now_ms()),
             report=self.shell.report,

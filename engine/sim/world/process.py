@@ -114,7 +114,7 @@ class Process:
             worker=self._disk.serve(self.loop),
         )
         self._witness.see_what_is_there()
-        clock, processor, shell, _ = await restart(
+        clock, processor, shell, *_ = await restart(
             self._shop,
             store,
             self._release,
