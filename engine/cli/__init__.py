@@ -24,6 +24,7 @@ COMMANDS = {
     "users": "Tell what is held of a user, or erase it.",
     "simulate": "Run a shop over recorded events in virtual time.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
+    "export-journal": "Write what a live run took in and what came of it, for simulate.",
     "backup": "Write everything that a restart needs to a file, while the process runs.",
     "restore": "Put a backup in the place of a data folder's database.",
 }
@@ -31,12 +32,12 @@ COMMANDS = {
 
 COMMANDS_LATER = (
     *("explain", "trigger", "deadletters", "quarantine"),
-    *("preview", "test", "diff", "schema", "plan", "audit", "report", "export-journal"),
+    *("preview", "test", "diff", "schema", "plan", "audit", "report"),
 )
 """Commands that are still to be built; they are refused by name."""
 
 
-_MODULES = {"import": "import_history"}
+_MODULES = {"import": "import_history", "export-journal": "export_journal"}
 """Where a command's name cannot be that of a module."""
 
 

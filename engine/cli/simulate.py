@@ -26,7 +26,8 @@ Examples:
   zcat may.ndjson.gz | hairspring simulate my-shop --events - --fail push=0.1
 
 Lines that are no event are counted and told, and the run goes on. Exit code 0: it ran; 1: the shop
-does not check, or the file cannot be read or holds no event; 2: wrong usage.
+does not check, the file cannot be read or holds no event, or a live run came out differently; 2:
+wrong usage.
 """
 
 _PROGRESS_AFTER_NS = 2_000_000_000
@@ -110,6 +111,9 @@ def command(
 
     Nothing leaves the process. Each event is taken at the instant at which it was received, every
     deadline fires at its own; the same file gives the same records, byte for byte.
+
+    A journal that `export-journal` wrote is run again as it was, and compared with the live run,
+    where SHOP is the one that it ended with; under a changed SHOP its events are run anew.
     """
     from config import load_folder
     from engine.cli.summary import print_summary
@@ -139,6 +143,8 @@ def command(
         click.echo(msgspec.json.encode(report).decode(), err=told_on_stderr)
     else:
         print_summary(report, err=told_on_stderr)
+    if report.replayed is not None and report.replayed.different:
+        sys.exit(1)
 
 
 def _refuse_overwriting(events: str, out: str | None) -> None:

@@ -9,6 +9,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from engine.sim.replaying import Comparison
     from engine.sim.run import Report
     from engine.sim.summary import CampaignSummary
 
@@ -138,7 +139,20 @@ def _head(report: Report) -> str:
     return f"{told}; left out: {left_out}" if left_out else told
 
 
+def _compared(compared: Comparison) -> Iterator[str]:
+    """How a journal that was run again compares with the live run."""
+    told = f"{compared.records:,} records and {compared.states:,} users' states"
+    by = f"version {compared.engine}" + (f", tzdata {compared.tzdata}" if compared.tzdata else "")
+    if not compared.different:
+        yield f"run again as it was ({by}): {told} are the same, byte for byte"
+        return
+    yield f"run again as it was ({by}): of {told}, those of {compared.different:,} users differ:"
+    yield from (f"  {shown}" for shown in compared.shown)
+
+
 def _notes(report: Report) -> Iterator[str]:
+    if report.replayed is not None:
+        yield from _compared(report.replayed)
     unreachable = sum(summary.skipped.get("unreachable", 0) for summary in report.campaigns)
     if unreachable:
         yield (

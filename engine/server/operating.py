@@ -69,10 +69,17 @@ class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class BackupAsked(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /api/backup`: an absolute path on this machine."""
+    """The body of `POST /api/backup`.
+
+    Attributes:
+        path: Absolute, on this machine.
+        force: Whether it may take the place of a file that is there.
+        keep: Whether it is to stay, and so to be noted: who is erased is still in it.
+    """
 
     path: str
     force: bool = False
+    keep: bool = True
 
 
 def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handler]]:
@@ -87,7 +94,12 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
         return await tell_long(
             request,
             lambda told: back_up(
-                house.store, path, house.clock.now_ms(), force=asked.force, on_progress=told
+                house.store,
+                path,
+                house.clock.now_ms(),
+                force=asked.force,
+                keep=asked.keep,
+                on_progress=told,
             ),
         )
 

@@ -58,7 +58,7 @@ def in_order(
     with TemporaryFile(buffering=0) as file:  # else a full disk fails once more at its close
         for happened in inputs:
             held.append(happened)
-            raw = happened.properties if type(happened) is EventReceived else happened.traits  # type: ignore[union-attr]
+            raw = happened.properties if isinstance(happened, EventReceived) else happened.traits  # type: ignore[union-attr]
             size_bytes += memoryview(raw).nbytes
             if len(held) >= run_max or size_bytes >= run_bytes_max:
                 runs.append(_write(cast("BinaryIO", file), held))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,10 +11,13 @@ import msgspec
 from engine.core.inputs import EventReceived
 from engine.core.instants import format_instant
 from engine.core.records import encode_told, record_line, record_lines, told
+from engine.errors import UsageError
 from engine.runtime.dedupe import Dedupe
 from engine.sim.deliveries import Deliveries
+from engine.sim.exported import Head, users_inputs
 from engine.sim.ordering import in_order
 from engine.sim.reading import Reading
+from engine.sim.replaying import Comparison, Replay
 from engine.sim.simulate import Simulation
 from engine.sim.sources import EventsUnreadable
 from engine.sim.summary import CampaignSummary, Tally
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from config import Shop
     from engine.core.effects import Record
     from engine.core.inputs import UserInput
+    from engine.sim.exported import Line
     from engine.sim.sources import Source
 
 PROGRESS_EVERY = 2_048
@@ -74,6 +79,7 @@ class Report(msgspec.Struct, kw_only=True):
         render_faults: How often a template could not be rendered, by what was wrong.
         never_came: By campaign, the events that enter it, where none of them was among the inputs.
         names: The most frequent names of events; empty where `never_came` is.
+        replayed: How a journal that was run again compares with the live run; else None.
     """
 
     events: int
@@ -91,6 +97,7 @@ class Report(msgspec.Struct, kw_only=True):
     render_faults: dict[str, int] = {}
     never_came: dict[str, list[str]] = {}
     names: list[str] = []
+    replayed: Comparison | None = None
 
 
 def run_shop(
@@ -104,6 +111,9 @@ def run_shop(
 ) -> Report:
     """Run a shop over a source in virtual time.
 
+    The exported journal of a live run is run again as it was, under the plans of then, where the
+    shop is the one that it ended with; under any other its events are taken at their stamps.
+
     Args:
         shop: As `config` loads it.
         source: Where the events come from.
@@ -114,8 +124,15 @@ def run_shop(
 
     Raises:
         EventsUnreadable: The source failed half way, or there is no event in it at all.
+        JournalUnreadable: It is an exported journal, and damaged.
+        UsageError: It is the journal of this very shop, which is run again as it was, and `options`
+            ask for something else.
     """
     reading = Reading(label or source.path)
+    lines = source.journal(reading.label) if source.is_journal() else iter(())
+    head = next(lines, None)
+    if isinstance(head, Head) and head.plan_id == shop.plan.id:
+        return _run_again(shop, chain([head], lines), options, write, on_progress)
     deliveries = Deliveries(
         failing=options.failing,
         seed=options.seed,
@@ -129,7 +146,8 @@ def run_shop(
     )
     tally = Tally()
     names: Counter[str] = Counter()
-    inputs: Iterable[UserInput] = _named(source.inputs(reading, options.columns), names)
+    read = source.inputs(reading, options.columns) if head is None else users_inputs(lines, reading)
+    inputs: Iterable[UserInput] = _named(read, names)
     if on_progress is not None:
         inputs = _watched(in_order(_watched(inputs, lambda _: on_progress(0))), on_progress)
     else:
@@ -147,6 +165,41 @@ def run_shop(
     report.never_came = _never_came(shop, names)
     report.names = [name for name, _ in names.most_common(NAMES_TOLD)] if report.never_came else []
     return report
+
+
+def _run_again(
+    shop: Shop,
+    lines: Iterable[Line],
+    options: Options,
+    write: Callable[[bytes], object] | None,
+    on_progress: Callable[[int], None] | None,
+) -> Report:
+    """Run a journal again as it was; refusals are in nobody's journal, and are not told."""
+    if options != Options():
+        raise UsageError(
+            "the journal of this very shop is run again as it was",
+            hint="leave --until, --map, --fail, --seed and --render out, or give a changed shop",
+        )
+    replay = Replay(on_progress)
+    tally = Tally()
+    for records in replay.run(lines):
+        tally.add(records, replay.processor.users)
+        if write is not None and records:
+            write(record_lines(records))
+    return Report(
+        events=replay.comparison.inputs,
+        duplicates=0,
+        after_until=0,
+        ignored={},
+        bad_lines=0,
+        bad_lines_shown=[],
+        users=len(replay.processor.users),
+        first_at=format_instant(replay.first_at_ms),
+        last_at=format_instant(replay.last_at_ms),
+        condition_errors=replay.processor.errors,
+        campaigns=tally.summaries(shop.plan),
+        replayed=replay.comparison,
+    )
 
 
 def _named(inputs: Iterable[UserInput], names: Counter[str]) -> Iterator[UserInput]:

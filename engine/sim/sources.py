@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from engine.errors import HairspringError, UsageError
+from engine.sim.exported import FIRST_BYTES, decode_lines, users_inputs
 from engine.sim.ndjson import BOM, read_ndjson
 from engine.sim.table import NotATable, read_table
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from engine.core.inputs import UserInput
+    from engine.sim.exported import Line
     from engine.sim.reading import Reading
 
 STDIN = "-"
@@ -59,6 +61,16 @@ class Source:
         """How much of it was read, in the measure of `size_bytes`; 0 where that is None."""
         return self._raw.tell() if self.size_bytes is not None else 0
 
+    def is_journal(self) -> bool:
+        """Whether it is a live run's exported journal. Asked before anything is read."""
+        begin: bytes = self._file.peek(len(FIRST_BYTES))  # type: ignore[attr-defined]
+        return begin.startswith(FIRST_BYTES)
+
+    def journal(self, label: str) -> Iterator[Line]:
+        """The lines of such a journal, head first. Raises EventsUnreadable, JournalUnreadable."""
+        with _told_unreadable(label):
+            yield from decode_lines(self._file, label)
+
     def inputs(self, reading: Reading, columns: Mapping[str, str]) -> Iterator[UserInput]:
         """Every event in it, in the order of the file; what is none is told to `reading`.
 
@@ -73,21 +85,14 @@ class Source:
                 that it must have.
         """
         name = self.path.lower().removesuffix(".gz")
-        try:
+        with _told_unreadable(reading.label):
             if columns or name.endswith(".csv"):
                 self._refuse_json(reading, columns)
                 yield from read_table(self._file, reading, columns)
+            elif self.is_journal():
+                yield from users_inputs(decode_lines(self._file, reading.label), reading)
             else:
                 yield from read_ndjson(self._file, reading)
-        except NotATable as fault:
-            raise EventsUnreadable(f"{reading.label}: {fault.message}", hint=fault.hint) from fault
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            hint = "copy or compress it again: a part of a file is not run"
-            raise EventsUnreadable(
-                f"{reading.label} is no whole gzip file: {error}", hint=hint
-            ) from error
-        except OSError as error:
-            raise EventsUnreadable(f"{reading.label} cannot be read: {error.strerror}") from error
 
     def _refuse_json(self, reading: Reading, columns: Mapping[str, str]) -> None:
         """JSON read as CSV would only be told that it lacks columns."""
@@ -99,6 +104,20 @@ class Source:
             raise UsageError(told, hint="leave --map out: the fields of NDJSON have names")
         hint = "give it a name that does not end in .csv"
         raise EventsUnreadable(f"{reading.label} is JSON, and its name says CSV", hint=hint)
+
+
+@contextmanager
+def _told_unreadable(label: str) -> Iterator[None]:
+    """What fails on the way is the file's fault, and says so."""
+    try:
+        yield
+    except NotATable as fault:
+        raise EventsUnreadable(f"{label}: {fault.message}", hint=fault.hint) from fault
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        hint = "copy or compress it again: a part of a file is not run"
+        raise EventsUnreadable(f"{label} is no whole gzip file: {error}", hint=hint) from error
+    except OSError as error:
+        raise EventsUnreadable(f"{label} cannot be read: {error.strerror}") from error
 
 
 @contextmanager

@@ -71,7 +71,8 @@ class Tally:
         """One for each campaign of the plan, in order of rank. O(campaigns + counted kinds)."""
         told = {campaign_id: CampaignSummary(campaign_id) for campaign_id in plan.campaigns}
         for (campaign_id, kind, channel, reason), count in sorted(self._counts.items()):
-            summary = told[campaign_id]
+            # A journal may tell of one that its last plan does not have.
+            summary = told.setdefault(campaign_id, CampaignSummary(campaign_id))
             match kind:
                 case "entered":
                     summary.entered += count

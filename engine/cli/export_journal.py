@@ -1,0 +1,140 @@
+"""`hairspring export-journal`: a live run's inputs, in the form that `simulate` takes."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.cli.running import data_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.sim.exported import End
+
+EPILOG = """\b
+Examples:
+  hairspring export-journal run.ndjson.gz --data my-shop/data
+  hairspring simulate my-shop --events run.ndjson.gz
+
+It holds whatever users did and what is known of them, and is readable for you alone; keep it so.
+"""
+
+_SNAPSHOT = "export-journal.snapshot"
+
+
+@click.command(name="export-journal", epilog=EPILOG)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@data_option
+@click.option(
+    "--database",
+    default="hairspring.db",
+    show_default=True,
+    metavar="NAME",
+    help="The database in the data folder, where [storage] file has another name; asked for only "
+    "while no process runs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def command(*, file: Path, data: Path, database: str, as_json: bool) -> None:
+    """Write to FILE (.gz: compressed) what a live run took in, and what came of it.
+
+    Events, identify calls, outcomes of deliveries, changes of the shop and of time, with their
+    stamps, as far back as the archive goes. A running process goes on meanwhile: the export is of
+    a copy, for which there must be room in the data folder. Nothing is left of one that failed.
+    """
+    import msgspec
+
+    from engine.cli.terminal import progress_bar
+
+    with (
+        progress_bar("exporting") as told,
+        _at_rest(data, database, told) as path,
+        _written(file) as write,
+    ):
+        end = _export(path, write, told)
+    if as_json:
+        click.echo(msgspec.json.encode(end).decode())
+    else:
+        click.echo(
+            f"{file}: {end.inputs:,} inputs, {end.records:,} records, {end.states:,} users' states"
+        )
+
+
+def _export(path: Path, write: Callable[[bytes], object], told: Callable[[int, int], None]) -> End:
+    import asyncio
+
+    from engine.sim.exporting import export
+    from engine.store import Store
+
+    async def work() -> End:
+        store = await Store.open(path)
+        try:
+            return await export(store, write, told)
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
+
+
+@contextmanager
+def _at_rest(data: Path, database: str, told: Callable[[int, int], None]) -> Iterator[Path]:
+    """A database that nobody writes: that of the folder, or a copy of the running process's."""
+    import msgspec
+
+    from engine.cli.running import Running, reach
+    from engine.errors import StoreError
+    from engine.store.backup import Backup
+
+    place = reach(data)
+    if not isinstance(place, Running):
+        try:
+            if not (data / database).exists():
+                raise StoreError(
+                    f"there is no database {data / database}",
+                    hint="name it with --database, as [storage] file has it",
+                    code="export.nothing",
+                )
+            yield data / database
+        finally:
+            place.release()
+        return
+    copy = (data / _SNAPSHOT).absolute()
+    try:
+        body = msgspec.json.encode({"path": str(copy), "force": True, "keep": False})
+        place.follow("POST", "api", "backup", body=body, form=Backup, on_progress=told)
+        yield copy
+    finally:
+        for end in ("", "-wal", "-shm"):
+            copy.with_name(copy.name + end).unlink(missing_ok=True)
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[Callable[[bytes], object]]:
+    """Where lines are written: a file that gets its name once it is whole, for its owner alone."""
+    import gzip
+
+    from engine.errors import HairspringError
+
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(made, "wb") as raw:
+            if file.name.endswith(".gz"):
+                with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed:
+                    yield packed.write
+            else:
+                yield raw.write
+        part.rename(file)
+    except OSError as error:
+        raise HairspringError(
+            f"{file} cannot be written: {error.strerror}",
+            hint="see that its folder is there, can be written and has room",
+            code="export.failed",
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,147 @@
+"""A live run's journal as lines of JSON: what it took in, with the stamps, and what came of it.
+
+In this order: one `journal` (the head), the `plan`s, then, where the journal was cut, the `floor`
+of each user and the `change`s that may still reach him; every `input` with its number; what came of
+it, each `record` and each user's last `state`; and one `end`, without which the file is not whole.
+Inputs, records and states are as the database has them; states are base64 of their bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from engine.core.effects import Record
+from engine.core.inputs import EventReceived, Input, UserIdentified
+from engine.errors import HairspringError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from engine.sim.reading import Reading
+
+FORM = 1
+"""The version of this form."""
+
+FIRST_BYTES = b'{"type":"journal",'
+"""How the file of an export begins, and no line of events does."""
+
+
+class Head(msgspec.Struct, tag="journal"):
+    """What it is an export of.
+
+    Attributes:
+        engine: The version of the program that wrote it.
+        tzdata: The release of its time-zone data; "" where that is not known.
+        last_at_ms: Logical time, as far as the run had come.
+        exact_from_ms: Records and states are given from this instant on; 0: all.
+        plan_id: The plan in force at the end.
+    """
+
+    form: int
+    engine: str
+    tzdata: str
+    last_at_ms: int
+    exact_from_ms: int
+    plan_id: str
+
+
+class PlanLine(msgspec.Struct, tag="plan"):
+    """A plan's stored content: the shop's files."""
+
+    plan_id: str
+    content: msgspec.Raw
+
+
+class FloorLine(msgspec.Struct, tag="floor"):
+    """A user as he was saved where the journal begins."""
+
+    state: bytes
+
+
+class ChangeLine(msgspec.Struct, tag="change"):
+    """A change of the plan or of time from before the first input, which users may lack."""
+
+    number: int
+    input: Input
+
+
+class InputLine(msgspec.Struct, tag="input"):
+    """One input, as it was stamped."""
+
+    number: int
+    input: Input
+
+
+class RecordLine(msgspec.Struct, tag="record"):
+    """One record, as the run made it."""
+
+    record: Record
+
+
+class StateLine(msgspec.Struct, tag="state"):
+    """A user as he was at the end."""
+
+    user_id: str
+    state: bytes
+
+
+class End(msgspec.Struct, tag="end"):
+    """How many lines of each there were."""
+
+    inputs: int
+    records: int
+    states: int
+
+
+Line: TypeAlias = (
+    Head | PlanLine | FloorLine | ChangeLine | InputLine | RecordLine | StateLine | End
+)
+
+encode_lines = msgspec.json.Encoder().encode_lines
+"""Lines as they are written."""
+
+_decode = msgspec.json.Decoder(Line).decode
+
+
+class JournalUnreadable(HairspringError):  # noqa: N818 - the file is; nothing else failed
+    """An exported journal that is damaged, cut short, or of a form that is not known here."""
+
+    code = "journal.unreadable"
+
+
+def decode_lines(lines: Iterable[bytes], label: str) -> Iterator[Line]:
+    """The lines of an export, head first and `end` last. Raises JournalUnreadable."""
+    last: Line | None = None
+    for place, line in enumerate(lines, start=1):
+        try:
+            last = _decode(line)
+        except msgspec.MsgspecError as error:
+            hint = "export it again, with this version or the one that ran the shop"
+            told = f"{label}:{place}: no line of a journal: {error}"
+            raise JournalUnreadable(told, hint=hint) from error
+        if isinstance(last, Head) and last.form != FORM:
+            told = f"{label} has form {last.form}, this program knows {FORM}"
+            raise JournalUnreadable(told, hint="export it again with this version")
+        yield last
+    if not isinstance(last, End):
+        raise JournalUnreadable(f"{label} is cut short", hint="copy or export it again")
+
+
+def users_inputs(
+    lines: Iterable[Line], reading: Reading
+) -> Iterator[EventReceived | UserIdentified]:
+    """What users did and were called in a journal, each received at the instant of its stamp.
+
+    For a run under another plan: what came of the live one, its deliveries and its changes of the
+    plan, is left out.
+    """
+    for line in lines:
+        if not isinstance(line, InputLine):
+            continue
+        happened = line.input
+        if isinstance(happened, EventReceived | UserIdentified):
+            happened.received_at_ms = happened.at_ms
+            reading.events += 1
+            yield happened

@@ -1,0 +1,91 @@
+"""The journal read whole, a slice at a time: what a run took in, and what came of it.
+
+It begins with the first input where that is still kept, and else with the oldest complete
+generation of floors (`floors`): everybody as he was saved, with the inputs since.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    import sqlite3
+
+ROWS_MAX: Final = 256
+"""Rows that a slice reads."""
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """Where a journal can be run from.
+
+    Attributes:
+        from_input: Number of the first input.
+        exact_from_ms: What happened from this instant on comes out as it did; 0: all of it.
+        generation: Of the floors to start from; None: from nobody.
+    """
+
+    from_input: int
+    exact_from_ms: int = 0
+    generation: int | None = None
+
+
+def beginning(connection: sqlite3.Connection) -> Beginning | None:
+    """Where this database's journal can be run from; None where nothing allows it."""
+    (first,) = connection.execute("SELECT min(first_input) FROM journal").fetchone()
+    if first == 1:
+        return Beginning(1)
+    row = connection.execute(
+        "SELECT from_input, at_ms, generation FROM generations "
+        "WHERE at_ms IS NOT NULL AND from_input >= ifnull(?, 0) ORDER BY generation LIMIT 1",
+        (first,),
+    ).fetchone()
+    return Beginning(*row) if row else None
+
+
+def floors(
+    connection: sqlite3.Connection, generation: int | None, after: str
+) -> list[tuple[str, bytes]]:
+    """Users behind `after` as a generation has them: (id, state), in order of id."""
+    if generation is None:
+        return []
+    return connection.execute(
+        "SELECT user_id, state FROM floors AS newest WHERE user_id > ? AND generation = "
+        "(SELECT max(generation) FROM floors AS other "
+        " WHERE other.user_id = newest.user_id AND other.generation <= ?) "
+        "ORDER BY user_id LIMIT ?",
+        (after, generation, ROWS_MAX),
+    ).fetchall()
+
+
+def inputs(connection: sqlite3.Connection, after: int) -> list[tuple[int, bytes]]:
+    """Journal rows behind the one that begins with input `after`: (number, JSON lines)."""
+    return connection.execute(
+        "SELECT first_input, inputs FROM journal WHERE first_input > ? "
+        "ORDER BY first_input LIMIT ?",
+        (after, ROWS_MAX),
+    ).fetchall()
+
+
+def row_of(connection: sqlite3.Connection, number: int) -> int:
+    """Number of the first input of the journal row that holds an input."""
+    row = connection.execute(
+        "SELECT ifnull(max(first_input), 0) FROM journal WHERE first_input <= ?", (number,)
+    ).fetchone()
+    return int(row[0])
+
+
+def records(connection: sqlite3.Connection, after: int) -> list[tuple[int, bytes]]:
+    """Records behind a number: (number, JSON)."""
+    return connection.execute(
+        "SELECT number, record FROM records WHERE number > ? ORDER BY number LIMIT ?",
+        (after, ROWS_MAX),
+    ).fetchall()
+
+
+def changes_before(connection: sqlite3.Connection, number: int) -> list[tuple[int, bytes]]:
+    """Stored changes of the plan, and of time, before an input: (number, JSON line)."""
+    return connection.execute(
+        "SELECT number, input FROM changes WHERE number < ? ORDER BY number", (number,)
+    ).fetchall()
