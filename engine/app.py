@@ -24,6 +24,7 @@ from engine.errors import ServeError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
+from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.reloading import Reloading
@@ -223,6 +224,7 @@ class App:
             self._options.data / settings.storage.file,
             sync=settings.storage.sync,
             keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
+            on_progress=now_and_then("database.migrating"),
         )
         self._opened.push_async_callback(self.store.close)
         await finish_erasures(self.store, self._options.data / "outbox")

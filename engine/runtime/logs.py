@@ -16,8 +16,13 @@ import orjson
 import structlog
 from typing_extensions import override
 
+from engine.runtime.clock import monotonic_ns
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+_SAID_EVERY_NS = 2_000_000_000
 
 
 def set_up_logs(*, as_json: bool, verbose: bool, quiet: bool = False) -> bool:
@@ -95,6 +100,25 @@ class _Others(logging.Handler):
             said=record.getMessage(),
             **({"exc_info": error} if error else {}),
         )
+
+
+def now_and_then(event: str, now_ns: Callable[[], int] = monotonic_ns) -> Callable[[str], None]:
+    """Whom long work may tell where it is, as often as it likes: a line every two seconds says it.
+
+    The first comes when it has taken two seconds. He may be told on any thread.
+    """
+    started_ns = next_ns = now_ns()
+    next_ns += _SAID_EVERY_NS
+
+    def told(where: str) -> None:
+        nonlocal next_ns
+        at_ns = now_ns()
+        if at_ns >= next_ns:
+            next_ns = at_ns + _SAID_EVERY_NS
+            seconds = (at_ns - started_ns) // 1_000_000_000
+            structlog.get_logger("hairspring").info(event, at=where, seconds=seconds)
+
+    return told
 
 
 def _hear_others() -> None:
