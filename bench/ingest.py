@@ -11,6 +11,10 @@ measured is the process after its first minute and not its start.
 
 The oracle: every answer is 200, and when the last one is there, as many different events as were
 sent are in the journal, as another process reads it.
+
+The `-durable` scenarios have a reference that journals and commits as well (`bench.journaling`),
+and enough events that the write-ahead log of both is checkpointed again and again: what is
+measured is the engine, in the state that a process is in for the rest of its days.
 """
 
 from __future__ import annotations
@@ -86,11 +90,13 @@ class Servers(AbstractContextManager["Servers"]):
         count: How many a repetition has.
         events_each: How many events one request carries.
         connections: How many at once.
+        is_durable: Whether the reference journals and commits before it answers.
     """
 
     ours: Side
     reference: Side
     journal: Journal
+    reference_journal: Journal | None = None
 
     def __init__(
         self,
@@ -100,9 +106,11 @@ class Servers(AbstractContextManager["Servers"]):
         count: int,
         events_each: int,
         connections: int,
+        is_durable: bool,
     ) -> None:
         self.count = count
         self.events_each = events_each
+        self._is_durable = is_durable
         self._requests = requests
         self._warming = warming
         self._connections = connections
@@ -115,8 +123,11 @@ class Servers(AbstractContextManager["Servers"]):
             shop, data = folder / "shop", folder / "data"
             shop.mkdir()
             write_shop(shop)
+            reference_data = folder / "reference" if self._is_durable else None
+            if reference_data is not None:
+                reference_data.mkdir()
             ours = opening.enter_context(serving_ours(shop, data))
-            reference = opening.enter_context(serving_reference())
+            reference = opening.enter_context(serving_reference(reference_data))
             self.ours = Side(ours, self._requests, self._connections)
             opening.callback(self.ours.close)
             self.reference = Side(reference, self._requests, self._connections)
@@ -125,6 +136,9 @@ class Servers(AbstractContextManager["Servers"]):
             for side in (self.ours, self.reference):
                 side.ask(self._warming, [])
             self.journal.read_on()
+            if reference_data is not None:
+                self.reference_journal = Journal(reference_data)
+                self.reference_journal.read_on()
             self._opened = opening.pop_all()
         return self
 
@@ -151,13 +165,16 @@ class Ingest:
         limit: float,
         events_each: int,
         connections: int,
+        is_durable: bool = False,
+        repetitions: int = 11,
     ) -> None:
         self.name = name
         self.title = title
         self.n = n
         self.n_small = n_small
         self.limit = limit
-        self.repetitions = 11
+        self.repetitions = repetitions
+        self._is_durable = is_durable
         self._events_each = events_each
         self._connections = connections
 
@@ -166,28 +183,27 @@ class Ingest:
         each = self._events_each
         count = n // each
         warming = max(self._connections, count // 2)
-        requests_count = warming + self.repetitions * count
-        calls = draw_calls(
-            requests_count * each, datetime.now(UTC).isoformat(timespec="milliseconds")
-        )
-        if each == 1:
-            requests = [_request("/v1/track", call) for call in calls]
-        else:
-            requests = [
-                _request("/v1/batch", {"batch": calls[at : at + each]})
-                for at in range(0, len(calls), each)
-            ]
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        requests: list[bytes] = []
+        for some in (warming, *[count] * self.repetitions):
+            # Drawn piece by piece: as objects they are many times what they are as bytes.
+            calls = draw_calls(some * each, at, first=len(requests) * each)
+            requests += _requests(calls, each)
         return Servers(
             requests,
             warming=warming,
             count=count,
             events_each=each,
             connections=self._connections,
+            is_durable=self._is_durable,
         )
 
     def reference(self, load: Servers) -> Run:
-        """Read, check, decode, answer."""
-        return _run(load, load.reference, lambda good: good * load.events_each)
+        """Read, check, decode, journal and commit where it is to be durable, answer."""
+        journal = load.reference_journal
+        if journal is None:
+            return _run(load, load.reference, lambda good: good * load.events_each)
+        return _run(load, load.reference, lambda _: journal.read_on())
 
     def ours(self, load: Servers) -> Run:
         """The same, and apply, journal and commit before the answer."""
@@ -199,6 +215,14 @@ def _run(load: Servers, side: Side, taken: Callable[[int], int]) -> Run:
     with laps.running():
         good = side.ask(load.count, laps.laps_ns)
     return Run(laps.seconds, (good, taken(good)), laps.laps_ns)
+
+
+def _requests(calls: list[dict[str, object]], each: int) -> list[bytes]:
+    if each == 1:
+        return [_request("/v1/track", call) for call in calls]
+    return [
+        _request("/v1/batch", {"batch": calls[at : at + each]}) for at in range(0, len(calls), each)
+    ]
 
 
 def _request(path: str, value: object) -> bytes:
@@ -266,5 +290,26 @@ SCENARIOS = (
         limit=6.0,
         events_each=100,
         connections=8,
+    ),
+    Ingest(
+        "ingest-single-durable",
+        "POST /v1/track, sync=full; over the same server that journals and commits alone",
+        n=6_000,
+        n_small=64,
+        limit=1.43,
+        events_each=1,
+        connections=64,
+        is_durable=True,
+    ),
+    Ingest(
+        "ingest-batch-durable",
+        "POST /v1/batch of 100 events, sync=full; over the same server that journals and commits",
+        n=50_000,
+        n_small=800,
+        limit=2.0,
+        events_each=100,
+        connections=8,
+        is_durable=True,
+        repetitions=9,
     ),
 )

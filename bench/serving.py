@@ -1,9 +1,9 @@
-"""The two servers that `bench.ingest` asks, each in a process of its own.
+"""The servers that `bench.ingest` asks, each in a process of its own.
 
 Ours is `hairspring serve`, as anybody would start it. The reference (`python -m bench.serving`) is
 the very same aiohttp application, with its outermost layer, keys, limits and decoding, but where
 the process hands to the engine what it read, this one answers at once: no processor, no journal,
-no commit.
+no commit. With a folder it journals and commits there before it answers, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bench.journaling import GroupCommit
 from bench.shop import WRITE_KEY
 from engine.cli.serve import fastest_loop, stop_on_signals
 from engine.core.inputs import EventReceived, UserInput, decode_inputs
@@ -31,10 +32,13 @@ from engine.server import IngestDoor, listen, make_ingest_app
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from engine.server.ingest import Submit
     from engine.store import Quarantined
 
 ROOT = Path(__file__).parent.parent
 STOP_WITHIN_S = 30.0
+DATABASE = "hairspring.db"
+"""Its name in a data folder, where a shop does not say otherwise."""
 
 _PORT = re.compile(r"events on http://127\.0\.0\.1:(\d+)")
 
@@ -48,9 +52,12 @@ def serving_ours(shop: Path, data: Path) -> Iterator[int]:
 
 
 @contextmanager
-def serving_reference() -> Iterator[int]:
-    """Run the same application without an engine; gives its port."""
-    with _running(["-m", "bench.serving"]) as port:
+def serving_reference(data: Path | None = None) -> Iterator[int]:
+    """Run the same application without an engine; gives its port.
+
+    It answers at once, or where there is a `data` folder, once its journal there is on disk.
+    """
+    with _running(["-m", "bench.serving", *([] if data is None else [str(data)])]) as port:
         yield port
 
 
@@ -87,7 +94,7 @@ class Journal:
     """
 
     def __init__(self, data: Path) -> None:
-        self._uri = f"file:{data / 'hairspring.db'}?mode=ro"
+        self._uri = f"file:{data / DATABASE}?mode=ro"
         self._next_input = 0
 
     def read_on(self) -> int:
@@ -118,10 +125,21 @@ async def _answer_at_once(
     """Stands where the engine would be."""
 
 
-async def _serve() -> None:
+async def _serve(data: Path | None) -> None:
+    if data is None:
+        await _serve_with(_answer_at_once)
+        return
+    journal = await GroupCommit.begin(data / DATABASE)
+    try:
+        await _serve_with(journal.submit)
+    finally:
+        await journal.end()
+
+
+async def _serve_with(submit: Submit) -> None:
     log = structlog.get_logger("hairspring.http")
     door = IngestDoor(
-        submit=_answer_at_once,
+        submit=submit,
         now_ms=Clock().now_ms,
         keys=(WRITE_KEY,),
         why_not_ready=lambda: "",
@@ -138,9 +156,10 @@ async def _serve() -> None:
 
 def main() -> None:
     """Serve the reference until SIGTERM."""
+    data = Path(sys.argv[1]) if sys.argv[1:] else None
     set_up_logs(as_json=True, verbose=False)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        runner.run(_serve())
+        runner.run(_serve(data))
 
 
 if __name__ == "__main__":

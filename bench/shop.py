@@ -104,14 +104,15 @@ def write_shop(folder: Path) -> None:
         (folder / "campaigns" / f"{name}.yaml").write_text(text)
 
 
-def draw_calls(count: int, at: str) -> list[dict[str, object]]:
+def draw_calls(count: int, at: str, first: int = 0) -> list[dict[str, object]]:
     """As many track calls, as a stock client words them; the same for the same arguments. O(n).
 
     Args:
         count: How many; message ids are different.
         at: Their time stamp (ISO 8601).
+        first: What the numbers in message ids count from.
     """
-    draw = random.Random(count)
+    draw = random.Random(f"{count} {first}" if first else count)
     names = draw.choices(_NAMES, _WEIGHTS, k=count)
     return [
         {
@@ -127,5 +128,5 @@ def draw_calls(count: int, at: str) -> list[dict[str, object]]:
                 "currency": "EUR",
             },
         }
-        for number, name in enumerate(names)
+        for number, name in enumerate(names, start=first)
     ]
