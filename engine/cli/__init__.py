@@ -7,6 +7,7 @@ output is gone.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -100,6 +101,10 @@ def main() -> None:
     from engine.errors import HairspringError, UsageError
 
     try:
+        if said := os.environ.get("HAIRSPRING_FAILPOINTS"):
+            from engine.failpoints import arm
+
+            arm(said)  # a testing tool: the process dies where it is told to
         code = hairspring.main(prog_name="hairspring", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

@@ -25,14 +25,17 @@ SERVE = ("--port", "0", "--json")
 HAIRSPRING = Path(sys.executable).with_name("hairspring")
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """`hairspring` with these arguments, to its end."""
+def run(
+    *arguments: object, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`hairspring` with these arguments, to its end; `env` goes beside the test's environment."""
     return subprocess.run(
         [HAIRSPRING, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=60,
         stdin=subprocess.DEVNULL,
+        env={**os.environ, **(env or {})},
         check=False,
     )
 

@@ -1,0 +1,101 @@
+"""`kill -9` at every named point: what the next start finds is what was acknowledged, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults.life import ask, journal, until
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.crash]
+
+ALL = os.environ.get("HAIRSPRING_FAULTS") == "all"
+"""`make soak` dies at every place, `make check` at some."""
+
+IN_USE = (
+    "before-commit",
+    "in-commit",
+    "after-commit",
+    "before-release",
+    "before-hand-over",
+    "after-hand-over",
+    "before-outcome",
+)
+"""Points that a process comes to again and again while it takes orders."""
+
+NOW_AND_THEN = ("in-pruning", "in-archive")
+"""Points that it comes to after some ten commits."""
+
+STORED = Path(__file__).parents[1] / "store" / "stored"
+
+
+async def test_at_each_point_once_in_one_life_nothing_is_lost_or_doubled(life):
+    points = [f"{point}={times}" for times, point in enumerate(IN_USE, start=2)]
+    points += [f"{point}=1" for point in NOW_AND_THEN]
+    life.start(points[0])
+    life.live(range(120), *points[1:])
+    life.come_to_rest()
+    await life.holds()
+    assert life.deaths == len(points)
+
+
+@pytest.mark.skipif(not ALL, reason="make soak dies at each point apart")
+@pytest.mark.parametrize("times", [1, 2, 3, 5, 8, 13, 21])
+@pytest.mark.parametrize("point", IN_USE)
+async def test_at_one_point_nothing_is_lost_or_doubled(life, point: str, times: int):
+    life.start(f"{point}={times}")
+    life.live(range(24))
+    life.come_to_rest()
+    await life.holds()
+    assert life.deaths == 1
+
+
+async def test_while_it_starts_and_while_it_drains_nothing_is_lost_or_doubled(life):
+    life.start("after-hand-over=3")
+    life.live(range(4))
+    until(lambda: not life.is_alive())
+    life.dies_at_start("in-recovery=1")
+    life.dies_at_start("after-recovery=1")
+    life.start("in-drain=1")
+    life.live(range(4, 8))
+    life.come_to_rest()
+    await life.holds()
+    assert life.deaths == 4
+
+
+async def test_in_a_change_of_the_shop_the_change_is_made_by_the_next_start(life):
+    life.start("in-plan-change=2")  # the first start puts a plan into force, too
+    life.live(range(3))
+    receipt = life.shop / "campaigns/receipt.yaml"
+    receipt.write_text(receipt.read_text() + "  - {wait: 10ms, id: more}\n")
+    life.serving.process.send_signal(signal.SIGHUP)
+    until(lambda: not life.is_alive())
+    life.start()
+    life.live(range(3, 6))
+    life.come_to_rest()
+    await life.holds()
+    assert life.deaths == 1
+
+
+@pytest.mark.parametrize("times", range(1, 12) if ALL else [5])
+async def test_in_an_erasure_the_next_start_ends_it(life, times: int):
+    life.start(f"in-erasure={times}")
+    life.live(range(6))
+    until(life.all_arrived)
+    key = (life.data / "admin.key").read_text().strip()
+    admin = {"Authorization": f"Bearer {key}"}
+    status, _ = ask(life.serving.admin_url, "DELETE", "/api/users/u1", headers=admin)
+    assert status == 0
+    life.dies()
+    life.start()
+    status, _ = ask(life.serving.admin_url, "GET", "/api/users/u1/export", headers=admin)
+    assert status == 404
+    life.live(range(7, 8))
+    life.come_to_rest()
+    assert life.deaths == 1
+    needle = b"u1@example.com"
+    assert [path.name for path in life.data.iterdir() if needle in path.read_bytes()] == []
+    assert len(await journal(life.data)) > 0
