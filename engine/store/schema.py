@@ -125,7 +125,7 @@ def prepare(
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         _check_owner(path, version, application, tables)
         if cut_short:
-            check(connection, path)
+            check(connection, path, each_synced=sync == "full")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
         connection.execute("PRAGMA cache_size = -16384")

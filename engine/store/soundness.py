@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import StoreError
+from engine.store import wal
 
 CHECKED_BYTES_MAX: Final = 1 << 30
 """A start that takes two seconds more is worth it after a crash; one of a minute is not."""
 
 DAMAGED: Final = "-damaged"
 """Ends the name of a mark beside a database that did not pass: it is asked again at each start,
-until it passes or is replaced. Its write-ahead log does not stay to say so."""
+until it passes or is replaced. Its write-ahead log does not stay to say so; what was wrong with
+that one the mark says, and stays until somebody removes it."""
 
 
 def was_cut_short(path: Path) -> bool:
@@ -31,15 +33,32 @@ def was_cut_short(path: Path) -> bool:
 
     Asked before it is opened.
     """
-    log = path.with_name(path.name + "-wal")
+    log = _log(path)
     return _mark(path).exists() or (log.exists() and log.stat().st_size > 0)
 
 
-def check(connection: sqlite3.Connection, path: Path) -> None:
-    """Read the whole database, unless it is too large for a start. O(its size).
+def check(connection: sqlite3.Connection, path: Path, *, each_synced: bool) -> None:
+    """Read the whole database, unless it is too large for a start, and its log. O(their size).
 
-    Raises StoreError where it is damaged, sqlite3.DatabaseError where it cannot even be read.
+    `each_synced` is whether a commit was on disk before the next one began. Raises StoreError where
+    something is damaged, sqlite3.DatabaseError where it cannot even be read.
     """
+    said = _said(path)
+    if said:
+        raise _log_damaged(path, said)
+    _check_pages(connection, path)
+    if not each_synced:
+        return
+    accepted = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+    damage = wal.damage(_log(path), accepted)
+    if damage:
+        # Closing removes the log, and what is left would pass: the mark has to say it.
+        with suppress(OSError):
+            _mark(path).write_text(damage, "utf-8")
+        raise _log_damaged(path, damage)
+
+
+def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size > CHECKED_BYTES_MAX:
         return
     with suppress(OSError):  # where no mark can be made there is still the message
@@ -57,6 +76,26 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _mark(path: Path) -> Path:
     return path.with_name(path.name + DAMAGED)
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _said(path: Path) -> str:
+    """What an earlier start found in a log that is gone by now, or ""."""
+    try:
+        return _mark(path).read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _log_damaged(path: Path, damage: str) -> StoreError:
+    return StoreError(
+        f"{_log(path)} is damaged, commits that were acknowledged are lost: {damage}",
+        hint=f"{way_back(path)}; or remove {_mark(path)} and go on with what is left",
+        code="store.corrupt",
+    )
 
 
 def unusable(path: Path, error: sqlite3.Error) -> StoreError:
