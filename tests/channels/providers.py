@@ -16,12 +16,14 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 from channels.base import Message
 from channels.registry import EmailSettings, WebhookSettings, build_channels
+from engine.sim.world.providers import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from channels.base import Channel
     from channels.settings import ChannelSettings
+    from engine.sim.world.providers import Fate
 
 AT_MS = 1_767_225_600_123
 USER, PASSWORD = "shop", "open sesame"
@@ -88,6 +90,46 @@ class FileProvider:
     async def stop(self) -> None:
         self.folder.mkdir()
         (self.folder / "outbox").write_text("a file where the folder should be")
+
+    async def close(self) -> None:
+        pass
+
+
+class WorldProvider:
+    """The provider of a simulated world, in good health unless stopped; each wire is a message."""
+
+    channel_id = "email"
+    duplicates = 2
+
+    def __init__(self) -> None:
+        self.refused = message("email", 99, to="refused@example.org")
+        self._is_down = False
+        self._handed = self.refused
+        self._provider = Provider(self._fate, lambda _: 0.0)
+        self._provider.on_handed = self._note
+
+    def _note(self, handed: Message) -> None:
+        self._handed = handed
+
+    def _fate(self) -> Fate:
+        if self._handed is self.refused:
+            return "provider_rejects"
+        return "provider_busy" if self._is_down else "taken"
+
+    def make(self) -> Channel:
+        return self._provider.connect()
+
+    def wires(self) -> list[bytes]:
+        return [wire for _, wire in self._provider.wires]
+
+    def key(self, wire: bytes) -> str:
+        return msgspec.json.decode(wire)["id"]
+
+    def body(self, wire: bytes) -> str:
+        return msgspec.json.decode(wire)["body"]
+
+    async def stop(self) -> None:
+        self._is_down = True
 
     async def close(self) -> None:
         pass

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from channels.base import CHANNEL_IDS, Accepted, Message, Rejected, Retry
-from tests.channels.providers import FileProvider, HttpProvider, SmtpProvider, message
+from tests.channels.providers import (
+    FileProvider,
+    HttpProvider,
+    SmtpProvider,
+    WorldProvider,
+    message,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +33,8 @@ SERVERS = [
     "smtp-implicit",
     "webhook-http",
 ]
-REFUSING = ["file-email", *SERVERS]
+WORLD = ["world"]
+REFUSING = ["file-email", *SERVERS, *WORLD]
 
 
 async def _open(name: str, ca: trustme.CA, ca_file: Path) -> Any:
@@ -38,13 +45,15 @@ async def _open(name: str, ca: trustme.CA, ca_file: Path) -> Any:
         case "smtp":
             tls, _, auth = kind.partition("-")
             provider = SmtpProvider(tls, ca, ca_file, auth=bool(auth))
+        case "world":
+            return WorldProvider()
         case _:
             provider = HttpProvider()
     await provider.start()
     return provider
 
 
-@pytest.fixture(params=[*FILES, *SERVERS])
+@pytest.fixture(params=[*FILES, *SERVERS, *WORLD])
 async def provider(
     request: pytest.FixtureRequest, authority: trustme.CA, ca_file: Path
 ) -> AsyncIterator[Any]:

@@ -17,6 +17,7 @@ import structlog
 
 from channels.base import CHANNEL_IDS
 from engine.sim.world.clients import NO_ANSWER, Body, Clients
+from engine.sim.world.coverage import state_of
 from engine.sim.world.disk import Disk
 from engine.sim.world.machine import LOOK_NS, MS, Machine
 from engine.sim.world.process import Process
@@ -219,37 +220,13 @@ class World:
             if self._healed:
                 self.witness.see_heal()
             if outcome.turns % LOOK_EVERY == 0:
-                outcome.states.add(self._state(process))
+                outcome.states.add(state_of(process, outcome.lives, healed=self._healed))
         self._dies_in -= 1
         if process.ended:
             self._bury(f"ended: {process.ended}")
         elif self._dies_in == 0 and self.may("crash"):
             self.reach("crash")
             self._bury("crash")
-
-    def _state(self, process: Process) -> int:
-        """A hash of where everybody is, with numbers and names taken away."""
-        shell = process.shell
-        users = sorted(
-            (
-                min(len(user.enrollments), 3),
-                min(len(user.pending), 3),
-                user.held_until_ms > process.processor.now_ms,
-                any(one.cancelled for one in user.pending.values()),
-                bool(user.suppressed),
-            )
-            for user in process.processor.users.values()
-        )
-        seen = (
-            bool(shell.failure),
-            min(shell.inbox.waiting, 2),
-            bool(shell.inbox.held_bytes),
-            min(len(process.dispatcher), 3),
-            min(self.outcome.lives, 3),
-            self._healed,
-            users,
-        )
-        return crc32(repr(seen).encode())
 
     # Lives
 

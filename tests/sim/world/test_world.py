@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,12 @@ def test_every_fault_is_met_and_many_states_are_seen() -> None:
     assert tally.faults.keys() >= FAULTS.keys()
     assert len(tally.states) >= STATES_MIN
     assert tally.lives > 2 * tally.worlds
+
+
+def test_every_fault_is_in_the_reference() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/soak.md").read_text()
+    told = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [f"| `{kind}` | {what} |" for kind, what in FAULTS.items()] == told[-len(FAULTS) :]
 
 
 def test_a_world_without_faults_has_one_life_and_takes_everything() -> None:
