@@ -143,7 +143,7 @@ def commits_are_not_synced(patch: pytest.MonkeyPatch) -> None:
 
 
 def users_with_effects_are_not_saved(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Processor, "_touch", lambda *_: None)
+    patch.setattr(processor_module, "have_effect", lambda *_: False)
 
 
 def users_whose_deadline_fired_are_not_saved(patch: pytest.MonkeyPatch) -> None:
