@@ -75,7 +75,7 @@ class Scenario(Protocol[L]):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of history. Laps are ours, in microseconds; 0 where a scenario has none."""
+    """One line of history. Laps are in microseconds; 0 where a scenario has none."""
 
     commit: str
     scenario: str
@@ -89,6 +89,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     lap_us_p99: float
     lap_us_max: float
     rss_bytes_max: int
+    reference_lap_us_p50: float = 0.0
+    reference_lap_us_p99: float = 0.0
+    reference_lap_us_max: float = 0.0
 
     @property
     def is_within_limit(self) -> bool:
@@ -136,6 +139,7 @@ def measure(scenario: Scenario[L], n: int, commit: str, show: Callable[[str], No
     ours_s: list[float] = []
     reference_s: list[float] = []
     laps_ns: list[int] = []
+    reference_laps_ns: list[int] = []
     with ExitStack() as standing:
         if isinstance(load, AbstractContextManager):
             standing.enter_context(load)
@@ -152,7 +156,9 @@ def measure(scenario: Scenario[L], n: int, commit: str, show: Callable[[str], No
             ours_s.append(ours.seconds)
             reference_s.append(reference.seconds)
             laps_ns += ours.laps_ns
+            reference_laps_ns += reference.laps_ns
     laps_ns.sort()
+    reference_laps_ns.sort()
     return Result(
         commit=commit,
         scenario=scenario.name,
@@ -166,14 +172,21 @@ def measure(scenario: Scenario[L], n: int, commit: str, show: Callable[[str], No
         lap_us_p99=_quantile_us(laps_ns, 0.99),
         lap_us_max=_quantile_us(laps_ns, 1.0),
         rss_bytes_max=rss_bytes_max(),
+        reference_lap_us_p50=_quantile_us(reference_laps_ns, 0.5),
+        reference_lap_us_p99=_quantile_us(reference_laps_ns, 0.99),
+        reference_lap_us_max=_quantile_us(reference_laps_ns, 1.0),
     )
 
 
-def _quantile_us(sorted_ns: list[int], share: float) -> float:
+def quantile(sorted_ns: list[int], share: float) -> int:
+    """The lap that `share` of all do not exceed; 0 where there are none."""
     if not sorted_ns:
-        return 0.0
-    index = min(len(sorted_ns) - 1, int(len(sorted_ns) * share))
-    return round(sorted_ns[index] / 1e3, 1)
+        return 0
+    return sorted_ns[min(len(sorted_ns) - 1, int(len(sorted_ns) * share))]
+
+
+def _quantile_us(sorted_ns: list[int], share: float) -> float:
+    return round(quantile(sorted_ns, share) / 1e3, 1)
 
 
 def rss_bytes_max() -> int:

@@ -219,13 +219,15 @@ def _run(load: Servers, side: Side, taken: Callable[[int], int]) -> Run:
 
 def _requests(calls: list[dict[str, object]], each: int) -> list[bytes]:
     if each == 1:
-        return [_request("/v1/track", call) for call in calls]
+        return [request_of("/v1/track", call) for call in calls]
     return [
-        _request("/v1/batch", {"batch": calls[at : at + each]}) for at in range(0, len(calls), each)
+        request_of("/v1/batch", {"batch": calls[at : at + each]})
+        for at in range(0, len(calls), each)
     ]
 
 
-def _request(path: str, value: object) -> bytes:
+def request_of(path: str, value: object) -> bytes:
+    """A request with a JSON body and the shop's write key, as it goes over the wire."""
     body = msgspec.json.encode(value)
     key = b64encode(f"{WRITE_KEY}:".encode()).decode()
     head = (

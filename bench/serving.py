@@ -9,9 +9,7 @@ no commit. With a folder it journals and commits there before it answers, and no
 from __future__ import annotations
 
 import asyncio
-import re
 import sqlite3
-import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bench.journaling import GroupCommit
+from bench.process import serve_command, serving
 from bench.shop import WRITE_KEY
 from engine.cli.serve import fastest_loop, stop_on_signals
 from engine.core.inputs import EventReceived, UserInput, decode_inputs
@@ -35,20 +34,15 @@ if TYPE_CHECKING:
     from engine.server.ingest import Submit
     from engine.store import Quarantined
 
-ROOT = Path(__file__).parent.parent
-STOP_WITHIN_S = 30.0
 DATABASE = "hairspring.db"
 """Its name in a data folder, where a shop does not say otherwise."""
-
-_PORT = re.compile(r"events on http://127\.0\.0\.1:(\d+)")
 
 
 @contextmanager
 def serving_ours(shop: Path, data: Path) -> Iterator[int]:
     """Run the process; gives the port on 127.0.0.1 that takes events."""
-    command = ["-m", "engine", "serve", str(shop), "--data", str(data)]
-    with _running([*command, "--host", "127.0.0.1", "--port", "0"]) as port:
-        yield port
+    with serving(serve_command(shop, data)) as server:
+        yield server.port
 
 
 @contextmanager
@@ -57,33 +51,8 @@ def serving_reference(data: Path | None = None) -> Iterator[int]:
 
     It answers at once, or where there is a `data` folder, once its journal there is on disk.
     """
-    with _running(["-m", "bench.serving", *([] if data is None else [str(data)])]) as port:
-        yield port
-
-
-@contextmanager
-def _running(command: list[str]) -> Iterator[int]:
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        found = _PORT.search(process.stdout.readline())
-        if found is None:
-            raise RuntimeError(f"the server did not start: {process.communicate()[1]}")
-        yield int(found[1])
-        process.terminate()
-        errors = process.communicate(timeout=STOP_WITHIN_S)[1]
-        if process.returncode:
-            raise RuntimeError(f"the server ended with {process.returncode}: {errors}")
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+    with serving(["-m", "bench.serving", *([] if data is None else [str(data)])]) as server:
+        yield server.port
 
 
 class Journal:
