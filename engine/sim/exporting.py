@@ -26,7 +26,7 @@ from engine.sim.exported import (
     StateLine,
     encode_lines,
 )
-from engine.store import journal
+from engine.store import journal, plans
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -51,19 +51,21 @@ async def export(
     Returns how many lines of each there were. Raises JournalUnreadable where there is no journal,
     or its newest plan cannot be read by this version; StoreError.
     """
-    start = await store.read(journal.beginning)
+    recovered = await store.recover(0, 0)
+    shop = _newest_shop(recovered)
+    events = shop.settings.events
+    before_ms = recovered.last_at_ms - max(events.keep_ms, events.dedupe_window_ms)
+    start = await store.read(partial(journal.beginning, before_ms=before_ms))
     if start is None:
         raise JournalUnreadable(
             f"{store.path} holds no journal that can be run from its beginning",
-            hint="a database of an earlier version can be once events.keep has passed",
+            hint="wait until the process has made states to begin with, some minutes at most",
         )
-    recovered = await store.recover(0, 0)
-    shop = _newest_shop(recovered)
     head = Head(FORM, *versions(), recovered.last_at_ms, start.exact_from_ms, shop.plan.id)
-    plans = [
+    contents = [
         PlanLine(plan_id, msgspec.Raw(content)) for plan_id, content in recovered.contents.items()
     ]
-    write(encode_lines([head, *plans]))
+    write(encode_lines([head, *contents]))
     await _write_beginning(store, start, write)
     inputs = 0
     async for lines in _inputs(store, start.from_input):
@@ -122,8 +124,8 @@ async def _write_beginning(
 ) -> None:
     if start.generation is None:
         return
-    for number, line in await store.read(partial(journal.changes_before, number=start.from_input)):
-        write(encode_lines([ChangeLine(number, one) for one in decode_inputs(line)]))
+    led = partial(plans.between, before=start.from_input, settled=start.settled)
+    write(encode_lines([ChangeLine(number, one) for number, one in await store.read(led)]))
     after = ""
     while floors := await store.read(
         partial(journal.floors, generation=start.generation, after=after)

@@ -94,7 +94,7 @@ class Replay:
         self._processor: Processor | None = None
         self._ended = False
         self._made: dict[str, array[int]] = {}
-        self._live: dict[str, int] = {}
+        self._live: dict[str, array[int]] = {}
         self._erased: set[str] = set()
         self._different: set[str] = set()
 
@@ -105,6 +105,11 @@ class Replay:
             plan = next(iter(self._plans.values()), Plan(""))
             self._processor = Processor(plan, self._users, changes=self._changes, plans=self._plans)
         return self._processor
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether it begins with states, where the archive was cut."""
+        return self._head is not None and self._head.exact_from_ms > 0
 
     def run(self, lines: Iterable[Line]) -> Iterator[list[Record]]:
         """Run it; gives records, those of one piece in order of `at_ms`.
@@ -177,14 +182,9 @@ class Replay:
     def _compare(self, line: RecordLine | StateLine | End) -> None:
         comparison = self.comparison
         match line:
-            case RecordLine(record=record):
+            case RecordLine():
                 comparison.records += 1
-                place = self._live.get(record.user_id, 0)
-                self._live[record.user_id] = place + 1
-                made = self._made.get(record.user_id, ())
-                told = record_line(record)
-                if place >= len(made) or made[place] != xxh3_64_intdigest(told):
-                    self._differs(record.user_id, f"the run had {told.decode().rstrip()}")
+                self._compare_record(line.record)
             case StateLine():
                 comparison.states += 1
                 user = self.processor.users.get(line.user_id)
@@ -193,10 +193,25 @@ class Replay:
             case End():
                 self._compare_counts()
 
+    def _compare_record(self, record: Record) -> None:
+        told = record_line(record)
+        mark = xxh3_64_intdigest(told)
+        live = self._live.setdefault(record.user_id, array("Q"))
+        place = len(live)
+        live.append(mark)
+        made = self._made.get(record.user_id, ())
+        if not self._is_cut and (place >= len(made) or made[place] != mark):
+            self._differs(record.user_id, f"the run had {told.decode().rstrip()}")
+
     def _compare_counts(self) -> None:
-        for user_id, made in self._made.items():
-            if len(made) > self._live.get(user_id, 0) and user_id not in self._erased:
-                self._differs(user_id, "there are records that the run did not have")
+        nothing = array("Q")
+        for user_id in self._made.keys() | self._live.keys():
+            made, live = self._made.get(user_id, nothing), self._live.get(user_id, nothing)
+            if self._is_cut:
+                # The archive lets records go by age, the oldest first.
+                made = made[max(0, len(made) - len(live)) :]
+            if made != live and user_id not in self._erased:
+                self._differs(user_id, f"of {len(live)} records of the run some are others")
         comparison = self.comparison
         if len(self.processor.users) > comparison.states:
             self._differs("", "there are users whom the run did not have")

@@ -113,14 +113,16 @@ class Floors:
             return False
         (first,) = connection.execute("SELECT min(first_input) FROM journal").fetchone()
         if first == 1:
-            connection.execute("INSERT INTO generations VALUES (0, 1, 0)")
+            connection.execute("INSERT INTO generations VALUES (0, 1, 0, 0)")
         else:
             self._begin(connection, 0)
         return True
 
     def _begin(self, connection: sqlite3.Connection, generation: int) -> None:
         connection.execute(
-            "INSERT INTO generations SELECT ?, value, NULL FROM meta WHERE name = 'replay_from'",
+            "INSERT INTO generations SELECT ?, value, NULL, "
+            "ifnull((SELECT value FROM meta WHERE name = 'settled'), 0) "
+            "FROM meta WHERE name = 'replay_from'",
             (generation,),
         )
         logged: dict[str, tuple[int, bytes]] = {}

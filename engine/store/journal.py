@@ -1,7 +1,7 @@
 """The journal read whole, a slice at a time: what a run took in, and what came of it.
 
-It begins with the first input where that is still kept, and else with the oldest complete
-generation of floors (`floors`): everybody as he was saved, with the inputs since.
+It begins with the first input where that is still kept, and else with the floor of the archive
+(`floors`): everybody as he was saved, with the inputs since.
 """
 
 from __future__ import annotations
@@ -24,22 +24,28 @@ class Beginning(msgspec.Struct, frozen=True):
         from_input: Number of the first input.
         exact_from_ms: What happened from this instant on comes out as it did; 0: all of it.
         generation: Of the floors to start from; None: from nobody.
+        settled: The change of the plan that everybody was saved under there.
     """
 
     from_input: int
     exact_from_ms: int = 0
     generation: int | None = None
+    settled: int = 0
 
 
-def beginning(connection: sqlite3.Connection) -> Beginning | None:
-    """Where this database's journal can be run from; None where nothing allows it."""
+def beginning(connection: sqlite3.Connection, before_ms: int) -> Beginning | None:
+    """Where this database's journal can be run from; None where nothing allows it.
+
+    `before_ms` is how far back things are kept: the floor of the archive is the newest generation
+    of then or earlier, and older ones may have gone in part.
+    """
     (first,) = connection.execute("SELECT min(first_input) FROM journal").fetchone()
     if first == 1:
         return Beginning(1)
     row = connection.execute(
-        "SELECT from_input, at_ms, generation FROM generations "
-        "WHERE at_ms IS NOT NULL AND from_input >= ifnull(?, 0) ORDER BY generation LIMIT 1",
-        (first,),
+        "SELECT from_input, at_ms, generation, settled FROM generations WHERE at_ms IS NOT NULL "
+        "ORDER BY at_ms > ?, abs(at_ms - ?) LIMIT 1",
+        (before_ms, before_ms),
     ).fetchone()
     return Beginning(*row) if row else None
 
@@ -81,11 +87,4 @@ def records(connection: sqlite3.Connection, after: int) -> list[tuple[int, bytes
     return connection.execute(
         "SELECT number, record FROM records WHERE number > ? ORDER BY number LIMIT ?",
         (after, ROWS_MAX),
-    ).fetchall()
-
-
-def changes_before(connection: sqlite3.Connection, number: int) -> list[tuple[int, bytes]]:
-    """Stored changes of the plan, and of time, before an input: (number, JSON line)."""
-    return connection.execute(
-        "SELECT number, input FROM changes WHERE number < ? ORDER BY number", (number,)
     ).fetchall()

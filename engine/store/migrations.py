@@ -39,7 +39,8 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
             entries BLOB NOT NULL, PRIMARY KEY (kind, bucket, first)
         ) STRICT, WITHOUT ROWID""",
         """CREATE TABLE generations (
-            generation INTEGER PRIMARY KEY, from_input INTEGER NOT NULL, at_ms INTEGER
+            generation INTEGER PRIMARY KEY, from_input INTEGER NOT NULL, at_ms INTEGER,
+            settled INTEGER NOT NULL DEFAULT 0
         ) STRICT""",
         """CREATE TABLE floors (
             user_id TEXT NOT NULL, generation INTEGER NOT NULL, state BLOB NOT NULL,

@@ -2,7 +2,7 @@
 
 A change is a journaled input like any other. It stands here too, since the journal may be cut above
 it while somebody is still saved as of before. A plan stays as long as a change names it, and a
-change as long as a saved user, or the journal, goes back to it.
+change as long as a saved user, be it in a floor of the archive, or the journal, goes back to it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.inputs import PlanChanged, decode_inputs
+from engine.core.state import NEVER
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,10 +40,15 @@ def read(connection: sqlite3.Connection, replay_from: int) -> list[tuple[int, In
     The first brought the plan that nobody is behind any more, a nameless one where that is the one
     of the beginning.
     """
-    base = _base(connection, replay_from)
+    return between(connection, replay_from, NEVER)
+
+
+def between(connection: sqlite3.Connection, before: int, settled: int) -> list[tuple[int, Input]]:
+    """As `read`, for users who may have been saved when everybody's change was `settled`."""
+    base = _base(connection, before, settled)
     rows = connection.execute(
         "SELECT number, input FROM changes WHERE number >= ? AND number < ? ORDER BY number",
-        (base, replay_from),
+        (base, before),
     )
     changes = [(number, one) for number, line in rows for one in decode_inputs(line)]
     if base or (changes and not changes[0][0]):
@@ -53,16 +59,20 @@ def read(connection: sqlite3.Connection, replay_from: int) -> list[tuple[int, In
 def let_go(connection: sqlite3.Connection) -> None:
     """Drop changes, and plans, that no saved user and no journaled input goes back to."""
     first_input = connection.execute("SELECT min(first_input) FROM journal").fetchone()[0]
-    base = _base(connection, first_input or 0)
+    (settled,) = connection.execute("SELECT min(settled) FROM generations").fetchone()
+    base = _base(connection, first_input or 0, NEVER if settled is None else settled)
     if connection.execute("DELETE FROM changes WHERE number < ?", (base,)).rowcount:
         connection.execute("DELETE FROM plans WHERE plan_id NOT IN (SELECT plan_id FROM changes)")
 
 
-def _base(connection: sqlite3.Connection, before: int) -> int:
-    """The newest change of the plan that everybody has seen, and that lies before an input."""
+def _base(connection: sqlite3.Connection, before: int, settled: int) -> int:
+    """The newest change of the plan that everybody has seen, and that lies before an input.
+
+    Everybody is whoever is saved now, and was when `settled` was what everybody had.
+    """
     row = connection.execute(
         "SELECT ifnull(max(number), 0) FROM changes WHERE plan_id <> '' AND number < ? AND number "
-        "<= ifnull((SELECT value FROM meta WHERE name = 'settled'), 0)",
-        (before,),
+        "<= min(?, ifnull((SELECT value FROM meta WHERE name = 'settled'), 0))",
+        (before, settled),
     ).fetchone()
     return int(row[0])

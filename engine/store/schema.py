@@ -88,10 +88,12 @@ CREATE TABLE archive_index (
     PRIMARY KEY (kind, bucket, first)
 ) STRICT, WITHOUT ROWID;
 -- What the archive is replayed from: see `floors`. Without `at_ms` a generation is not complete.
+-- `settled` is the change of the plan that everybody was saved under as it began.
 CREATE TABLE generations (
     generation INTEGER PRIMARY KEY,
     from_input INTEGER NOT NULL,
-    at_ms INTEGER
+    at_ms INTEGER,
+    settled INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE floors (
     user_id TEXT NOT NULL,

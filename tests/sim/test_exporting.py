@@ -1,0 +1,182 @@
+"""An export, run again, is the run: over restarts, changed shops, and from a cut archive."""
+
+from __future__ import annotations
+
+from random import Random  # noqa: TID251 - seeded, and the seed is in the name of the test
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from config import decode_content, load_shop
+from engine.core.inputs import DeliveryReported, EventImported, EventReceived, UserIdentified
+from engine.runtime.clock import Clock
+from engine.runtime.restart import restart
+from engine.sim.exported import Head, JournalUnreadable, decode_lines, users_inputs
+from engine.sim.exporting import export
+from engine.sim.reading import Reading
+from engine.sim.replaying import Comparison, Replay
+from engine.sim.world.shop import world_shop
+from engine.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from config import Shop
+    from engine.runtime.processor import Processor
+
+START_AT_MS = 1_767_225_600_000
+KEEP_MS = 40_000
+EVENTS = ("Product Added", "Product Viewed", "Order Completed", "Signed Up", "Other")
+
+
+def short_lived(shop: Shop) -> Shop:
+    """The same, that keeps what happened for less than a minute."""
+    files = decode_content(shop.content)
+    settings = files["hairspring.toml"].replace('dedupe_window = "30d"', 'dedupe_window = "40s"')
+    files["hairspring.toml"] = settings.replace("[events]", '[events]\nkeep = "40s"')
+    return load_shop(files)
+
+
+def changed(shop: Shop) -> Shop:
+    """The same with another wait, a campaign that is gone, and one whose steps are others."""
+    files = decode_content(shop.content)
+    cart = files["campaigns/cart.yaml"]
+    files["campaigns/cart.yaml"] = cart.replace("wait: 40s", "wait: 20s").replace("2s", "3s")
+    del files["campaigns/browse.yaml"]
+    receipt = files["campaigns/receipt.yaml"]
+    files["campaigns/receipt.yaml"] = receipt.replace("id: pause", "id: other")
+    return load_shop(files)
+
+
+class Run:
+    """A life that a seed makes up: batches, restarts in the midst of one, changes of the shop."""
+
+    def __init__(self, store: Store, seed: int, *, archives: bool) -> None:
+        self.store = store
+        self.random = Random(seed)
+        self.archives = archives
+        self.now_ms = START_AT_MS
+        shop = short_lived(world_shop())
+        self.shops = [shop, changed(shop)]
+
+    async def live(self, *, spans: int) -> None:
+        for _ in range(spans):
+            processor = await self.start()
+            for _ in range(self.random.randrange(1, 12)):
+                self.now_ms += self.random.choice((0, 3, 700, 2_000, 9_000))
+                self.take_some(processor)
+                await self.commit(processor)
+                if self.archives:
+                    await self.tidy_up()
+            if self.random.random() < 0.5:
+                self.take_some(processor)  # what nobody acknowledged is gone with the process
+            self.now_ms += self.random.choice((1, 5_000, 60_000))
+
+    async def start(self) -> Processor:
+        def clock(last_at_ms: int) -> Clock:
+            at_ns = self.now_ms * 1_000_000
+            return Clock(last_at_ms, wall_ns=lambda: at_ns, monotonic_ns=lambda: 0)
+
+        shop = self.shops[self.random.random() < 0.3]
+        return (await restart(shop, self.store, lambda _: None, clock)).processor
+
+    def take_some(self, processor: Processor) -> None:
+        random = self.random
+        if random.random() < 0.7:
+            processor.advance(self.now_ms)
+        for _ in range(random.randrange(3)):
+            user, name = random.choice("uvwxyz"), random.choice(EVENTS)
+            at_ms = self.now_ms - random.choice((0, 0, 10, 4_000))
+            said = {"price": random.randrange(50), "sku": random.choice("ab"), "order": at_ms % 7}
+            raw = msgspec.Raw(msgspec.json.encode(said))
+            form = EventImported if random.random() < 0.1 else EventReceived
+            processor.take(form(user, name, at_ms, at_ms, raw), self.now_ms)
+        if random.random() < 0.4:
+            user = random.choice("uvwxyz")
+            traits = {"email": f"{user}@example.com", "consent": {"email": random.random() < 0.8}}
+            raw = msgspec.Raw(msgspec.json.encode(traits))
+            processor.take(UserIdentified(user, self.now_ms, self.now_ms, raw), self.now_ms)
+        if random.random() < 0.3:
+            processor.sweep(lambda: False)
+
+    async def commit(self, processor: Processor) -> None:
+        batch = processor.begin(self.now_ms)
+        if batch is None:
+            return
+        await self.store.commit(batch)
+        for _, message in processor.finish(batch).messages:
+            outcome = self.random.choice(("delivered", "delivered", "failed"))
+            reason = "no" if outcome == "failed" else ""
+            report = DeliveryReported(message.user_id, message.id, outcome, reason)
+            processor.take(report, self.now_ms)
+
+    async def tidy_up(self) -> None:
+        while await self.store.keep_archive(self.now_ms):
+            pass
+        while await self.store.prune(self.now_ms):
+            pass
+
+
+async def exported(store: Store) -> list[bytes]:
+    written: list[bytes] = []
+    await export(store, written.append, lambda _done, _total: None)
+    return b"".join(written).splitlines()
+
+
+def run_again(lines: list[bytes]) -> tuple[Comparison, Head]:
+    replay = Replay()
+    told = list(decode_lines(lines, "run"))
+    head = told[0]
+    assert isinstance(head, Head)
+    for _ in replay.run(told):
+        pass
+    return replay.comparison, head
+
+
+@pytest.mark.parametrize("archives", [False, True])
+@pytest.mark.parametrize("seed", range(10))
+async def test_a_run_comes_out_again(tmp_path: Path, seed: int, archives: bool) -> None:
+    store = await Store.open(tmp_path / "hairspring.db", sync="normal", keep_ms=KEEP_MS)
+    await Run(store, seed, archives=archives).live(spans=8)
+    found, head = run_again(await exported(store))
+    await store.close()
+    assert (found.different, found.shown) == (0, [])
+    assert found.inputs > 0
+    assert found.states > 0
+    assert archives or (head.exact_from_ms == 0 and found.records > 0)
+
+
+async def test_an_archive_that_was_cut_begins_with_the_states_of_then(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "hairspring.db", sync="normal", keep_ms=KEEP_MS)
+    run = Run(store, 1, archives=True)
+    await run.live(spans=20)
+    lines = await exported(store)
+    await store.close()
+    found, head = run_again(lines)
+    assert (found.different, found.shown) == (0, [])
+    assert head.exact_from_ms > START_AT_MS
+    first = next(msgspec.json.decode(line) for line in lines if b'"type":"input"' in line[:16])
+    assert first["number"] > 1
+    assert any(b'"type":"floor"' in line[:16] for line in lines)
+    # Without them it is another story.
+    bare = [line for line in lines if b'"type":"floor"' not in line[:16]]
+    assert run_again(bare)[0].different > 0
+
+
+async def test_events_alone_come_at_their_stamps(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "hairspring.db", sync="normal")
+    await Run(store, 3, archives=False).live(spans=3)
+    lines = await exported(store)
+    await store.close()
+    reading = Reading("run")
+    alone = list(users_inputs(decode_lines(lines, "run"), reading))
+    assert reading.events == len(alone) > 0
+    assert [one.received_at_ms for one in alone] == sorted(one.at_ms for one in alone)
+
+
+async def test_where_nothing_was_taken_in_there_is_nothing_to_export(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "hairspring.db")
+    with pytest.raises(JournalUnreadable, match="nothing has been taken in"):
+        await exported(store)
+    await store.close()
