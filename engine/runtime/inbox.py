@@ -150,6 +150,12 @@ class Inbox:
                 submission.answer.set_exception(Unavailable(error))
         self.queue = kept
 
+    def abandon(self, error: str) -> None:
+        """Nothing more is committed: everybody hears now that it is not known."""
+        for submission in chain(self._awaiting, self.queue):
+            if submission.answer is not None and not submission.answer.done():
+                submission.answer.set_exception(Unavailable(error))
+
     def _add(self, submission: Submission) -> None:
         self.queue.append(submission)
         self.waiting += submission.left

@@ -147,6 +147,11 @@ class Shell:
                     self._commit.result()
                     self._commit = None
                 self._look_after_pruning()
+        except CommitFailed as error:
+            # Clients hear it now: the drain would wait for them, and they for an answer.
+            self.failure = error.message
+            self.inbox.abandon(f"the journal cannot be written: {self.failure}")
+            raise
         finally:
             ticker.close()
             if self._steering is not None:

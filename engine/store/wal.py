@@ -54,7 +54,7 @@ def damage(log: Path, accepted: int) -> str:
             page_bytes = int.from_bytes(head[8:12], "big")
             written = _current(file, page_bytes, accepted, salt=head[16:24])
             if any(before.commits for before, _ in pairwise(written)):
-                return f"frame {accepted + 1} is none, and there are commits behind it"
+                return f"it ends with frame {accepted}, and there are commits behind that"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     return ""

@@ -325,16 +325,22 @@ async def test_pruning_that_fails_for_good_ends_the_work(
         rig.working.result()
 
 
-async def test_a_commit_that_fails_for_good_ends_the_work(rig: Rig) -> None:
+async def test_a_commit_that_fails_for_good_ends_the_work_and_all_hear_of_it(rig: Rig) -> None:
     rig.store.faults = [CommitFailed("the disk is broken", hint="", again=False)]
+    rig.store.gate.clear()
     rig.start()
-    waiting = asyncio.create_task(rig.shell.submit([rig.event()]))
+    submissions = [asyncio.create_task(rig.shell.submit([rig.event()]))]
+    await rig.store.began.wait()
+    submissions.append(asyncio.create_task(rig.shell.submit([rig.event()])))
+    await turns()
+    rig.store.gate.set()
     assert rig.working is not None
     with pytest.raises(CommitFailed, match="broken"):
         await rig.working
-    assert not waiting.done()
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
+    submissions.append(asyncio.create_task(rig.shell.submit([rig.event()])))
+    for submission in submissions:
+        with pytest.raises(Unavailable, match="the disk is broken"):
+            await submission
     assert rig.records == []
 
 

@@ -72,7 +72,7 @@ def test_a_torn_last_commit_is_sound(database: Path):
 @pytest.mark.parametrize("place", [0, 40, FRAME_HEADER_BYTES + 100])
 def test_a_commit_that_is_gone_from_the_middle_is_told(database: Path, place: int):
     overwrite(database, HEADER_BYTES + 5 * FRAME + place)
-    assert opened(database) == (5, "frame 6 is none, and there are commits behind it")
+    assert opened(database) == (5, "it ends with frame 5, and there are commits behind that")
 
 
 @pytest.mark.parametrize("place", [0, 10, 18, 26])
