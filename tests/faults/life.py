@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import subprocess
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from engine.sim.exported import InputLine, RecordLine, StateLine, decode_lines
 from engine.sim.exporting import export
 from engine.sim.replaying import Replay
 from engine.store import Store
-from tests.acceptance.conftest import run
+from tests.acceptance.conftest import HAIRSPRING, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +65,12 @@ def order(number: int) -> list[dict[str, Any]]:
     who = {"type": "identify", "user_id": user, "traits": {"email": f"{user}@example.com"}}
     what = {"user_id": user, "event": "Order Completed", "properties": {"order_id": f"o{number}"}}
     return [{**who, "message_id": f"i{number}"}, {**what, "message_id": f"o{number}"}]
+
+
+def failure(log: list[str]) -> dict[str, Any]:
+    """The line in which a process says why it ends; each is JSON."""
+    (line,) = [said for line in log if (said := json.loads(line))["event"] == "serve.failed"]
+    return line
 
 
 class Life:
@@ -125,6 +132,45 @@ class Life:
             return True
         self.dies()
         return False
+
+    def ended(self) -> tuple[int, dict[str, Any]]:
+        """The process ends by itself: its exit code, and the line that says why."""
+        code = self.serving._end()
+        return code, failure(self.serving.log)
+
+    def refused_start(self, prefix: str = "exec ") -> dict[str, Any]:
+        """A start that is refused: the line that says why. The shell says `prefix` before it."""
+        serve = (HAIRSPRING, "serve", self.shop, "--data", self.data, "--port", "0", "--json")
+        done = subprocess.run(
+            ["sh", "-c", f'{prefix or "exec "}"$@"', "sh", *serve],
+            capture_output=True,
+            text=True,
+            timeout=WITHIN_S,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (1, ""), done.stderr
+        return failure(done.stderr.splitlines())
+
+    def suffers(self, env: dict[str, str], numbers: range) -> int:
+        """Serve and send orders until the process ends, or all are acknowledged: then kill it.
+
+        Returns the number after the last that was acknowledged.
+        """
+        self.start(env=env, may_fail=True)
+        for number in numbers:
+            while self.serving.url and self.place(number) != 200:
+                if self.serving.process.poll() is not None:
+                    break
+            if number not in self.orders:
+                assert self.serving._end() != 0
+                return number
+        self.serving.kill()
+        return numbers.stop
+
+    @property
+    def arrived(self) -> set[str]:
+        """Subjects of the mails that arrived."""
+        return set(self._mailbox.ids)
 
     @property
     def expected(self) -> set[str]:

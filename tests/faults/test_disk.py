@@ -1,0 +1,309 @@
+"""Disks that are full, limited, read-only, damaged, busy, or fail at one write: all for real."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.sim.exported import RecordLine
+from tests.acceptance.conftest import run
+from tests.faults.life import ask, journal, until
+from tests.faults.native import FAIL, FAIL_FROM_THEN_ON, TEAR_AND_DIE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.faults.life import Life
+    from tests.faults.native import Shim
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.crash]
+
+ALL = os.environ.get("HAIRSPRING_FAULTS") == "all"
+"""`make soak` fails every write, `make check` some."""
+
+PAGE = 4096
+
+
+def metric(life: Life, name: str) -> float:
+    _, said = ask(life.serving.admin_url, "GET", "/metrics")
+    found = re.search(rf"^hairspring_{name} (\S+)$", said, re.MULTILINE)
+    assert found, said
+    return float(found[1])
+
+
+def is_ready(life: Life) -> bool:
+    return ask(life.serving.admin_url, "GET", "/readyz")[0] == 200
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes, in memory."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", path]
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount")
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted: {done.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Take all room that there is."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(PAGE)):
+            pass
+    return filler
+
+
+def at_rest(life: Life) -> None:
+    """Wait until nothing is on its way: the next commit is that of the next order."""
+    until(lambda: life.all_arrived() and not metric(life, "deliveries_held"))
+
+
+def place_what_waits(life: Life, number: int) -> threading.Thread:
+    """Place an order whose commit does not go through; it waits for its answer."""
+    placing = threading.Thread(target=life.place, args=(number,))
+    placing.start()
+    until(lambda: metric(life, "journal_failing"))
+    assert not is_ready(life)
+    return placing
+
+
+async def test_on_a_full_disk_time_goes_on_and_all_recovers_by_itself(life: Life, small_disk: Path):
+    life.data = small_disk / "data"
+    life.start()
+    life.live(range(3))
+    at_rest(life)
+    filler = fill(small_disk)
+    placing = place_what_waits(life, 3)
+    # Refused before they are stamped; the one that was taken waits for its commit, and fires.
+    assert [life.place(other) for other in range(4, 8)] == [503] * 4
+    until(lambda: metric(life, "deadline_lateness_seconds_count") == 4)
+    assert life.arrived & {"receipt o3", "reminder o3"} == set()
+    filler.unlink()
+    placing.join()
+    assert life.orders == [0, 1, 2, 3]
+    until(lambda: is_ready(life))
+    assert metric(life, "journal_failing") == 0
+    life.live(range(4, 8))
+    life.come_to_rest()
+    await life.holds()
+    records = [line.record for line in await journal(life.data) if isinstance(line, RecordLine)]
+    assert [record for record in records if record.judged_at_ms] == []  # none was late
+
+
+async def test_a_limit_of_file_sizes_ends_the_process_and_without_it_nothing_is_missing(life: Life):
+    life.start(limit="ulimit -f 500; ")
+    number = 0
+    while life.place(number) == 200:
+        number += 1
+    code, said = life.ended()
+    assert code == 1
+    assert f"{life.data}/hairspring.db could not be written: disk I/O error" in said["why"]
+    assert said["code"] == "store.commit"
+    assert "start again" in said["hint"]
+    life.start()
+    life.live(range(number, number + 3))
+    life.come_to_rest()
+    await life.holds()
+
+
+def as_anybody() -> str:
+    """What takes the right to write everywhere from root; "" for others, who have none."""
+    if os.geteuid():
+        return ""
+    if shutil.which("setpriv") is None:
+        pytest.skip("there is no setpriv, and root may write what is read-only")
+    none = "-dac_override,-dac_read_search"
+    return f"exec setpriv --bounding-set={none} --inh-caps={none} "
+
+
+@pytest.mark.parametrize("which", ["file", "folder"])
+def test_what_is_read_only_is_refused_by_name(life: Life, which: str):
+    drops = as_anybody()
+    life.start()
+    life.live(range(1))
+    life.come_to_rest()
+    database = life.data / "hairspring.db"
+    if which == "file":
+        database.chmod(0o400)
+        told = f"{database} cannot be written: attempt to write a readonly database"
+    else:
+        (life.data / "lock").unlink()
+        life.data.chmod(0o500)
+        told = f"the data folder {life.data} cannot be used: Permission denied"
+    refusal = life.refused_start(prefix=drops)
+    life.data.chmod(0o700)
+    assert refusal["why"] == told
+    assert "writ" in refusal["hint"]
+
+
+def overwrite(path: Path, at: int, count: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xa5" * count)
+
+
+def spoil_page(data: Path) -> str:
+    """Of the users' table: every start reads it, after an orderly end too."""
+    database = data / "hairspring.db"
+    connection = sqlite3.connect(database)
+    query = "SELECT rootpage FROM sqlite_schema WHERE name = 'users'"
+    (root,) = connection.execute(query).fetchone()
+    connection.close()
+    overwrite(database, (root - 1) * PAGE, PAGE)
+    return f"{database} cannot be read: database disk image is malformed (SQLITE_CORRUPT)"
+
+
+def cut_in_half(data: Path) -> str:
+    database = data / "hairspring.db"
+    os.truncate(database, database.stat().st_size // 2 // PAGE * PAGE)
+    return f"{database} cannot be read: database disk image is malformed (SQLITE_CORRUPT)"
+
+
+def no_database(data: Path) -> str:
+    database = data / "hairspring.db"
+    overwrite(database, 0, PAGE)
+    return f"{database} cannot be read: file is not a database (SQLITE_NOTADB)"
+
+
+@pytest.mark.parametrize("spoil", [spoil_page, cut_in_half, no_database])
+async def test_a_damaged_database_is_refused_with_the_way_back_and_that_leads_back(
+    life: Life, tmp_path: Path, spoil: Callable[[Path], str]
+):
+    life.start()
+    life.live(range(3))
+    until(life.all_arrived)
+    backup = tmp_path / "backup.db"
+    assert run("backup", backup, "--data", life.data).returncode == 0
+    life.come_to_rest()
+    told = spoil(life.data)
+    refusal = life.refused_start()
+    assert refusal["why"] == told
+    assert refusal["code"] == "store.corrupt"
+    assert "restore the last backup: hairspring restore " in refusal["hint"]
+    way_back = shlex.split(refusal["hint"].replace("FILE", str(backup)))[4:]
+    assert way_back[1:] == ["restore", str(backup), "--data", str(life.data)]
+    assert run(*way_back[1:]).returncode == 0
+    life.start()
+    life.live(range(3, 4))
+    life.come_to_rest()
+    assert life.serving.process.returncode == 0
+
+
+def spoil_log(life: Life, at: int, count: int) -> None:
+    overwrite(life.data / "hairspring.db-wal", at, count)
+
+
+@pytest.mark.parametrize(
+    ("at", "told"), [(0, "its header is none"), (32 + 24 + PAGE, "there are commits behind that")]
+)
+def test_a_damaged_log_is_refused_until_somebody_decides(life: Life, at: int, told: str):
+    life.start()
+    life.live(range(3))
+    life.serving.kill()
+    spoil_log(life, at, 64)
+    for _ in range(2):
+        refusal = life.refused_start()
+        assert told in refusal["why"]
+        assert refusal["code"] == "store.corrupt"
+        assert "hairspring restore FILE --data" in refusal["hint"]
+    (life.data / "hairspring.db-damaged").unlink()
+    life.orders.clear()  # what the log held is lost, and was told to be
+    life.start()
+    life.live(range(3, 4))
+    life.come_to_rest()
+
+
+def test_damage_that_is_met_while_it_runs_ends_the_process_with_a_message(life: Life):
+    life.start()
+    life.live(range(3))
+    database = life.data / "hairspring.db"
+    other = sqlite3.connect(database)  # stands for whoever spoils it, and empties caches
+    other.execute("INSERT INTO meta VALUES ('spoilt', 1)")
+    other.commit()
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    pages = [
+        page
+        for (page,) in other.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name IN ('journal', 'outbox', 'user_log')"
+        )
+    ]
+    other.close()
+    for page in pages:
+        overwrite(database, (page - 1) * PAGE, PAGE)
+    number = 3
+    while life.place(number) == 200:
+        number += 1
+    code, said = life.ended()
+    assert code == 1
+    assert f"{database} could not be written: database disk image is malformed" in said["why"]
+    assert said["hint"]
+    assert life.refused_start()["code"] == "store.corrupt"
+
+
+async def test_while_another_program_holds_the_database_clients_wait_or_come_again(life: Life):
+    life.start()
+    life.live(range(2))
+    at_rest(life)
+    other = sqlite3.connect(life.data / "hairspring.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    placing = place_what_waits(life, 2)
+    assert life.place(3) == 503
+    other.execute("ROLLBACK")
+    other.close()
+    placing.join()
+    assert life.orders == [0, 1, 2]
+    until(lambda: is_ready(life))
+    life.live(range(3, 5))
+    life.come_to_rest()
+    await life.holds()
+
+
+COUNTED = 400
+"""Writes and flushes that a run of `run_over` makes, at the least."""
+
+EACH = [*range(1, 60), *range(60, COUNTED, 7)] if ALL else []
+SOME = [
+    (3, FAIL, errno.EIO),  # while the tables are made
+    (61, FAIL, errno.EIO),
+    (90, FAIL, errno.ENOSPC),
+    (70, FAIL_FROM_THEN_ON, errno.EIO),
+    (83, TEAR_AND_DIE, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("nth", "how", "error"),
+    SOME
+    + [(nth, FAIL, error) for nth in EACH for error in (errno.EIO, errno.ENOSPC)]
+    + [(nth, TEAR_AND_DIE, 0) for nth in EACH],
+)
+async def test_whichever_write_fails_a_restart_finds_all_that_was_acknowledged(
+    life: Life, shim: Shim, nth: int, how: int, error: int
+):
+    control = shim.control
+    control.files = f"{life.data}/hairspring.db".encode()
+    control.how, control.error, control.nth = how, error, nth
+    number = life.suffers(shim.env, range(40))
+    assert control.spoiled
+    control.nth = 0
+    life.start()
+    life.live(range(number, number + 3))
+    life.come_to_rest()
+    await life.holds()
