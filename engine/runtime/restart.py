@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.failpoints import come_to
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.plans import strays
 from engine.runtime.processor import Processor
@@ -22,6 +23,7 @@ from engine.store import erasure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from channels.rendering import Template
     from config import Shop
     from engine.runtime.clock import Clock
     from engine.runtime.processor import Released
@@ -33,12 +35,14 @@ class Restarted(NamedTuple):
 
     Attributes:
         replayed: How many inputs the journal's tail held.
+        templates: By (name, channel): the shop's, and of earlier plans what it has no more.
     """
 
     clock: Clock
     processor: Processor
     shell: Shell
     replayed: int
+    templates: dict[tuple[str, str], Template]
 
 
 async def restart(
@@ -60,24 +64,34 @@ async def restart(
     """
     events = shop.settings.events
     recovered = await store.recover(events.dedupe_window_ms, events.dedupe_max)
+    come_to("in-recovery")
     clock = start_clock(recovered.last_at_ms)
-    processor, replayed = bring_back(shop, recovered)
+    stored = stored_plans(shop, recovered)
+    processor, replayed = bring_back(shop, recovered, stored)
     processor.tombstones = Tombstones(await store.read(erasure.tombstones))
     shell = Shell(processor, store, clock, release)
     if recovered.last_at_ms:
         shell.resume(shop.settings.storage.resume_grace_ms)
     if not processor.plans.hold(shop.plan, versions()):
         shell.adopt(shop.plan, shop.content, versions())
-    return Restarted(clock, processor, shell, replayed)
+    come_to("after-recovery")
+    return Restarted(clock, processor, shell, replayed, stored.templates)
 
 
-def bring_back(shop: Shop, recovered: Recovered) -> tuple[Processor, int]:
+def stored_plans(shop: Shop, recovered: Recovered) -> Stored:
+    """The plans that users may be saved under, or inputs journaled under. O(their size)."""
+    return read_stored([*recovered.changes, *recovered.tail], recovered.contents, shop)
+
+
+def bring_back(
+    shop: Shop, recovered: Recovered, stored: Stored | None = None
+) -> tuple[Processor, int]:
     """The very state that the last run left, with nothing new; and how many inputs were replayed.
 
     `shop` is the one to go on with: its plan stands in for one that cannot be read any more.
     """
     left = [*recovered.changes, *recovered.tail]
-    stored = read_stored(left, recovered.contents, shop)
+    stored = stored or stored_plans(shop, recovered)
     processor = _make_processor(shop, stored, recovered)
     for plan_id, users in strays(recovered.users.values(), left, stored.lost).items():
         processor.find_anew(users, stored.plans[plan_id])
