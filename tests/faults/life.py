@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import time
@@ -19,7 +20,7 @@ from engine.store import Store
 from tests.acceptance.conftest import HAIRSPRING, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from engine.sim.exported import Line
@@ -101,10 +102,10 @@ class Life:
         assert self.serving._end() == -signal.SIGKILL, self.serving.log
         self.deaths += 1
 
-    def dies_at_start(self, point: str, env: dict[str, str] | None = None) -> None:
+    def dies_at_start(self, point: str, *more: str) -> None:
         """A start that ends at a point."""
-        points = {"HAIRSPRING_FAILPOINTS": point, **(env or {})}
-        done = run("serve", self.shop, "--data", self.data, "--port", "0", env=points)
+        armed = {"HAIRSPRING_FAILPOINTS": point}
+        done = run("serve", self.shop, "--data", self.data, "--port", "0", *more, env=armed)
         assert done.returncode == -signal.SIGKILL, done.stderr
         self.deaths += 1
 
@@ -138,7 +139,9 @@ class Life:
         code = self.serving._end()
         return code, failure(self.serving.log)
 
-    def refused_start(self, prefix: str = "exec ") -> dict[str, Any]:
+    def refused_start(
+        self, prefix: str = "exec ", env: dict[str, str] | None = None
+    ) -> dict[str, Any]:
         """A start that is refused: the line that says why. The shell says `prefix` before it."""
         serve = (HAIRSPRING, "serve", self.shop, "--data", self.data, "--port", "0", "--json")
         done = subprocess.run(
@@ -146,6 +149,7 @@ class Life:
             capture_output=True,
             text=True,
             timeout=WITHIN_S,
+            env={**os.environ, **(env or {})},
             check=False,
         )
         assert (done.returncode, done.stdout) == (1, ""), done.stderr
@@ -194,13 +198,16 @@ class Life:
             self.start()
             assert self.serving.drain() == 0
 
-    async def holds(self) -> None:
+    async def holds(self, elsewhere: Collection[str] = ()) -> None:
         """What must hold once the process has ended in order, however it came there.
 
         Every acknowledged order was taken once, has its mails under one id each, and went its whole
         way; a run that took in the same, and was never killed, gives the same records and states.
+        Mails of orders that are `elsewhere` arrived, too, and are of no account here.
         """
         assert self.all_arrived()
+        orders = {subject.split()[1] for subject in self.arrived}
+        assert orders - set(elsewhere) == {f"o{number}" for number in self.orders}
         assert {one: ids for one, ids in self._mailbox.ids.items() if len(ids) > 1} == {}
         lines = await journal(self.data)
         taken = Counter(

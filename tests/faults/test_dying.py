@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from tests.faults.life import ask, journal, until
+from tests.acceptance.conftest import run
+from tests.faults.life import ask, until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.crash]
 
@@ -29,7 +32,7 @@ IN_USE = (
 NOW_AND_THEN = ("in-pruning", "in-archive")
 """Points that it comes to after some ten commits."""
 
-STORED = Path(__file__).parents[1] / "store" / "stored"
+SCHEMA_1 = Path(__file__).parents[1] / "store" / "stored" / "schema-1.sql.gz"
 
 
 async def test_at_each_point_once_in_one_life_nothing_is_lost_or_doubled(life):
@@ -98,4 +101,41 @@ async def test_in_an_erasure_the_next_start_ends_it(life, times: int):
     assert life.deaths == 1
     needle = b"u1@example.com"
     assert [path.name for path in life.data.iterdir() if needle in path.read_bytes()] == []
-    assert len(await journal(life.data)) > 0
+
+
+async def test_in_a_backup_there_is_none_and_in_a_restoration_the_next_start_ends_it(
+    life, tmp_path: Path
+):
+    backup = tmp_path / "backup.db"
+    life.start("in-backup=1")
+    life.live(range(4))
+    until(life.all_arrived)
+    done = run("backup", backup, "--data", life.data)
+    assert done.returncode == 1
+    assert "error: " in done.stderr
+    life.dies()
+    assert not backup.exists()
+    life.start()
+    assert run("backup", backup, "--data", life.data).returncode == 0
+    assert not backup.with_name(".backup.db.part").exists()
+
+    life.live(range(4, 6))
+    until(life.all_arrived)
+    life.serving.kill()
+    armed = {"HAIRSPRING_FAILPOINTS": "in-restore=1"}
+    assert run("restore", backup, "--data", life.data, env=armed).returncode == -signal.SIGKILL
+    life.start()
+    life.orders = list(range(4))  # the others were placed after the backup
+    life.come_to_rest()
+    await life.holds(elsewhere={"o4", "o5"})
+
+
+def test_in_a_migration_the_next_start_makes_it(life):
+    life.data.mkdir()
+    connection = sqlite3.connect(life.data / "hairspring.db")
+    connection.executescript(gzip.decompress(SCHEMA_1.read_bytes()).decode())
+    connection.close()
+    life.dies_at_start("in-migration=1", "--accept-clock")
+    life.start("", "--accept-clock")
+    life.live(range(2))
+    life.come_to_rest()
