@@ -56,9 +56,9 @@ check: lint types imports test  ## what CI runs
 bench: $(VENV)/.dev  ## ratios to a reference line, appended to bench/history.ndjson
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.dev  ## SEEDS=20000 simulated worlds, then KILLS=200 real kill -9s under load
+soak: $(VENV)/.dev  ## SEEDS=20000 simulated worlds, then every fault for real, KILLS=200 times kill -9 under load
 	$(BIN)/python -m engine.sim.world --seeds $(SEEDS)
-	HAIRSPRING_KILLS=$(KILLS) $(BIN)/python -m pytest -m crash -p no:randomly --timeout 3600
+	HAIRSPRING_KILLS=$(KILLS) HAIRSPRING_FAULTS=all $(BIN)/python -m pytest -m crash -p no:randomly --timeout 3600
 
 lock: $(VENV)/.dev  ## pin requirements/*.txt anew from *.in
 	for part in run build dev; do \

@@ -41,3 +41,9 @@ def test_what_arms_nothing_is_refused(said: str):
 def test_every_point_is_in_the_code_and_no_other():
     code = "".join(path.read_text() for path in ENGINE.rglob("*.py"))
     assert set(re.findall(r'come_to\("([^"]+)"\)', code)) == set(POINTS)
+
+
+def test_every_point_is_in_the_docs_with_what_holds_there():
+    page = (ENGINE.parent / "docs/explanation/what-it-promises.md").read_text()
+    told = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", page, re.MULTILINE)
+    assert dict(told) == dict(POINTS)
