@@ -26,6 +26,9 @@ NO_ANSWER: Final = 0
 PATIENCE_DOUBLES_MAX: Final = 6
 """How often a client's patience doubles: it may be hours until somebody is there to answer."""
 
+BODY_SMALL: Final = 4
+"""Items of a body that a browser may send."""
+
 NAMES: Final = (
     *("Product Viewed",) * 4,
     *("Product Added",) * 4,
@@ -104,12 +107,14 @@ class Clients:
             self._machine.after(at_ms * MS, partial(self._act, [name], "identify"))
         left = events
         while left > 0:
-            count = min(left, chance.choice((1, 1, 1, 2, 4, 8)))
+            count = min(left, chance.choice((1, 1, 1, 2, 4, 16)))
             left -= count
             doers = chance.choices(names, k=count)
             if chance.random() < 0.5:  # noqa: PLR2004 - half
                 doers = doers[:1] * count
-            self._machine.after(chance.randrange(within_ms) * MS, partial(self._act, doers))
+            # A large body may be a shop's nightly sync: nothing in it has an effect.
+            kind = chance.choice(("", "identify", "Never Heard Of")) if count > BODY_SMALL else ""
+            self._machine.after(chance.randrange(within_ms) * MS, partial(self._act, doers, kind))
 
     def _act(self, users: list[str], kind: str = "") -> None:
         """Users do something, and it is sent."""

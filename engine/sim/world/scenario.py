@@ -46,6 +46,13 @@ FAULTS: Final = {
 """Every kind of fault, and what it is."""
 
 
+ENDS: Final = frozenset({"crash", "torn"})
+"""Faults that most others come to light by."""
+
+OFTEN: Final = 0.85
+HALF: Final = 0.5
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One world. The same scenario is the same world, on any machine and in any process.
 
@@ -67,17 +74,19 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def draw(seed: int) -> Scenario:
-    """The scenario of a seed. Half of the faults each, so that some worlds show what others hide.
+    """The scenario of a seed. Half of the faults, so that some worlds show what others hide.
 
     (Swarm testing: Groce et al., ISSTA 2012.)
     """
     chance = stream(seed, "scenario")
     return Scenario(
         seed=seed,
-        faults=tuple(kind for kind in FAULTS if chance.random() < 0.5),  # noqa: PLR2004 - half
-        users=chance.choice((1, 2, 3, 5, 8)),
-        events=chance.choice((6, 12, 20, 32)),
-        lives=chance.randint(2, 6),
+        faults=tuple(
+            kind for kind in FAULTS if chance.random() < (OFTEN if kind in ENDS else HALF)
+        ),
+        users=chance.choice((1, 3, 6, 12)),
+        events=chance.choice((8, 20, 40)),
+        lives=chance.randint(3, 8),
         unsafe_ms=chance.choice((5_000, 20_000, 60_000, 120_000)),
     )
 

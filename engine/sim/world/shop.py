@@ -16,7 +16,7 @@ _FILES: Final = {
     "hairspring.toml": """
 [storage]
 resume_grace = "3s"
-max_replay = 40
+max_replay = 200
 [events]
 max_lateness = "1h"
 dedupe_window = "30d"

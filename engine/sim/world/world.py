@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from channels.base import CHANNEL_IDS
-from engine.sim.world.clients import NO_ANSWER, Body, Clients
+from engine.sim.world.clients import BODY_SMALL, NO_ANSWER, Body, Clients
 from engine.sim.world.coverage import state_of
 from engine.sim.world.disk import Disk
 from engine.sim.world.machine import LOOK_NS, MS, Machine
@@ -319,6 +319,9 @@ class World:
 
             def answer(status: int) -> None:
                 self._unanswered.remove(answered)
+                if len(body.ids) > BODY_SMALL and self.outcome.lives < self.scenario.lives:
+                    # Much was committed that is saved bit by bit: a good time for the worst.
+                    self._dies_in = chaos.choice((self._dies_in, chaos.randrange(1, 60)))
                 self.machine.after(back_ns, partial(answered, status))
 
             process.take(body.items, answer)

@@ -14,7 +14,7 @@ from engine.sim.world.__main__ import Tally, run_seeds
 from engine.sim.world.scenario import FAULTS, Scenario, draw
 from engine.sim.world.world import run
 
-SEEDS = 300
+SEEDS = 400
 TOGETHER = 50
 STATES_MIN = 1_000
 
