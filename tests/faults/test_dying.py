@@ -57,16 +57,17 @@ async def test_at_one_point_nothing_is_lost_or_doubled(life, point: str, times: 
 
 
 async def test_while_it_starts_and_while_it_drains_nothing_is_lost_or_doubled(life):
-    life.start("after-hand-over=3")
+    life.start("in-drain=1")
     life.live(range(4))
-    until(lambda: not life.is_alive())
+    life.serving.process.send_signal(signal.SIGTERM)
+    life.dies()
     life.dies_at_start("in-recovery=1")
     life.dies_at_start("after-recovery=1")
-    life.start("in-drain=1")
+    life.start()
     life.live(range(4, 8))
     life.come_to_rest()
     await life.holds()
-    assert life.deaths == 4
+    assert life.deaths == 3
 
 
 async def test_in_a_change_of_the_shop_the_change_is_made_by_the_next_start(life):

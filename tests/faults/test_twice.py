@@ -30,19 +30,6 @@ async def test_an_event_that_comes_again_is_taken_once_also_over_kills_and_an_or
     await life.holds()
 
 
-async def test_an_event_whose_answer_was_lost_is_taken_once(life: Life):
-    life.start("after-commit=2")
-    number = 0
-    while life.place(number) == 200:
-        number += 1
-    life.dies()
-    life.start()
-    # It is in the journal already: the client has to ask again, since nobody told it.
-    life.live(range(number, number + 2))
-    life.come_to_rest()
-    await life.holds()
-
-
 def test_a_second_process_on_the_same_data_is_told_who_has_it(life: Life):
     life.start()
     refusal = life.refused_start()
@@ -53,6 +40,4 @@ def test_a_second_process_on_the_same_data_is_told_who_has_it(life: Life):
     )
     assert "stop that process" in refusal["hint"]
     life.live(range(1))  # the first one is none the worse for it
-    life.serving.kill()
-    life.start()  # the lock went with the process
     life.come_to_rest()
