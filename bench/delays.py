@@ -56,9 +56,17 @@ sync = "full"
 resume_grace = "0s"
 
 [channels.webhook]
+"""
+
+_BY_HTTP = """
 transport = "http"
-url = "http://127.0.0.1:%d/"
+url = "http://127.0.0.1:{port}/"
 concurrency = 16
+"""
+
+_BY_FILE = """
+transport = "file"
+concurrency = 1000
 """
 
 _CAMPAIGN = f"""
@@ -155,17 +163,7 @@ class Shop(AbstractContextManager["Shop"]):
         return self._counted(due, came)
 
     def _send(self, due: dict[str, int]) -> None:
-        items = [
-            {
-                "user_id": name,
-                "message_id": name,
-                "event": "Go",
-                "timestamp": at_ms - WAIT_S * 1_000,
-                "properties": {"name": name, "due_at_ms": at_ms},
-            }
-            for name, at_ms in due.items()
-        ]
-        requests = [request_of("/events", items[at : at + 100]) for at in range(0, len(items), 100)]
+        requests = requests_of(items_of(due))
         connections = [Connection(self._server.port) for _ in range(4)]
         good = ask(connections, iter(requests), [])
         for connection in connections:
@@ -206,16 +204,36 @@ def _sleep_until(at_ms: int) -> None:
     time.sleep(max(0.0, at_ms / 1_000 - time.time()))
 
 
-def write_shop(folder: Path, sink_port: int) -> None:
-    """Write a shop whose one campaign waits a minute and then tells a sink."""
+def items_of(due: dict[str, int]) -> list[dict[str, object]]:
+    """Events from which delays follow: (name, due_at_ms) each."""
+    return [
+        {
+            "user_id": name,
+            "message_id": name,
+            "event": "Go",
+            "timestamp": at_ms - WAIT_S * 1_000,
+            "properties": {"name": name, "due_at_ms": at_ms},
+        }
+        for name, at_ms in due.items()
+    ]
+
+
+def requests_of(items: list[dict[str, object]]) -> list[bytes]:
+    """A hundred events each, as they go over the wire."""
+    return [request_of("/events", items[at : at + 100]) for at in range(0, len(items), 100)]
+
+
+def write_shop(folder: Path, sink_port: int | None) -> None:
+    """Write a shop whose one campaign waits a minute and then tells a sink, or else a file."""
     for name, text in _files(sink_port):
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
 
-def _files(sink_port: int) -> Iterator[tuple[str, str]]:
-    yield "hairspring.toml", _SETTINGS % sink_port
+def _files(sink_port: int | None) -> Iterator[tuple[str, str]]:
+    transport = _BY_FILE if sink_port is None else _BY_HTTP.format(port=sink_port)
+    yield "hairspring.toml", _SETTINGS + transport
     yield "campaigns/waiting.yaml", _CAMPAIGN
     yield "templates/hook.webhook.liquid", _TEMPLATE
 
