@@ -21,10 +21,12 @@ RUNS_MAX: Final = 400
 """Worlds that a search runs at most."""
 
 
-def shrink(failed: Outcome, run: Callable[[Scenario], Outcome] = run) -> Outcome:
+def shrink(
+    failed: Outcome, run: Callable[[Scenario], Outcome] = run, runs_max: int = RUNS_MAX
+) -> Outcome:
     """A smaller world that breaks the promise that `failed` breaks, or `failed` itself.
 
-    Costs up to `RUNS_MAX` runs.
+    Costs up to `runs_max` runs.
     """
     assert failed.promise, "nothing to look for"
     best = failed
@@ -36,7 +38,7 @@ def shrink(failed: Outcome, run: Callable[[Scenario], Outcome] = run) -> Outcome
             if outcome.promise == failed.promise:
                 best = outcome
                 break
-            if runs >= RUNS_MAX:
+            if runs >= runs_max:
                 return best
         else:
             return best

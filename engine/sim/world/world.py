@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 TURNS_MAX: Final = 400_000
 """A world that needs more does not come to its end."""
 
+LIVES_MAX: Final = 100
+"""A process that is started more often will not stay."""
+
 DRAINS_WITHIN_MS: Final = 3_600_000
 """How long a healed world may take until nothing is left to be done."""
 
@@ -163,7 +166,7 @@ class World:
         self._start()
         while not self._is_over():
             late = self._healed and self._process and machine.now_ns > self._drained_by_ns
-            if late or self.outcome.turns > TURNS_MAX:
+            if late or self.outcome.turns > TURNS_MAX or self.outcome.lives > LIVES_MAX:
                 self.witness.blame("a healed world drains", self._why_not_over())
             self._step()
             if self.witness.violation is not None:

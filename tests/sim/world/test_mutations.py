@@ -13,7 +13,7 @@ from tests.sim.world.mutations import MUTATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SEEDS_MAX = 400
+SEEDS_MAX = 300
 """The same that `test_world` runs on the code as it is, where no promise is broken."""
 
 

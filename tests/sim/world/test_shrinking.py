@@ -34,8 +34,8 @@ def test_another_promise_is_another_matter() -> None:
 def test_a_real_failure_shrinks_and_is_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
     message_ids_are_forgotten(monkeypatch)
     failed = next(outcome for seed in range(50) if (outcome := run(draw(seed))).promise)
-    smallest = shrink(failed)
+    smallest = shrink(failed, runs_max=60)
     assert smallest.promise == failed.promise
-    assert len(smallest.scenario.faults) < len(FAULTS) // 4
+    assert len(smallest.scenario.faults) < len(FAULTS) // 3
     again = run(smallest.scenario)
     assert (again.seen, again.trace) == (smallest.seen, smallest.trace)
