@@ -129,10 +129,25 @@ def run_shop(
             ask for something else.
     """
     reading = Reading(label or source.path)
-    lines = source.journal(reading.label) if source.is_journal() else iter(())
-    head = next(lines, None)
+    if not source.is_journal():
+        read: Iterable[UserInput] = source.inputs(reading, options.columns)
+        return _run(shop, read, reading, options, write, on_progress)
+    lines = source.journal(reading.label)
+    head = next(lines)
     if isinstance(head, Head) and head.plan_id == shop.plan.id:
         return _run_again(shop, chain([head], lines), options, write, on_progress)
+    return _run(shop, users_inputs(lines, reading), reading, options, write, on_progress)
+
+
+def _run(
+    shop: Shop,
+    read: Iterable[UserInput],
+    reading: Reading,
+    options: Options,
+    write: Callable[[bytes], object] | None,
+    on_progress: Callable[[int], None] | None,
+) -> Report:
+    """Run a shop over inputs as they are read, in whatever order."""
     deliveries = Deliveries(
         failing=options.failing,
         seed=options.seed,
@@ -146,7 +161,6 @@ def run_shop(
     )
     tally = Tally()
     names: Counter[str] = Counter()
-    read = source.inputs(reading, options.columns) if head is None else users_inputs(lines, reading)
     inputs: Iterable[UserInput] = _named(read, names)
     if on_progress is not None:
         inputs = _watched(in_order(_watched(inputs, lambda _: on_progress(0))), on_progress)

@@ -32,7 +32,7 @@ def told(
         (["Check", "x"], "there is no command Check; did you mean check?"),
         (["zzz"], "there is no command zzz; known are: demo, init, check, serve, "),
         (["explain", "u1", "c"], "explain is not built yet in this version; commands are: demo, "),
-        (["users", "show", "u1"], "users is not built yet in this version; commands are: demo, "),
+        (["trigger", "c", "u1"], "trigger is not built yet in this version; commands are: demo, "),
         (["--verison"], "hairspring has no option --verison; did you mean --version?"),
         (["check", "--jsn", "."], "hairspring check has no option --jsn; did you mean --json?"),
         (["init", "-z"], "hairspring init has no option -z; known are: --json, "),
