@@ -26,7 +26,7 @@ from bench.shop import draw_calls, write_shop
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LEAD_MS = 1_000
+LEAD_MS = 2_000
 """From the call that sends the events to the first deadline, and one for each 20 events."""
 
 WAIT_S = 60

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-LEAD_MS = 1_500
+LEAD_MS = 3_000
 """From the call that sends the events to the first deadline."""
 
 WAIT_S = 60
