@@ -50,7 +50,7 @@ def check(connection: sqlite3.Connection, path: Path, *, each_synced: bool) -> N
     if not each_synced:
         return
     accepted = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-    damage = wal.damage(_log(path), accepted)
+    damage = wal.damage(path, accepted)
     if damage:
         # Closing removes the log, and what is left would pass: the mark has to say it.
         with suppress(OSError):

@@ -10,6 +10,7 @@ commit with more behind it, was whole once. Somebody was answered for what it he
 from __future__ import annotations
 
 import struct
+from io import SEEK_END
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -26,62 +27,98 @@ _WORD: Final = (1 << 32) - 1
 
 
 class _Frame:
-    """Head of one frame: what SQLite's own look at it is based on, but for the page.
+    """Head of one frame.
 
     Attributes:
-        commits: Whether it is the last of a transaction.
+        page: Whose content it has; they count from 1.
+        size: Where it is the last of a transaction: pages of the database after that; else 0.
+        content: Where in the log the page begins.
     """
 
-    __slots__ = ("commits", "salt")
+    __slots__ = ("content", "page", "salt", "size")
 
-    def __init__(self, head: bytes) -> None:
-        self.commits = head[4:8] != bytes(4)
+    def __init__(self, head: bytes, place: int) -> None:
+        self.page = int.from_bytes(head[:4], "big")
+        self.size = int.from_bytes(head[4:8], "big")
         self.salt = head[8:16]
+        self.content = place + FRAME_HEADER_BYTES
 
 
-def damage(log: Path, accepted: int) -> str:
+def damage(path: Path, accepted: int) -> str:
     """What is wrong with the log of a database whose commits are each synced, or "".
 
-    `accepted` is how many frames SQLite takes it for. O(frames).
+    `accepted` is how many frames SQLite takes it for. O(frames), where its header is none O(size).
     """
     try:
-        with log.open("rb") as file:
-            head = file.read(HEADER_BYTES)
-            if len(head) < HEADER_BYTES or not any(head):
-                return ""  # as a crash leaves one that was just made
-            if not _is_header(head):
-                return "its header is none"
-            page_bytes = int.from_bytes(head[8:12], "big")
-            written = _current(file, page_bytes, accepted, salt=head[16:24])
-            if any(before.commits for before, _ in pairwise(written)):
-                return f"it ends with frame {accepted}, and there are commits behind that"
+        with path.with_name(path.name + "-wal").open("rb") as log, path.open("rb") as database:
+            head = log.read(HEADER_BYTES)
+            page_bytes = _page_bytes(database)
+            if _is_header(head):
+                written = _frames(log, page_bytes, accepted)
+                current = [frame for frame in written if frame.salt == head[16:24]]
+                if any(before.size for before, _ in pairwise(current)):
+                    return f"it ends with frame {accepted}, and there are commits behind that"
+            elif _has_news(log, database, page_bytes):
+                return "its header is none, and it has commits that the database has not"
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     return ""
 
 
-def _current(file: BinaryIO, page_bytes: int, after: int, salt: bytes) -> Iterator[_Frame]:
-    """Heads of frames behind the first `after` that are of the log's present round.
-
-    Frames of an earlier round, which was checkpointed, have another salt.
-    """
-    frame_bytes = FRAME_HEADER_BYTES + page_bytes
-    place = HEADER_BYTES + after * frame_bytes
+def _frames(log: BinaryIO, page_bytes: int, after: int) -> Iterator[_Frame]:
+    """Heads of all frames behind the first `after`: of the present round, then of earlier ones."""
+    place = HEADER_BYTES + after * (FRAME_HEADER_BYTES + page_bytes)
     while True:
-        file.seek(place)
-        head = file.read(FRAME_HEADER_BYTES)
+        log.seek(place)
+        head = log.read(FRAME_HEADER_BYTES)
         if len(head) < FRAME_HEADER_BYTES:
             return
-        frame = _Frame(head)
-        if frame.salt == salt:
-            yield frame
-        place += frame_bytes
+        yield _Frame(head, place)
+        place += FRAME_HEADER_BYTES + page_bytes
+
+
+def _has_news(log: BinaryIO, database: BinaryIO, page_bytes: int) -> bool:
+    """Whether there are commits in a log without header that the database has not.
+
+    A header that was torn as a new round began is none either: the round before is all in the
+    database then, and nothing is lost.
+    """
+    pages_max = (log.seek(0, SEEK_END) + database.seek(0, SEEK_END)) // page_bytes
+    frames = [one for one in _frames(log, page_bytes, 0) if 1 <= one.page <= pages_max]
+    newest: dict[int, _Frame] = {}
+    begun: dict[int, _Frame] = {}
+    size = 0
+    for frame in frames:
+        if frame.salt != frames[0].salt:
+            break
+        begun[frame.page] = frame
+        if frame.size:
+            newest.update(begun)
+            begun.clear()
+            size = frame.size
+    return any(
+        _read(log, frame.content, page_bytes)
+        != _read(database, (page - 1) * page_bytes, page_bytes)
+        for page, frame in newest.items()
+        if page <= size
+    )
+
+
+def _read(file: BinaryIO, place: int, count: int) -> bytes:
+    file.seek(place)
+    return file.read(count)
+
+
+def _page_bytes(database: BinaryIO) -> int:
+    """As the database's header has it: 1 stands for 65,536."""
+    said = int.from_bytes(_read(database, 16, 2), "big")
+    return 1 << 16 if said <= 1 else said
 
 
 def _is_header(head: bytes) -> bool:
-    """Whether magic and checksum are right."""
+    """Whether it is whole, and magic and checksum are right."""
     magic = int.from_bytes(head[:4], "big")
-    if magic not in _MAGIC:
+    if magic not in _MAGIC or len(head) < HEADER_BYTES:
         return False
     first = second = 0
     words = struct.unpack(">6I" if magic & 1 else "<6I", head[:24])

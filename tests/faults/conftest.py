@@ -30,9 +30,6 @@ def shop(tmp_path: Path, mailbox: Mailbox) -> Path:
 [storage]
 resume_grace = "100ms"
 
-[history]
-max_events = 10
-
 [channels.email]
 transport = "smtp"
 host = "127.0.0.1"

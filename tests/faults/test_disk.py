@@ -282,6 +282,8 @@ SOME = [
     (70, FAIL_FROM_THEN_ON, errno.EIO),
     (83, TEAR_AND_DIE, 0),
 ]
+"""While orders are taken."""
+
 CALLS = 2600
 """Writes and flushes of sixty orders, about: a start makes some fifty, an order as many, and beyond
 two thousand there is a checkpoint under way."""

@@ -36,7 +36,7 @@ def opened(path: Path) -> tuple[int, str]:
     """How many frames SQLite takes, and what is wrong then."""
     connection = sqlite3.connect(path)
     accepted = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-    found = damage(path.with_name(path.name + "-wal"), accepted)
+    found = damage(path, accepted)
     connection.close()
     return accepted, found
 
@@ -75,10 +75,33 @@ def test_a_commit_that_is_gone_from_the_middle_is_told(database: Path, place: in
     assert opened(database) == (5, "it ends with frame 5, and there are commits behind that")
 
 
-@pytest.mark.parametrize("place", [0, 10, 18, 26])
-def test_a_header_that_is_none_is_told(database: Path, place: int):
-    overwrite(database, place, 4)
-    assert opened(database) == (0, "its header is none")
+@pytest.mark.parametrize(
+    ("place", "count"), [(0, 4), (10, 4), (18, 4), (26, 4), (0, 80), (0, 9_000)]
+)
+def test_a_header_that_is_none_is_told_where_something_is_lost(
+    database: Path, place: int, count: int
+):
+    overwrite(database, place, count)
+    assert opened(database) == (
+        0,
+        "its header is none, and it has commits that the database has not",
+    )
+
+
+@pytest.mark.parametrize("torn", [16, 20, 24, 28])
+def test_a_header_that_was_torn_as_a_new_round_began_is_sound(database: Path, torn: int):
+    log = database.with_name("a.db-wal")
+    before = log.read_bytes()
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+    checkpointed = database.read_bytes()
+    connection.execute("INSERT INTO t VALUES (11)")
+    begun = log.read_bytes()
+    connection.close()
+    assert begun[:HEADER_BYTES] != before[:HEADER_BYTES]
+    database.write_bytes(checkpointed)
+    log.write_bytes(begun[:torn] + before[torn:])
+    assert opened(database) == (0, "")
 
 
 @pytest.mark.parametrize("size", [0, 20, HEADER_BYTES, HEADER_BYTES + 10])
