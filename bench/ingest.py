@@ -310,7 +310,7 @@ SCENARIOS = (
         n_small=800,
         limit=2.0,
         events_each=100,
-        connections=8,
+        connections=32,
         is_durable=True,
         repetitions=9,
     ),
