@@ -48,8 +48,10 @@ _left: dict[str, int] = {}
 def arm(said: str) -> None:
     """Arm points, as `NAME=N,NAME=N`; N counts from 1.
 
-    Raises UsageError for what names no point: a test of one that is never come to tests nothing.
+    Raises UsageError for what names no point, and arms none then: a test of one that is never come
+    to tests nothing.
     """
+    armed: dict[str, int] = {}
     for one in said.split(","):
         name, _, count = one.strip().partition("=")
         if name not in POINTS:
@@ -62,7 +64,8 @@ def arm(said: str) -> None:
                 f"{VARIABLE} does not say how often {name} is come to: {one.strip()}",
                 hint=f"write {name}=1 to die there the first time",
             )
-        _left[name] = int(count)
+        armed[name] = int(count)
+    _left.update(armed)
 
 
 def come_to(name: str) -> None:

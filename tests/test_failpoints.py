@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import failpoints
 from engine.errors import UsageError
 from engine.failpoints import POINTS, arm
 
@@ -36,6 +37,7 @@ def test_a_point_that_is_not_armed_is_passed():
 def test_what_arms_nothing_is_refused(said: str):
     with pytest.raises(UsageError, match="HAIRSPRING_FAILPOINTS"):
         arm(said)
+    assert not failpoints._left  # or this very process would die there
 
 
 def test_every_point_is_in_the_code_and_no_other():
