@@ -1,13 +1,14 @@
 """Whom a commit saves, and where: in the user log, or in a row of his own.
 
-A user's row is a page of its own to write, wherever it lies. So whoever has an effect is saved in
-the *user log*, one row a commit with all their states, and rows are written later, a few with every
-commit, those first that have waited longest: a user who is seen often is written once for many
-times that he was logged. A restart reads the rows, then the log over them, then replays what those
-who had no effect have seen since (durability.md, rule 4). Log-structured merging, as in O'Neil et
+A user's row is a page of its own to write, wherever it lies. So whoever is saved goes to the *user
+log* first, one row a commit with all their states: whoever has an effect, with that commit; the
+others a few with every commit, those first that have waited longest. From the log they go to their
+rows, a few with every commit, the oldest first: a user who is seen often is written once for many
+times that he was logged. A restart reads the rows, then the log over them, then replays what users
+have seen since they were saved (durability.md, rule 4). Log-structured merging, as in O'Neil et
 al., "The Log-Structured Merge-Tree" (1996), with one level.
 
-Both waits are bounded: from half full on, a commit writes the more rows the fuller they are.
+Both waits are bounded: from half full on, a commit takes the more of them the fuller they are.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from typing import TYPE_CHECKING, Final
 from engine.core.state import encode_user
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable
 
     from engine.core.state import User
     from engine.store.batch import UserLog
 
-ROWS_A_COMMIT: Final = 2
-"""Rows written with a commit for those who wait for a replay, and for those in the log.
+WAITING_A_COMMIT: Final = 2
+"""How many go with a commit from a replay to the log, and from the log to their rows.
 
-One more than the users that a commit of a single input adds, so that both grow shorter under light
-load.
+One more than the users that a commit of a single input adds, so that both waits grow shorter under
+light load.
 """
 
 LOG_BYTES_MAX: Final = 32 << 20
@@ -88,18 +89,19 @@ class Saving:
         """
         saves = Saves()
         unsaved, logged = self.unsaved, self._logged
-        for user_id in touched:
+        saved = dict.fromkeys(touched)
+        for user_id in saved:
             unsaved.pop(user_id, None)
+        for user_id in self._longest_unsaved(inputs_count, next_input):
+            del unsaved[user_id]
+            saved[user_id] = None
+        for user_id in saved:
             logged.pop(user_id, None)
-        waiting = [
-            *self._longest_unsaved(inputs_count, next_input),
-            *islice(logged, _rows(len(touched), self._bytes, LOG_BYTES_MAX)),
-        ]
-        for user_id in dict.fromkeys(waiting):
+        for user_id in list(islice(logged, _count(len(saved), self._bytes, LOG_BYTES_MAX))):
+            del logged[user_id]
             unsaved.pop(user_id, None)
-            logged.pop(user_id, None)
             saves.rows.append((user_id, encode_user(self._users[user_id])))
-        self._save_touched(saves, number, touched)
+        self._save(saves, number, saved)
         saves.replay_from = next(iter(unsaved.values()), next_input)
         saves.log_from = next(iter(logged.values()), number + 1)
         while self._sizes and self._sizes[0][0] < saves.log_from:
@@ -111,20 +113,23 @@ class Saving:
         self.unsaved.pop(user_id, None)
         self._logged.pop(user_id, None)
 
-    def _longest_unsaved(self, inputs_count: int, next_input: int) -> Iterator[str]:
+    def _longest_unsaved(self, inputs_count: int, next_input: int) -> list[str]:
         """Those who wait longest, and whoever still needs an input that is too long ago."""
         unsaved = self.unsaved
         behind = next_input - next(iter(unsaved.values()), next_input)
-        count = _rows(inputs_count, behind, self._max_replay)
+        count = _count(inputs_count, behind, self._max_replay)
         floor = next_input - self._max_replay
-        for place, (user_id, first_input) in enumerate(unsaved.items()):
-            if place >= count and first_input >= floor:
-                return
-            yield user_id
+        longest: list[str] = []
+        for user_id, first_input in unsaved.items():
+            if len(longest) >= count and first_input >= floor:
+                break
+            longest.append(user_id)
+        return longest
 
-    def _save_touched(self, saves: Saves, number: int, touched: Collection[str]) -> None:
+    def _save(self, saves: Saves, number: int, users: Iterable[str]) -> None:
+        """Put their states in the log, or in their rows where it has no place for them."""
         size = 0
-        for user_id in touched:
+        for user_id in users:
             state = encode_user(self._users[user_id])
             if len(state) > STATE_LOGGED_MAX or self._bytes + size >= LOG_BYTES_MAX:
                 saves.rows.append((user_id, state))
@@ -137,9 +142,9 @@ class Saving:
             self._bytes += size
 
 
-def _rows(added: int, filled: int, full: int) -> int:
-    """How many rows to write with a commit that made `added` users wait.
+def _count(added: int, filled: int, full: int) -> int:
+    """How many of those who wait to take with a commit that made `added` users wait.
 
     Two for each where it is full, and so as many as are added somewhere before.
     """
-    return ROWS_A_COMMIT + 4 * added * max(0, filled - full // 2) // full
+    return WAITING_A_COMMIT + 4 * added * max(0, filled - full // 2) // full

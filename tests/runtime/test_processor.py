@@ -8,7 +8,7 @@ import pytest
 from engine.core.inputs import EventReceived, UserIdentified
 from engine.core.items import decode_item, read_item
 from engine.core.plan import Plan
-from engine.core.state import encode_user
+from engine.core.state import decode_user, encode_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from tests.core.world import DAY, HOUR, START, S, World, campaign, send, wait
@@ -95,7 +95,8 @@ def test_all_users_are_saved_in_the_end_those_changed_longest_ago_first() -> Non
         processor.take(event(user="last"), START + at)
         batch = processor.begin(START + at)
         assert batch is not None
-        saved += [user_id for user_id, _ in batch.users if user_id != "last"]
+        logged = [decode_user(state).user_id for state in batch.states]
+        saved += [user_id for user_id in logged if user_id != "last"]
     assert saved == names
 
 

@@ -121,7 +121,7 @@ def test_crashes_in_long_histories_change_nothing_in_the_end(
     seed: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With fewer rows written on the side, more users must be read from the log, and replayed.
-    monkeypatch.setattr(saving, "ROWS_A_COMMIT", rows)
+    monkeypatch.setattr(saving, "WAITING_A_COMMIT", rows)
     crashes = 0
     for case in range(60):
         pick = Random(seed * 1_000 + case).choice
