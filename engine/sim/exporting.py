@@ -111,10 +111,13 @@ def _at_the_end(shop: Shop, recovered: Recovered) -> tuple[Processor, list[Recor
 
 
 def come_to_rest(processor: Processor, at_ms: int) -> list[Record]:
-    """Have everything happen that is due by an instant, and everybody take on what he lacks."""
-    processor.advance(at_ms)
+    """Have everybody take on what he lacks, and everything happen that is due by an instant.
+
+    In this order: a changed plan may make a deadline due sooner.
+    """
     while processor.sweep():
         pass
+    processor.advance(at_ms)
     batch = processor.begin(at_ms)
     return [] if batch is None else processor.finish(batch).records
 
