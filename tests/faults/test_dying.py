@@ -74,7 +74,7 @@ async def test_in_a_change_of_the_shop_the_change_is_made_by_the_next_start(life
     life.start("in-plan-change=2")  # the first start puts a plan into force, too
     life.live(range(3))
     receipt = life.shop / "campaigns/receipt.yaml"
-    receipt.write_text(receipt.read_text() + "  - {wait: 10ms, id: more}\n")
+    receipt.write_text(receipt.read_text() + "priority: 7\n")
     life.serving.process.send_signal(signal.SIGHUP)
     until(lambda: not life.is_alive())
     life.start()
