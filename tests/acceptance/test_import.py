@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.core.state import decode_user
+from engine.store.recovery import recover
 from tests.acceptance.conftest import run, write
 from tests.acceptance.test_backup import order
 
@@ -81,9 +81,9 @@ def events(path: Path, *more: dict[str, Any]) -> Path:
 def users_of(data: Path) -> dict[str, User]:
     """Everybody, as an orderly stop has saved him."""
     connection = sqlite3.connect(data / "hairspring.db")
-    saved = dict(connection.execute("SELECT user_id, state FROM users"))
+    users = recover(connection, 0, 0).users
     connection.close()
-    return {user_id: decode_user(state) for user_id, state in saved.items()}
+    return users
 
 
 def records_of(data: Path) -> list[str]:

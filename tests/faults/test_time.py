@@ -145,7 +145,8 @@ async def test_after_a_downtime_it_is_judged_now_and_a_purchase_within_the_grace
         ("delivered", "cart", ""),
     ]
     entered, *late = [one for one in records if one.user_id == "left"][:4]
-    assert {one.at_ms - entered.at_ms for one in late} == {600_000}  # as of when it was due
+    (after_ms,) = {one.at_ms - entered.at_ms for one in late}
+    assert 599_000 < after_ms <= 600_000  # as of when it was due: it counts from when it happened
     judged = [one.judged_at_ms for one in late if one.step]
     assert all(resumed.at_ms + 30_000 <= at_ms < resumed.at_ms + 90_000 for at_ms in judged)
     assert [one.kind for one in records if one.user_id == "bought"] == ["entered", "exited"]
