@@ -120,11 +120,13 @@ def _choose(rows: sqlite3.Cursor, before_ms: int, rows_max: int) -> list[tuple[i
 
 _OLDEST_FIRST: Final = {
     # The row that a replay begins in stays, and so do those behind it; and a replay of the archive
-    # begins at its floor.
-    "journal": "SELECT first_input, at_ms, length(inputs) FROM journal WHERE first_input < "
-    "(SELECT max(first_input) FROM journal WHERE first_input <= "
-    "(SELECT value FROM meta WHERE name = 'replay_from')) AND first_input + inputs_count <= "
-    "(SELECT max(from_input) FROM generations WHERE at_ms <= :before_ms) ORDER BY first_input",
+    # begins at its floor. Both bound the key: a sum alone would be asked of every row that stays.
+    "journal": "WITH floor (first) AS "
+    "(SELECT max(from_input) FROM generations WHERE at_ms <= :before_ms) "
+    "SELECT first_input, at_ms, length(inputs) FROM journal WHERE first_input < "
+    "min((SELECT first FROM floor), (SELECT max(first_input) FROM journal WHERE first_input <= "
+    "(SELECT value FROM meta WHERE name = 'replay_from'))) "
+    "AND first_input + inputs_count <= (SELECT first FROM floor) ORDER BY first_input",
     "records": "SELECT number, record, length(record) FROM records ORDER BY number",
     "outbox": "SELECT number, message, length(snapshot) + ifnull(length(rendered), 0) FROM outbox "
     "WHERE dead IS NOT NULL ORDER BY number",

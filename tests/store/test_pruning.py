@@ -14,12 +14,15 @@ from engine.store.pruning import (
     QUARANTINE_ROWS_MAX,
     SLICE_BYTES_MAX,
     SLICE_ROWS_MAX,
+    Quarantine,
+    prune,
 )
 from engine.store.schema import WAL_KEPT_BYTES
 from tests.core.world import DAY, HOUR, START
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    import sqlite3
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
     from typing import Any
 
@@ -174,6 +177,40 @@ async def test_no_journal_row_goes_before_its_time(store: Store) -> None:
     await journal(store, 1, 1, 1, 1, replay_from=5)
     await store.prune(START + KEEP + 2)
     assert await numbers(store, "journal", "first_input") == [3, 4]
+
+
+async def test_a_slice_looks_at_no_more_rows_however_many_stay(store: Store) -> None:
+    # All is old enough, and above the floor: the journal of a shop's first month, or of any other
+    # behind its last slice.
+    few, many = 20, 400
+    asked = []
+    for first in range(1, many):
+        await commit(store, first, first, inputs_count=1, inputs=b"{}", replay_from=first)
+        if first == 1:
+            while await store.keep_archive(START):
+                pass
+        if first in {few, many - 1}:
+            asked.append(await steps(store, lambda c: prune(c, START + DAY, 9, Quarantine())))
+    assert await store.count("journal") == many - 1
+    assert asked[1] < asked[0] + few
+
+
+async def steps(store: Store, work: Callable[[sqlite3.Connection], object]) -> int:
+    """How many steps of SQLite's virtual machine it takes."""
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    def counted(connection: sqlite3.Connection) -> None:
+        connection.set_progress_handler(count, 1)
+        work(connection)
+        connection.set_progress_handler(None, 0)
+
+    await store.read(counted)
+    return taken
 
 
 # A slice is no more than that
