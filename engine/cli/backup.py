@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.running import data_option
+from engine.cli.running import data_option, database_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,14 +26,7 @@ It holds whatever is known of every user, and is readable for you alone; keep it
 @click.command(name="backup", epilog=EPILOG)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @data_option
-@click.option(
-    "--database",
-    default="hairspring.db",
-    show_default=True,
-    metavar="NAME",
-    help="The database in the data folder, where [storage] file has another name; asked for only "
-    "while no process runs.",
-)
+@database_option
 @click.option("--force", is_flag=True, help="Put it in the place of a file that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def command(*, file: Path, data: Path, database: str, force: bool, as_json: bool) -> None:
@@ -44,7 +37,7 @@ def command(*, file: Path, data: Path, database: str, force: bool, as_json: bool
     """
     import msgspec
 
-    from engine.cli.running import Running, reach
+    from engine.cli.running import Running, database_at_rest, reach
     from engine.cli.terminal import progress_bar
     from engine.store.backup import Backup
 
@@ -56,7 +49,8 @@ def command(*, file: Path, data: Path, database: str, force: bool, as_json: bool
             made = place.follow("POST", "api", "backup", body=body, form=Backup, on_progress=told)
         else:
             try:
-                made = _back_up(data / database, file, force=force, told=told)
+                path = database_at_rest(data, database)
+                made = _back_up(path, file, force=force, told=told)
             finally:
                 place.release()
     if as_json:
@@ -68,17 +62,9 @@ def command(*, file: Path, data: Path, database: str, force: bool, as_json: bool
 def _back_up(path: Path, file: Path, *, force: bool, told: Callable[[int, int], None]) -> Backup:
     import asyncio
 
-    from engine.errors import StoreError
     from engine.runtime.clock import wall_ms
     from engine.store import Store
     from engine.store.backup import back_up
-
-    if not path.exists():
-        raise StoreError(
-            f"there is no database {path}",
-            hint="name it with --database, as [storage] file has it",
-            code="backup.nothing",
-        )
 
     async def work() -> Backup:
         store = await Store.open(path)

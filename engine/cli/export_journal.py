@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.running import data_option
+from engine.cli.running import data_option, database_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,14 +29,7 @@ _SNAPSHOT = "export-journal.snapshot"
 @click.command(name="export-journal", epilog=EPILOG)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @data_option
-@click.option(
-    "--database",
-    default="hairspring.db",
-    show_default=True,
-    metavar="NAME",
-    help="The database in the data folder, where [storage] file has another name; asked for only "
-    "while no process runs.",
-)
+@database_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(*, file: Path, data: Path, database: str, as_json: bool) -> None:
     """Write to FILE (.gz: compressed) what a live run took in, and what came of it.
@@ -53,7 +45,7 @@ def command(*, file: Path, data: Path, database: str, as_json: bool) -> None:
     with (
         progress_bar("exporting") as told,
         _at_rest(data, database, told) as path,
-        _written(file) as write,
+        _written(file, data) as write,
     ):
         end = _export(path, write, told)
     if as_json:
@@ -85,20 +77,13 @@ def _at_rest(data: Path, database: str, told: Callable[[int, int], None]) -> Ite
     """A database that nobody writes: that of the folder, or a copy of the running process's."""
     import msgspec
 
-    from engine.cli.running import Running, reach
-    from engine.errors import StoreError
+    from engine.cli.running import Running, database_at_rest, reach
     from engine.store.backup import Backup
 
     place = reach(data)
     if not isinstance(place, Running):
         try:
-            if not (data / database).exists():
-                raise StoreError(
-                    f"there is no database {data / database}",
-                    hint="name it with --database, as [storage] file has it",
-                    code="export.nothing",
-                )
-            yield data / database
+            yield database_at_rest(data, database)
         finally:
             place.release()
         return
@@ -113,28 +98,15 @@ def _at_rest(data: Path, database: str, told: Callable[[int, int], None]) -> Ite
 
 
 @contextmanager
-def _written(file: Path) -> Iterator[Callable[[bytes], object]]:
-    """Where lines are written: a file that gets its name once it is whole, for its owner alone."""
+def _written(file: Path, data: Path) -> Iterator[Callable[[bytes], object]]:
+    """Where lines are written."""
     import gzip
 
-    from engine.errors import HairspringError
+    from engine.cli.private_file import private_file
 
-    part = file.with_name(f".{file.name}.part")
-    try:
-        part.unlink(missing_ok=True)
-        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(made, "wb") as raw:
-            if file.name.endswith(".gz"):
-                with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed:
-                    yield packed.write
-            else:
-                yield raw.write
-        part.rename(file)
-    except OSError as error:
-        raise HairspringError(
-            f"{file} cannot be written: {error.strerror}",
-            hint="see that its folder is there, can be written and has room",
-            code="export.failed",
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    with private_file(file, data) as raw:
+        if file.name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as packed:
+                yield packed.write
+        else:
+            yield raw.write

@@ -41,6 +41,16 @@ data_option = click.option(
 )
 """`--data DIR` of every operating command."""
 
+database_option = click.option(
+    "--database",
+    default="hairspring.db",
+    show_default=True,
+    metavar="NAME",
+    help="The database in the data folder, where [storage] file has another name; asked for only "
+    "while no process runs.",
+)
+"""`--database NAME` of those that work on the folder themselves where no process runs."""
+
 
 class Refused(HairspringError):  # noqa: N818 - an answer more than an error
     """The running process said no, or could not be asked."""
@@ -127,6 +137,18 @@ def reach(data: Path) -> Running | DataFolder:
     return Running(holder.pid, holder.url, holder.token)
 
 
+def database_at_rest(data: Path, database: str) -> Path:
+    """The database of a folder that is locked. Raises StoreError where there is none."""
+    path = data / database
+    if not path.exists():
+        raise StoreError(
+            f"there is no database {path}",
+            hint="name it with --database, as [storage] file has it",
+            code="store.nothing",
+        )
+    return path
+
+
 class _Call:
     """One request, and its answer where that is a yes."""
 
@@ -194,4 +216,6 @@ def _refused(answer: http.client.HTTPResponse) -> Refused:
         said = msgspec.json.decode(answer.read())
         return Refused(said["detail"], hint=said.get("hint", ""), code=said["code"])
     except (msgspec.MsgspecError, KeyError, TypeError):
-        return Refused(f"the process answered {answer.status} {answer.reason}")
+        return Refused(
+            f"the process answered {answer.status} {answer.reason}", hint="look at its log"
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.running import data_option
+from engine.cli.running import data_option, database_option
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,15 +21,6 @@ Examples:
   hairspring users export ada --data my-shop/data --out ada.json
   hairspring users erase ada --data my-shop/data --yes
 """
-
-_database_option = click.option(
-    "--database",
-    default="hairspring.db",
-    show_default=True,
-    metavar="NAME",
-    help="The database in the data folder, where [storage] file has another name; asked for only "
-    "while no process runs.",
-)
 
 
 @click.group(name="users", epilog=EPILOG)
@@ -44,7 +35,7 @@ def command() -> None:
 @command.command(epilog="\b\nExample:\n  hairspring users show ada --data my-shop/data")
 @click.argument("user_id", metavar="ID")
 @data_option
-@_database_option
+@database_option
 def show(*, user_id: str, data: Path, database: str) -> None:
     """Print a user's state as JSON.
 
@@ -57,7 +48,7 @@ def show(*, user_id: str, data: Path, database: str) -> None:
     if isinstance(place, Running):
         _print(place.ask("GET", "api", "users", user_id))
         return
-    _print(_at_rest(place, data / database, lambda store: _show(store, user_id)))
+    _print(_at_rest(place, database, lambda store: _show(store, user_id)))
 
 
 @command.command(
@@ -65,7 +56,7 @@ def show(*, user_id: str, data: Path, database: str) -> None:
 )
 @click.argument("user_id", metavar="ID")
 @data_option
-@_database_option
+@database_option
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -77,19 +68,18 @@ def export(*, user_id: str, data: Path, database: str, out: Path | None) -> None
     State, events, records, messages (waiting, failed, and in the files of the transport `file`),
     items in the quarantine, and the earlier states that the archive is replayed from.
     """
-    import os
-
+    from engine.cli.private_file import private_file
     from engine.cli.running import Running, reach
 
     place = reach(data)
     if isinstance(place, Running):
         document = place.ask("GET", "api", "users", user_id, "export")
     else:
-        document = _at_rest(place, data / database, lambda store: _export(store, data, user_id))
+        document = _at_rest(place, database, lambda store: _export(store, data, user_id))
     if out is None:
         _print(document)
         return
-    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with private_file(out, data) as file:
         file.write(document + b"\n")
     click.echo(f"{out}: {len(document):,} bytes", err=True)
 
@@ -97,7 +87,7 @@ def export(*, user_id: str, data: Path, database: str, out: Path | None) -> None
 @command.command(epilog="\b\nExample:\n  hairspring users erase ada --data my-shop/data --yes")
 @click.argument("user_id", metavar="ID")
 @data_option
-@_database_option
+@database_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print what went as JSON.")
 def erase(*, user_id: str, data: Path, database: str, yes: bool, as_json: bool) -> None:
@@ -118,7 +108,7 @@ def erase(*, user_id: str, data: Path, database: str, yes: bool, as_json: bool) 
         answer = place.ask("DELETE", "api", "users", user_id)
         erased = msgspec.json.decode(answer, type=Erased)
     else:
-        erased = _at_rest(place, data / database, lambda store: _erase(store, data, user_id))
+        erased = _at_rest(place, database, lambda store: _erase(store, data, user_id))
     if as_json:
         click.echo(msgspec.json.encode(erased).decode())
         return
@@ -136,30 +126,24 @@ def erase(*, user_id: str, data: Path, database: str, yes: bool, as_json: bool) 
         click.echo(f"may still hold him: {backup.path}")
 
 
-def _at_rest(folder: DataFolder, path: Path, work: Callable[[Store], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the work gives
+def _at_rest(folder: DataFolder, database: str, work: Callable[[Store], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the work gives
     """Have something done with a database that no process has; gives the folder back."""
     import asyncio
 
-    from engine.errors import StoreError
+    from engine.cli.running import database_at_rest
     from engine.runtime.erasing import finish_erasures
     from engine.store import Store
 
-    async def run() -> Any:  # noqa: ANN401 - as above
+    async def run(path: Path) -> Any:  # noqa: ANN401 - as above
         store = await Store.open(path)
         try:
-            await finish_erasures(store, path.parent / "outbox")
+            await finish_erasures(store, folder.path / "outbox")
             return await work(store)
         finally:
             await store.close()
 
     try:
-        if not path.exists():
-            raise StoreError(
-                f"there is no database {path}",
-                hint="name it with --database, as [storage] file has it",
-                code="store.nothing",
-            )
-        return asyncio.run(run())
+        return asyncio.run(run(database_at_rest(folder.path, database)))
     finally:
         folder.release()
 
