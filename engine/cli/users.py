@@ -131,6 +131,7 @@ def _at_rest(folder: DataFolder, database: str, work: Callable[[Store], Awaitabl
     import asyncio
 
     from engine.cli.running import database_at_rest
+    from engine.errors import HairspringError
     from engine.runtime.erasing import finish_erasures
     from engine.store import Store
 
@@ -144,6 +145,12 @@ def _at_rest(folder: DataFolder, database: str, work: Callable[[Store], Awaitabl
 
     try:
         return asyncio.run(run(database_at_rest(folder.path, database)))
+    except OSError as error:
+        raise HairspringError(
+            f"a file of the transport file cannot be used: {error}",
+            hint="see that the data folder can be read and written and has room, and say it again",
+            code="users.files",
+        ) from error
     finally:
         folder.release()
 

@@ -17,8 +17,10 @@ import msgspec
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
+from engine.errors import HairspringError
+from engine.runtime.inbox import Unavailable
 from engine.runtime.metrics import Metrics
-from engine.server.answers import Refusal
+from engine.server.answers import Refusal, in_one_line
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
 from engine.server.importing import PIECE_BYTES_MAX
@@ -71,34 +73,43 @@ def make_admin_app(door: AdminDoor) -> web.Application:
     edge = Edge(door.log, door.instance)
     handlers = {"/metrics": metrics, **health_handlers(door.why_not_ready)}
     edge.add_routes(
-        app, "GET", {path: _at_home(handler, door.host) for path, handler in handlers.items()}
+        app, "GET", {path: _guarded(handler, door) for path, handler in handlers.items()}
     )
     for method, operations in operating_handlers(door.operating).items():
         edge.add_routes(
             app,
             method,
-            {path: _at_home(handler, door.host) for path, handler in operations.items()},
+            {path: _guarded(handler, door) for path, handler in operations.items()},
         )
     for path, methods in user_handlers(partial(enter, operating=door.operating)).items():
         edge.add_resource(
-            app, path, {name: _at_home(handler, door.host) for name, handler in methods.items()}
+            app, path, {name: _guarded(handler, door) for name, handler in methods.items()}
         )
     edge.close(app)
     return app
 
 
-def _at_home(handler: Handler, own: str) -> Handler:
-    """The handler, for requests that ask for the port by a name of its own."""
+def _guarded(handler: Handler, door: AdminDoor) -> Handler:
+    """The handler, for requests that ask for the port by a name of its own.
+
+    Whoever operates is told what failed and what to do about it, as at the command line.
+    """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        if not is_own_name(request.headers.get("Host", ""), own):
+        if not is_own_name(request.headers.get("Host", ""), door.host):
             raise Refusal(
                 403,
                 "host.foreign",
                 "this name is not one of the admin port's; ask for its address, "
                 "or set server.admin_host",
             )
-        return await handler(request)
+        try:
+            return await handler(request)
+        except (Refusal, Unavailable):
+            raise
+        except HairspringError as error:
+            door.log.exception("operation.failed", code=error.code)
+            raise Refusal(500, error.code, in_one_line(error)) from error
 
     return guarded
 

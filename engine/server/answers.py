@@ -68,6 +68,11 @@ class Refusal(HairspringError):  # noqa: N818 - an answer more than an error
         self.more = more
 
 
+def in_one_line(error: HairspringError) -> str:
+    """What failed and what to do about it, as an answer has it."""
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
 def success() -> web.Response:
     """The one answer that every stock SDK takes for a yes."""
     return web.Response(body=_SUCCESS, headers={"Content-Type": JSON})

@@ -22,7 +22,7 @@ from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooL
 
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.inbox import Unavailable
-from engine.server.answers import RETRY_AFTER_S, Refusal, failure, problem
+from engine.server.answers import RETRY_AFTER_S, Refusal, failure, in_one_line, problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -39,6 +39,8 @@ SDK_PREFIX: Final = "/v1/"
 
 TAKEN: Final = web.RequestKey("taken", tuple)
 """How many items of a request were accepted, and how many rejected."""
+
+_GIVEN_ID: Final = web.RequestKey("given_id", str)
 
 UNKNOWN: Final = "unknown"
 """The route of a path that has none, in the log."""
@@ -113,6 +115,7 @@ class Edge:
             request_id = request.headers.get(REQUEST_ID)
             if request_id is None or not _OWN_ID.fullmatch(request_id):
                 request_id = self._next_id()
+            request[_GIVEN_ID] = request_id
             try:
                 answer = await handle(request)
             except Refusal as refusal:
@@ -175,6 +178,14 @@ EDGE: Final = web.AppKey("edge", Edge)
 """Where an application keeps the layer that its routes were made by."""
 
 
+async def begin_answer(request: web.Request, content_type: str) -> web.StreamResponse:
+    """An answer whose head goes out before its end is known; it bears what all others do."""
+    headers = {"Content-Type": content_type, REQUEST_ID: request[_GIVEN_ID], "Server": SERVER}
+    answer = web.StreamResponse(headers=headers)
+    await answer.prepare(request)
+    return answer
+
+
 _BROKEN: Final = Refusal(500, "broken", "this request met a fault of the server; it is logged")
 
 
@@ -214,8 +225,8 @@ def _answer(request: web.Request, refusal: Refusal) -> web.Response:
 
 
 def _later(error: Unavailable) -> Refusal:
-    message = f"{error.message}; {error.hint}" if error.hint else error.message
-    return Refusal(503, error.code, message, headers={"Retry-After": str(RETRY_AFTER_S)})
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return Refusal(503, error.code, in_one_line(error), headers=headers)
 
 
 def _as_refusal(error: web.HTTPException) -> Refusal:

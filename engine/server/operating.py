@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-from aiohttp import web
 
 from engine.errors import HairspringError
 from engine.runtime.clock import Clock
@@ -24,6 +23,7 @@ from engine.runtime.processor import Processor
 from engine.runtime.reloading import Reloading
 from engine.runtime.shell import Shell
 from engine.server.answers import Refusal
+from engine.server.edge import begin_answer
 from engine.server.importing import import_handler
 from engine.server.keys import BEARER
 from engine.server.reloading import reload_handler
@@ -33,6 +33,7 @@ from engine.store.backup import back_up
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
+    from aiohttp import web
     from aiohttp.typedefs import Handler
 
 _T = TypeVar("_T")
@@ -90,7 +91,8 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
         asked = await read_body(request, BackupAsked)
         path = Path(asked.path)
         if not path.is_absolute():
-            raise Refusal(400, "backup.place", "the path of a backup on this machine is absolute")
+            message = "the path of a backup on this machine is absolute, as /backups/shop.db"
+            raise Refusal(400, "backup.place", message)
         return await tell_long(
             request,
             lambda told: back_up(
@@ -123,7 +125,8 @@ def enter(request: web.Request, operating: Operating) -> House:
     house = operating.house()
     if house is None:
         headers = {"Retry-After": "1"}
-        raise Refusal(503, "not_ready", "the process is starting or stopping", headers=headers)
+        message = "the process is starting or stopping; ask again in a moment"
+        raise Refusal(503, "not_ready", message, headers=headers)
     return house
 
 
@@ -149,8 +152,7 @@ async def tell_long(
         nonlocal at  # set on another thread, as one object
         at = (done, total)
 
-    answer = web.StreamResponse(headers={"Content-Type": NDJSON})
-    await answer.prepare(request)
+    answer = await begin_answer(request, NDJSON)
     working = asyncio.ensure_future(work(told))
     try:
         while not (await asyncio.wait({working}, timeout=TOLD_EVERY_S))[0]:

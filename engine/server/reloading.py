@@ -23,7 +23,11 @@ def reload_handler(enter: Callable[[web.Request], House]) -> Handler:
     async def reload(request: web.Request) -> web.Response:
         reloading = enter(request).reloading
         if reloading is None:
-            raise Refusal(409, "reload.nowhere", "this shop is in no folder to be read again")
+            raise Refusal(
+                409,
+                "reload.nowhere",
+                "this shop is in no folder to be read again; start the process anew",
+            )
         try:
             return answer_json(await reloading.reload())
         except ShopInvalid as invalid:

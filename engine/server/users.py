@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 TIMELINE_LIMIT = 1_000
 """Lines of a timeline, unless asked for more or fewer."""
+
+_LIMIT = re.compile(r"[0-9]{1,9}")
 
 
 def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping[str, Handler]]:
@@ -63,7 +66,10 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
         try:
             erased = await house.erasing.erase(user_id)
         except OSError as error:
-            message = f"a file of the transport file cannot be written: {error.strerror}"
+            message = (
+                f"a file of the transport file cannot be written: {error.strerror}; see that the "
+                "data folder can be written and has room, and erase him once more"
+            )
             raise Refusal(500, "erase.files", message) from error
         return answer_json(msgspec.to_builtins(erased))
 
@@ -76,7 +82,7 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
 
 def _window(request: web.Request) -> tuple[int, int]:
     limit = request.query.get("limit", str(TIMELINE_LIMIT))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= dossier.TIMELINE_MAX):
+    if not (_LIMIT.fullmatch(limit) and 1 <= int(limit) <= dossier.TIMELINE_MAX):
         message = f"limit is a whole number from 1 to {dossier.TIMELINE_MAX}"
         raise Refusal(400, "query.invalid", message)
     before = request.query.get("before")
@@ -89,4 +95,5 @@ def _window(request: web.Request) -> tuple[int, int]:
 
 
 def _unknown(user_id: str) -> Refusal:
-    return Refusal(404, "user.unknown", f"there is no user {user_id[:100]!r}")
+    message = f"there is no user {user_id[:100]!r}; ids are taken letter by letter"
+    return Refusal(404, "user.unknown", message)

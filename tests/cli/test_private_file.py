@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.cli import hairspring
 from engine.cli.private_file import private_file
 from engine.errors import HairspringError
-from tests.acceptance.conftest import write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,27 +44,3 @@ def test_where_it_cannot_be_is_told_with_what_to_do(tmp_path: Path, name: str) -
         raw.write(b"new")
     assert caught.value.hint
     assert database.read_text() == "all there is"
-
-
-@pytest.mark.parametrize(
-    ("command", "option"), [(["users", "export", "ada"], ["--out"]), (["export-journal"], [])]
-)
-def test_no_export_takes_the_place_of_the_database(
-    tmp_path: Path, command: list[str], option: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    shop, data = tmp_path / "shop", tmp_path / "shop" / "data"
-    write(shop, {"hairspring.toml": ""})
-    events = tmp_path / "events.ndjson"
-    said = {"user_id": "ada", "event": "Go", "timestamp": "2026-01-01"}
-    events.write_text(json.dumps(said) + "\n")
-
-    def call(*args: object) -> None:
-        hairspring.main([str(arg) for arg in args], standalone_mode=False)
-
-    call("import", shop, "--events", events)
-    for file in (data / "hairspring.db", tmp_path / "nowhere" / "file"):
-        with pytest.raises(HairspringError) as caught:
-            call(*command, *option, file, "--data", data)
-        assert caught.value.hint
-    call("users", "show", "ada", "--data", data)
-    assert '"user_id":"ada"' in capsys.readouterr().out

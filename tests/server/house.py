@@ -31,8 +31,12 @@ from engine.server import (
 from engine.store import CommitFailed, Quarantined, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from aiohttp import web
+
+    import engine.server
     from engine.server import Site
     from engine.store import Batch
 
@@ -90,8 +94,10 @@ class House:
     site: Site
     admin: Site
     client: aiohttp.ClientSession
+    admin_app: web.Application
 
     def __init__(self) -> None:
+        self.operated: Callable[[], engine.server.House | None] = lambda: None
         self.clock = Clock()
         self.processor = Processor(Plan("empty"), dedupe=Dedupe(86_400_000, 10_000))
         self.metrics = Metrics()
@@ -122,13 +128,16 @@ class House:
             **shared,
         )
         house.site = await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log)
-        operating = Operating(keys=("an-admin-key", ""), house=lambda: None)
-        admin = make_admin_app(
+        operating = Operating(keys=("an-admin-key", ""), house=house._operated)
+        house.admin_app = make_admin_app(
             AdminDoor(key="an-admin-key", host="127.0.0.1", operating=operating, **shared)
         )
-        house.admin = await listen(admin, "127.0.0.1", 0, log=house.log)
+        house.admin = await listen(house.admin_app, "127.0.0.1", 0, log=house.log)
         house.client = aiohttp.ClientSession()
         return house
+
+    def _operated(self) -> engine.server.House | None:
+        return self.operated()
 
     async def post(self, path: str, body: Any = None, **options: Any) -> Answer:
         """POST to the ingest port, with the key unless `headers` say otherwise."""

@@ -2,9 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
+import engine.server
+from engine.errors import StoreError
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.server.house import House
 
 ROUTE = "/api/backup"
@@ -28,6 +34,27 @@ async def test_without_the_admin_key_nobody_operates_from_this_machine_either(
     assert await ask(house, key) == (401, "key.unknown")
 
 
+async def test_no_route_lets_anybody_in_without_a_key_or_under_a_foreign_name(
+    house: House,
+) -> None:
+    routes = [
+        (route.method, route.resource.canonical.format(id="ada"))
+        for route in house.admin_app.router.routes()
+        if route.resource is not None and route.method != "*"
+    ]
+    assert ("DELETE", "/api/users/ada") in routes
+    foreign = {"Host": "evil.example", "Authorization": "Bearer an-admin-key"}
+    refused, keyless = set(), set()
+    for method, path in routes:
+        url = house.admin.url + path
+        async with house.client.request(method, url, headers=foreign) as answer:
+            refused.add(answer.status)
+        async with house.client.request(method, url) as answer:
+            keyless.add((path.startswith("/api/"), answer.status))
+    assert refused == {403}
+    assert keyless == {(True, 401), (False, 200)}
+
+
 async def test_while_the_process_starts_it_says_so(house: House) -> None:
     assert await ask(house, "Bearer an-admin-key") == (503, "not_ready")
 
@@ -35,3 +62,44 @@ async def test_while_the_process_starts_it_says_so(house: House) -> None:
 async def test_no_web_page_reaches_it_under_a_name_of_its_own(house: House) -> None:
     headers = {"Host": "evil.example"}
     assert await ask(house, "Bearer an-admin-key", headers=headers) == (403, "host.foreign")
+
+
+async def test_an_answer_that_takes_long_bears_what_all_answers_bear(
+    house: House, tmp_path: Path
+) -> None:
+    operated: Any = {"erasing": None, "reloading": None}
+    for name in ("store", "shell", "processor", "clock"):
+        operated[name] = getattr(house, name)
+    house.operated = lambda: engine.server.House(**operated)
+    backup = tmp_path / "backup.db"
+    headers = {"Authorization": "Bearer an-admin-key", "X-Request-Id": "mine"}
+    async with house.client.post(
+        house.admin.url + ROUTE, json={"path": str(backup)}, headers=headers
+    ) as answer:
+        *_, last = (await answer.text()).splitlines()
+    assert (answer.headers["X-Request-Id"], answer.headers["Server"]) == ("mine", "hairspring")
+    assert msgspec.json.decode(last)["result"]["path"] == str(backup)
+
+
+async def test_what_failed_is_told_with_what_to_do(house: House) -> None:
+    def broken() -> None:
+        raise StoreError("the disk is full", hint="make room", code="store.full")
+
+    house.operated = broken
+    answer = await house.get(
+        "/api/users/ada", admin=True, headers={"Authorization": "Bearer an-admin-key"}
+    )
+    assert (answer.status, answer.json["code"]) == (500, "store.full")
+    assert answer.json["detail"] == "the disk is full; make room"
+    assert [line["code"] for line in house.lines.entries if "code" in line] == ["store.full"]
+
+
+@pytest.mark.parametrize("limit", ["0", "10001", "-1", "1.0", "9" * 5_000, "²"])
+async def test_a_limit_that_is_none_is_refused(house: House, limit: str) -> None:
+    house.operated = lambda: engine.server.House(*[None] * 6)  # type: ignore[arg-type]
+    answer = await house.get(
+        f"/api/users/ada/timeline?limit={limit}",
+        admin=True,
+        headers={"Authorization": "Bearer an-admin-key"},
+    )
+    assert (answer.status, answer.json["code"]) == (400, "query.invalid")
