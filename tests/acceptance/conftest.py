@@ -179,17 +179,7 @@ def shop(tmp_path: Path, mailbox: Mailbox) -> Path:
     write(
         folder,
         {
-            "hairspring.toml": f"""
-[storage]
-resume_grace = "100ms"
-
-[channels.email]
-transport = "smtp"
-host = "127.0.0.1"
-port = {mailbox.port}
-tls = "none"
-from = "Test shop <shop@example.com>"
-""",
+            "hairspring.toml": settings(mailbox),
             "campaigns/receipt.yaml": """
 campaign: receipt
 purpose: transactional
@@ -212,6 +202,21 @@ How was it?
         },
     )
     return folder
+
+
+def settings(mailbox: Mailbox) -> str:
+    """`hairspring.toml` of a shop whose mails go to the mailbox; its grace is a short one."""
+    return f"""
+[storage]
+resume_grace = "100ms"
+
+[channels.email]
+transport = "smtp"
+host = "127.0.0.1"
+port = {mailbox.port}
+tls = "none"
+from = "Test shop <shop@example.com>"
+"""
 
 
 def write(folder: Path, files: dict[str, str]) -> None:

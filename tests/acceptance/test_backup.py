@@ -42,18 +42,20 @@ def test_a_restored_backup_goes_on_where_it_was_made(shop, serve, mailbox, tmp_p
     done = run("backup", backup, "--data", shop / "data", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["path"] == str(backup)
-    order(serving.url, 2)
-
     refused = run("restore", backup, "--data", shop / "data")
     assert refused.returncode == 1
     assert "in use by another process" in refused.stderr
+    order(serving.url, 2)
     serving.kill()
 
     elsewhere = tmp_path / "elsewhere"
     assert run("restore", backup, "--data", elsewhere).returncode == 0
-    serve(shop, "--data", elsewhere)
+    restored = serve(shop, "--data", elsewhere)
     mailbox.wait_for(lambda: "reminder o1" in mailbox.ids)
-    assert "reminder o2" not in mailbox.ids  # placed after the backup, and not in this folder
+    assert restored.drain() == 0
+    assert run("users", "show", "u1", "--data", elsewhere).returncode == 0
+    # Placed after the backup, and not in this folder.
+    assert run("users", "show", "u2", "--data", elsewhere).returncode == 1
 
 
 def test_no_process_is_needed(shop, serve, tmp_path: Path) -> None:

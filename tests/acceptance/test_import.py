@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.store.recovery import recover
-from tests.acceptance.conftest import run, write
+from tests.acceptance.conftest import run, settings, write
 from tests.acceptance.test_backup import order
 
 if TYPE_CHECKING:
@@ -29,14 +29,7 @@ def shop(tmp_path: Path, mailbox) -> Path:
     write(
         folder,
         {
-            "hairspring.toml": f"""
-[channels.email]
-transport = "smtp"
-host = "127.0.0.1"
-port = {mailbox.port}
-tls = "none"
-from = "Test shop <shop@example.com>"
-""",
+            "hairspring.toml": settings(mailbox),
             "campaigns/receipt.yaml": """
 campaign: receipt
 purpose: transactional

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.conftest import mailbox, serve, write
+from tests.acceptance.conftest import mailbox, serve, settings, write
 from tests.faults.life import Life
 from tests.faults.native import Shim, compiled
 
@@ -26,17 +26,7 @@ def shop(tmp_path: Path, mailbox: Mailbox) -> Path:
     write(
         folder,
         {
-            "hairspring.toml": f"""
-[storage]
-resume_grace = "100ms"
-
-[channels.email]
-transport = "smtp"
-host = "127.0.0.1"
-port = {mailbox.port}
-tls = "none"
-from = "Test shop <shop@example.com>"
-""",
+            "hairspring.toml": settings(mailbox),
             "campaigns/receipt.yaml": """
 campaign: receipt
 purpose: transactional
