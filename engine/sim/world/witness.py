@@ -272,7 +272,7 @@ class Witness:
         self._see_endings(there)
 
     def _see_endings(self, records: list[Record]) -> None:
-        """Each message has one end, and what was taken and answered is told as delivered."""
+        """Each message has one end, and what is told as delivered was taken."""
         ends: dict[str, str] = {}
         for record in records:
             if not record.message or record.kind == "sent":

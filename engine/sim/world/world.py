@@ -315,10 +315,9 @@ class World:
 
         def arrives() -> None:
             process = self._process
-            if process is None or not process.is_open:
-                self._unanswered.append(answered)  # whoever is refused comes again once it is open
-                return
             self._unanswered.append(answered)
+            if process is None or not process.is_open:
+                return  # whoever is refused comes again once it is open
 
             def answer(status: int) -> None:
                 self._unanswered.remove(answered)
