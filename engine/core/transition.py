@@ -23,7 +23,7 @@ from engine.core.walk import go_on
 if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.inputs import TimeSkipped, UserInput
-    from engine.core.plan import Plan
+    from engine.core.plan import Plan, Reactions
     from engine.core.state import Enrollment, User
 
 
@@ -33,22 +33,19 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     `happened.at_ms` is its stamp; stamps never decrease. Returns how many conditions ended in an
     error. O(1) for an event that no campaign names and a user without a due deadline.
     """
-    at_ms = happened.at_ms
-    errors = fire(plan, user, at_ms, effects) if user.due_at_ms <= at_ms else 0
-    if not isinstance(happened, EventReceived):
+    errors = 0
+    if user.due_at_ms <= happened.at_ms:
+        errors = fire(plan, user, happened.at_ms, effects)
+    if type(happened) is not EventReceived:
         return errors + _apply_other(plan, user, happened, effects)
-    occurred_at_ms = happened.occurred_at_ms
-    if occurred_at_ms > user.last_seen_at_ms:
-        user.last_seen_at_ms = occurred_at_ms
+    if happened.occurred_at_ms > user.last_seen_at_ms:
+        user.last_seen_at_ms = happened.occurred_at_ms
     reactions = plan.reactions(happened.name)
     if reactions is None:
         return errors
     if reactions.keep:
-        history.insert(user, happened.name, occurred_at_ms, reactions.keep)
-        if reactions.exits and (user.enrollments or user.pending):
-            turn = Turn(plan, user, at_ms, at_ms, effects, happened.name, happened.properties)
-            exit_all(turn, reactions, occurred_at_ms)
-    if reactions.entries and type(happened) is EventReceived:  # nobody enters by history
+        _note(plan, user, happened, reactions, effects)
+    if reactions.entries:
         errors += enter_all(plan, user, happened, reactions, effects)
     return errors
 
@@ -88,10 +85,25 @@ def hold(user: User, skipped: TimeSkipped) -> None:
         reckon(user)
 
 
-def _apply_other(
-    plan: Plan, user: User, happened: UserIdentified | DeliveryReported, effects: list[Effect]
-) -> int:
+def _note(
+    plan: Plan, user: User, event: EventReceived, reactions: Reactions, effects: list[Effect]
+) -> None:
+    """Have an event in its user's history, and end what it ends."""
+    occurred_at_ms = event.occurred_at_ms
+    history.insert(user, event.name, occurred_at_ms, reactions.keep)
+    if reactions.exits and (user.enrollments or user.pending):
+        at_ms = event.at_ms
+        turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
+        exit_all(turn, reactions, occurred_at_ms)
+
+
+def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
     match happened:
+        case EventReceived():  # history: it is noted as any event, and nobody enters by it
+            user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
+            reactions = plan.reactions(happened.name)
+            if reactions is not None and reactions.keep:
+                _note(plan, user, happened, reactions, effects)
         case TraitsImported():
             refused = recall(user, happened.traits, happened.occurred_at_ms)
             if refused:

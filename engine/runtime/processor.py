@@ -96,6 +96,7 @@ class Processor:
         self.users = users if users is not None else {}
         self.plans = Plans(plan, self.users, changes, plans)
         self.plan, self._changed = self.plans.plan, self.plans.number
+        self._changes = self.plans.changes
         self.now_ms = now_ms
         self.errors = 0
         self.on_fired: Callable[[int, int], None] | None = None
@@ -313,8 +314,8 @@ class Processor:
             user = self.users[happened.user_id] = new_user(happened.user_id)
             user.seen = self._changed
             self.plans.roster.welcome(user)
-        elif user.seen < self._changed:
-            self.errors += take_on(user, self.plans.changes, self._effects)
+        elif self._changes and user.seen < self._changed:
+            self.errors += take_on(user, self._changes, self._effects)
             user.seen = self._changed
         if user.due_at_ms <= happened.at_ms and self.on_fired is not None:
             self.on_fired(first_due_at_ms(user), happened.at_ms)
@@ -351,7 +352,7 @@ class Processor:
     def _catch_up(self, user: User) -> None:
         """Have a user take on what he lacks, with nothing else happening to him."""
         before = len(self._effects)
-        self.errors += take_on(user, self.plans.changes, self._effects)
+        self.errors += take_on(user, self._changes, self._effects)
         if have_effect(self._effects, before):
             self._touched[user.user_id] = None
         self._follow(user)
