@@ -87,8 +87,7 @@ class Shell:
         self._armed_at_ms = NEVER
         self._sealed: deque[Batch] = deque()
         self._pruning: asyncio.Task[None] | None = None
-        self._finished = processor.finished
-        self._prune_at = self._finished + PRUNE_EVERY
+        self._prune_at = processor.finished + PRUNE_EVERY
         self._stopping = False
 
     async def submit(
@@ -256,7 +255,7 @@ class Shell:
         if self._sealed:
             self._commit = asyncio.create_task(self._run_commit(self._sealed.popleft()))
         else:
-            self.inbox.answer(self._finished)
+            self.inbox.answer(self.processor.finished)
 
     async def _run_commit(self, batch: Batch) -> None:
         come_to("before-commit")
@@ -277,8 +276,7 @@ class Shell:
                 _log.info("commit.recovered")
             self.failure = ""
             released = self.processor.finish(batch)
-            self._finished = batch.number
-            self.inbox.answer(self._finished)
+            self.inbox.answer(self.processor.finished)
             come_to("before-release")
             self._release(released)
         finally:
@@ -287,8 +285,8 @@ class Shell:
     def _look_after_pruning(self) -> None:
         """Begin to prune now and then, in slices that commits come between; one at a time."""
         if self._pruning is None:
-            if self._finished >= self._prune_at:
-                self._prune_at = self._finished + PRUNE_EVERY
+            if self.processor.finished >= self._prune_at:
+                self._prune_at = self.processor.finished + PRUNE_EVERY
                 self._pruning = asyncio.create_task(self._prune())
         elif self._pruning.done():
             self._pruning.result()
