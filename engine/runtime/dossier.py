@@ -159,10 +159,11 @@ def _received(happened: EventReceived | UserIdentified) -> dict[str, Any]:
 def _told_enrollment(enrollment: Enrollment, plan: Plan | None) -> dict[str, Any]:
     said: dict[str, Any] = _dated(msgspec.to_builtins(enrollment))
     said["event"] = msgspec.Raw(enrollment.event)
-    position = said.pop("position", 0)
+    said.pop("position", None)
     campaign = plan.campaigns.get(enrollment.campaign) if plan is not None else None
-    if campaign is not None and 0 <= position < len(campaign.steps):
-        said["step"] = campaign.steps[position].id
+    # By its signature: while a changed plan is taken on, positions may be those of the one before.
+    if campaign is not None and enrollment.signature in campaign.signatures:
+        said["step"] = campaign.steps[campaign.signatures.index(enrollment.signature)].id
     return said
 
 
