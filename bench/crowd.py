@@ -10,36 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from bench.delays import requests_that_wait
 from bench.harness import Run
-from bench.ingest import Connection, ask, request_of
-from bench.lateness import NS_PER_MS, by_loop, promised
+from bench.ingest import requests_of, send
+from bench.instants import NS_PER_MS, now_ms, sleep_until
+from bench.lateness import by_loop, promised
 from bench.process import serving
-from bench.shop import draw_calls, write_shop
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from bench.shop import WAITING, draw_calls, write_shop
 
 LEAD_MS = 2_000
 """From the call that sends the events to the first deadline, and one for each 20 events."""
 
-WAIT_S = 60
 PER_S = 2_000
 EVENTS_EACH = 100
-
-_CAMPAIGN = f"""
-campaign: waiting
-enter:
-  event: Go
-steps:
-  - wait: {WAIT_S}s
-"""
 
 
 class Crowd(msgspec.Struct, frozen=True):
@@ -80,8 +68,8 @@ class Deadlines:
         outcome = (len(notes), sum(late_ns < 0 for _, late_ns in notes))
         # While the import runs, where there is one: the rest would hide it.
         late_ns = [late for due, late in notes if not load.imported or began_ms <= due <= ended_ms]
-        run = promised(late_ns, outcome)
-        return msgspec.structs.replace(run, seconds=run.seconds / len(late_ns) * load.count)
+        assert late_ns, "no deadline was due during the import"
+        return promised(late_ns, outcome, load.count)
 
 
 def _observe(load: Crowd, folder: Path) -> tuple[list[tuple[int, int]], tuple[int, int]]:
@@ -89,49 +77,24 @@ def _observe(load: Crowd, folder: Path) -> tuple[list[tuple[int, int]], tuple[in
     shop, notes = folder / "shop", folder / "notes"
     shop.mkdir()
     write_shop(shop)
-    (shop / "campaigns" / "waiting.yaml").write_text(_CAMPAIGN)
+    (shop / "campaigns" / "waiting.yaml").write_text(WAITING)
     with serving(["-m", "bench.observed", str(shop), str(folder / "data"), str(notes)]) as server:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        bulk = list(_batches(draw_calls(load.imported, at)))
-        connections = [Connection(server.port) for _ in range(4)]
-        first_at_ms = time.time_ns() // NS_PER_MS + LEAD_MS + load.count // 20
-        items = list(_items(load.count, first_at_ms))
-        entered = [
-            request_of("/events", items[at : at + EVENTS_EACH])
-            for at in range(0, len(items), EVENTS_EACH)
-        ]
-        assert ask(connections, iter(entered), []) == len(entered), "the server refused some"
-        began_ms = time.time_ns() // NS_PER_MS
-        assert began_ms < first_at_ms, "events took longer than the lead"
-        began_ms = _sleep_until(first_at_ms)
-        assert ask(connections, iter(bulk), []) == len(bulk), "the server refused some"
-        ended_ms = time.time_ns() // NS_PER_MS
-        for connection in connections:
-            connection.socket.close()
-        _sleep_until(first_at_ms + load.count * 1_000 // PER_S + LEAD_MS)
+        bulk = requests_of(draw_calls(load.imported, at), EVENTS_EACH)
+        first_at_ms = now_ms() + LEAD_MS + load.count // 20
+        due = {
+            f"waiting-{number}": first_at_ms + number * 1_000 // PER_S
+            for number in range(load.count)
+        }
+        send(server.port, requests_that_wait(due))
+        assert now_ms() < first_at_ms, "events took longer than the lead"
+        sleep_until(first_at_ms)
+        began_ms = now_ms()
+        send(server.port, bulk)
+        ended_ms = now_ms()
+        sleep_until(first_at_ms + load.count * 1_000 // PER_S + LEAD_MS)
     noted = msgspec.json.decode(notes.read_bytes(), type=list[tuple[int, int]])
     return noted, (began_ms, ended_ms)
-
-
-def _items(count: int, first_at_ms: int) -> Iterable[dict[str, object]]:
-    for number in range(count):
-        due_at_ms = first_at_ms + number * 1_000 // PER_S
-        yield {
-            "user_id": f"waiting-{number}",
-            "message_id": f"waiting-{number}",
-            "event": "Go",
-            "timestamp": due_at_ms - WAIT_S * 1_000,
-        }
-
-
-def _batches(calls: list[dict[str, object]]) -> Iterable[bytes]:
-    for at in range(0, len(calls), EVENTS_EACH):
-        yield request_of("/v1/batch", {"batch": calls[at : at + EVENTS_EACH]})
-
-
-def _sleep_until(at_ms: int) -> int:
-    time.sleep(max(0.0, at_ms / 1_000 - time.time()))
-    return time.time_ns() // NS_PER_MS
 
 
 SCENARIOS = (

@@ -16,30 +16,31 @@ import asyncio
 import tempfile
 import time
 import urllib.request
-from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from typing_extensions import override
 
-from bench.harness import Run
-from bench.ingest import Connection, ask, request_of
-from bench.lateness import NS_PER_MS, by_loop, promised
+from bench.harness import Run, Standing
+from bench.ingest import request_of, send
+from bench.instants import NS_PER_MS, now_ms, sleep_until
+from bench.lateness import by_loop, promised
 from bench.process import Server, serve_command, serving
-from bench.shop import WRITE_KEY
+from bench.shop import WAIT_S, WAITING, WRITE_KEY
 from bench.sink import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
-    from typing import Self
+    from contextlib import ExitStack
 
 LEAD_MS = 3_000
 """From the call that sends the events to the first deadline."""
 
-WAIT_S = 60
 ARRIVE_WITHIN_S = 60.0
+QUIET_S = 1.0
+"""Once all have come: what comes again, or under another key, has that long to do so."""
+
 EARLY_MAX_NS = NS_PER_MS
 OVER_BARE_NS = 10 * NS_PER_MS
 """What the way from a deadline to a webhook's arrival may take beyond a bare timer's lateness."""
@@ -69,15 +70,10 @@ transport = "file"
 concurrency = 1000
 """
 
-_CAMPAIGN = f"""
-campaign: waiting
-purpose: transactional
-enter:
-  event: Go
-steps:
-  - wait: {WAIT_S}s
+_CAMPAIGN = f"""{WAITING}
   - send: webhook
     template: hook
+purpose: transactional
 """
 
 _TEMPLATE = """---
@@ -93,7 +89,7 @@ class Arrivals(msgspec.Struct, frozen=True):
         lost: Delays that never came.
         doubled: Delays that came under more than one key.
         again: Webhooks that came under a key that had come before: a sink passes over these.
-        early: Webhooks that came more than a millisecond before they were due.
+        early: Delays that came more than a millisecond before they were due.
         late_ns: How late each delay came first.
     """
 
@@ -104,8 +100,8 @@ class Arrivals(msgspec.Struct, frozen=True):
     late_ns: list[int]
 
 
-class Shop(AbstractContextManager["Shop"]):
-    """A served shop whose webhooks go to a sink; both run while it is entered.
+class Shop(Standing):
+    """A served shop whose webhooks go to a sink.
 
     Args:
         count: How many delays a run has.
@@ -113,64 +109,45 @@ class Shop(AbstractContextManager["Shop"]):
     """
 
     def __init__(self, count: int, gap_ms: float) -> None:
+        super().__init__()
         self.count = count
         self.gap_ms = gap_ms
         self._runs = 0
-        self._opened = ExitStack()
 
     @override
-    def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            folder = Path(opening.enter_context(tempfile.TemporaryDirectory()))
-            sink = opening.enter_context(serving(["-m", "bench.sink"]))
-            self._sink = f"http://127.0.0.1:{sink.port}"
-            write_shop(folder, sink.port)
-            self._command = serve_command(folder, folder / "data")
-            self._server = Server(self._command)
-            opening.callback(self._end)
-            self._opened = opening.pop_all()
-        return self
-
-    @override
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._opened.__exit__(kind, error, trace)
+    def open(self, opening: ExitStack) -> None:
+        folder = Path(opening.enter_context(tempfile.TemporaryDirectory()))
+        sink = opening.enter_context(serving(["-m", "bench.sink"]))
+        self._sink = f"http://127.0.0.1:{sink.port}"
+        write_shop(folder, sink.port)
+        self._command = serve_command(folder, folder / "data")
+        self._server = Server(self._command)
+        opening.callback(self._end)
 
     def run(self, *, is_killed: bool) -> Arrivals:
         """Have delays come due, and wait for them all; `kill -9` when half of them are due."""
         self._runs += 1
         names = [f"run-{self._runs}-{number}" for number in range(self.count)]
-        first_at_ms = time.time_ns() // NS_PER_MS + LEAD_MS + self.count // 5
+        first_at_ms = now_ms() + LEAD_MS + self.count // 5
         due = {name: first_at_ms + int(self.gap_ms * number) for number, name in enumerate(names)}
         before = self._count()
-        self._send(due)
-        assert time.time_ns() // NS_PER_MS < first_at_ms, "events took longer than the lead"
+        send(self._server.port, requests_that_wait(due))
+        assert now_ms() < first_at_ms, "events took longer than the lead"
         if is_killed:
-            _sleep_until(due[names[self.count // 2]])
+            sleep_until(due[names[self.count // 2]])
             self._server.kill()
             self._server = Server(self._command)
-        _sleep_until(due[names[-1]])
+        sleep_until(due[names[-1]])
         give_up_s = time.monotonic() + ARRIVE_WITHIN_S
         while self._count() < before + self.count and time.monotonic() < give_up_s:
             time.sleep(0.05)
         # What came twice is counted above; whoever is missing then has a little while to come.
-        while len(came := self._first_of(due)) < self.count and time.monotonic() < give_up_s:
+        while len(self._came_of(due)) < self.count and time.monotonic() < give_up_s:
             time.sleep(0.2)
-        return self._counted(due, came)
+        time.sleep(QUIET_S)
+        return self._counted(due, self._came_of(due))
 
-    def _send(self, due: dict[str, int]) -> None:
-        requests = requests_of(items_of(due))
-        connections = [Connection(self._server.port) for _ in range(4)]
-        good = ask(connections, iter(requests), [])
-        for connection in connections:
-            connection.socket.close()
-        assert good == len(requests), "the server refused some"
-
-    def _first_of(self, due: dict[str, int]) -> dict[str, list[Arrival]]:
+    def _came_of(self, due: dict[str, int]) -> dict[str, list[Arrival]]:
         came: dict[str, list[Arrival]] = {}
         for arrival in msgspec.json.decode(self._get("/arrivals"), type=list[Arrival]):
             if arrival.hook.name in due:
@@ -200,13 +177,9 @@ class Shop(AbstractContextManager["Shop"]):
         self._server.kill()
 
 
-def _sleep_until(at_ms: int) -> None:
-    time.sleep(max(0.0, at_ms / 1_000 - time.time()))
-
-
-def items_of(due: dict[str, int]) -> list[dict[str, object]]:
-    """Events from which delays follow: (name, due_at_ms) each."""
-    return [
+def requests_that_wait(due: dict[str, int]) -> list[bytes]:
+    """Events from which delays follow, of a name and an instant each; a hundred a request."""
+    items = [
         {
             "user_id": name,
             "message_id": name,
@@ -216,10 +189,6 @@ def items_of(due: dict[str, int]) -> list[dict[str, object]]:
         }
         for name, at_ms in due.items()
     ]
-
-
-def requests_of(items: list[dict[str, object]]) -> list[bytes]:
-    """A hundred events each, as they go over the wire."""
     return [request_of("/events", items[at : at + 100]) for at in range(0, len(items), 100)]
 
 
@@ -257,14 +226,14 @@ class DeadlineWebhook:
         """`loop.call_at` for each, in this process."""
         due_after_ms = [200 + int(load.gap_ms * number) for number in range(load.count)]
         late_ns = asyncio.run(by_loop(due_after_ms))
-        return promised(late_ns, (load.count, 0), over_ns=OVER_BARE_NS)
+        return promised(late_ns, (load.count, 0), load.count, OVER_BARE_NS)
 
     def ours(self, load: Shop) -> Run:
         """Wheel, core, commit, rendering, its commit, a request."""
         arrivals = load.run(is_killed=False)
         assert not arrivals.again, "nothing went wrong, so nothing is tried again"
         outcome = (len(arrivals.late_ns) - arrivals.doubled, arrivals.early)
-        return promised(arrivals.late_ns, outcome)
+        return promised(arrivals.late_ns, outcome, load.count)
 
 
 class DurableDelays:

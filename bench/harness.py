@@ -7,19 +7,22 @@ things done in turn. So each repetition runs the reference line and ours one aft
 
 from __future__ import annotations
 
-import gc
 import statistics
 import sys
 import time
+from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
+from typing_extensions import override
 
-from engine.runtime.memory import settle_collector
+from engine.runtime.memory import release_collector, settle_collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
+    from typing import Self
 
 L = TypeVar("L")
 
@@ -37,6 +40,33 @@ class Run(msgspec.Struct, frozen=True):
     seconds: float
     outcome: object
     laps_ns: list[int] = []
+
+
+class Standing(AbstractContextManager["Standing"]):
+    """A load that has servers or files of its own, which are there while it is entered."""
+
+    def __init__(self) -> None:
+        self._opened = ExitStack()
+
+    @abstractmethod
+    def open(self, opening: ExitStack) -> None:
+        """Open them, and leave to `opening` how each is closed, also where a later one fails."""
+
+    @override
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            self.open(opening)
+            self._opened = opening.pop_all()
+        return self
+
+    @override
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._opened.__exit__(kind, error, trace)
 
 
 class Scenario(Protocol[L]):
@@ -60,8 +90,8 @@ class Scenario(Protocol[L]):
     def prepare(self, n: int) -> L:
         """Make the load for `n` items, the same each time; not measured.
 
-        A load that is a context manager (it has servers, say) is entered before the first
-        repetition and left after the last.
+        A load that is a context manager (`Standing`, say) is entered before the first repetition
+        and left after the last.
         """
         ...
 
@@ -116,15 +146,13 @@ class Laps:
 
         So it stays on, looks seldom, and what the load holds is frozen.
         """
-        thresholds = gc.get_threshold()
         settle_collector()
         started = time.perf_counter()
         try:
             yield
         finally:
             self.seconds += time.perf_counter() - started
-            gc.set_threshold(*thresholds)
-            gc.unfreeze()
+            release_collector()
 
 
 def measure(scenario: Scenario[L], n: int, commit: str, show: Callable[[str], None]) -> Result:

@@ -10,7 +10,8 @@ ids that were never sent before. So a neighbour on the machine meets both alike,
 measured is the process after its first minute and not its start.
 
 The oracle: every answer is 200, and when the last one is there, as many different events as were
-sent are in the journal, as another process reads it.
+sent are in the journal, as another process reads it. Any other answer ends the measurement: both
+sides may well refuse alike.
 
 The `-durable` scenarios have a reference that journals and commits as well (`bench.journaling`),
 and enough events that the write-ahead log of both is checkpointed again and again: what is
@@ -24,7 +25,6 @@ import socket
 import tempfile
 import time
 from base64 import b64encode
-from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,17 +32,18 @@ from typing import TYPE_CHECKING
 import msgspec
 from typing_extensions import override
 
-from bench.harness import Laps, Run
+from bench.harness import Laps, Run, Standing
 from bench.serving import Journal, serving_ours, serving_reference
 from bench.shop import WRITE_KEY, draw_calls, write_shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Iterator
+    from contextlib import ExitStack
 
 ANSWER_BYTES_MAX = 65_536
 ANSWER_WITHIN_S = 30.0
+SENT_OVER = 4
+"""Connections that `send` makes."""
 
 _OK = b"HTTP/1.1 200 "
 
@@ -65,14 +66,14 @@ class Side:
         self._left = iter(requests)
         self.connections = [Connection(port) for _ in range(connections)]
 
-    def ask(self, count: int, laps_ns: list[int]) -> int:
-        """Send the next `count` requests and wait for every answer; how many were 200.
+    def ask(self, count: int, laps_ns: list[int]) -> None:
+        """Send the next `count` requests and wait for every answer.
 
         Each goes to the connection that is free first; `laps_ns` gets the time that each took.
         """
         requests = [request for _, request in zip(range(count), self._left, strict=False)]
         assert len(requests) == count, "more repetitions than were prepared"
-        return ask(self.connections, iter(requests), laps_ns)
+        ask(self.connections, iter(requests), laps_ns)
 
     def close(self) -> None:
         """Close the connections."""
@@ -80,8 +81,8 @@ class Side:
             connection.socket.close()
 
 
-class Servers(AbstractContextManager["Servers"]):
-    """Both servers; they run while it is entered.
+class Servers(Standing):
+    """Both servers.
 
     Args:
         requests: As they go over the wire, all repetitions one after the other. Those to warm up
@@ -108,48 +109,36 @@ class Servers(AbstractContextManager["Servers"]):
         connections: int,
         is_durable: bool,
     ) -> None:
+        super().__init__()
         self.count = count
-        self.events_each = events_each
+        self.events_count = count * events_each
         self._is_durable = is_durable
         self._requests = requests
         self._warming = warming
         self._connections = connections
-        self._opened = ExitStack()
 
     @override
-    def __enter__(self) -> Self:
-        with ExitStack() as opening:
-            folder = Path(opening.enter_context(tempfile.TemporaryDirectory()))
-            shop, data = folder / "shop", folder / "data"
-            shop.mkdir()
-            write_shop(shop)
-            reference_data = folder / "reference" if self._is_durable else None
-            if reference_data is not None:
-                reference_data.mkdir()
-            ours = opening.enter_context(serving_ours(shop, data))
-            reference = opening.enter_context(serving_reference(reference_data))
-            self.ours = Side(ours, self._requests, self._connections)
-            opening.callback(self.ours.close)
-            self.reference = Side(reference, self._requests, self._connections)
-            opening.callback(self.reference.close)
-            self.journal = Journal(data)
-            for side in (self.ours, self.reference):
-                side.ask(self._warming, [])
-            self.journal.read_on()
-            if reference_data is not None:
-                self.reference_journal = Journal(reference_data)
-                self.reference_journal.read_on()
-            self._opened = opening.pop_all()
-        return self
-
-    @override
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._opened.__exit__(kind, error, trace)
+    def open(self, opening: ExitStack) -> None:
+        folder = Path(opening.enter_context(tempfile.TemporaryDirectory()))
+        shop, data = folder / "shop", folder / "data"
+        shop.mkdir()
+        write_shop(shop)
+        reference_data = folder / "reference" if self._is_durable else None
+        if reference_data is not None:
+            reference_data.mkdir()
+        ours = opening.enter_context(serving_ours(shop, data))
+        reference = opening.enter_context(serving_reference(reference_data))
+        self.ours = Side(ours, self._requests, self._connections)
+        opening.callback(self.ours.close)
+        self.reference = Side(reference, self._requests, self._connections)
+        opening.callback(self.reference.close)
+        self.journal = Journal(data)
+        for side in (self.ours, self.reference):
+            side.ask(self._warming, [])
+        self.journal.read_on()
+        if reference_data is not None:
+            self.reference_journal = Journal(reference_data)
+            self.reference_journal.read_on()
 
 
 class Ingest:
@@ -188,7 +177,7 @@ class Ingest:
         for some in (warming, *[count] * self.repetitions):
             # Drawn piece by piece: as objects they are many times what they are as bytes.
             calls = draw_calls(some * each, at, first=len(requests) * each)
-            requests += _requests(calls, each)
+            requests += requests_of(calls, each)
         return Servers(
             requests,
             warming=warming,
@@ -200,24 +189,28 @@ class Ingest:
 
     def reference(self, load: Servers) -> Run:
         """Read, check, decode, journal and commit where it is to be durable, answer."""
-        journal = load.reference_journal
-        if journal is None:
-            return _run(load, load.reference, lambda good: good * load.events_each)
-        return _run(load, load.reference, lambda _: journal.read_on())
+        run = _run(load, load.reference, None)
+        if load.reference_journal is not None:
+            taken = load.reference_journal.read_on()
+            assert taken == run.outcome, "the reference's journal lacks some"
+        return run
 
     def ours(self, load: Servers) -> Run:
         """The same, and apply, journal and commit before the answer."""
-        return _run(load, load.ours, lambda _: load.journal.read_on())
+        return _run(load, load.ours, load.journal)
 
 
-def _run(load: Servers, side: Side, taken: Callable[[int], int]) -> Run:
+def _run(load: Servers, side: Side, journal: Journal | None) -> Run:
+    """The outcome: how many events are in the journal, or were sent where none is given."""
     laps = Laps()
     with laps.running():
-        good = side.ask(load.count, laps.laps_ns)
-    return Run(laps.seconds, (good, taken(good)), laps.laps_ns)
+        side.ask(load.count, laps.laps_ns)
+    taken = load.events_count if journal is None else journal.read_on()
+    return Run(laps.seconds, taken, laps.laps_ns)
 
 
-def _requests(calls: list[dict[str, object]], each: int) -> list[bytes]:
+def requests_of(calls: list[dict[str, object]], each: int) -> list[bytes]:
+    """Track calls as they go over the wire, so many a request."""
     if each == 1:
         return [request_of("/v1/track", call) for call in calls]
     return [
@@ -238,9 +231,21 @@ def request_of(path: str, value: object) -> bytes:
     return head.encode() + body
 
 
-def ask(connections: list[Connection], requests: Iterator[bytes], laps_ns: list[int]) -> int:
-    """Send requests over idle connections until all are answered; how many answers were 200."""
-    good = 0
+def send(port: int, requests: list[bytes]) -> None:
+    """Send requests over a few connections of their own, and wait for every answer."""
+    side = Side(port, requests, SENT_OVER)
+    try:
+        side.ask(len(requests), [])
+    finally:
+        side.close()
+
+
+def ask(connections: list[Connection], requests: Iterator[bytes], laps_ns: list[int]) -> None:
+    """Send requests over idle connections until all are answered.
+
+    Raises RuntimeError for an answer that is not a whole one with 200, TimeoutError where one does
+    not come.
+    """
     waiting = 0
     clock = time.perf_counter_ns
     with selectors.DefaultSelector() as selector:
@@ -255,7 +260,7 @@ def ask(connections: list[Connection], requests: Iterator[bytes], laps_ns: list[
                 raise TimeoutError(f"{waiting} requests have no answer")
             for key, _ in ready:
                 connection = key.data
-                good += _is_good(connection.socket.recv(ANSWER_BYTES_MAX))
+                _check(connection.socket.recv(ANSWER_BYTES_MAX))
                 now_ns = clock()
                 laps_ns.append(now_ns - connection.sent_at_ns)
                 next_request = next(requests, None)
@@ -264,14 +269,14 @@ def ask(connections: list[Connection], requests: Iterator[bytes], laps_ns: list[
                     continue
                 connection.sent_at_ns = now_ns
                 connection.socket.sendall(next_request)
-    return good
 
 
-def _is_good(answer: bytes) -> bool:
-    """Whether it is a whole answer with 200: `{"success":true}` comes in one piece."""
+def _check(answer: bytes) -> None:
+    """Raise where it is not a whole answer with 200: `{"success":true}` comes in one piece."""
     if not answer:
-        raise ConnectionError("the server closed a connection")
-    return answer.startswith(_OK) and answer.endswith(b"}")
+        raise RuntimeError("the server closed a connection")
+    if not (answer.startswith(_OK) and answer.endswith(b"}")):
+        raise RuntimeError(f"the server did not take a request: {answer[:500].decode()}")
 
 
 SCENARIOS = (

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.harness import Run, quantile
+from bench.instants import NS_PER_MS
+from bench.shop import WAIT_S, WAITING
 from config import load_shop
 from engine.core.inputs import EventReceived
 from engine.core.plan import Plan
@@ -31,16 +33,7 @@ GAP_MS = 2
 LEAD_MS = 500
 """From the last event to the first deadline, so that taking events is over by then."""
 
-WAIT_MS = 60_000
-NS_PER_MS = 1_000_000
-
-_CAMPAIGN = """
-campaign: waiting
-enter:
-  event: Go
-steps:
-  - wait: 60s
-"""
+WAIT_MS = WAIT_S * 1_000
 
 
 class Deadlines(msgspec.Struct, frozen=True):
@@ -62,7 +55,7 @@ class DeadlineLateness:
 
     def prepare(self, n: int) -> Deadlines:
         """Deadlines each 2 ms."""
-        shop = load_shop({"campaigns/waiting.yaml": _CAMPAIGN})
+        shop = load_shop({"campaigns/waiting.yaml": WAITING})
         return Deadlines([LEAD_MS + GAP_MS * number for number in range(n)], shop.plan)
 
     def reference(self, load: Deadlines) -> Run:
@@ -81,13 +74,13 @@ def _sum_up(late_ns: list[int], load: Deadlines) -> Run:
     return Run(sum(late_ns) / 1e9, (len(late_ns) == len(load.due_after_ms), early), late_ns)
 
 
-def promised(late_ns: list[int], outcome: object, over_ns: int = 0) -> Run:
+def promised(late_ns: list[int], outcome: object, count: int, over_ns: int = 0) -> Run:
     """A run whose seconds stand for the p99 of lateness, and `over_ns` beyond it.
 
-    As many seconds as give that p99 an item, where the harness divides by their number.
+    As many seconds as give that p99 an item, where the harness divides by their `count`.
     """
     p99_ns = quantile(sorted(late_ns), 0.99) + over_ns
-    return Run(p99_ns * len(late_ns) / 1e9, outcome, late_ns)
+    return Run(p99_ns * count / 1e9, outcome, late_ns)
 
 
 async def by_loop(due_after_ms: list[int]) -> list[int]:

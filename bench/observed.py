@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from typing_extensions import override
 
+from bench.instants import NS_PER_MS
 from config import load_folder
 from engine.app import App, Options
 from engine.cli.serve import fastest_loop, stop_on_signals
@@ -24,8 +25,6 @@ from engine.runtime.logs import set_up_logs
 
 if TYPE_CHECKING:
     from config import Shop
-
-NS_PER_MS = 1_000_000
 
 
 class Observed(App):

@@ -46,14 +46,20 @@ class Server:
         assert self._process.stdout is not None
         found = _PORT.search(self._process.stdout.readline())
         if found is None:
+            self._process.kill()
+            self._process.wait()
+            said = self._said()
             self.kill()
-            raise RuntimeError(f"the server did not start: {self._said()}")
+            raise RuntimeError(f"the server did not start: {said}")
         self.port = int(found[1])
 
     def kill(self) -> None:
-        """SIGKILL, if it still runs."""
+        """SIGKILL, if it still runs; nothing where it was killed before."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._errors.close()
 
     def stop(self) -> None:
         """SIGTERM, and the end of it. Raises RuntimeError where its exit code is not 0."""

@@ -29,6 +29,17 @@ unknown = "allow"
 sync = "full"
 """
 
+WAIT_S = 60
+
+WAITING = f"""
+campaign: waiting
+enter:
+  event: Go
+steps:
+  - wait: {WAIT_S}s
+"""
+"""A campaign whose deadline lies so long after an event's own time: it chooses when it is due."""
+
 _CART = """
 campaign: cart
 enter:

@@ -21,15 +21,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench.delays import items_of, requests_of, write_shop
+from bench.delays import QUIET_S, requests_that_wait, write_shop
 from bench.harness import quantile
-from bench.ingest import Connection, ask
+from bench.ingest import send
+from bench.instants import now_ms, sleep_until
 from bench.peers import plot
 from bench.process import ROOT, Server, serve_command
 
@@ -64,7 +65,7 @@ class Outcome(msgspec.Struct):
 def run_peer(name: str, python: Path, count: int, *, is_killed: bool) -> Outcome:
     """Have a peer's worker schedule and run delays."""
     with tempfile.TemporaryDirectory() as folder, _redis(name) as redis:
-        first_at_ms = _now_ms() + LEADS_S[name] * 1_000 * count // 10_000 + 5_000
+        first_at_ms = now_ms() + LEADS_S[name] * 1_000 * count // 10_000 + 5_000
         plan = {
             "count": count,
             "first_at_ms": first_at_ms,
@@ -74,13 +75,19 @@ def run_peer(name: str, python: Path, count: int, *, is_killed: bool) -> Outcome
         (Path(folder) / "plan.json").write_text(json.dumps(plan))
         worker = _start(name, python, folder)
         try:
-            _sleep_until(first_at_ms)
+            sleep_until(first_at_ms)
             was_scheduled = (Path(folder) / "scheduled").exists()
             if is_killed:
-                _sleep_until(first_at_ms + SPREAD_MS // 2)
+                sleep_until(first_at_ms + SPREAD_MS // 2)
                 _kill(worker)
                 worker = _start(name, python, folder)
-            _wait_for(lambda: len(_ran(Path(folder))), count, first_at_ms + SPREAD_MS)
+            last_at_ms = first_at_ms + SPREAD_MS
+            sleep_until(last_at_ms)
+            _wait_for(lambda: has_come(_ran(Path(folder)), count), last_at_ms)
+            time.sleep(QUIET_S)
+            if worker.poll() is not None:  # what it did not run would count as lost
+                said = (Path(folder) / "errors").read_text(errors="replace")[-2_000:]
+                raise RuntimeError(f"the worker of {name} ended by itself: {said}")
         finally:
             _kill(worker)
         return _counted(_ran(Path(folder)), count, late_scheduling=not was_scheduled)
@@ -94,25 +101,24 @@ def run_ours(count: int, *, is_killed: bool) -> Outcome:
         outbox = folder / "data" / "outbox" / "webhook.ndjson"
         server = Server(serve_command(folder, folder / "data"))
         try:
-            first_at_ms = _now_ms() + 5_000
+            first_at_ms = now_ms() + 5_000
             due = {
                 f"delay-{number}": first_at_ms + SPREAD_MS * number // count
                 for number in range(count)
             }
-            requests = requests_of(items_of(due))
-            connections = [Connection(server.port) for _ in range(4)]
-            assert ask(connections, iter(requests), []) == len(requests), "some were refused"
-            was_scheduled = _now_ms() < first_at_ms
+            send(server.port, requests_that_wait(due))
+            was_scheduled = now_ms() < first_at_ms
             watch = _Watch(outbox)
             kill_at_ms = first_at_ms + SPREAD_MS // 2 if is_killed else 1 << 60
             give_up_ms = first_at_ms + SPREAD_MS + int(GIVE_UP_AFTER_S * 1_000)
-            while len(watch.ran) < count and _now_ms() < give_up_ms:
+            while not has_come(watch.ran, count) and now_ms() < give_up_ms:
                 watch.look()
                 time.sleep(0.001)
-                if _now_ms() >= kill_at_ms:
+                if now_ms() >= kill_at_ms:
                     kill_at_ms = 1 << 60
                     server.kill()
                     server = Server(serve_command(folder, folder / "data"))
+            time.sleep(QUIET_S)
             watch.look()
         finally:
             server.kill()
@@ -142,19 +148,21 @@ class _Watch:
 
 
 def _start(name: str, python: Path, folder: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [python, "-m", f"bench.peers.{name}"],
-        cwd=ROOT,
-        env={**os.environ, "PEER_FOLDER": folder},
-        stdout=subprocess.DEVNULL,
-        stderr=(Path(folder) / "errors").open("ab"),
-        start_new_session=True,
-    )
+    with (Path(folder) / "errors").open("ab") as errors:
+        return subprocess.Popen(
+            [python, "-m", f"bench.peers.{name}"],
+            cwd=ROOT,
+            env={**os.environ, "PEER_FOLDER": folder},
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
 
 
 def _kill(worker: subprocess.Popen[bytes]) -> None:
     """The worker and the processes that it started."""
-    os.killpg(worker.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it ended by itself
+        os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
 
 
@@ -171,7 +179,7 @@ def _redis(name: str) -> Iterator[str]:
         command += ["--dir", folder, "--appendonly", "yes"]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            _wait_for(lambda: _answers(port), 1, _now_ms())
+            _wait_for(lambda: _answers(port), now_ms())
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()
@@ -186,13 +194,15 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _wait_for(count: Callable[[], int], wanted: int, from_ms: int) -> None:
-    """Until there are as many, or half a minute after an instant."""
-    _sleep_until(from_ms)
-    while count() < wanted and _now_ms() < from_ms + GIVE_UP_AFTER_S * 1_000:
+def _wait_for(is_so: Callable[[], bool], from_ms: int) -> None:
+    """Until it is so, or half a minute after an instant."""
+    while not is_so() and now_ms() < from_ms + GIVE_UP_AFTER_S * 1_000:
         time.sleep(0.1)
-    if wanted > 1:
-        time.sleep(1.0)  # what runs twice has a moment to do so
+
+
+def has_come(ran: list[dict[str, int | str]], count: int) -> bool:
+    """Whether as many different delays ran: one that ran twice stands for no other."""
+    return len(ran) >= count and len({one["name"] for one in ran}) == count
 
 
 def _ran(folder: Path) -> list[dict[str, int | str]]:
@@ -206,14 +216,6 @@ def _counted(ran: list[dict[str, int | str]], count: int, *, late_scheduling: bo
         late_ms = int(one["at_ns"]) / 1e6 - int(one["due_at_ms"])
         firsts.setdefault(str(one["name"]), late_ms)
     return Outcome(count - len(firsts), len(ran) - len(firsts), [*firsts.values()], late_scheduling)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _sleep_until(at_ms: int) -> None:
-    time.sleep(max(0.0, at_ms / 1_000 - time.time()))
 
 
 def environment(name: str, folder: Path) -> Path:
