@@ -1,26 +1,29 @@
 """A restart after a kill: everybody is read and the journal's tail is replayed.
 
 A hundred thousand users with an enrollment and its deadline are saved, and as many inputs of theirs
-came since. Ours is what `serve` does between opening the database and serving,
-with the collector as it comes, as there. The reference reads and decodes the same rows. The oracle
-is a sum over all users and inputs that both must come to.
+came since. Each time the files are those that a killed process left, with its write-ahead log.
+Ours is what `serve` does from opening the database, which it checks then, to what it would serve
+with; the collector is as it comes, as there. The reference reads and decodes the same rows of users
+and journal. The oracle: as many users and as many inputs to be replayed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 import sqlite3
 import tempfile
 import time
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from typing_extensions import override
 
-from bench.harness import Run
+from bench.harness import Run, Standing
+from bench.serving import DATABASE
 from bench.shop import write_shop
 from config import load_folder
 from engine.core.inputs import EventReceived, decode_inputs
@@ -33,52 +36,41 @@ from engine.store.recovery import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
-    from typing import Self
+    from contextlib import ExitStack
 
     from config import Shop
-    from engine.core.inputs import UserInput
+    from engine.core.inputs import Input, UserInput
+    from engine.core.state import User
     from engine.runtime.processor import Processor
 
 SUBMITTED_AT_ONCE = 1_000
 _PROPERTIES = msgspec.Raw(b'{"product_id":"sku-1","price":75.5,"quantity":1,"currency":"EUR"}')
 
 
-class Left(AbstractContextManager["Left"]):
+class Left(Standing):
     """The data folder that a killed process left.
 
     Args:
         count: How many users, and how many inputs since they were saved.
-
-    Attributes:
-        tail_count: How many inputs wait to be replayed: all but the few whose users were saved
-            since. Known once the rows were read.
     """
 
+    shop: Shop
+
     def __init__(self, count: int) -> None:
+        super().__init__()
         self.count = count
-        self.tail_count = 0
-        self._folder = tempfile.TemporaryDirectory()
-        self.path = Path(self._folder.name) / "hairspring.db"
-        write_shop(Path(self._folder.name))
-        self.shop: Shop = load_folder(Path(self._folder.name))
 
     @override
-    def __enter__(self) -> Self:
+    def open(self, opening: ExitStack) -> None:
+        folder = Path(opening.enter_context(tempfile.TemporaryDirectory()))
+        write_shop(folder)
+        self.shop = load_folder(folder)
+        self._working, self._left = folder / "working", folder / "left"
+        self._working.mkdir()
         asyncio.run(self._work_and_be_killed())
-        return self
-
-    @override
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._folder.cleanup()
 
     async def _work_and_be_killed(self) -> None:
-        store = await Store.open(self.path)
+        store = await Store.open(self._working / DATABASE)
         restarted = await restart(self.shop, store, lambda _: None, Clock)
         shell, now_ms = restarted.shell, restarted.clock.now_ms()
         working = asyncio.create_task(shell.run())
@@ -89,24 +81,16 @@ class Left(AbstractContextManager["Left"]):
             await shell.submit(events)
         working.cancel()  # nobody is saved any more
         await asyncio.gather(working, return_exceptions=True)
+        # With its write-ahead log, which closing would remove; nothing is written in between.
+        await store.read(lambda _: shutil.copytree(self._working, self._left))
         await store.close()
 
-    def rows(self) -> Iterator[tuple[str, list[bytes]]]:
-        """What a restart needs: rows of users, of the user log, and of the journal's tail."""
-        connection = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
-        try:
-            meta = dict(connection.execute("SELECT name, value FROM meta"))
-            select = connection.execute
-            yield "users", [state for (state,) in select("SELECT state FROM users")]
-            yield "log", [states for (states,) in select("SELECT states FROM user_log")]
-            tail = select(
-                "SELECT inputs FROM journal WHERE first_input + inputs_count > ?",
-                (meta["replay_from"],),
-            )
-            yield "journal", [inputs for (inputs,) in tail]
-            self.tail_count = meta["next_input"] - meta["replay_from"]
-        finally:
-            connection.close()
+    @contextmanager
+    def again(self) -> Iterator[Path]:
+        """The database as it was left: a start on it changes no other one."""
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(self._left, folder, dirs_exist_ok=True)
+            yield Path(folder) / DATABASE
 
 
 def _first_events(count: int, now_ms: int) -> Iterator[list[UserInput]]:
@@ -148,44 +132,55 @@ class Recovery:
 
     def reference(self, load: Left) -> Run:
         """SELECT and decode."""
-        with _collector_as_it_comes():
+        with load.again() as path, _collector_as_it_comes():
             started = time.perf_counter()
-            users = {}
-            kept = []
-            for kind, rows in load.rows():
-                if kind == "journal":
-                    kept = [decode_inputs(inputs) for inputs in rows]
-                    continue
-                for row in rows:
-                    for state in unpack(row) if kind == "log" else (row,):
-                        user = decode_user(state)
-                        users[user.user_id] = user
+            connection = sqlite3.connect(path)
+            users, tail, replay_from = _read(connection)
             seconds = time.perf_counter() - started
-        assert load.tail_count <= sum(map(len, kept)), "rows are missing"
-        return Run(seconds, (len(users), load.tail_count))
+            connection.close()
+        inputs = [number for first, some in tail for number in range(first, first + len(some))]
+        return Run(seconds, (len(users), sum(number >= replay_from for number in inputs)))
 
     def ours(self, load: Left) -> Run:
-        """The store's recovery, the state, the wheel, the replay; nothing runs yet."""
-        with _collector_as_it_comes():
-            seconds, processor, replayed = asyncio.run(_restart(load))
+        """The store's check and recovery, the state, the wheel, the replay; nothing runs yet."""
+        with load.again() as path, _collector_as_it_comes():
+            seconds, processor, replayed = asyncio.run(_restart(load.shop, path))
         return Run(seconds, (len(processor.users), replayed))
 
 
-class _collector_as_it_comes(AbstractContextManager[None]):  # noqa: N801 - it is used as a function
-    @override
-    def __enter__(self) -> None:
-        gc.collect()
-        release_collector()
+def _read(
+    connection: sqlite3.Connection,
+) -> tuple[dict[str, User], list[tuple[int, list[Input]]], int]:
+    """Users, the journal's tail by rows, and the number of the first input to be replayed."""
+    select = connection.execute
+    ((replay_from,),) = select("SELECT value FROM meta WHERE name = 'replay_from'")
+    users = {}
+    for (state,) in select("SELECT state FROM users"):
+        user = decode_user(state)
+        users[user.user_id] = user
+    for (states,) in select("SELECT states FROM user_log ORDER BY batch"):
+        for state in unpack(states):
+            user = decode_user(state)
+            users[user.user_id] = user
+    tail = select(
+        "SELECT first_input, inputs FROM journal WHERE first_input + inputs_count > ?",
+        (replay_from,),
+    )
+    return users, [(first, decode_inputs(inputs)) for first, inputs in tail], replay_from
 
-    @override
-    def __exit__(self, *_: object) -> None:
-        gc.collect()
+
+@contextmanager
+def _collector_as_it_comes() -> Iterator[None]:
+    gc.collect()
+    release_collector()
+    yield
+    gc.collect()
 
 
-async def _restart(load: Left) -> tuple[float, Processor, int]:
+async def _restart(shop: Shop, path: Path) -> tuple[float, Processor, int]:
     started = time.perf_counter()
-    store = await Store.open(load.path)
-    restarted = await restart(load.shop, store, lambda _: None, Clock)
+    store = await Store.open(path)
+    restarted = await restart(shop, store, lambda _: None, Clock)
     seconds = time.perf_counter() - started
     await store.close()
     return seconds, restarted.processor, restarted.replayed
