@@ -3,9 +3,10 @@
     python -m bench.memory COUNT
 
 Each user has five events behind him, of two names that a campaign counts, and waits in a campaign
-for one deadline. They come in as events, through the processor with its wheel and batches, in a
-process of its own, so that nothing is reused that something else has left. The reference line is
-what is promised.
+for one deadline. They come in as events that are decoded, so that no two users share a name or a
+text that the process would not have them share, through the processor with its wheel and batches,
+in a process of its own, so that nothing is reused that something else has left. The reference line
+is what is promised.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ import msgspec
 from bench.harness import Run
 from bench.process import ROOT
 from config import load_shop
-from engine.core.inputs import EventReceived
+from engine.core.inputs import EventReceived, decode_inputs, encode_inputs
 from engine.core.state import NEVER
 from engine.runtime.memory import settle_collector
 from engine.runtime.processor import Processor
 
 if TYPE_CHECKING:
+    from engine.core.inputs import Input
     from engine.core.plan import Plan
 
 PROMISED_BYTES = 1_200
@@ -94,9 +96,13 @@ def _plan_with_history() -> Plan:
 
 def _fill(processor: Processor, numbers: range, now_ms: int) -> None:
     for place, name in enumerate(_EVENTS):
-        for number in numbers:
-            at_ms = now_ms + number * len(_EVENTS) + place
-            event = EventReceived(f"user-{number:08}", name, at_ms, at_ms, _PROPERTIES)
+        instants = [now_ms + number * len(_EVENTS) + place for number in numbers]
+        events: list[Input] = [
+            EventReceived(f"user-{number:08}", name, at_ms, at_ms, _PROPERTIES)
+            for number, at_ms in zip(numbers, instants, strict=True)
+        ]
+        for event, at_ms in zip(decode_inputs(encode_inputs(events)), instants, strict=True):
+            assert isinstance(event, EventReceived)
             processor.take(event, at_ms)
     batch = processor.begin(processor.now_ms)
     assert batch is not None
