@@ -89,7 +89,7 @@ def _at_rest(data: Path, database: str, told: Callable[[int, int], None]) -> Ite
         return
     copy = (data / _SNAPSHOT).absolute()
     try:
-        body = msgspec.json.encode({"path": str(copy), "force": True, "keep": False})
+        body = msgspec.json.encode({"path": str(copy), "force": True})
         place.follow("POST", "api", "backup", body=body, form=Backup, on_progress=told)
         yield copy
     finally:

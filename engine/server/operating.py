@@ -75,12 +75,10 @@ class BackupAsked(msgspec.Struct, forbid_unknown_fields=True):
     Attributes:
         path: Absolute, on this machine.
         force: Whether it may take the place of a file that is there.
-        keep: Whether it is to stay, and so to be noted: who is erased is still in it.
     """
 
     path: str
     force: bool = False
-    keep: bool = True
 
 
 def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handler]]:
@@ -100,7 +98,6 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
                 path,
                 house.clock.now_ms(),
                 force=asked.force,
-                keep=asked.keep,
                 on_progress=told,
             ),
         )

@@ -65,7 +65,6 @@ async def back_up(
     at_ms: int,
     *,
     force: bool = False,
-    keep: bool = True,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Backup:
     """Copy what is committed into one file, while commits go on. O(size of the database).
@@ -75,7 +74,6 @@ async def back_up(
         path: Where to, absolute; nothing may be there, unless `force`.
         at_ms: Now.
         force: Put it in the place of a file that is there, once it is complete.
-        keep: Whether it is to stay, and so to be noted.
         on_progress: Told (done, total), on another thread, many times a second.
 
     Raises StoreError, with nothing left behind; one that is cancelled leaves nothing either.
@@ -94,8 +92,7 @@ async def back_up(
             given_up.set()
             await asyncio.wait({copying})
             raise
-        if keep:
-            await store.transact(partial(_note, path=str(path), at_ms=at_ms))
+        await store.transact(partial(_note, path=str(path), at_ms=at_ms))
         come_to("in-backup")
         size_bytes = _give_name(part, path, force=force)
     finally:

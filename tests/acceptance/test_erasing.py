@@ -133,6 +133,19 @@ def test_a_user_is_erased_to_the_last_byte_where_no_process_runs(shop: Path, ser
     assert files_with(data, ADA, ADDRESS) == []
 
 
+def test_the_copy_of_an_export_that_was_killed_is_named(shop: Path, serve, tmp_path: Path) -> None:
+    serving = serve(shop)
+    data = shop / "data"
+    live(serving.url, everybody())
+    assert run("export-journal", tmp_path / "run.ndjson", "--data", data).returncode == 0
+    left = data / "export-journal.snapshot"
+    assert not left.exists()
+    left.write_bytes(b"")  # what SIGKILL in the middle of an export leaves
+    done = run("users", "erase", ADA, "--data", data, "--yes", "--json")
+    assert [one["path"] for one in json.loads(done.stdout)["backups"]] == [str(left)]
+    assert serving.drain() == 0
+
+
 def test_an_export_has_everything_that_is_held_of_a_user(shop: Path, serve) -> None:
     serving = serve(shop)
     data = shop / "data"
