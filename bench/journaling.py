@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.core.inputs import encode_inputs
+from engine.store.schema import WAL_KEPT_BYTES
 from engine.store.worker import Thread
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from engine.core.inputs import Input, UserInput
     from engine.store import Quarantined
 
-_SET_UP = """
+_SET_UP = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA cache_size = -16384;
+PRAGMA journal_size_limit = {WAL_KEPT_BYTES};
 CREATE TABLE journal (
     first_input INTEGER PRIMARY KEY,
     inputs_count INTEGER NOT NULL,
