@@ -55,8 +55,8 @@ def command(
     from engine.store import DataFolder
 
     data = data or shop / "data"
-    place = reach(data) if data.is_dir() else DataFolder.take(data)
     with open_events(events) as source, progress_bar("importing") as told:
+        place = reach(data) if data.is_dir() else DataFolder.take(data)
         piecemeal = _Piecemeal(source, events, columns, told)
         if isinstance(place, Running):
             piecemeal.bring_to(place)
@@ -175,7 +175,7 @@ class _Piecemeal:
 
 
 def _ask_until_taken(running: Running, body: bytes) -> bytes:
-    """A process that has too much to do says so; it is asked again, for a minute."""
+    """A process that has too much to do says so; it is asked again, up to `_AGAIN_MAX` times."""
     import time
 
     from engine.cli.running import Refused

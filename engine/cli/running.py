@@ -11,7 +11,7 @@ from __future__ import annotations
 import http.client
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 import msgspec
@@ -20,7 +20,7 @@ from engine.errors import HairspringError, StoreError
 from engine.store import DataFolder, holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from typing import Self
 
 _T = TypeVar("_T")
@@ -75,21 +75,19 @@ class Running(msgspec.Struct, frozen=True):
         self,
         method: str,
         *path: str,
-        query: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> bytes:
         """The body of one answer. `path` is made of parts, each quoted: `"api", "users", "a/b"`.
 
         Raises Refused.
         """
-        with _Call(self, method, path, query, body) as call:
+        with _Call(self, method, path, body) as call:
             return call.read()
 
     def follow(
         self,
         method: str,
         *path: str,
-        query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         form: type[_T],
         on_progress: Callable[[int, int], None],
@@ -98,7 +96,7 @@ class Running(msgspec.Struct, frozen=True):
 
         `on_progress` is told (done, total), in whatever unit. Raises Refused.
         """
-        with _Call(self, method, path, query, body) as call:
+        with _Call(self, method, path, body) as call:
             for line in call.lines():
                 told = msgspec.json.decode(line)
                 if "error" in told:
@@ -157,12 +155,9 @@ class _Call:
         running: Running,
         method: str,
         path: tuple[str, ...],
-        query: Mapping[str, str] | None,
         body: bytes | None,
     ) -> None:
         target = "".join(f"/{quote(part, safe='')}" for part in path)
-        if query:
-            target += f"?{urlencode(query)}"
         self._running = running
         self._request = (method, target, body)
         address = urlsplit(running.url)

@@ -150,6 +150,10 @@ def test_a_csv_with_a_map_is_read_as_simulate_reads_it(shop, tmp_path: Path) -> 
 
 def test_a_file_without_an_event_is_told(shop, tmp_path: Path) -> None:
     file = tmp_path / "history.ndjson"
+    done = run("import", shop, "--events", file)
+    assert done.returncode == 1
+    assert f"{file} cannot be opened" in done.stderr
+    assert not (shop / "data").exists()  # nothing is taken or made for a file that is not there
     file.write_text("no event\n")
     done = run("import", shop, "--events", file)
     assert done.returncode == 1
