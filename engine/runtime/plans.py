@@ -17,21 +17,18 @@ from engine.runtime.roster import Roster
 from engine.store.batch import KeptChange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from engine.core.inputs import Input
     from engine.core.state import User
     from engine.runtime.versions import Versions
-
-SWEPT_AT_ONCE = 32
-"""Users that a sweep looks at between two looks at the clock: at most some 0.2 ms."""
 
 NO_PLAN = Plan("")
 """What stands for a plan that cannot be read any more, where somebody is in a campaign of it."""
 
 
 class Plans:
-    """The plan in force, the changes that led to it, and the sweep that has users take them on.
+    """The plan in force, the changes that led to it, and who there is to take them on.
 
     Args:
         plan: In force where there are no `changes`.
@@ -61,7 +58,6 @@ class Plans:
         self.changes: list[Change] = []
         self.roster = Roster(users)
         self._known: Mapping[str, Plan] = known or {}
-        self._content = b""
         self._fresh: list[KeptChange] = []
         for number, happened in changes:
             if self.in_force is None and isinstance(happened, PlanChanged):
@@ -90,31 +86,19 @@ class Plans:
         held = self.in_force
         return held is not None and held == PlanChanged(plan.id, *versions, held.at_ms)
 
-    def learn(self, plan: Plan, content: bytes) -> None:
-        """Know a plan that is about to come into force, and what it was compiled from."""
+    def learn(self, plan: Plan) -> None:
+        """Know a plan that is about to come into force."""
         self._known = {plan.id: plan}
-        self._content = content
 
-    def keep(self, happened: PlanChanged | TimeSkipped, number: int) -> None:
-        """Have the open batch store a change that was just noted, for a restart."""
+    def keep(self, happened: PlanChanged | TimeSkipped, number: int, content: bytes) -> None:
+        """Have the open batch store a change that was just noted, for a restart.
+
+        `content` is what its plan was compiled from, if it brings one.
+        """
         if not self.changes:
             return  # skipped time, which everybody has
         plan_id = happened.plan_id if isinstance(happened, PlanChanged) else ""
-        content = self._content if plan_id else b""
         self._fresh.append(KeptChange(number, plan_id, encode_inputs([happened]), content))
-
-    def sweep(self, go_on: Callable[[], bool] | None) -> Iterator[User]:
-        """Users who have something to take on; looks at some dozens, and on while `go_on` says so.
-
-        O(users) in all.
-        """
-        roster = self.roster
-        while roster.has_visits:
-            for user in roster.visit(SWEPT_AT_ONCE):
-                if user.enrollments and user.seen < self.number:
-                    yield user
-            if go_on is not None and not go_on():
-                break
 
     def to_keep(self) -> list[KeptChange]:
         """What `keep` was told since the last time."""

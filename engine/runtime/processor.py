@@ -31,6 +31,7 @@ from engine.core.state import NEVER, User, first_due_at_ms, new_user
 from engine.core.transition import fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
 from engine.runtime.plans import NO_PLAN, Plans
+from engine.runtime.roster import SWEPT_AT_ONCE
 from engine.runtime.saving import Saving
 from engine.runtime.sealing import Released, release, seal
 from engine.runtime.tombstones import Tombstones
@@ -155,14 +156,22 @@ class Processor:
         self, plan: Plan, now_ms: int, content: bytes = b"", versions: Versions = NO_VERSIONS
     ) -> None:
         """Put another plan into force, compiled from `content`; users come to it in time. O(1)."""
-        self.plans.learn(plan, content)
-        self._pass_over(PlanChanged(plan.id, versions.engine, versions.tzdata), now_ms)
+        self.plans.learn(plan)
+        self._pass_over(PlanChanged(plan.id, versions.engine, versions.tzdata), now_ms, content)
 
     def sweep(self, go_on: Callable[[], bool] | None = None) -> bool:
-        """Have users take changes on while `go_on` answers True; whether there are more."""
-        for user in self.plans.sweep(go_on):
-            self._catch_up(user)
-        return self.plans.roster.has_visits
+        """Have users take changes on while `go_on` answers True; whether there are more.
+
+        Looks at some dozens between two answers. O(users) in all.
+        """
+        roster = self.plans.roster
+        while roster.has_visits:
+            for user in roster.visit(SWEPT_AT_ONCE):
+                if user.enrollments and user.seen < self._changed:
+                    self._catch_up(user)
+            if go_on is not None and not go_on():
+                return roster.has_visits
+        return False
 
     def erase(self, user_id: str, now_ms: int) -> None:
         """Forget a user; once that is durable, his rows are the owner's to erase."""
@@ -357,7 +366,9 @@ class Processor:
             self._touched[user.user_id] = None
         self._follow(user)
 
-    def _pass_over(self, happened: TimeSkipped | PlanChanged, now_ms: int) -> None:
+    def _pass_over(
+        self, happened: TimeSkipped | PlanChanged, now_ms: int, content: bytes = b""
+    ) -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
         number = self._next_input
@@ -365,7 +376,7 @@ class Processor:
         self._pass_to_all(happened, number)
         if self._keeps:
             self._inputs.append(happened)
-            self.plans.keep(happened, number)
+            self.plans.keep(happened, number, content)
 
     def _pass_to_all(self, happened: TimeSkipped | PlanChanged, number: int) -> None:
         self.plans.note(happened, number)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from engine.core.state import User
 
+SWEPT_AT_ONCE = 32
+"""Users that a sweep looks at between two looks at the clock: at most some 0.2 ms."""
+
 SAVES_A_COMMIT = 64
 """Users who took a changed plan on that are saved with a commit."""
 
