@@ -153,7 +153,7 @@ class Store:
 
         Raises CommitFailed.
         """
-        return await self.transact(partial(self._keep_archive, now_ms=now_ms))
+        return await self._write(partial(self._keep_archive, now_ms=now_ms))
 
     async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Have something read, between two commits. Raises StoreError."""
@@ -213,8 +213,8 @@ class Store:
         )
         return int(row[0])
 
-    # These two run on the connection's thread, and so does what they note here: a commit and a
-    # slice of pruning are under way side by side, and the later must see what the earlier left.
+    # These run on the connection's thread, and so does what they note here: a commit and a slice
+    # of pruning are under way side by side, and the later must see what the earlier left.
 
     def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
         def write(connection: sqlite3.Connection) -> Quarantine:
@@ -238,15 +238,19 @@ class Store:
         return more
 
     def _keep_archive(self, connection: sqlite3.Connection, now_ms: int) -> bool:
-        try:
+        def keep(connection: sqlite3.Connection) -> bool:
             indexed = archive.index_some(connection)
             dropped = archive.drop_below(connection)
             moved = self.floors.work(connection, now_ms, self.keep_ms)
+            come_to("in-archive")
+            return moved or indexed or dropped
+
+        try:
+            return _in_transaction(connection, keep)
         except BaseException:
-            self.floors.forget()  # it counts as copied what is rolled back
+            # It counts as copied what is rolled back, most often by a COMMIT without room.
+            self.floors.forget()
             raise
-        come_to("in-archive")
-        return moved or indexed or dropped
 
     async def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:

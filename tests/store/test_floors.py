@@ -15,7 +15,7 @@ from engine.runtime import saving
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.erasing import erase_at_rest, finish_erasures
 from engine.runtime.processor import Processor
-from engine.store import Store, erasure, floors, holdings
+from engine.store import CommitFailed, Store, erasure, floors, holdings
 from engine.store.floors import Floor, floor_of
 from tests.core.world import START
 from tests.model.scripts import UNIT, compiled, make_rules, make_script, make_shop, policy
@@ -178,6 +178,47 @@ async def test_floors_and_rows_below_the_archive_go(tmp_path: Path) -> None:
     # Nothing is kept for a quarter longer than it should be, a slice's delay aside.
     assert run.processor.now_ms - oldest[0] <= KEEP + KEEP // floors.GENERATIONS + 25 * UNIT
     await run.store.close()
+
+
+NO_COMMIT = """
+CREATE TABLE refused (id INTEGER PRIMARY KEY, because INTEGER NOT NULL
+    REFERENCES refused DEFERRABLE INITIALLY DEFERRED);
+CREATE TRIGGER begun AFTER INSERT ON generations BEGIN INSERT INTO refused VALUES (1, 2); END;
+CREATE TRIGGER copied AFTER INSERT ON floors BEGIN INSERT INTO refused VALUES (1, 2); END;
+PRAGMA foreign_keys = ON;
+"""
+"""What the archive writes is refused as late as it can be: at COMMIT, as where a disk is full."""
+
+COMMIT_AGAIN = "DROP TRIGGER begun; DROP TRIGGER copied; DROP TABLE refused"
+
+
+@pytest.mark.parametrize("slices", range(4))
+async def test_a_slice_that_could_not_be_committed_is_made_again(
+    slices: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(floors, "SLICE_USERS", 1)
+    run, script = await open_run(tmp_path / "f.db", Random(1).choice)
+    store = run.store
+    for one, (before, now) in zip(script, instants(script), strict=True):
+        apply(run.processor, one, before, now)
+        await run.commit()
+    # The first one is of nobody; a second is due, and copies three users.
+    await store.keep_archive(START)
+    now_ms = run.processor.now_ms
+    for _ in range(slices):
+        await store.keep_archive(now_ms)
+    await store.read(lambda c: c.executescript(NO_COMMIT))
+    with pytest.raises(CommitFailed, match="FOREIGN KEY"):
+        await store.keep_archive(now_ms)
+    await store.read(lambda c: c.executescript(COMMIT_AGAIN))
+    while await store.keep_archive(now_ms):
+        pass
+    for user_id in USERS:
+        copied = [encode_user(user) for _, user in await holdings.floors_of(store, user_id)]
+        saved = await holdings.saved_state(store, user_id)
+        assert saved is not None
+        assert copied[-1:] == [encode_user(saved)]
+    await store.close()
 
 
 # Erasing
