@@ -27,6 +27,14 @@ INBOX_MAX: Final = 20_000
 HELD_BYTES_MAX: Final = 64 << 20
 """Bytes of bodies that are not durable yet; past that, clients are told to come again."""
 
+ANSWERS_A_TURN: Final = 32
+"""Clients who are answered before the loop turns: the requests of the first come in meanwhile.
+
+Clients who wait for one commit, and are all answered at once, all ask again at once: then the disk
+waits while requests are read, and requests wait for the disk. It also bounds how late a deadline
+is made by answers, at about 0.1 ms each.
+"""
+
 ANSWER_WITHIN_S: Final = 20.0
 """A client whose commit takes longer hears 503: not known."""
 
@@ -85,6 +93,8 @@ class Inbox:
         self.waiting = 0
         self.held_bytes = 0
         self._awaiting: deque[Submission] = deque()
+        self._finished = 0
+        self._answering: asyncio.Handle | None = None
         self._patience: asyncio.TimerHandle | None = None
 
     def put(
@@ -125,14 +135,27 @@ class Inbox:
             self._awaiting.append(submission)
 
     def answer(self, finished: int) -> None:
-        """Tell those whose batch is durable: the newest that is has number `finished`."""
-        awaiting = self._awaiting
-        while awaiting and awaiting[0].awaited <= finished:
-            submission = awaiting.popleft()
-            self.held_bytes -= submission.size
-            answer = submission.answer
-            if answer is not None and not answer.done():
-                answer.set_result(None)
+        """Tell those whose batch is durable, some a turn: the newest that is has this number."""
+        self._finished = finished
+        if self._answering is None:
+            self._answer_some()
+
+    def _answer_some(self) -> None:
+        self._answering = None
+        awaiting, finished = self._awaiting, self._finished
+        for _ in range(ANSWERS_A_TURN):
+            if not awaiting or awaiting[0].awaited > finished:
+                return
+            self._answer_first()
+        if awaiting and awaiting[0].awaited <= finished:
+            self._answering = asyncio.get_running_loop().call_soon(self._answer_some)
+
+    def _answer_first(self) -> None:
+        submission = self._awaiting.popleft()
+        self.held_bytes -= submission.size
+        answer = submission.answer
+        if answer is not None and not answer.done():
+            answer.set_result(None)
 
     def refuse(self, error: str) -> None:
         """Clients of whose input nothing was taken yet hear at once that it is not known.
@@ -151,7 +174,9 @@ class Inbox:
         self.queue = kept
 
     def abandon(self, error: str) -> None:
-        """Nothing more is committed: everybody hears now that it is not known."""
+        """Nothing more is committed: everybody else hears now that it is not known."""
+        while self._awaiting and self._awaiting[0].awaited <= self._finished:
+            self._answer_first()
         for submission in chain(self._awaiting, self.queue):
             if submission.answer is not None and not submission.answer.done():
                 submission.answer.set_exception(Unavailable(error))

@@ -84,6 +84,7 @@ class Shell:
         self._steering: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
+        self._broken: Exception | None = None
         self._armed_at_ms = NEVER
         self._sealed: deque[Batch] = deque()
         self._pruning: asyncio.Task[None] | None = None
@@ -142,9 +143,8 @@ class Shell:
                 else:
                     self._arm(ticker)
                     await self._wake.wait()
-                if self._commit is not None and self._commit.done():
-                    self._commit.result()
-                    self._commit = None
+                if self._broken is not None:
+                    raise self._broken
                 self._look_after_pruning()
         except CommitFailed as error:
             # Clients hear it now: the drain would wait for them, and they for an answer.
@@ -258,29 +258,39 @@ class Shell:
             self.inbox.answer(self.processor.finished)
 
     async def _run_commit(self, batch: Batch) -> None:
+        """Commit a batch, have the next one committed, and give out what waited for this one."""
         come_to("before-commit")
         try:
-            while True:
-                try:
-                    await self._store.commit(batch)
-                    break
-                except CommitFailed as error:
-                    if not error.again:
-                        raise
-                    if not self.failure:
-                        _log.error("commit.failed", why=error.message, hint=error.hint)
-                    self.failure = error.message
-                    self.inbox.refuse(f"the journal cannot be written: {self.failure}")
-                    await asyncio.sleep(RETRY_COMMIT_S)
-            if self.failure:
-                _log.info("commit.recovered")
-            self.failure = ""
+            await self._make_durable(batch)
             released = self.processor.finish(batch)
-            self.inbox.answer(self.processor.finished)
+            # First of all the disk gets what it can do while those who waited are answered.
+            self._commit = None
+            self._begin()
+            self.inbox.answer(batch.number)
             come_to("before-release")
             self._release(released)
+        except Exception as error:  # noqa: BLE001 - `run` raises it
+            self._broken = error
         finally:
             self._wake.set()
+
+    async def _make_durable(self, batch: Batch) -> None:
+        """Commit it, again where there is no room; new input is refused meanwhile."""
+        while True:
+            try:
+                await self._store.commit(batch)
+                break
+            except CommitFailed as error:
+                if not error.again:
+                    raise
+                if not self.failure:
+                    _log.error("commit.failed", why=error.message, hint=error.hint)
+                self.failure = error.message
+                self.inbox.refuse(f"the journal cannot be written: {self.failure}")
+                await asyncio.sleep(RETRY_COMMIT_S)
+        if self.failure:
+            _log.info("commit.recovered")
+        self.failure = ""
 
     def _look_after_pruning(self) -> None:
         """Begin to prune now and then, in slices that commits come between; one at a time."""
