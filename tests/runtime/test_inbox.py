@@ -52,7 +52,7 @@ async def test_the_loop_turns_between_answers_to_many_who_waited_for_one_batch()
     assert inbox.held_bytes == 0
 
 
-async def test_who_is_durable_and_not_answered_yet_is_told_so_when_all_others_are_given_up() -> (
+async def test_who_is_durable_and_not_answered_yet_hears_so_when_others_are_given_up() -> (
     None
 ):
     inbox = Inbox()
