@@ -29,6 +29,7 @@ from engine.core.cel.errors import (
     ExpressionError,
 )
 from engine.core.cel.fast import TRAPS
+from engine.core.cel.moments import zone_of
 from engine.core.cel.program import Program, compile  # noqa: A004 - as re.compile
 from engine.core.cel.reads import fields_read
 
@@ -45,4 +46,5 @@ __all__ = [
     "TypeValue",
     "compile",
     "fields_read",
+    "zone_of",
 ]

@@ -131,7 +131,8 @@ def _fraction(microseconds: int) -> str:
 
 
 @lru_cache(maxsize=_ZONES_KEPT_MAX)
-def _zone(name: str) -> tzinfo | None:
+def zone_of(name: str) -> tzinfo | None:
+    """The zone of a name (`Europe/Paris`) or an offset (`+02:00`); None where there is none."""
     offset = _OFFSET.fullmatch(name)
     if offset is not None:
         sign, hours, minutes = offset.groups()
@@ -158,7 +159,7 @@ def _local(getter: str, value: Value, zones: tuple[Value, ...]) -> datetime:
         raise no_overload(f"{getter}()", value, *zones)
     if not zones:
         return _in_zone(value, UTC)
-    zone = _zone(zones[0])
+    zone = zone_of(zones[0])
     if zone is None:
         raise CelError(f"no such time zone: {zones[0][:40]!r}", hint="write it like Europe/Paris")
     return _in_zone(value, zone)
