@@ -155,6 +155,28 @@ class Apply(msgspec.Struct, frozen=True):
     kind: Kind
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """A history function: a question to the `Moment` that is bound as "@".
+
+    Attributes:
+        function: Its name, as `count`, `since`, `idle` or `in_segment`.
+        name: Of what is asked: an event, channel, campaign, segment or model; "" for `idle`.
+        window_ms: How far back; None for the user's whole life.
+        field: The property that `sum`, `distinct` and their like read; "" for the others.
+        level: Which `Local` each counted event's properties are, where there is a predicate.
+        predicate: What is asked of each event, or None.
+    """
+
+    at: int
+    function: str
+    name: str
+    window_ms: int | None
+    field: str
+    level: int
+    predicate: Checked | None
+    kind: Kind
+
+
 class Unbound(msgspec.Struct, frozen=True):
     """A call of a function that nobody knows, where there was no scope to say so: an error."""
 
@@ -177,5 +199,6 @@ Checked = (
     | Entries
     | Comprehension
     | Apply
+    | Asked
     | Unbound
 )

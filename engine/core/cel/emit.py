@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from engine.core.cel import absorbing, values
 from engine.core.cel.checked import (
     Apply,
+    Asked,
     Checked,
     Choice,
     Comprehension,
@@ -50,6 +51,15 @@ OPERATORS: dict[str, Callable[..., Value]] = {
     "negate": values.negate,
     "!": values.invert,
 }
+
+MOMENT = "@"
+"""The binding that history functions ask."""
+
+_METHODS = {"sum": "total", "avg": "average", "min": "least", "max": "greatest"}
+"""What history functions are called on a `Moment`, where that is another name."""
+
+_OF_ONE_NAME = frozenset({"since", "last", "first", "in_segment", "score"})
+"""History functions without a window."""
 
 _MACROS: dict[str, Callable[..., bool | list[Value]]] = {
     "all": absorbing.every,
@@ -143,6 +153,8 @@ class CarefulCode:
                 return self._comprehension(tree)
             case Items() | Entries() | Apply():
                 return self._gathered(tree)
+            case Asked():
+                return self._asked(tree)
             case _:
                 return self._leaf(tree)
 
@@ -188,6 +200,18 @@ class CarefulCode:
             result = self._of_element(tree.level, self.expression(tree.result))
             over = call(absorbing.mapped, over, result, name(_WORK))
         return over
+
+    def _asked(self, tree: Asked) -> ast.expr:
+        """A call of the method of the `Moment` that is bound as "@"."""
+        given: list[ast.expr] = [ast.Constant(tree.name)] if tree.name else []
+        if tree.field:
+            given.append(ast.Constant(tree.field))
+        if tree.function not in _OF_ONE_NAME:
+            given.append(ast.Constant(tree.window_ms))
+        if tree.predicate is not None:
+            given.append(self._of_element(tree.level, self.condition(tree.predicate)))
+        method = _METHODS.get(tree.function, tree.function)
+        return ast.Call(ast.Attribute(self.variable(MOMENT), method, ast.Load()), given, [])
 
     def _of_element(self, level: int, body: ast.expr) -> ast.expr:
         arguments = ast.arguments([], [ast.arg(f"local{level}")], None, [], [], None, [])
