@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.core.items import TRAITS_MAX
+from engine.core.properties import storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +26,6 @@ CONSENT_CHANNELS = ("email", "push", "sms", "in_app", "webhook")
 
 _HEADS_BYTES = 4
 """By how much the heads of maps may grow when two are merged."""
-
-_FLOAT_MAX = 10**308
-"""Whole numbers beyond this are cut to it: a float holds no more."""
 
 _decode = msgspec.json.Decoder(dict).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -47,7 +45,7 @@ def read_traits(raw: msgspec.Raw) -> tuple[dict[str, Any], int]:
     try:
         return said, len(_encode(said))
     except OverflowError:
-        said = {key: _storable(value) for key, value in said.items()}
+        said = {key: storable(value) for key, value in said.items()}
         return said, len(_encode(said))
 
 
@@ -137,13 +135,3 @@ def _consent(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any
         if isinstance(consent.get(channel), bool)
     }
     return {**_by_channel(known), **plain}
-
-
-def _storable(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        return {key: _storable(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_storable(inner) for inner in value]
-    if isinstance(value, int) and not -(2**63) <= value < 2**64:
-        return float(max(-_FLOAT_MAX, min(value, _FLOAT_MAX)))
-    return value
