@@ -1,7 +1,7 @@
 """What is kept of one user: mutable, in place, one writer, saved whole.
 
 A user is a msgspec Struct, so that saving one is a single encode; none of these can be part of a
-cycle, so the garbage collector leaves them alone. Leaves are ints, strings and
+cycle, so the garbage collector leaves them alone. Leaves are ints, strings, bytes and
 tuples of ints, which the garbage collector does not track; the short sequences are tuples, since
 an empty one costs nothing and most users have no more.
 """
@@ -11,6 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
+from engine.core.collections import Collected
+from engine.core.details import Details
 
 NEVER = 1 << 48
 """Later than every instant: no deadline."""
@@ -89,12 +92,14 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         traits_bytes: What they take as they are saved, at the most (`traits.tell`).
         identified_at_ms: Event time of the newest identify call; 0 where there was none, or it came
             to a version that did not keep it.
-        history: Event name to instants, oldest first; only what the plan asks for.
+        history: Event name to packed instants (`history.instants_of`); only what the plan asks for.
         entries: Campaign and `per` value to the newest enrollment's start, and how many started
             at that very instant.
         late_entries: How many enrollments started behind one that had started already.
         suppressed: Channel to the address that the provider refused for good.
         refusals: The last refusals: (at_ms, campaign, reason).
+        collections: By name, what he has in his cart and the like; only what the plan asks for.
+        details: Event name to what is kept of its events besides their instants.
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
 
@@ -105,7 +110,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     due_at_ms: int = NEVER
     held_until_ms: int = 0
     traits: dict[str, Any] = {}
-    history: dict[str, tuple[int, ...]] = {}
+    history: dict[str, bytes] = {}
     enrollments: tuple[Enrollment, ...] = ()
     entries: dict[str, tuple[int, int]] = {}
     late_entries: int = 0
@@ -115,6 +120,8 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     armed_at_ms: int = NEVER
     traits_bytes: int = 0
     identified_at_ms: int = 0
+    collections: dict[str, Collected] = {}
+    details: dict[str, Details] = {}
 
     @property
     def applied_at_ms(self) -> int:
@@ -123,7 +130,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
 
 
 _NOTHING: dict[str, Any] = {}
-"""Five empty dicts of its own would be a fifth of what most users hold."""
+"""Seven empty dicts of its own would be a fifth of what most users hold."""
 
 
 def new_user(user_id: str) -> User:
@@ -135,6 +142,8 @@ def new_user(user_id: str) -> User:
         entries=_NOTHING,
         pending=_NOTHING,
         suppressed=_NOTHING,
+        collections=_NOTHING,
+        details=_NOTHING,
     )
 
 
@@ -158,6 +167,8 @@ def decode_user(data: bytes) -> User:
     user.entries = user.entries or _NOTHING
     user.pending = user.pending or _NOTHING
     user.suppressed = user.suppressed or _NOTHING
+    user.collections = user.collections or _NOTHING
+    user.details = user.details or _NOTHING
     return user
 
 

@@ -1,0 +1,396 @@
+"""What a user has gathered: his cart, what he looked at last, a wishlist, as his events tell it.
+
+A collection is what its events since the last clear make, in order of their time, in whatever order
+they came: so each item remembers the changes of its quantity, and an item that was taken out stays
+known for a while, since what happened before it may come later. Where two events have one time,
+they count in the order in which they came. Everything of a collection is bounded.
+
+Only what a loaded condition or template asks for is kept, and a user without pays nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from math import fsum, isfinite
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+
+import msgspec
+
+from engine.core.instants import to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from engine.core.inputs import EventReceived
+    from engine.core.state import User
+
+Form: TypeAlias = Literal["cart", "recent"]
+Verb: TypeAlias = Literal["add", "remove", "clear"]
+
+KEY_LENGTH_MAX = 200
+"""Characters of what tells one item from another."""
+
+ITEM_BYTES_MAX = 2_048
+"""Bytes of an item's properties, as JSON; beyond it the largest are left out."""
+
+PROPERTIES_BYTES_MAX = 64 << 10
+"""Bytes of the properties of all items of a collection; beyond it the oldest lose theirs."""
+
+MOVES_MAX = 20
+"""Changes of one item's quantity that are told apart by time; older ones are one."""
+
+GONE_MAX = 10
+"""Items that were taken out and are still known; beyond it the oldest are forgotten."""
+
+QUANTITY_MAX = 1_000_000_000
+"""A quantity that is more is not believed."""
+
+PRICE_MAX = 1_000_000_000_000
+"""A price that is more, or less than its negative, is not believed."""
+
+NEVER_ADDED = -1
+
+_DECIMALS = 6
+"""Of a quantity: 0.1 + 0.2 - 0.3 is nothing."""
+
+_PLAIN_NUMBER = re.compile(r"\s*[+-]?\d{1,15}(?:\.\d{1,15})?\s*", re.ASCII)
+_INTEGER_MAX = 1 << 63
+
+_decode = msgspec.json.Decoder(dict).decode
+_encode = msgspec.json.Encoder().encode
+_typed_dict = cast("Any", TypedDict)
+
+
+class Collection(msgspec.Struct, frozen=True, eq=False):
+    """How one collection is kept.
+
+    Attributes:
+        name: As conditions and templates name it.
+        add: Names of the events that add an item.
+        remove: Names of those that take from its quantity; none in the form `recent`.
+        clear: Names of those that empty it.
+        key: The property that tells one item from another.
+        items_max: How many items there are at the most; beyond it the oldest go.
+        form: `cart`: a map with items, size, value and updated_at, newest item last; `recent`: a
+            list of items, newest first, without quantities.
+        keeps_properties: Whether anything asks for the items, and not for size and value alone.
+    """
+
+    name: str
+    add: tuple[str, ...]
+    remove: tuple[str, ...] = ()
+    clear: tuple[str, ...] = ()
+    key: str = "product_id"
+    items_max: int = 100
+    form: Form = "cart"
+    keeps_properties: bool = True
+
+
+class Role(msgspec.Struct, frozen=True, eq=False):
+    """What an event does to a collection, and what reads its properties for that."""
+
+    collection: Collection
+    verb: Verb
+    read: Any
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One item of a collection, or one that was taken out of it.
+
+    Attributes:
+        key: What tells it from the others, as text.
+        added_at_ms: Of the latest event that added it; `NEVER_ADDED` where only a removal is known.
+        moves: Instant and change of the quantity, by turns, oldest first; () in the form `recent`.
+        price: Of one piece, by the latest adding event; 0 where it said none that can be read.
+        properties: Of that event, as JSON; b"" where they are not kept.
+    """
+
+    key: str
+    added_at_ms: int
+    moves: tuple[int | float, ...] = ()
+    price: float = 0.0
+    properties: bytes = b""
+
+
+class Collected(msgspec.Struct, omit_defaults=True, gc=False):
+    """What a user has in one collection.
+
+    Attributes:
+        changed_at_ms: Event time of the newest event that counted.
+        cleared_at_ms: Event time of the newest clear; what is older counts no more.
+        items: In order of `added_at_ms`; those with no quantity left among them.
+    """
+
+    changed_at_ms: int = 0
+    cleared_at_ms: int = -1
+    items: tuple[Item, ...] = ()
+
+
+def roles(collections: Iterable[Collection], name: str) -> tuple[Role, ...]:
+    """What the event `name` does, to which collections. O(names of all collections)."""
+    found = ((collection, _verb(collection, name)) for collection in collections)
+    return tuple(Role(one, verb, _reader(one, verb)) for one, verb in found if verb is not None)
+
+
+def touched_by(collections: Iterable[Collection], name: str) -> frozenset[str]:
+    """Names of the collections that an event may change: conditions that read one are asked again.
+
+    O(names of all collections).
+    """
+    return frozenset(one.name for one in collections if _verb(one, name) is not None)
+
+
+def collect(user: User, event: EventReceived, roles: tuple[Role, ...]) -> None:
+    """Have an event in its user's collections; `last_seen_at_ms` knows it already.
+
+    Total: an event that names no item, or whose quantity is zero or less, changes nothing.
+    O(items) for each collection.
+    """
+    occurred_at_ms = event.occurred_at_ms
+    is_late = occurred_at_ms < user.applied_at_ms
+    for role in roles:
+        collection = role.collection
+        name = collection.name
+        collected = user.collections.get(name)
+        if collected is not None:
+            cleared_at_ms = collected.cleared_at_ms
+            if occurred_at_ms < cleared_at_ms or (is_late and occurred_at_ms == cleared_at_ms):
+                continue
+        if role.verb == "clear":
+            collected = collected or _begin(user, name)
+            _clear(collected, occurred_at_ms)
+        else:
+            said = _say(role, event.properties)
+            if said is None:
+                continue
+            collected = collected or _begin(user, name)
+            if role.verb == "add":
+                _add(collection, collected, occurred_at_ms, said)
+            else:
+                _move(collected, occurred_at_ms, said.key, -said.quantity)
+            _bound(collection, collected)
+        collected.changed_at_ms = max(collected.changed_at_ms, occurred_at_ms)
+
+
+def bind(collection: Collection, user: User) -> Any:  # noqa: ANN401 - a CEL value
+    """A collection as conditions and templates see it. O(items), and their properties."""
+    collected = user.collections.get(collection.name)
+    items = () if collected is None else collected.items
+    key = collection.key
+    if collection.form == "recent":
+        return [_shown(item, key) for item in reversed(items)]
+    quantities = [quantity_of(item.moves) for item in items]
+    held = [(item, quantity) for item, quantity in zip(items, quantities, strict=True) if quantity]
+    bound: dict[str, Any] = {
+        "size": len(held),
+        "value": fsum([item.price * quantity for item, quantity in held]),
+    }
+    if collection.keeps_properties:
+        bound["items"] = [_shown(item, key) | {"quantity": quantity} for item, quantity in held]
+    if collected is not None:
+        bound["updated_at"] = to_datetime(collected.changed_at_ms)
+    return bound
+
+
+def keep_only(user: User, kept: Mapping[str, Collection]) -> None:
+    """Let go of what the plan does not ask for. O(collections)."""
+    collections = user.collections
+    if collections and not collections.keys() <= kept.keys():
+        user.collections = {name: one for name, one in collections.items() if name in kept}
+
+
+def quantity_of(moves: tuple[int | float, ...]) -> int | float:
+    """What is left after all changes: at zero an item goes, and does not owe anything. O(moves)."""
+    quantity: int | float = 0
+    for change in moves[1::2]:
+        quantity = min(max(quantity + change, 0), QUANTITY_MAX)
+        if isinstance(quantity, float):
+            quantity = round(quantity, _DECIMALS)
+    return int(quantity) if quantity == int(quantity) else quantity
+
+
+# What an event says
+
+
+class _Said(msgspec.Struct, gc=False):
+    key: str
+    quantity: int | float
+    price: float
+    properties: bytes
+
+
+def _verb(collection: Collection, name: str) -> Verb | None:
+    if name in collection.add:
+        return "add"
+    if name in collection.remove:
+        return "remove"
+    return "clear" if name in collection.clear else None
+
+
+def _reader(collection: Collection, verb: Verb) -> Any:  # noqa: ANN401 - a decoder
+    """Decodes what is asked for of an event's properties: all of them where they are kept."""
+    if verb == "add" and collection.keeps_properties:
+        return _decode
+    asked = dict.fromkeys((collection.key, "price", "quantity"), Any)
+    return msgspec.json.Decoder(_typed_dict("Asked", asked, total=False)).decode
+
+
+def _say(role: Role, raw: msgspec.Raw) -> _Said | None:
+    """The item that an event names, or None where it names none or changes nothing."""
+    collection = role.collection
+    try:
+        said: dict[str, Any] = role.read(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # no object
+        return None
+    key = _key(said.get(collection.key))
+    quantity = _number(said.get("quantity"), QUANTITY_MAX)
+    quantity = 1 if quantity is None else round(quantity, _DECIMALS)
+    if not key or quantity <= 0:
+        return None
+    price = _number(said.get("price"), PRICE_MAX)
+    properties = b""
+    if collection.keeps_properties and role.verb == "add":
+        properties = bytes(raw)
+        if len(properties) > ITEM_BYTES_MAX:
+            properties = _shed(said, collection.key)
+    return _Said(key, quantity, 0.0 if price is None else float(price), properties)
+
+
+def _key(value: object) -> str:
+    """What tells an item from another; 7, 7.0 and "7" are one. "" where it does not."""
+    if isinstance(value, float) and isfinite(value) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _INTEGER_MAX:
+        return str(value)
+    if isinstance(value, str) and len(value) <= KEY_LENGTH_MAX and not value.isspace():
+        return value
+    return ""
+
+
+def _number(value: object, most: int) -> int | float | None:
+    """A number, or a text that is one; None for anything else, and for what is not believed."""
+    if isinstance(value, str):
+        if not _PLAIN_NUMBER.fullmatch(value):
+            return None
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not -most <= value <= most:  # NaN neither
+        return None
+    return int(value) if value == int(value) else value
+
+
+def _shed(said: dict[str, Any], key: str) -> bytes:
+    """Properties within `ITEM_BYTES_MAX`, without the largest of them. O(n log n)."""
+    sizes = {name: len(_encode({name: value})) - 1 for name, value in said.items()}
+    room = ITEM_BYTES_MAX - 1
+    kept = set()
+    # What the collection itself is about goes in first, then the smallest.
+    for name in sorted(sizes, key=lambda name: (name not in {key, "price"}, sizes[name])):
+        if sizes[name] <= room:
+            room -= sizes[name]
+            kept.add(name)
+    return _encode({name: value for name, value in said.items() if name in kept})
+
+
+# How an item changes
+
+
+def _begin(user: User, name: str) -> Collected:
+    collected = Collected()
+    user.collections = {**user.collections, name: collected}  # an empty one is shared
+    return collected
+
+
+def _clear(collected: Collected, at_ms: int) -> None:
+    """Nothing that happened up to `at_ms` counts any more; what happened after it stays."""
+    collected.cleared_at_ms = at_ms
+    items = []
+    for item in collected.items:
+        moves = item.moves
+        later = moves[2 * bisect_right(moves[::2], at_ms) :]
+        if item.added_at_ms > at_ms:
+            items.append(item if later == moves else _moved(item, later))
+        elif later:
+            items.append(Item(item.key, NEVER_ADDED, later))
+    collected.items = tuple(sorted(items, key=_place))
+
+
+def _add(collection: Collection, collected: Collected, at_ms: int, said: _Said) -> None:
+    key = said.key
+    if collection.form == "cart":
+        _move(collected, at_ms, key, said.quantity)
+    items = collected.items
+    known = _find(items, key)
+    if known is None or at_ms >= known.added_at_ms:
+        moves = () if known is None else known.moves
+        item = Item(key, at_ms, moves, said.price, said.properties)
+        others = [one for one in items if one is not known]
+        others.insert(bisect_right(others, at_ms, key=_place), item)
+        collected.items = tuple(others)
+
+
+def _move(collected: Collected, at_ms: int, key: str, change: float) -> None:
+    """Note a change of an item's quantity in its place in time."""
+    items = collected.items
+    known = _find(items, key)
+    if known is None:
+        collected.items = (Item(key, NEVER_ADDED, (at_ms, change)), *items)
+    else:
+        moves = known.moves
+        place = 2 * bisect_right(moves[::2], at_ms)
+        moves = (*moves[:place], at_ms, change, *moves[place:])
+        if len(moves) > 2 * MOVES_MAX:
+            moves = (moves[2], quantity_of(moves[:4]), *moves[4:])
+        moved = _moved(known, moves)
+        collected.items = tuple([moved if one is known else one for one in items])
+
+
+def _bound(collection: Collection, collected: Collected) -> None:
+    """Let go of the oldest items, and of their properties, beyond what a collection may hold."""
+    items = collected.items
+    if collection.form == "recent":
+        items = items[-collection.items_max :]
+    elif len(items) > min(collection.items_max, GONE_MAX):
+        held = [item for item in items if quantity_of(item.moves)]
+        gone = [item for item in items if not quantity_of(item.moves)]
+        gone.sort(key=lambda item: item.moves[-2])
+        kept = {item.key for item in (*held[-collection.items_max :], *gone[-GONE_MAX:])}
+        items = tuple([item for item in items if item.key in kept])
+    if len(items) * ITEM_BYTES_MAX > PROPERTIES_BYTES_MAX:
+        items = _lightened(items)
+    collected.items = items
+
+
+def _lightened(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Without the properties of the oldest, where those of all are too many bytes."""
+    room = PROPERTIES_BYTES_MAX
+    lightened = []
+    for item in reversed(items):
+        room -= len(item.properties)
+        light = room < 0 and item.properties
+        lightened.append(msgspec.structs.replace(item, properties=b"") if light else item)
+    return tuple(reversed(lightened))
+
+
+def _find(items: tuple[Item, ...], key: str) -> Item | None:
+    for item in items:
+        if item.key == key:
+            return item
+    return None
+
+
+def _moved(item: Item, moves: tuple[int | float, ...]) -> Item:
+    return Item(item.key, item.added_at_ms, moves, item.price, item.properties)
+
+
+def _place(item: Item) -> int:
+    return item.added_at_ms
+
+
+def _shown(item: Item, key: str) -> dict[str, Any]:
+    if item.properties:
+        shown: dict[str, Any] = _decode(item.properties)
+        return shown
+    return {key: item.key, "price": item.price}
