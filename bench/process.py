@@ -24,17 +24,23 @@ class Server:
 
     Args:
         command: What follows `python`.
+        log: Where its standard error goes, to be read afterwards; None: nowhere that stays.
 
     Attributes:
         port: Where it takes requests.
         pid: Of the process.
+        said: The line that told so.
 
     Raises RuntimeError where it says something else.
     """
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], *, log: Path | None = None) -> None:
         # Nobody reads a pipe while the load runs, and a full one would hold the process up.
-        self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - as long as the process
+        self._errors = (
+            tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - as long as the process
+            if log is None
+            else log.open("w+")
+        )
         self._process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
@@ -44,13 +50,14 @@ class Server:
         )
         self.pid = self._process.pid
         assert self._process.stdout is not None
-        found = _PORT.search(self._process.stdout.readline())
+        self.said = self._process.stdout.readline()
+        found = _PORT.search(self.said)
         if found is None:
             self._process.kill()
             self._process.wait()
-            said = self._said()
+            told = self._complaint()
             self.kill()
-            raise RuntimeError(f"the server did not start: {said}")
+            raise RuntimeError(f"the server did not start: {told}")
         self.port = int(found[1])
 
     def kill(self) -> None:
@@ -66,9 +73,9 @@ class Server:
         self._process.terminate()
         self._process.communicate(timeout=STOP_WITHIN_S)
         if self._process.returncode:
-            raise RuntimeError(f"it ended with {self._process.returncode}: {self._said()}")
+            raise RuntimeError(f"it ended with {self._process.returncode}: {self._complaint()}")
 
-    def _said(self) -> str:
+    def _complaint(self) -> str:
         self._errors.seek(0)
         return self._errors.read()[-2_000:]
 
