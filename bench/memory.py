@@ -22,6 +22,7 @@ import msgspec
 from bench.harness import Run
 from bench.process import ROOT
 from config import load_shop
+from engine.core.history import Kept
 from engine.core.inputs import EventReceived, decode_inputs, encode_inputs
 from engine.core.state import NEVER
 from engine.runtime.memory import settle_collector
@@ -76,7 +77,7 @@ def weigh(count: int) -> Weight:
     grown = _rss_bytes() - before
     users = processor.users
     waiting = sum(
-        user.due_at_ms != NEVER and sorted(map(len, user.history.values())) == [1, 4]
+        user.due_at_ms != NEVER and sorted(map(len, user.history.values())) == [8, 32]
         for user in users.values()
     )
     return Weight(grown / (count - USERS_A_BATCH), len(users), waiting)
@@ -89,7 +90,7 @@ def _plan_with_history() -> Plan:
     for name in set(_EVENTS):
         reaction = plan.reactions(name)
         assert reaction is not None
-        reactions[name] = msgspec.structs.replace(reaction, keep=_KEEP)
+        reactions[name] = msgspec.structs.replace(reaction, kept=Kept(_KEEP))
     plan.reactions = reactions.get
     return plan
 

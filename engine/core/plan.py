@@ -15,6 +15,7 @@ import msgspec
 
 from engine.core.bindings import binder
 from engine.core.cel import Program
+from engine.core.history import Kept
 from engine.core.inputs import EventReceived
 from engine.core.state import User
 
@@ -29,6 +30,9 @@ END = -1
 """The position after the last step."""
 
 NO_FACTS = msgspec.Raw(b"")
+
+_NEWEST = Kept(1)
+"""Of an exit event: what an entry that comes late is held against."""
 
 
 class Wait(msgspec.Struct, frozen=True, eq=False):
@@ -155,13 +159,15 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         entries: Campaigns that it may enter, in order of rank, with the condition to ask first.
         exits: Ids of campaigns that it ends.
-        keep: How many of its instants a user's history must hold; at least one where it exits.
+        name: The event's name: the one object of it that users share.
+        kept: What of it a user's history must hold; None for nothing. At least one where it exits.
         bind: Binds what the conditions of `entries` name, for the user and the event at hand.
     """
 
     entries: tuple[tuple[Campaign, Program | None], ...]
     exits: frozenset[str]
-    keep: int
+    name: str
+    kept: Kept | None
     bind: Callable[[User, EventReceived], dict[str, Any]]
 
 
@@ -181,19 +187,21 @@ class Plan:
         self.policy = policy or Policy()
         ranked = sorted(campaigns, key=attrgetter("rank"))
         self.campaigns = {campaign.id: campaign for campaign in ranked}
-        names = {name for c in ranked for name in (*c.entry.events, *c.exit_events)}
-        self._reactions = {name: _react(ranked, name) for name in names}
+        self.kept = {name: _NEWEST for c in ranked for name in c.exit_events}
+        """What history keeps, by event name."""
+        names = {name for c in ranked for name in c.entry.events} | self.kept.keys()
+        self._reactions = {name: _react(ranked, name, self.kept.get(name)) for name in names}
         self.reactions = self._reactions.get
         """`reactions(name)` is None for an event that no campaign names. O(1)."""
 
 
-def _react(ranked: list[Campaign], name: str) -> Reactions:
+def _react(ranked: list[Campaign], name: str, kept: Kept | None) -> Reactions:
     exits = frozenset(c.id for c in ranked if name in c.exit_events)
     entries = tuple((c, c.entry.when) for c in ranked if name in c.entry.events)
     return Reactions(
         entries=entries,
         exits=exits,
-        # The newest exit is what an entry that comes late is held against.
-        keep=1 if exits else 0,
+        name=name,
+        kept=kept,
         bind=binder(when for _, when in entries if when is not None),
     )

@@ -43,7 +43,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     reactions = plan.reactions(happened.name)
     if reactions is None:
         return errors
-    if reactions.keep:
+    if reactions.kept is not None:
         _note(plan, user, happened, reactions, effects)
     if reactions.entries:
         errors += enter_all(plan, user, happened, reactions, effects)
@@ -90,7 +90,9 @@ def _note(
 ) -> None:
     """Have an event in its user's history, and end what it ends."""
     occurred_at_ms = event.occurred_at_ms
-    history.insert(user, event.name, occurred_at_ms, reactions.keep)
+    kept = reactions.kept
+    assert kept is not None, "asked for by whoever calls"
+    history.insert(user, reactions.name, occurred_at_ms, kept, event.at_ms, event.properties)
     if reactions.exits and (user.enrollments or user.pending):
         at_ms = event.at_ms
         turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
@@ -102,7 +104,7 @@ def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effe
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
             user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
             reactions = plan.reactions(happened.name)
-            if reactions is not None and reactions.keep:
+            if reactions is not None and reactions.kept is not None:
                 _note(plan, user, happened, reactions, effects)
         case TraitsImported():
             refused = recall(user, happened.traits, happened.occurred_at_ms)

@@ -10,6 +10,7 @@ import msgspec
 
 from channels.file import lines_in_files
 from engine.core.effects import Record
+from engine.core.history import instants_of
 from engine.core.inputs import DeliveryReported, EventReceived, UserErased, UserIdentified
 from engine.core.instants import format_instant
 from engine.core.records import told
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from engine.core.details import Details
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
     from engine.core.state import Enrollment, User
@@ -38,8 +40,12 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
     for name in _INTERNAL:
         state.pop(name, None)
     state["history"] = {
-        name: [format_instant(at_ms) for at_ms in instants]
-        for name, instants in user.history.items()
+        name: [format_instant(at_ms) for at_ms in instants_of(packed)]
+        for name, packed in user.history.items()
+    }
+    state["details"] = {
+        name: _told_details(details, instants_of(user.history[name]))
+        for name, details in user.details.items()
     }
     state["entries"] = [
         {"campaign": key.partition("\n")[0], "per": key.partition("\n")[2],
@@ -164,6 +170,19 @@ def _told_enrollment(enrollment: Enrollment, plan: Plan | None) -> dict[str, Any
     # By its signature: while a changed plan is taken on, positions may be those of the one before.
     if campaign is not None and enrollment.signature in campaign.signatures:
         said["step"] = campaign.steps[campaign.signatures.index(enrollment.signature)].id
+    return said
+
+
+def _told_details(details: Details, instants: memoryview[int]) -> dict[str, Any]:
+    """Of each event what conditions read of it, beside the instants in `history`."""
+    said: dict[str, Any] = {"total": details.total}
+    if details.columns or details.rows:
+        said["properties"] = [details.properties(place) for place in range(len(instants))]
+    if details.first:
+        said["first"] = {
+            "at": format_instant(details.first_at_ms),
+            "properties": details.first_properties(),
+        }
     return said
 
 

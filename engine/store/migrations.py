@@ -12,6 +12,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import msgspec
+
+from engine.core.history import pack_instants
 from engine.errors import StoreError
 from engine.failpoints import come_to
 
@@ -23,6 +26,20 @@ Change: TypeAlias = str | Callable[[sqlite3.Connection], None]
 
 OnProgress: TypeAlias = Callable[[str], None]
 """Told where a migration is, many times a second, on the connection's own thread."""
+
+
+def _pack_histories(connection: sqlite3.Connection) -> None:
+    """Instants of events were arrays of numbers in a user's state."""
+    rows = connection.execute("SELECT user_id, state FROM users").fetchall()
+    for user_id, raw in rows:
+        state = msgspec.msgpack.decode(raw)
+        if state.get("history"):
+            state["history"] = {
+                name: pack_instants(instants) for name, instants in state["history"].items()
+            }
+            packed = (msgspec.msgpack.encode(state), user_id)
+            connection.execute("UPDATE users SET state = ? WHERE user_id = ?", packed)
+
 
 STEPS: Final[dict[int, tuple[Change, ...]]] = {
     1: (
@@ -58,6 +75,7 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
             SELECT 0, value, CAST(json_object('type', 'plan', 'plan_id', value) AS BLOB)
             FROM meta WHERE name = 'plan_id'""",
         "DELETE FROM meta WHERE name = 'plan_id'",
+        _pack_histories,
     ),
 }
 """By the schema that it starts from, what leads to the next."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.core.history import instants_of
 from engine.store.recovery import recover
 from tests.acceptance.conftest import run, settings, write
 from tests.acceptance.test_backup import order
@@ -95,7 +96,7 @@ def brought(shop: Path, file: Path) -> dict[str, Any]:
 
 def assert_known(users: dict[str, User]) -> None:
     assert users["old"].traits["email"] == "old@example.com"
-    (cancelled,) = users["old"].history["Order Cancelled"]
+    (cancelled,) = instants_of(users["old"].history["Order Cancelled"])
     assert cancelled == users["old"].last_seen_at_ms < 1_600_000_000_000
 
 

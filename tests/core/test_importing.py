@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.history import pack_instants
 from engine.core.inputs import EventImported, Input, TraitsImported, decode_inputs, encode_inputs
 from tests.core.world import DAY, HOUR, START, World, campaign, send, wait
 
@@ -43,7 +44,7 @@ def test_nobody_enters_by_history_however_old(world: World, t: int) -> None:
 
 def test_it_is_in_the_history_beyond_any_lateness(world: World) -> None:
     bring(world, "Bought", 10, t=-400 * DAY)
-    assert world.user().history == {"Bought": (START - 400 * DAY,)}
+    assert world.user().history == {"Bought": pack_instants([START - 400 * DAY])}
     bring(world, "Anything", 20, t=15)
     assert world.user().last_seen_at_ms == START + 15
 
