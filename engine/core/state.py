@@ -22,6 +22,32 @@ REFUSALS_MAX = 20
 """Refusals kept of a user, newest last."""
 
 
+class Alarms(msgspec.Struct, omit_defaults=True, gc=False):
+    """When an enrollment of a campaign that asks conditions of its own is looked at again.
+
+    Attributes:
+        exit_at_ms: Until then `exit.when` is surely not true.
+        ask_at_ms: Until then what the step waits for is surely not true.
+        ends_at_ms: When the wait is over, whether or not that came true.
+    """
+
+    exit_at_ms: int = NEVER
+    ask_at_ms: int = NEVER
+    ends_at_ms: int = NEVER
+
+
+class Watch(msgspec.Struct, omit_defaults=True, gc=False):
+    """How the conditions that users come in by were last answered, by campaign.
+
+    Attributes:
+        alarms: Not true until then, surely; or true, and to be asked again then.
+        truths: True until then, surely.
+    """
+
+    alarms: dict[str, int] = {}
+    truths: dict[str, int] = {}
+
+
 class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     """One user's pass through one campaign.
 
@@ -33,11 +59,12 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         clock_at_ms: Where the clock stands: the start of the wait it is in.
         position: Index of the step it is in.
         signature: That step's signature, by which it is found again in another plan.
-        due_at_ms: When the wait is over.
+        due_at_ms: When something happens to it by time alone: the wait is over, or an alarm is due.
         event: Properties of the event that entered, as JSON: a copy, which pins no request.
         event_name: Its name.
         passed: Ids of the send steps before the wait it is in: in a changed campaign one of them
             may lie ahead, and nothing is sent twice.
+        alarms: Where the campaign asks conditions of its own while somebody is in it.
     """
 
     enrollment: str
@@ -51,6 +78,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     event: bytes = b"{}"
     event_name: str = ""
     passed: tuple[str, ...] = ()
+    alarms: Alarms | None = None
 
 
 class Pending(msgspec.Struct, omit_defaults=True, gc=False):
@@ -100,6 +128,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         refusals: The last refusals: (at_ms, campaign, reason).
         collections: By name, what he has in his cart and the like; only what the plan asks for.
         details: Event name to what is kept of its events besides their instants.
+        watch: How conditions were answered; None where none was asked of him yet.
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
 
@@ -122,6 +151,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     identified_at_ms: int = 0
     collections: dict[str, Collected] = {}
     details: dict[str, Details] = {}
+    watch: Watch | None = None
 
     @property
     def applied_at_ms(self) -> int:
@@ -182,16 +212,20 @@ def drop(user: User, enrollment: Enrollment) -> None:
 
 
 def first_due_at_ms(user: User) -> int:
-    """The user's earliest deadline, held back or not, or `NEVER`. O(enrollments)."""
+    """The user's earliest deadline, held back or not, or `NEVER`. O(enrollments + conditions)."""
     enrollments = user.enrollments
     if len(enrollments) == 1:
-        return enrollments[0].due_at_ms
-    return min([enrollment.due_at_ms for enrollment in enrollments], default=NEVER)
+        due_at_ms = enrollments[0].due_at_ms
+    else:
+        due_at_ms = min([enrollment.due_at_ms for enrollment in enrollments], default=NEVER)
+    if user.watch is not None and user.watch.alarms:
+        due_at_ms = min(due_at_ms, *user.watch.alarms.values())
+    return due_at_ms
 
 
 def reckon(user: User) -> None:
-    """Set `due_at_ms` anew from the enrollments. O(enrollments)."""
-    due_at_ms = first_due_at_ms(user) if user.enrollments else NEVER
+    """Set `due_at_ms` anew. O(enrollments + conditions)."""
+    due_at_ms = first_due_at_ms(user) if user.enrollments or user.watch is not None else NEVER
     if due_at_ms < user.held_until_ms:
         due_at_ms = user.held_until_ms
     user.due_at_ms = due_at_ms

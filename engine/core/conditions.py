@@ -1,0 +1,121 @@
+"""Conditions that are asked whenever they may have changed, and never in between.
+
+An event, a trait, a message that goes out can change a condition only where the condition names it;
+what time changes, `solving` tells beforehand. So a condition is asked when something happens that
+*touches* it, and at the instant until which its last answer was sure to hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from engine.core.atoms import MOMENT, within
+from engine.core.cel.checked import Asked, Variable
+from engine.core.solving import Solution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from engine.core.cel import Program
+
+_OF_EVENTS = frozenset(
+    {"count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first"}
+)
+
+
+class Touches(msgspec.Struct, frozen=True):
+    """What can change a condition, time aside.
+
+    Attributes:
+        events: Names of events.
+        activity: Whatever the user does.
+        traits: What is said of the user.
+        sends: Messages that go out to him.
+        scores: A model's word on him.
+        names: Variables that it reads, collections among them.
+    """
+
+    events: frozenset[str] = frozenset()
+    activity: bool = False
+    traits: bool = False
+    sends: bool = False
+    scores: bool = False
+    names: frozenset[str] = frozenset()
+
+    def __or__(self, other: Touches) -> Touches:
+        return Touches(
+            self.events | other.events,
+            self.activity or other.activity,
+            self.traits or other.traits,
+            self.sends or other.sends,
+            self.scores or other.scores,
+            self.names | other.names,
+        )
+
+
+class Condition:
+    """One condition, with what touches it and until when its answers hold.
+
+    Args:
+        program: The condition.
+        segments: What segments that it may ask for are touched by, by their ids.
+
+    Attributes:
+        text: As the shop wrote it.
+        names: The variables that it reads, the moment always among them.
+        touches: What can change it.
+        may_come_back: See `Solution`.
+
+    Raises CelCheckError where it could change at any millisecond.
+    """
+
+    __slots__ = ("_solution", "names", "program", "text", "touches")
+
+    def __init__(self, program: Program, segments: Mapping[str, Touches] | None = None) -> None:
+        self.program = program
+        self.text = program.text
+        self.names = program.names | {MOMENT}
+        self.touches = touches_of(program, segments or {})
+        self._solution = Solution(program.tree, program.text)
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether time alone can make it true again after time alone made it false."""
+        return self._solution.may_come_back
+
+    def ask(self, bound: dict[str, Any]) -> tuple[bool, int]:
+        """Whether it is true, and the first instant at which that may change by time alone.
+
+        `bound` has all of `names`; its moment is the instant that is asked about. An error is not
+        true.
+        """
+        return self._solution.solve(bound)
+
+
+def touches_of(program: Program, segments: Mapping[str, Touches]) -> Touches:
+    """What can change a condition; where it asks for a segment, what can change that."""
+    found = Touches(names=program.names, traits="user" in program.names)
+    for touch in _touches(program.tree, segments):
+        found |= touch
+    return found
+
+
+def _touches(tree: object, segments: Mapping[str, Touches]) -> Iterator[Touches]:
+    for part in within(tree):
+        match part:
+            case Asked(function="idle"):
+                yield Touches(activity=True)
+            case Asked(function="received"):
+                yield Touches(sends=True)
+            case Asked(function="score"):
+                yield Touches(scores=True)
+            case Asked(function="in_segment"):
+                yield segments.get(part.name, Touches())
+            case Asked(function=function) if function in _OF_EVENTS:
+                yield Touches(events=frozenset({part.name}))
+            case Variable(_, "user"):
+                yield Touches(traits=True)
+            case _:
+                pass

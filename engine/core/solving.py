@@ -1,0 +1,151 @@
+"""Until when: a condition's truth, and the instant until which that surely holds by itself.
+
+Theory of operation. With no further event a condition can change only because time goes on: windows
+empty, idle periods fill, the calendar turns. Each part of it that is no `&&`, `||`, `!` or `?:` (an
+*atom*) tells its truth and until when that holds; the whole takes what decides. Where an `&&` is
+false, it stays so until the last of its false parts changes; where it is true, until the first
+does; for `||` the other way round. Nobody searches ahead: whoever waits for the condition asks
+again at that instant, and between two of them nothing changed, so the answer is exact to the
+millisecond.
+
+What is asked is "is it definitely true": `!` is pushed down to the atoms, which are asked whether
+they are true or whether they are false, and an error is neither. That is CEL's absorption of errors
+without any of them: `false && error` is definitely false, `!error` is not definitely true.
+
+Which instants an atom depends on:
+
+- a window: its history function notes when its answer may change (`Moment.until_ms`); `count`
+  against a number and `did` have the one that matters, the n-th newest event's leaving;
+- `now` or `since()` compared, give or take what does not move, with something that does not move:
+  where the two meet;
+- calendar parts of `now`: their next boundary.
+
+Anything else that `now` or `since()` stands in is refused, with the fragment, as the condition is
+compiled: it could change at any millisecond.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from engine.core.atoms import Directions, atom
+from engine.core.cel.checked import Choice, Logic, Operate
+from engine.core.state import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.core.cel.checked import Checked
+
+    Bound: TypeAlias = dict[str, Any]
+    Solve: TypeAlias = Callable[[Bound], tuple[bool, int]]
+    """Whether it is definitely so, and the first instant at which that may change by itself."""
+
+
+class Solution:
+    """How to ask a condition for its truth and until when that holds.
+
+    Args:
+        tree: A condition, checked.
+        text: What it was made from.
+
+    Attributes:
+        solve: Asked with the bindings, a `Moment` under "@" among them.
+        may_rise: Whether time alone can make it true.
+        may_come_back: Whether time alone can make it true again after time alone made it false:
+            only then is a falling edge worth waking for.
+
+    Raises CelCheckError where it could change at any millisecond, naming the fragment.
+    """
+
+    __slots__ = ("may_come_back", "may_rise", "solve")
+
+    def __init__(self, tree: Checked, text: str) -> None:
+        self.solve, shape = _solve(tree, text, want=True)
+        self.may_rise = shape.rises
+        self.may_come_back = shape.returns or (shape.has_ways and shape.rises)
+
+
+class _Shape:
+    """What time alone does to a part.
+
+    Attributes:
+        rises: It can make it true.
+        returns: It can make one atom of it false and then true again.
+        has_ways: There is more than one way in which it can be true.
+    """
+
+    __slots__ = ("has_ways", "returns", "rises")
+
+    def __init__(self, *, rises: bool, returns: bool, has_ways: bool) -> None:
+        self.rises = rises
+        self.returns = returns
+        self.has_ways = has_ways
+
+
+def _solve(tree: Checked, text: str, *, want: bool) -> tuple[Solve, _Shape]:
+    """Whether it is definitely `want`."""
+    match tree:
+        case Operate(_, "!", (operand,)):
+            return _solve(operand, text, want=not want)
+        case Logic(_, operator, parts):
+            solved = [_solve(part, text, want=want) for part in parts]
+            return _joined(solved, every=(operator == "&&") is want)
+        case Choice(_, condition, then, otherwise):
+            ways = [
+                _joined(
+                    [_solve(condition, text, want=met), _solve(part, text, want=want)], every=True
+                )
+                for met, part in ((True, then), (False, otherwise))
+            ]
+            return _joined(ways, every=False)
+        case _:
+            solve, directions = atom(tree, text, want=want)
+            rises, falls = Directions.RISE in directions, Directions.FALL in directions
+            return solve, _Shape(rises=rises, returns=rises and falls, has_ways=False)
+
+
+def _joined(solved: Sequence[tuple[Solve, _Shape]], *, every: bool) -> tuple[Solve, _Shape]:
+    """All of them, or any of them."""
+    parts = tuple(solve for solve, _ in solved)
+    shapes = [shape for _, shape in solved]
+    shape = _Shape(
+        rises=any(one.rises for one in shapes),
+        returns=any(one.returns for one in shapes),
+        has_ways=not every or any(one.has_ways for one in shapes),
+    )
+    return (_every(parts) if every else _some(parts)), shape
+
+
+def _every(parts: tuple[Solve, ...]) -> Solve:
+    def solve(bound: Bound) -> tuple[bool, int]:
+        holds, first_ms, last_ms = True, NEVER, 0
+        for part in parts:
+            truth, until_ms = part(bound)
+            if truth:
+                first_ms = min(first_ms, until_ms)
+            elif until_ms >= NEVER:
+                return False, NEVER
+            else:
+                holds = False
+                last_ms = max(last_ms, until_ms)
+        return holds, first_ms if holds else last_ms
+
+    return solve
+
+
+def _some(parts: tuple[Solve, ...]) -> Solve:
+    def solve(bound: Bound) -> tuple[bool, int]:
+        holds, first_ms, last_ms = False, NEVER, 0
+        for part in parts:
+            truth, until_ms = part(bound)
+            if not truth:
+                first_ms = min(first_ms, until_ms)
+            elif until_ms >= NEVER:
+                return True, NEVER
+            else:
+                holds = True
+                last_ms = max(last_ms, until_ms)
+        return holds, last_ms if holds else first_ms
+
+    return solve
