@@ -19,21 +19,23 @@ takes with days and weeks too. Timestamps and durations are held to the microsec
 
 from __future__ import annotations
 
+from engine.core.cel.asking import QUESTIONS
 from engine.core.cel.checked import Kind, TypeValue
 from engine.core.cel.checker import Scope
 from engine.core.cel.errors import (
+    TRAPS,
     CelCheckError,
     CelError,
     CelSyntaxError,
     CelTextError,
     ExpressionError,
 )
-from engine.core.cel.fast import TRAPS
 from engine.core.cel.moments import zone_of
 from engine.core.cel.program import Program, compile  # noqa: A004 - as re.compile
 from engine.core.cel.reads import fields_read
 
 __all__ = [
+    "QUESTIONS",
     "TRAPS",
     "CelCheckError",
     "CelError",

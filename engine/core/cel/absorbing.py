@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.core.cel.errors import CelError
+from engine.core.cel.errors import TRAPS, CelError, CelWorkError
 from engine.core.cel.limits import WORK_MAX
 from engine.core.cel.values import Value, boolean, name_of
 
@@ -33,7 +33,7 @@ class Work:
         """
         self.left -= elements
         if self.left < 0:
-            raise CelError(
+            raise CelWorkError(
                 f"too much work: macros visit more than {WORK_MAX} elements",
                 hint="nest fewer macros, or over shorter lists",
             )
@@ -57,6 +57,35 @@ def every(over: Value, test: Callable[[Value], Value], work: Work) -> bool:
 def some(over: Value, test: Callable[[Value], Value], work: Work) -> bool:
     """`over.exists(e, test)`."""
     return _decided(True, _asked(over, test, work))
+
+
+def met(test: Callable[[Value], Value]) -> Callable[[Value], bool]:
+    """Whether the test is true of an element; where it ends in an error it is not."""
+
+    def is_met(element: Value) -> bool:
+        try:
+            return test(element) is True
+        except CelWorkError:
+            raise  # it would be so for each event that follows, and say nothing of them
+        except CelError:
+            return False
+
+    return is_met
+
+
+def met_somehow(
+    fast: Callable[[Value], Value], careful: Callable[[Value], Value]
+) -> Callable[[Value], bool]:
+    """As `met`, of a fast form of a test, and of the careful one where that gives no boolean."""
+
+    def is_met(element: Value) -> bool:
+        try:
+            truth = fast(element)
+        except TRAPS:
+            return met(careful)(element)
+        return truth is True
+
+    return is_met
 
 
 def _asked(

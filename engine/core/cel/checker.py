@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from engine.core.cel import checked as to
+from engine.core.cel.asking import MOMENT, PREDICATE_NAMES, QUESTIONS, read_arguments
 from engine.core.cel.checked import Checked, Kind
 from engine.core.cel.errors import CelCheckError, CelError, check_error
 from engine.core.cel.functions import FUNCTIONS, Function, matches
@@ -24,9 +25,11 @@ class Scope(msgspec.Struct, frozen=True):
 
     Attributes:
         variables: The names that will be bound; a name may be dotted (`session.duration`).
+        functions: The functions of history that it may call (`asking.QUESTIONS`).
     """
 
     variables: frozenset[str]
+    functions: frozenset[str] = frozenset()
 
 
 MACROS = {"all": (2,), "exists": (2,), "exists_one": (2,), "map": (2, 3), "filter": (2,)}
@@ -108,6 +111,7 @@ class _Checker:
         self._scope = scope
         self._locals: list[str] = []
         self._height = 0
+        self._counting = ""
         self.names: set[str] = set()
 
     def _fault(self, at: int, message: str, *, hint: str = "") -> CelCheckError:
@@ -159,6 +163,7 @@ class _Checker:
         known = self._known(tree.at, tree.name)
         if known is not None:
             return known
+        self._readable(tree.at, tree.name)
         if self._scope is None:
             self.names.add(tree.name)
             return to.Variable(tree.at, tree.name)
@@ -173,11 +178,21 @@ class _Checker:
 
     def _known(self, at: int, name: str) -> Checked | None:
         if self._scope is not None and name in self._scope.variables:
+            self._readable(at, name)
             self.names.add(name)
             return to.Variable(at, name)
         if name in _TYPE_NAMES:
             return to.TypeName(at, name)
         return None
+
+    def _readable(self, at: int, name: str) -> None:
+        """Refuse a variable that the condition on a counted event may not read."""
+        if self._counting and name not in PREDICATE_NAMES:
+            raise self._fault(
+                at,
+                f"{name!r} cannot be asked of each event counted",
+                hint=f"the condition on it sees {self._counting}, event and user",
+            )
 
     def _select(self, tree: Select) -> Checked:
         dotted = self._dotted(tree)
@@ -235,6 +250,8 @@ class _Checker:
             return self._has(tree)
         if tree.function in MACROS and tree.target is not None:
             return self._macro(tree, tree.target)
+        if tree.function in QUESTIONS and tree.target is None and self._may_ask(tree.function):
+            return self._asked(tree)
         given = tree.arguments if tree.target is None else (tree.target, *tree.arguments)
         function = FUNCTIONS.get((tree.function, tree.target is not None))
         if function is None:
@@ -244,6 +261,31 @@ class _Checker:
         self._fitting(tree, function, arguments)
         self._possible(function, arguments)
         return to.Apply(tree.at, tree.function, arguments, function.kind)
+
+    def _may_ask(self, function: str) -> bool:
+        return self._scope is None or function in self._scope.functions
+
+    def _asked(self, tree: Call) -> Checked:
+        """A function of history; the condition on counted events sees no name of around it."""
+        if self._counting:
+            hint = f"the condition on a counted event sees {self._counting}, event and user"
+            raise self._fault(tree.at, f"{tree.function}() asks of the past again", hint=hint)
+        given = read_arguments(tree, self._fault)
+        around, level = self._locals, len(self._locals)
+        predicate = None
+        if given.predicate is not None:
+            self._locals = [*[""] * level, given.variable]
+            self._counting = given.variable
+            predicate = self.checked(given.predicate)
+            self._expect(predicate, _BOOLEAN, f"{tree.function}() wants a condition")
+            self._locals, self._counting = around, ""
+        self.names.add(MOMENT)
+        kind = QUESTIONS[tree.function].kind
+        return to.Asked(
+            *(tree.at, tree.function, given.name, given.window_ms, given.field, level),
+            predicate=predicate,
+            kind=kind,
+        )
 
     def _fitting(self, tree: Call, function: Function, arguments: tuple[Checked, ...]) -> None:
         for argument, kinds in zip(arguments, function.accepts, strict=False):
@@ -278,7 +320,7 @@ class _Checker:
                 tree.at, f"{tree.function}() is not called in this way", hint=f"write {how}"
             )
         names = [name for name, method in FUNCTIONS if method is style]
-        known = sorted([*names, *(MACROS if style else ("has",))])
+        known = sorted([*names, *(MACROS if style else ("has", *self._scope.functions))])
         other = _OTHER_WORDS.get(tree.function.lower())
         near = f"did you mean {other!r}?" if other in known else _nearest(tree.function, known)
         hint = near or f"known here: {', '.join(known)}"

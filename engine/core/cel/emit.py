@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, assert_never
 
 from engine.core.cel import absorbing, values
+from engine.core.cel.asking import MOMENT, QUESTIONS
 from engine.core.cel.checked import (
     Apply,
     Asked,
@@ -52,14 +53,8 @@ OPERATORS: dict[str, Callable[..., Value]] = {
     "!": values.invert,
 }
 
-MOMENT = "@"
-"""The binding that history functions ask."""
-
 _METHODS = {"sum": "total", "avg": "average", "min": "least", "max": "greatest"}
 """What history functions are called on a `Moment`, where that is another name."""
-
-_OF_ONE_NAME = frozenset({"since", "last", "first", "in_segment", "score"})
-"""History functions without a window."""
 
 _MACROS: dict[str, Callable[..., bool | list[Value]]] = {
     "all": absorbing.every,
@@ -84,6 +79,8 @@ _CALLABLE: tuple[Callable[..., Value], ...] = (
     absorbing.mapped,
     absorbing.conjunction,
     absorbing.disjunction,
+    absorbing.met,
+    absorbing.met_somehow,
     values.boolean,
     values.entries_of,
     values.field,
@@ -118,12 +115,13 @@ class CarefulCode:
     """Python expressions for checked trees, one method a shape. `FastCode` overrides some."""
 
     def __init__(self) -> None:
-        self._works = False
+        self.works = False
+        """Whether what was made spends of an evaluation's `Work`."""
 
     def function(self, tree: Checked) -> Callable[[Value], Value]:
         """The tree as a Python function of the bindings. O(size of the tree)."""
         body: list[ast.stmt] = [ast.Return(self.expression(tree))]
-        if self._works:
+        if self.works:
             work = ast.Call(name("Work"), [], [])
             body.insert(0, ast.Assign([ast.Name(_WORK, ast.Store())], work))
         arguments = ast.arguments([], [ast.arg(BINDINGS)], None, [], [], None, [])
@@ -190,7 +188,7 @@ class CarefulCode:
                 assert_never(tree)
 
     def _comprehension(self, tree: Comprehension) -> ast.expr:
-        self._works = True
+        self.works = True
         over = self.expression(tree.over)
         if tree.test is not None:
             test = self._of_element(tree.level, self.condition(tree.test))
@@ -206,12 +204,16 @@ class CarefulCode:
         given: list[ast.expr] = [ast.Constant(tree.name)] if tree.name else []
         if tree.field:
             given.append(ast.Constant(tree.field))
-        if tree.function not in _OF_ONE_NAME:
+        if tree.function not in QUESTIONS or QUESTIONS[tree.function].window is not None:
             given.append(ast.Constant(tree.window_ms))
         if tree.predicate is not None:
-            given.append(self._of_element(tree.level, self.condition(tree.predicate)))
+            given.append(self.predicate(tree.level, tree.predicate))
         method = _METHODS.get(tree.function, tree.function)
         return ast.Call(ast.Attribute(self.variable(MOMENT), method, ast.Load()), given, [])
+
+    def predicate(self, level: int, test: Checked) -> ast.expr:
+        """A function of a counted event: whether the test is true of it, which an error is not."""
+        return call(absorbing.met, self._of_element(level, self.expression(test)))
 
     def _of_element(self, level: int, body: ast.expr) -> ast.expr:
         arguments = ast.arguments([], [ast.arg(f"local{level}")], None, [], [], None, [])

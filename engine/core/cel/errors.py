@@ -48,6 +48,22 @@ class CelError(ExpressionError):
     code = "cel.evaluation"
 
 
+class CelWorkError(CelError):
+    """An evaluation would take more work than it may."""
+
+
+TRAPS = (
+    CelError,
+    KeyError,
+    IndexError,
+    TypeError,
+    ZeroDivisionError,
+    OverflowError,
+    RecursionError,
+)
+"""What the fast form of an expression raises where it has no answer."""
+
+
 def position_of(text: str, offset: int) -> tuple[int, int]:
     """The line and column, both from 1, of a code point offset in `text`. O(offset)."""
     line = text.count("\n", 0, offset) + 1

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from engine.core.cel.checker import Scope, check
 from engine.core.cel.emit import CarefulCode
-from engine.core.cel.errors import CelError, check_error
-from engine.core.cel.fast import TRAPS, FastCode
+from engine.core.cel.errors import TRAPS, CelError, check_error
+from engine.core.cel.fast import FastCode
 from engine.core.cel.parser import parse
 from engine.core.cel.values import Value, name_of
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from engine.core import cel
 from engine.core.cel.emit import CarefulCode
-from engine.core.cel.fast import TRAPS, FastCode
+from engine.core.cel.errors import TRAPS
+from engine.core.cel.fast import FastCode
 from tests.core.cel.expressions import ANYTHING, MIXED, SPANS, bindings
 
 if TYPE_CHECKING:
