@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from engine.runtime.clock import monotonic_ns
 from engine.sim.world.scenario import FAULTS, Scenario, draw
 from engine.sim.world.shrinking import shrink
 from engine.sim.world.world import Outcome, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 SHRUNK_MAX: Final = 3
 """For how many failures a smallest scenario is looked for: it takes some hundred worlds each."""
 
 TOGETHER: Final = 25
 """Seeds that a process of its own is given at once."""
+
+TOLD_EVERY_NS: Final = 10_000_000_000
+"""How often a log file is told how far it has come."""
 
 
 class Tally:
@@ -58,6 +62,27 @@ class Tally:
         return [told, *reached]
 
 
+class Progress:
+    """Says how far it has come: in place on a terminal, else in a line each `TOLD_EVERY_NS`."""
+
+    def __init__(self, seeds: int, now_ns: Callable[[], int] = monotonic_ns) -> None:
+        self._seeds = seeds
+        self._now_ns = now_ns
+        self._next_ns = now_ns()
+
+    def tell(self, tally: Tally) -> None:
+        """Some more worlds are through."""
+        told = (
+            f"{tally.worlds}/{self._seeds} worlds, {len(tally.states)} distinct states, "
+            f"{len(tally.failed)} broken promises"
+        )
+        if sys.stderr.isatty():
+            click.echo(f"\r{told}", nl=tally.worlds >= self._seeds, err=True)
+        elif self._now_ns() >= self._next_ns:
+            self._next_ns = self._now_ns() + TOLD_EVERY_NS
+            click.echo(told, err=True)
+
+
 def run_seeds(seeds: range) -> list[Outcome]:
     """The worlds of some seeds, one after the other."""
     return [run(draw(seed)) for seed in seeds]
@@ -89,15 +114,14 @@ def main(seeds: int, first: int, jobs: int, seed: int | None, scenario: str) -> 
         outcome.states = set()
         click.echo(msgspec.json.format(msgspec.json.encode(outcome), indent=2).decode())
         sys.exit(bool(outcome.promise))
-    tally = Tally()
+    tally, progress = Tally(), Progress(seeds)
     chunks = [
         range(at, min(at + TOGETHER, first + seeds)) for at in range(first, first + seeds, TOGETHER)
     ]
     with ProcessPoolExecutor(jobs or cpu_count()) as pool:
         for outcomes in pool.map(run_seeds, chunks):
             tally.add(outcomes)
-            if sys.stderr.isatty():
-                click.echo(f"\r{tally.worlds}/{seeds}", nl=False, err=True)
+            progress.tell(tally)
     click.echo("\n".join(tally.lines()))
     for failed in tally.failed:
         click.echo(f"seed {failed.scenario.seed} breaks a promise; {failed.seen}")

@@ -5,11 +5,8 @@ instant that the seed draws; the process learns of it at a later one, so that it
 A full disk is a file that SQLite may not grow, a busy one is locked by a second connection; an I/O
 error is raised in the place of a statement, or after a COMMIT that happened.
 
-A killed process leaves the files as they are. A power cut in the middle of a transaction leaves
-what SQLite's order of syncs allows: with `synchronous = FULL` every commit that returned, of the
-one under way any sectors of its frames, garbled even; once these are synced, any pages of a
-checkpoint that had begun (https://www.sqlite.org/wal.html, and "sync the header" in wal.c). With
-less than FULL the log may end anywhere. The next process finds those bytes and nothing else.
+A killed process leaves the files as they are, a power cut what SQLite's order of syncs allows
+(`tearing`). The next process finds those bytes and nothing else.
 """
 
 from __future__ import annotations
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typing_extensions import override
 
 from engine.sim.world.machine import MS
+from engine.sim.world.tearing import Image, tear
 from engine.store.worker import Worker
 
 if TYPE_CHECKING:
@@ -34,17 +32,11 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-SECTOR_BYTES = 512
-PAGE_BYTES = 4096
-LOG_HEADER_BYTES = 32
 PAGES_MAX = 1_073_741_823
 """SQLite's own bound, while the disk is not full."""
 
 BUSY_TIMEOUT_NS = 2_000 * MS
 """How long SQLite waits for a lock, as the store has set it."""
-
-FULL = 2
-"""`PRAGMA synchronous`."""
 
 
 class FaultyConnection(sqlite3.Connection):
@@ -56,12 +48,16 @@ class FaultyConnection(sqlite3.Connection):
     """Whether a COMMIT is done, and told to have failed."""
     failed = ""
     """The kind of fault that a statement met."""
+    on_cut: Callable[[], None] | None = None
+    """Told before the log is checkpointed to be cut."""
 
     @override
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         self._count(sql)
         if sql.startswith("PRAGMA busy_timeout"):
             sql = "PRAGMA busy_timeout = 0"  # the wait is virtual: `BUSY_TIMEOUT_NS`
+        if self.on_cut is not None and sql == "PRAGMA wal_checkpoint(TRUNCATE)":
+            self.on_cut()
         cursor = super().execute(sql, *parameters)
         if self.lies and sql == "COMMIT":
             raise self._error("disk_lied")
@@ -171,37 +167,6 @@ class Disk:
         for suffix in ("", "-wal", "-shm"):
             old.with_name(old.name + suffix).unlink(missing_ok=True)
 
-    def tear(self, before: tuple[bytes, bytes], synchronous: int) -> tuple[bytes, bytes]:
-        """What a power cut during the last transaction leaves of it."""
-        chance = self.chance
-        (old, old_log), (new, new_log) = before, self.read()
-        if synchronous < FULL:
-            return old, new_log[: chance.randint(0, len(new_log))]
-        kind = chance.choice(("nothing", "frames", "frames", "garbled", "log", "all"))
-        if kind == "nothing" or new_log == old_log:
-            return before
-        if kind == "all":
-            return new, new_log
-        if kind == "log":
-            # Its frames are synced; pages of a checkpoint after it may be written, in any order.
-            return _mix(chance, old, new, PAGE_BYTES, 0), new_log
-        header = LOG_HEADER_BYTES
-        if new_log[:header] != old_log[:header]:
-            # The log began anew: its header is synced before any frame (wal.c).
-            old_log = new_log[:header] + old_log[header:]
-            same = header
-        else:
-            same = next(
-                (n for n, (a, b) in enumerate(zip(old_log, new_log, strict=False)) if a != b),
-                min(len(old_log), len(new_log)),
-            )
-        log = _mix(chance, old_log, new_log, SECTOR_BYTES, same)
-        if kind == "garbled" and len(log) > same:
-            at = chance.randrange(same, len(log))
-            garbage = chance.randbytes(min(SECTOR_BYTES, len(log) - at))
-            log = log[:at] + garbage + log[at + len(garbage) :]
-        return old, log
-
 
 class DiskWorker(Worker):
     """Does the store's work for one process.
@@ -287,16 +252,19 @@ class DiskWorker(Worker):
         if connection is None or work == self._close:
             return work(connection)
         disk.torn_in -= 1
-        is_torn = disk.torn_in == 0
-        before = disk.read() if is_torn else (b"", b"")
+        if disk.torn_in or not disk.may("torn"):
+            return self._under_faults(connection, work)
+        before, cuts = disk.read(), list[Image]()
+        connection.on_cut = lambda: cuts.append(disk.read())
         try:
             return self._under_faults(connection, work)
         finally:
-            if is_torn and disk.may("torn"):
-                synchronous = connection.quietly("PRAGMA synchronous")[0][0]
-                disk.reach("torn")
-                disk.move(disk.tear(before, synchronous))
-                disk.on_torn()
+            connection.on_cut = None
+            synchronous = connection.quietly("PRAGMA synchronous")[0][0]
+            disk.reach("torn")
+            before_cut = cuts[-1] if cuts else None
+            disk.move(tear(disk.chance, before, disk.read(), synchronous, before_cut))
+            disk.on_torn()
 
     def _under_faults(self, connection: FaultyConnection, work: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - of any work
         disk = self._disk
@@ -358,25 +326,3 @@ class DiskWorker(Worker):
         self.connection = None
         if connection is not None:
             connection.close()
-
-
-def _mix(chance: Chance, old: bytes, new: bytes, unit: int, same: int) -> bytes:
-    """Some units of the new bytes over the old ones; all of the first `same` bytes are either's.
-
-    A prefix of the new ones half of the time, any of them otherwise.
-    """
-    mixed = bytearray(old)
-    prefix = chance.randint(same, len(new)) if chance.random() < 0.5 else -1  # noqa: PLR2004 - half
-    for start in range(same - same % unit, len(new), unit):
-        begin, end = max(start, same), min(start + unit, len(new))
-        if prefix >= 0:
-            end = min(end, prefix)
-            written = begin < prefix
-        else:
-            written = chance.random() < 0.5  # noqa: PLR2004 - half
-        if not written:
-            continue
-        if len(mixed) < begin:
-            mixed.extend(bytes(begin - len(mixed)))
-        mixed[begin:end] = new[begin:end]
-    return bytes(mixed)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.sim.world.__main__ import Tally, run_seeds
+from engine.sim.world.__main__ import TOLD_EVERY_NS, Progress, Tally, run_seeds
 from engine.sim.world.scenario import FAULTS, Scenario, draw
 from engine.sim.world.world import Outcome, run
 
@@ -47,6 +47,20 @@ def test_every_fault_is_met_and_many_states_are_seen() -> None:
     assert tally.faults.keys() >= FAULTS.keys()
     assert len(tally.states) >= STATES_MIN
     assert tally.lives > 2 * tally.worlds
+
+
+def test_a_log_file_is_told_at_once_and_now_and_then_how_far_it_has_come(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now_ns = 0
+    progress, tally = Progress(20, lambda: now_ns), Tally()
+    for now_ns in (0, 1, TOLD_EVERY_NS - 1, TOLD_EVERY_NS):
+        tally.add([Outcome(scenario=Scenario(seed=0), states={now_ns})])
+        progress.tell(tally)
+    assert capsys.readouterr().err.splitlines() == [
+        "1/20 worlds, 1 distinct states, 0 broken promises",
+        "4/20 worlds, 4 distinct states, 0 broken promises",
+    ]
 
 
 def test_every_fault_is_in_the_reference() -> None:
