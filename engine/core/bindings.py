@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
 
 import msgspec
 
+from engine.core import collections
 from engine.core.cel import fields_read
 from engine.core.instants import to_datetime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from engine.core.cel import Program
+    from engine.core.collections import Collection
     from engine.core.inputs import EventReceived
     from engine.core.state import User
 
@@ -22,12 +24,18 @@ _decode = msgspec.json.Decoder().decode
 _typed_dict = cast("Any", TypedDict)
 
 
-def binder(conditions: Iterable[Program]) -> Callable[[User, EventReceived], Bindings]:
-    """What binds, for an event at hand, all that these conditions name."""
+def binder(
+    conditions: Iterable[Program], kept: Mapping[str, Collection]
+) -> Callable[[User, EventReceived], Bindings]:
+    """What binds, for an event at hand, all that these conditions name.
+
+    `kept` are the plan's collections, by name.
+    """
     conditions = list(conditions)
     asked = frozenset[str]().union(*[condition.names for condition in conditions])
     read = _reader(conditions)
     asks_event, asks_now = "event" in asked, "now" in asked
+    gathered = [collection for name, collection in kept.items() if name in asked]
 
     def bind_event(_user: User, event: EventReceived) -> Bindings:
         try:
@@ -41,6 +49,8 @@ def binder(conditions: Iterable[Program]) -> Callable[[User, EventReceived], Bin
         bound["event_name"] = event.name
         if asks_now:
             bound["now"] = to_datetime(event.at_ms)
+        for collection in gathered:
+            bound[collection.name] = collections.bind(collection, user)
         return bound
 
     # Most conditions at an entry ask for nothing but the event, most events meet such conditions
@@ -49,13 +59,25 @@ def binder(conditions: Iterable[Program]) -> Callable[[User, EventReceived], Bin
 
 
 def bind_more(
-    bound: Bindings, names: frozenset[str], raw: msgspec.Raw | bytes, now_ms: int
+    bound: Bindings,
+    names: frozenset[str],
+    raw: msgspec.Raw | bytes,
+    now_ms: int,
+    user: User,
+    kept: Mapping[str, Collection],
 ) -> None:
-    """Add what `names` ask for and is not there yet; `raw` are an event's properties as JSON."""
+    """Add what `names` ask for and is not there yet; `raw` are an event's properties as JSON.
+
+    `kept` are the plan's collections, by name.
+    """
     if "event" in names and "event" not in bound:
         bound["event"] = _decode(raw)
     if "now" in names and "now" not in bound:
         bound["now"] = to_datetime(now_ms)
+    if kept:
+        for name in kept.keys() & names:
+            if name not in bound:
+                bound[name] = collections.bind(kept[name], user)
 
 
 def _reader(conditions: Iterable[Program]) -> Callable[[msgspec.Raw | bytes], Any]:

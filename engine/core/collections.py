@@ -10,29 +10,26 @@ Only what a loaded condition or template asks for is kept, and a user without pa
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from math import fsum, isfinite
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+from math import fsum
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+from engine.core.cel import fields_read
 from engine.core.instants import to_datetime
+from engine.core.wares import DECIMALS, ITEM_BYTES_MAX, QUANTITY_MAX, ItemReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from engine.core.cel import Program
     from engine.core.inputs import EventReceived
     from engine.core.state import User
+    from engine.core.wares import ItemSaid
 
 Form: TypeAlias = Literal["cart", "recent"]
 Verb: TypeAlias = Literal["add", "remove", "clear"]
-
-KEY_LENGTH_MAX = 200
-"""Characters of what tells one item from another."""
-
-ITEM_BYTES_MAX = 2_048
-"""Bytes of an item's properties, as JSON; beyond it the largest are left out."""
 
 PROPERTIES_BYTES_MAX = 64 << 10
 """Bytes of the properties of all items of a collection; beyond it the oldest lose theirs."""
@@ -43,23 +40,9 @@ MOVES_MAX = 20
 GONE_MAX = 10
 """Items that were taken out and are still known; beyond it the oldest are forgotten."""
 
-QUANTITY_MAX = 1_000_000_000
-"""A quantity that is more is not believed."""
-
-PRICE_MAX = 1_000_000_000_000
-"""A price that is more, or less than its negative, is not believed."""
-
 NEVER_ADDED = -1
 
-_DECIMALS = 6
-"""Of a quantity: 0.1 + 0.2 - 0.3 is nothing."""
-
-_PLAIN_NUMBER = re.compile(r"\s*[+-]?\d{1,15}(?:\.\d{1,15})?\s*", re.ASCII)
-_INTEGER_MAX = 1 << 63
-
 _decode = msgspec.json.Decoder(dict).decode
-_encode = msgspec.json.Encoder().encode
-_typed_dict = cast("Any", TypedDict)
 
 
 class Collection(msgspec.Struct, frozen=True, eq=False):
@@ -86,13 +69,18 @@ class Collection(msgspec.Struct, frozen=True, eq=False):
     form: Form = "cart"
     keeps_properties: bool = True
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Names of all events that may change it."""
+        return (*self.add, *self.remove, *self.clear)
+
 
 class Role(msgspec.Struct, frozen=True, eq=False):
     """What an event does to a collection, and what reads its properties for that."""
 
     collection: Collection
     verb: Verb
-    read: Any
+    reader: ItemReader
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -125,6 +113,35 @@ class Collected(msgspec.Struct, omit_defaults=True, gc=False):
     changed_at_ms: int = 0
     cleared_at_ms: int = -1
     items: tuple[Item, ...] = ()
+
+
+def asked_for(
+    collections: Iterable[Collection], programs: Iterable[Program], named: Iterable[str]
+) -> dict[str, Collection]:
+    """Those that anything asks for, by name, and what of them.
+
+    Args:
+        collections: All that the shop declares.
+        programs: Every condition of the plan.
+        named: What its templates name.
+
+    O(size of the conditions), for each collection.
+    """
+    programs, named = tuple(programs), frozenset(named)
+    asked: dict[str, Collection] = {}
+    for collection in collections:
+        name = collection.name
+        asking = [program for program in programs if name in program.names]
+        if not asking and name not in named:
+            continue
+        fields = [fields_read(program.tree, name) for program in asking]
+        keeps_properties = (
+            name in named
+            or collection.form == "recent"
+            or any(read is None or "items" in read for read in fields)
+        )
+        asked[name] = msgspec.structs.replace(collection, keeps_properties=keeps_properties)
+    return asked
 
 
 def roles(collections: Iterable[Collection], name: str) -> tuple[Role, ...]:
@@ -161,7 +178,7 @@ def collect(user: User, event: EventReceived, roles: tuple[Role, ...]) -> None:
             collected = collected or _begin(user, name)
             _clear(collected, occurred_at_ms)
         else:
-            said = _say(role, event.properties)
+            said = role.reader.say(event.properties)
             if said is None:
                 continue
             collected = collected or _begin(user, name)
@@ -206,18 +223,8 @@ def quantity_of(moves: tuple[int | float, ...]) -> int | float:
     for change in moves[1::2]:
         quantity = min(max(quantity + change, 0), QUANTITY_MAX)
         if isinstance(quantity, float):
-            quantity = round(quantity, _DECIMALS)
+            quantity = round(quantity, DECIMALS)
     return int(quantity) if quantity == int(quantity) else quantity
-
-
-# What an event says
-
-
-class _Said(msgspec.Struct, gc=False):
-    key: str
-    quantity: int | float
-    price: float
-    properties: bytes
 
 
 def _verb(collection: Collection, name: str) -> Verb | None:
@@ -228,70 +235,8 @@ def _verb(collection: Collection, name: str) -> Verb | None:
     return "clear" if name in collection.clear else None
 
 
-def _reader(collection: Collection, verb: Verb) -> Any:  # noqa: ANN401 - a decoder
-    """Decodes what is asked for of an event's properties: all of them where they are kept."""
-    if verb == "add" and collection.keeps_properties:
-        return _decode
-    asked = dict.fromkeys((collection.key, "price", "quantity"), Any)
-    return msgspec.json.Decoder(_typed_dict("Asked", asked, total=False)).decode
-
-
-def _say(role: Role, raw: msgspec.Raw) -> _Said | None:
-    """The item that an event names, or None where it names none or changes nothing."""
-    collection = role.collection
-    try:
-        said: dict[str, Any] = role.read(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # no object
-        return None
-    key = _key(said.get(collection.key))
-    quantity = _number(said.get("quantity"), QUANTITY_MAX)
-    quantity = 1 if quantity is None else round(quantity, _DECIMALS)
-    if not key or quantity <= 0:
-        return None
-    price = _number(said.get("price"), PRICE_MAX)
-    properties = b""
-    if collection.keeps_properties and role.verb == "add":
-        properties = bytes(raw)
-        if len(properties) > ITEM_BYTES_MAX:
-            properties = _shed(said, collection.key)
-    return _Said(key, quantity, 0.0 if price is None else float(price), properties)
-
-
-def _key(value: object) -> str:
-    """What tells an item from another; 7, 7.0 and "7" are one. "" where it does not."""
-    if isinstance(value, float) and isfinite(value) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _INTEGER_MAX:
-        return str(value)
-    if isinstance(value, str) and len(value) <= KEY_LENGTH_MAX and not value.isspace():
-        return value
-    return ""
-
-
-def _number(value: object, most: int) -> int | float | None:
-    """A number, or a text that is one; None for anything else, and for what is not believed."""
-    if isinstance(value, str):
-        if not _PLAIN_NUMBER.fullmatch(value):
-            return None
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if not -most <= value <= most:  # NaN neither
-        return None
-    return int(value) if value == int(value) else value
-
-
-def _shed(said: dict[str, Any], key: str) -> bytes:
-    """Properties within `ITEM_BYTES_MAX`, without the largest of them. O(n log n)."""
-    sizes = {name: len(_encode({name: value})) - 1 for name, value in said.items()}
-    room = ITEM_BYTES_MAX - 1
-    kept = set()
-    # What the collection itself is about goes in first, then the smallest.
-    for name in sorted(sizes, key=lambda name: (name not in {key, "price"}, sizes[name])):
-        if sizes[name] <= room:
-            room -= sizes[name]
-            kept.add(name)
-    return _encode({name: value for name, value in said.items() if name in kept})
+def _reader(collection: Collection, verb: Verb) -> ItemReader:
+    return ItemReader(collection.key, whole=verb == "add" and collection.keeps_properties)
 
 
 # How an item changes
@@ -317,7 +262,7 @@ def _clear(collected: Collected, at_ms: int) -> None:
     collected.items = tuple(sorted(items, key=_place))
 
 
-def _add(collection: Collection, collected: Collected, at_ms: int, said: _Said) -> None:
+def _add(collection: Collection, collected: Collected, at_ms: int, said: ItemSaid) -> None:
     key = said.key
     if collection.form == "cart":
         _move(collected, at_ms, key, said.quantity)

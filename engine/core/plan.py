@@ -15,12 +15,15 @@ import msgspec
 
 from engine.core.bindings import binder
 from engine.core.cel import Program
+from engine.core.collections import Role, asked_for, roles
 from engine.core.history import Kept
 from engine.core.inputs import EventReceived
 from engine.core.state import User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from engine.core.collections import Collection
 
 
 Status: TypeAlias = Literal["live", "test", "draft", "paused", "archived"]
@@ -46,7 +49,8 @@ class Wait(msgspec.Struct, frozen=True, eq=False):
 class Send(msgspec.Struct, frozen=True, eq=False):
     """A message by the first of `channels` that reaches the user.
 
-    `expires_ms` is how late it may be and still go; None: any time.
+    `expires_ms` is how late it may be and still go; None: any time. `names` is what its templates
+    name, on all its channels.
     """
 
     id: str
@@ -54,6 +58,7 @@ class Send(msgspec.Struct, frozen=True, eq=False):
     template: str
     expires_ms: int | None = None
     next: int = END
+    names: frozenset[str] = frozenset()
 
 
 class If(msgspec.Struct, frozen=True, eq=False):
@@ -137,6 +142,13 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         derive(self, "is_guarded", is_guarded)
         derive(self, "is_marketing", self.purpose == "marketing")
 
+    def programs(self) -> Iterator[Program]:
+        """Every condition and expression of it."""
+        yield from filter(None, (self.audience, self.entry.when, self.entry.per))
+        for step in self.steps:
+            if isinstance(step, If):
+                yield step.condition
+
     @property
     def rank(self) -> tuple[int, str]:
         """Sort key: higher priority first, then id."""
@@ -161,6 +173,7 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
         exits: Ids of campaigns that it ends.
         name: The event's name: the one object of it that users share.
         kept: What of it a user's history must hold; None for nothing. At least one where it exits.
+        gathers: What it does to a user's collections.
         bind: Binds what the conditions of `entries` name, for the user and the event at hand.
     """
 
@@ -168,6 +181,7 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     exits: frozenset[str]
     name: str
     kept: Kept | None
+    gathers: tuple[Role, ...]
     bind: Callable[[User, EventReceived], dict[str, Any]]
 
 
@@ -178,10 +192,15 @@ class Plan:
         plan_id: Names the content that this was compiled from.
         campaigns: In any order; ids are unique.
         policy: The shop's settings.
+        collections: All that the shop declares; the plan has those that it asks for.
     """
 
     def __init__(
-        self, plan_id: str, campaigns: Iterable[Campaign] = (), policy: Policy | None = None
+        self,
+        plan_id: str,
+        campaigns: Iterable[Campaign] = (),
+        policy: Policy | None = None,
+        collections: Iterable[Collection] = (),
     ) -> None:
         self.id = plan_id
         self.policy = policy or Policy()
@@ -189,19 +208,26 @@ class Plan:
         self.campaigns = {campaign.id: campaign for campaign in ranked}
         self.kept = {name: _NEWEST for c in ranked for name in c.exit_events}
         """What history keeps, by event name."""
+        programs = [program for c in ranked for program in c.programs()]
+        sends = [step for c in ranked for step in c.steps if isinstance(step, Send)]
+        named = frozenset[str]().union(*[step.names for step in sends])
+        self.collections = asked_for(collections, programs, named)
+        """Those that a condition or a template asks for, by name."""
         names = {name for c in ranked for name in c.entry.events} | self.kept.keys()
-        self._reactions = {name: _react(ranked, name, self.kept.get(name)) for name in names}
+        names.update(*[one.events for one in self.collections.values()])
+        self._reactions = {name: _react(self, ranked, name) for name in names}
         self.reactions = self._reactions.get
         """`reactions(name)` is None for an event that no campaign names. O(1)."""
 
 
-def _react(ranked: list[Campaign], name: str, kept: Kept | None) -> Reactions:
+def _react(plan: Plan, ranked: list[Campaign], name: str) -> Reactions:
     exits = frozenset(c.id for c in ranked if name in c.exit_events)
     entries = tuple((c, c.entry.when) for c in ranked if name in c.entry.events)
     return Reactions(
         entries=entries,
         exits=exits,
         name=name,
-        kept=kept,
-        bind=binder(when for _, when in entries if when is not None),
+        kept=plan.kept.get(name),
+        gathers=roles(plan.collections.values(), name),
+        bind=binder((when for _, when in entries if when is not None), plan.collections),
     )

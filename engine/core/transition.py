@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from engine.core import history
+from engine.core.collections import collect
 from engine.core.effects import QuarantineInput
 from engine.core.entry import enter_all
 from engine.core.exits import exit_all
@@ -43,6 +44,8 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     reactions = plan.reactions(happened.name)
     if reactions is None:
         return errors
+    if reactions.gathers:
+        collect(user, happened, reactions.gathers)
     if reactions.kept is not None:
         _note(plan, user, happened, reactions, effects)
     if reactions.entries:
@@ -104,6 +107,8 @@ def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effe
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
             user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
             reactions = plan.reactions(happened.name)
+            if reactions is not None and reactions.gathers:
+                collect(user, happened, reactions.gathers)
             if reactions is not None and reactions.kept is not None:
                 _note(plan, user, happened, reactions, effects)
         case TraitsImported():

@@ -53,7 +53,7 @@ class Turn(msgspec.Struct, gc=False):
         bound = self.bound
         if bound is None:
             self.bound = bound = {"user": self.user.traits, "event_name": self.event_name}
-        bind_more(bound, program.names, self.raw, self.now_ms)
+        bind_more(bound, program.names, self.raw, self.now_ms, self.user, self.plan.collections)
         return bound
 
     def holds(self, program: Program) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core import collections
@@ -388,6 +388,7 @@ def naive_recent(came: list[Happened]) -> list[tuple[str, int]]:
     return list(reversed(seen.items()))
 
 
+@settings(max_examples=300, deadline=None)
 @given(happenings)
 def test_collections_are_what_all_events_make_in_order_of_time_however_they_came(
     came: list[Happened],
@@ -413,6 +414,7 @@ anything: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
