@@ -16,6 +16,7 @@ import msgspec
 from engine.core import history, ids
 from engine.core.cel import TRAPS, CelError
 from engine.core.effects import Record
+from engine.core.entered import count_entries, newest_entry, only_entries, with_entry
 from engine.core.exits import leave
 from engine.core.state import REFUSALS_MAX, Enrollment, reckon
 from engine.core.turn import Turn
@@ -179,7 +180,7 @@ def _room(
             return "active"
         return "limit" if _is_crowded(turn, campaign, active) else ""
     key = _entry_key(campaign.id, per)
-    earlier = user.entries.get(key)
+    earlier = newest_entry(user.entries, key)
     if (
         entry.reentry_ms != 0  # 0 always admits
         and earlier
@@ -188,9 +189,9 @@ def _room(
         return "reentry"
     if len(user.enrollments) >= turn.plan.policy.enrollments_max:
         return "limit"
-    if per and earlier is None and len(user.entries) >= ENTRIES_MAX:
+    if per and earlier is None and count_entries(user.entries) >= ENTRIES_MAX:
         _forget_entries(turn)
-        if len(user.entries) >= ENTRIES_MAX:
+        if count_entries(user.entries) >= ENTRIES_MAX:
             return "limit"
     return "limit" if _is_crowded(turn, campaign, None) else ""
 
@@ -206,21 +207,17 @@ def _is_crowded(turn: Turn, campaign: Campaign, leaving: Enrollment | None) -> b
 
 def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
     user, campaign_id = turn.user, campaign.id
-    entries = user.entries
     key = _entry_key(campaign_id, per) if per else campaign_id
-    newest = entries.get(key)
+    newest = newest_entry(user.entries, key)
     if newest is None or occurred_at_ms > newest[0]:
         ordinal = 0
-        if entries:
-            entries[key] = (occurred_at_ms, 1)
-        else:
-            user.entries = {key: (occurred_at_ms, 1)}
-        size = len(entries)
+        user.entries = with_entry(user.entries, key, occurred_at_ms, 1)
+        size = len(user.entries)
         if size >= ENTRIES_SWEEP_MIN and not size & (size - 1):  # doubled: amortised O(1)
             _forget_entries(turn)
     elif occurred_at_ms == newest[0]:
         ordinal = newest[1]
-        entries[key] = (occurred_at_ms, ordinal + 1)
+        user.entries = with_entry(user.entries, key, occurred_at_ms, ordinal + 1)
     else:
         # Behind the newest there may be others at this very instant: a late entry has a count of
         # its own, below zero, so that all of them need not be remembered.
@@ -250,7 +247,7 @@ def _forget_entries(turn: Turn) -> None:
     # No entry starts before this any more, so that older ones cannot collide with it: it would be
     # late, and too old.
     floor_ms = min(turn.now_ms - turn.plan.policy.max_lateness_ms, user.applied_at_ms)
-    full = len(user.entries) >= ENTRIES_MAX
+    full = count_entries(user.entries) >= ENTRIES_MAX
 
     def asked(key: str, start_ms: int) -> bool:
         campaign = campaigns.get(key.partition("\n")[0])
@@ -261,7 +258,7 @@ def _forget_entries(turn: Turn) -> None:
         reentry_ms = campaign.entry.reentry_ms
         return reentry_ms is None or start_ms + reentry_ms > floor_ms
 
-    user.entries = {key: entry for key, entry in user.entries.items() if asked(key, entry[0])}
+    user.entries = only_entries(user.entries, asked)
 
 
 def _entry_key(campaign_id: str, per: str) -> str:

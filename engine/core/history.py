@@ -84,7 +84,7 @@ def insert(
         packed += _pack(occurred_at_ms)
     gone = count + _WIDTH - kept.most * _WIDTH
     gone = max(gone, 0)
-    if kept.window_ms is not None:
+    if kept.window_ms is not None and gone < count:
         # One that leaves the window at this very instant stays: it was in it a millisecond ago.
         floor_ms = now_ms - kept.window_ms
         if _unpack_from(packed, gone)[0] < floor_ms:

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.collections import Collected
 from engine.core.details import Details
+from engine.core.entered import Entries
 
 NEVER = 1 << 48
 """Later than every instant: no deadline."""
@@ -122,7 +123,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
             to a version that did not keep it.
         history: Event name to packed instants (`history.instants_of`); only what the plan asks for.
         entries: Campaign and `per` value to the newest enrollment's start, and how many started
-            at that very instant.
+            at that very instant (`entered`).
         late_entries: How many enrollments started behind one that had started already.
         suppressed: Channel to the address that the provider refused for good.
         refusals: The last refusals: (at_ms, campaign, reason).
@@ -141,7 +142,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     traits: dict[str, Any] = {}
     history: dict[str, bytes] = {}
     enrollments: tuple[Enrollment, ...] = ()
-    entries: dict[str, tuple[int, int]] = {}
+    entries: Entries = ()
     late_entries: int = 0
     pending: dict[str, Pending] = {}
     suppressed: dict[str, str] = {}
@@ -169,7 +170,6 @@ def new_user(user_id: str) -> User:
         user_id,
         traits=_NOTHING,
         history=_NOTHING,
-        entries=_NOTHING,
         pending=_NOTHING,
         suppressed=_NOTHING,
         collections=_NOTHING,
@@ -194,7 +194,6 @@ def decode_user(data: bytes) -> User:
     user = _decoder.decode(data)
     user.traits = user.traits or _NOTHING
     user.history = user.history or _NOTHING
-    user.entries = user.entries or _NOTHING
     user.pending = user.pending or _NOTHING
     user.suppressed = user.suppressed or _NOTHING
     user.collections = user.collections or _NOTHING

@@ -10,6 +10,7 @@ import msgspec
 
 from channels.file import lines_in_files
 from engine.core.effects import Record
+from engine.core.entered import each_entry
 from engine.core.history import instants_of
 from engine.core.inputs import DeliveryReported, EventReceived, UserErased, UserIdentified
 from engine.core.instants import format_instant
@@ -50,7 +51,7 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
     state["entries"] = [
         {"campaign": key.partition("\n")[0], "per": key.partition("\n")[2],
          "at": format_instant(at_ms), "count": count}
-        for key, (at_ms, count) in user.entries.items()
+        for key, (at_ms, count) in each_entry(user.entries)
     ]  # fmt: skip
     state["refusals"] = [
         {"at": format_instant(at_ms), "campaign": campaign, "reason": reason}

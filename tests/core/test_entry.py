@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.entered import count_entries, each_entry
 from engine.core.entry import (
     ENTRIES_MAX,
     EVENTS_BYTES_MAX,
@@ -365,10 +366,8 @@ def test_reentry_is_measured_from_the_newest_entry_also_where_an_older_event_res
 def remember_entries(world: World, campaign_id: str) -> None:
     """As if so many had entered, a millisecond apart, with the `per` values 0, 1, 2 and so on."""
     assert world.event("Go", 0, k=0)[0] == f"0 {campaign_id} entered"
-    assert list(world.user().entries) == [f"{campaign_id}\n0"]
-    world.user().entries.update(
-        (f"{campaign_id}\n{at}", (START + at, 1)) for at in range(1, ENTRIES_MAX)
-    )
+    assert list(each_entry(world.user().entries)) == [(f"{campaign_id}\n0", (START, 1))]
+    world.user().entries = {f"{campaign_id}\n{at}": (START + at, 1) for at in range(ENTRIES_MAX)}
 
 
 @pytest.mark.parametrize("reentry", [0, None, DAY])
@@ -377,7 +376,7 @@ def test_only_so_many_values_of_per_are_remembered(reentry: int | None) -> None:
     remember_entries(world, "c")
     at = ENTRIES_MAX
     assert world.event("Go", at, k="new") == [f"{at} c refused limit"]
-    assert len(world.user().entries) == ENTRIES_MAX
+    assert count_entries(world.user().entries) == ENTRIES_MAX
     # One that is known is asked as ever, and so is a campaign without `per`.
     assert world.event("Go", at, k=0)[0] == f"{at} c " + (
         "refused reentry" if reentry != 0 else "entered"
@@ -391,7 +390,7 @@ def test_entries_that_nothing_asks_about_any_more_make_room() -> None:
     later = 2 * DAY
     world.event("Other", later)
     assert world.event("Go", later, k="new")[0] == f"{later} c entered"
-    assert len(world.user().entries) == 1
+    assert count_entries(world.user().entries) == 1
 
 
 def test_entries_of_a_campaign_that_is_gone_stay_until_there_is_no_other_room() -> None:
@@ -399,7 +398,7 @@ def test_entries_of_a_campaign_that_is_gone_stay_until_there_is_no_other_room() 
     remember_entries(world, "old")
     world.adopt(campaign("new", per="event.k", reentry=None), at=2 * DAY)
     world.event("Other", 2 * DAY)
-    assert len(world.user().entries) == ENTRIES_MAX
+    assert count_entries(world.user().entries) == ENTRIES_MAX
     assert world.event("Go", 2 * DAY, k="a")[0] == f"{2 * DAY} new entered"
 
 
@@ -410,7 +409,7 @@ def test_a_long_per_value_is_known_by_its_digest() -> None:
     assert world.event("Go", 2, k=same) == ["2 c refused active"]
     assert world.event("Go", 3, k=other) == ["3 c entered"]
     assert all(len(one.per) <= PER_LENGTH_MAX for one in world.user().enrollments)
-    assert all(len(key) <= PER_LENGTH_MAX + 2 for key in world.user().entries)
+    assert all(len(key) <= PER_LENGTH_MAX + 2 for key, _ in each_entry(world.user().entries))
 
 
 def test_a_per_value_as_long_as_may_be_is_kept_as_it_is() -> None:

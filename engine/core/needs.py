@@ -1,0 +1,155 @@
+"""What of users' past the conditions of a plan can ask for: nothing else is kept.
+
+Each call of a history function says by itself what it needs: `count(…, "24h") >= 3` the four newest
+of a day (with four at hand "three or more" and "exactly three" are told apart), `since(…)` the
+newest, `sum(…, "total", "30d")` the totals of thirty days. What all calls on one name need together
+is kept of it, the newest one whatever the windows say.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.cel.checked import Asked, Constant, Field, Has, Local, Operate
+from engine.core.history import Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from engine.core.cel import Program
+
+EVENTS_MAX = 1_000
+"""Events of one name kept of a user at the most, unless the shop says otherwise."""
+
+_SENT = "\n"
+_COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
+_SUMMED = frozenset({"sum", "avg", "min", "max", "distinct"})
+_NEWEST = Kept(1, 0)
+
+
+def sent_name(what: str) -> str:
+    """The name under which messages of a channel or campaign are in a history: no event has it."""
+    return _SENT + what
+
+
+def needs(programs: Iterable[Program], events_max: int = EVENTS_MAX) -> dict[str, Kept]:
+    """What to keep of each event name, for these conditions. O(size of the trees)."""
+    kept: dict[str, Kept] = {}
+    for program in programs:
+        for asked, around in _asked(program.tree, None):
+            one = _need(asked, around, events_max)
+            if one is not None:
+                name = sent_name(asked.name) if asked.function == "received" else asked.name
+                kept[name] = one if name not in kept else both(kept[name], one)
+    return kept
+
+
+def both(one: Kept, other: Kept) -> Kept:
+    """What is enough for either."""
+    windows = (one.window_ms, other.window_ms)
+    properties = (
+        None
+        if one.properties is None or other.properties is None
+        else one.properties | other.properties
+    )
+    return Kept(
+        max(one.most, other.most),
+        None if None in windows else max(window for window in windows if window is not None),
+        properties,
+        total=one.total or other.total,
+        first=one.first or other.first,
+    )
+
+
+def unsure(program: Program, events_max: int = EVENTS_MAX) -> Iterator[Asked]:
+    """The calls whose answer is another one once older events had to go, by their number alone.
+
+    A window that ever holds more than `events_max` events of a name is not among them.
+    """
+    for asked, around in _asked(program.tree, None):
+        number = _compared(asked, around)
+        reads_all = asked.predicate is not None or asked.function in _SUMMED
+        if (number is not None and number > events_max and asked.window_ms is not None) or (
+            reads_all and asked.window_ms is None
+        ):
+            yield asked
+
+
+def _asked(part: object, around: object) -> Iterator[tuple[Asked, object]]:
+    """Every call of a history function in a tree, with the node right around it."""
+    if isinstance(part, Asked):
+        yield part, around
+    elif isinstance(part, msgspec.Struct):
+        for inner in msgspec.structs.astuple(part):
+            if isinstance(inner, tuple):
+                for each in inner:
+                    yield from _asked(each, part)
+            else:
+                yield from _asked(inner, part)
+    elif isinstance(part, tuple):  # the entries of a map
+        for inner in part:
+            yield from _asked(inner, around)
+
+
+def _need(  # noqa: PLR0911 - one return a family of functions
+    asked: Asked, around: object, events_max: int
+) -> Kept | None:
+    match asked.function:
+        case "count" | "received" if asked.predicate is None:
+            if asked.window_ms is None:
+                return Kept(1, 0, total=True)
+            number = _compared(asked, around)
+            most = events_max if number is None else min(max(number, 0) + 1, events_max)
+            return Kept(most, asked.window_ms)
+        case "did" if asked.predicate is None:
+            return _NEWEST
+        case "count" | "did":
+            read = _fields(asked.predicate, asked.level)
+            return Kept(events_max, asked.window_ms, read)
+        case "since":
+            return _NEWEST
+        case "last" | "first":
+            read = frozenset({around.name}) if isinstance(around, Field | Has) else None
+            return Kept(1, 0, read, first=asked.function == "first")
+        case function if function in _SUMMED:
+            return Kept(events_max, asked.window_ms, frozenset({asked.field}))
+        case _:
+            return None  # asks for nothing that is in a history
+
+
+def _compared(asked: Asked, around: object) -> int | None:
+    """The number that a count is compared with, or None."""
+    if asked.function not in {"count", "received"} or not isinstance(around, Operate):
+        return None
+    if around.operator not in _COMPARISONS:
+        return None
+    left, right = around.operands
+    other = right if left is asked else left
+    if not isinstance(other, Constant) or not isinstance(other.value, int | float):
+        return None
+    return math.ceil(min(other.value, 2**53))
+
+
+def _fields(part: object, level: int) -> frozenset[str] | None:
+    """The properties of a counted event that the condition on it reads; None for all of them."""
+    match part:
+        case Field(_, Local(_, found), field) | Has(_, Local(_, found), field) if found == level:
+            return frozenset({field})
+        case Local(_, found):
+            return None if found == level else frozenset()
+        case msgspec.Struct():
+            inner: tuple[object, ...] = msgspec.structs.astuple(part)
+        case tuple():
+            inner = part
+        case _:
+            return frozenset()
+    fields: set[str] = set()
+    for each in inner:
+        found_fields = _fields(each, level)
+        if found_fields is None:
+            return None
+        fields |= found_fields
+    return frozenset(fields)
