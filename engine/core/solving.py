@@ -29,7 +29,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.core.atoms import Directions, atom
-from engine.core.cel.checked import Choice, Logic, Operate
+from engine.core.cel.checked import Choice, Kind, Logic, Operate
+from engine.core.cel.errors import check_error
 from engine.core.state import NEVER
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     Bound: TypeAlias = dict[str, Any]
     Solve: TypeAlias = Callable[[Bound], tuple[bool, int]]
     """Whether it is definitely so, and the first instant at which that may change by itself."""
+
+ATOMS_MAX = 4_000
+"""Atoms that one question may ask: more than a text has room for, unless `?:` and `==` nest."""
 
 
 class Solution:
@@ -61,6 +65,9 @@ class Solution:
     __slots__ = ("may_come_back", "may_rise", "solve")
 
     def __init__(self, tree: Checked, text: str) -> None:
+        if _size(tree) > ATOMS_MAX:
+            told = "?: and == of conditions nest too deep here"
+            raise check_error(text, tree.at, told, hint="say it with && and ||")
         self.solve, shape = _solve(tree, text, want=True)
         self.may_rise = shape.rises
         self.may_come_back = shape.returns or (shape.has_ways and shape.rises)
@@ -99,10 +106,40 @@ def _solve(tree: Checked, text: str, *, want: bool) -> tuple[Solve, _Shape]:
                 for met, part in ((True, then), (False, otherwise))
             ]
             return _joined(ways, every=False)
+        case Operate(_, "==" | "!=" as operator, (left, right)) if _are_truths(left, right):
+            alike = (operator == "==") is want
+            ways = [
+                _joined(
+                    [_solve(left, text, want=met), _solve(right, text, want=met is alike)],
+                    every=True,
+                )
+                for met in (True, False)
+            ]
+            return _joined(ways, every=False)
         case _:
             solve, directions = atom(tree, text, want=want)
             rises, falls = Directions.RISE in directions, Directions.FALL in directions
             return solve, _Shape(rises=rises, returns=rises and falls, has_ways=False)
+
+
+def _size(tree: Checked) -> int:
+    """How many atoms one question may ask; those under `?:` and `==` are asked both ways."""
+    match tree:
+        case Operate(_, "!", (operand,)):
+            return _size(operand)
+        case Logic(_, _, parts):
+            return sum(map(_size, parts))
+        case Choice(_, condition, then, otherwise):
+            return 2 * _size(condition) + _size(then) + _size(otherwise)
+        case Operate(_, "==" | "!=", (left, right)) if _are_truths(left, right):
+            return 2 * (_size(left) + _size(right))
+        case _:
+            return 1
+
+
+def _are_truths(left: Checked, right: Checked) -> bool:
+    """Whether two values are true or false, if they are no errors."""
+    return left.kind is Kind.BOOL and right.kind is Kind.BOOL
 
 
 def _joined(solved: Sequence[tuple[Solve, _Shape]], *, every: bool) -> tuple[Solve, _Shape]:
