@@ -13,7 +13,7 @@ from config.schema import ID_LENGTH_MAX, STEP_KEYS, STEPS
 from config.source import NOT_BUILT, Fields, Source, kind_of
 from config.yaml12 import Mapping, Node, Sequence
 from engine.core.durations import format_duration
-from engine.core.plan import END, Exit, If, Send, Step, Wait
+from engine.core.plan import END, Exit, If, Send, Step, Wait, WaitWhen
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -234,6 +234,8 @@ def _content(step: Step) -> str:
     match step:
         case Wait():
             return f"wait {format_duration(step.duration_ms)}"
+        case WaitWhen():
+            return f"wait when {step.condition.text} {step.at_most_ms}"
         case Send():
             return f"send {','.join(step.channels)} {step.template} {step.expires_ms}"
         case If():

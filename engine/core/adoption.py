@@ -5,7 +5,8 @@ it on at that instant. So each user does in his own time, before anything else h
 comes of it is the same whenever that is. For what was skipped of time after a change the same
 holds: whether a deadline fell into it depends on the plan.
 
-A user who is in no campaign has nothing to take on. Of the others, `User.seen` says how far they
+A user who is in no campaign has nothing to take on, unless users come in by conditions. Of the
+others, `User.seen` says how far they
 have come: changes are numbered as inputs are.
 """
 
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from engine.core import edges
 from engine.core.exits import leave
 from engine.core.inputs import PlanChanged, TimeSkipped
-from engine.core.plan import Plan, Wait
-from engine.core.state import reckon
+from engine.core.plan import Plan, Wait, WaitWhen
+from engine.core.state import NEVER, Alarms, reckon, stands
 from engine.core.transition import fire, hold
 from engine.core.turn import Turn
+from engine.core.watching import rearm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +62,7 @@ def take_on(user: User, changes: Sequence[Change], effects: list[Effect]) -> int
         happened = change.happened
         if isinstance(happened, PlanChanged):
             errors += fire(change.before, user, happened.at_ms, effects)
-            if user.enrollments:
+            if stands(user) or change.plan.edges:
                 adopt(change.before, change.plan, user, happened.at_ms, effects)
                 user.seen = change.number
         else:
@@ -84,6 +87,7 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
         reason = _go_on(plan, user, enrollment, at_ms)
         if reason:
             leave(turn, enrollment, reason)
+    edges.take_on(turn, before)
     reckon(user)
 
 
@@ -98,13 +102,24 @@ def _go_on(plan: Plan, user: User, enrollment: Enrollment, at_ms: int) -> str:
         return "step_removed"
     position = campaign.signatures.index(enrollment.signature)
     waiting = campaign.steps[position]
-    if not isinstance(waiting, Wait):
+    if not isinstance(waiting, Wait | WaitWhen):
         return "step_removed"
     enrollment.position = position
-    enrollment.due_at_ms = enrollment.clock_at_ms + waiting.duration_ms
-    if enrollment.due_at_ms < at_ms:
+    enrollment.due_at_ms = ends_at_ms = enrollment.clock_at_ms + _longest_ms(waiting)
+    if ends_at_ms < at_ms:
         user.held_until_ms = max(user.held_until_ms, at_ms)
+    enrollment.alarms = None
+    if campaign.touches is not None:
+        # What it leaves by and what it waits for may be asked otherwise now: they are, at once.
+        enrollment.alarms = Alarms(at_ms, at_ms, ends_at_ms)
+        rearm(enrollment)
     return ""
+
+
+def _longest_ms(step: Wait | WaitWhen) -> int:
+    if isinstance(step, Wait):
+        return step.duration_ms
+    return NEVER if step.at_most_ms is None else step.at_most_ms
 
 
 def _rank(plan: Plan, enrollment: Enrollment) -> tuple[int, str]:

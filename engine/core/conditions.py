@@ -66,16 +66,17 @@ class Condition:
         text: As the shop wrote it.
         names: The variables that it reads, the moment always among them.
         touches: What can change it.
-        may_come_back: See `Solution`.
+        signature: Equal where two conditions are asked in the same words.
 
     Raises CelCheckError where it could change at any millisecond.
     """
 
-    __slots__ = ("_solution", "names", "program", "text", "touches")
+    __slots__ = ("_solution", "names", "program", "signature", "text", "touches")
 
     def __init__(self, program: Program, segments: Mapping[str, Touches] | None = None) -> None:
         self.program = program
         self.text = program.text
+        self.signature = program.text
         self.names = program.names | {MOMENT}
         self.touches = touches_of(program, segments or {})
         self._solution = Solution(program.tree, program.text)

@@ -21,8 +21,11 @@ from engine.core.exits import leave
 from engine.core.state import REFUSALS_MAX, Enrollment, reckon
 from engine.core.turn import Turn
 from engine.core.walk import set_out
+from engine.core.watching import leaves
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from engine.core.cel import Program
     from engine.core.effects import Effect
     from engine.core.inputs import EventReceived
@@ -48,9 +51,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 def enter_all(
-    plan: Plan, user: User, event: EventReceived, reactions: Reactions, effects: list[Effect]
+    plan: Plan,
+    user: User,
+    event: EventReceived,
+    reactions: Reactions,
+    effects: list[Effect],
+    risen: Sequence[Campaign] = (),
 ) -> int:
     """Ask every campaign that the event may enter, in order of rank.
+
+    `risen` are those whose own condition the event has made true: they start now, and not when the
+    event was.
 
     Most answers are no, so that nothing is made before it is needed: the properties are decoded
     for the first condition that names them, and no others. Returns how many conditions ended in
@@ -59,7 +70,8 @@ def enter_all(
     turn: Turn | None = None
     bound: dict[str, Any] | None = None
     errors = 0
-    for campaign, when in reactions.entries:
+    entries = _ranked(reactions, risen) if risen else reactions.entries
+    for campaign, when in entries:
         if when is not None:
             if bound is None:
                 bound = reactions.bind(user, event)
@@ -75,11 +87,34 @@ def enter_all(
         if turn is None:
             at_ms = event.at_ms
             turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
-        _enter(turn, campaign, event.occurred_at_ms)
+        _enter_by(turn, campaign, event)
     if turn is None:
         return errors
     reckon(user)
     return errors + turn.errors
+
+
+def _ranked(
+    reactions: Reactions, risen: Iterable[Campaign]
+) -> tuple[tuple[Campaign, Program | None], ...]:
+    """All that may be entered; of those that have risen nothing more is asked."""
+    entries = (*reactions.entries, *((campaign, None) for campaign in risen))
+    return tuple(sorted(entries, key=lambda entry: entry[0].rank))
+
+
+def _enter_by(turn: Turn, campaign: Campaign, event: EventReceived) -> None:
+    if campaign.entry.edge is None:
+        _enter(turn, campaign, event.occurred_at_ms)
+    elif event.at_ms - event.occurred_at_ms > turn.plan.policy.max_lateness_ms:
+        refuse(turn, campaign.id, "late")
+    else:
+        _enter(turn, campaign, event.at_ms)
+
+
+def enter_risen(turn: Turn, risen: Iterable[Campaign]) -> None:
+    """Bring the user into campaigns whose condition time, or no event, has made true, now."""
+    for campaign in risen:
+        _enter(turn, campaign, turn.at_ms)
 
 
 def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> None:
@@ -100,6 +135,8 @@ def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> None:
             leave(turn, active, "restarted")
     enrollment = _enroll(turn, campaign, per, occurred_at_ms)
     turn.record("entered", enrollment)
+    if leaves(turn, campaign, enrollment):
+        return
     set_out(turn, campaign, enrollment)
 
 

@@ -8,14 +8,16 @@ but ids: an enrollment names its campaign and its step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import attrgetter
+from functools import reduce
+from operator import attrgetter, or_
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
 from engine.core.bindings import binder
 from engine.core.cel import Program
-from engine.core.collections import Role, asked_for, roles
+from engine.core.collections import Role, asked_for, roles, touched_by
+from engine.core.conditions import Condition, Touches
 from engine.core.history import Kept
 from engine.core.inputs import EventReceived
 from engine.core.state import User
@@ -44,6 +46,19 @@ class Wait(msgspec.Struct, frozen=True, eq=False):
     id: str
     duration_ms: int
     next: int = END
+
+
+class WaitWhen(msgspec.Struct, frozen=True, eq=False):
+    """Until a condition is true, or `at_most_ms` have passed; None: however long it takes.
+
+    `then` and `otherwise` are positions: where it came true, and where the time was up.
+    """
+
+    id: str
+    condition: Condition
+    at_most_ms: int | None = None
+    then: int = END
+    otherwise: int = END
 
 
 class Send(msgspec.Struct, frozen=True, eq=False):
@@ -77,7 +92,7 @@ class Exit(msgspec.Struct, frozen=True, eq=False):
     reason: str
 
 
-Step: TypeAlias = Wait | Send | If | Exit
+Step: TypeAlias = Wait | WaitWhen | Send | If | Exit
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
@@ -86,6 +101,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         events: Names of the events that enter.
         when: Asked when such an event arrives, after it has been applied.
+        edge: Where no event enters: whoever this becomes true of comes in at that instant.
         per: One enrollment per user and value of this; None: one per user.
         reentry_ms: Least time between two entries; 0 always admits, None never again.
         restart: A new entry ends the active enrollment instead of being refused.
@@ -96,6 +112,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     per: Program | None = None
     reentry_ms: int | None = 0
     restart: bool = False
+    edge: Condition | None = None
 
 
 class Campaign(msgspec.Struct, frozen=True, eq=False):
@@ -111,6 +128,9 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         is_guarded: Whether entry asks a user without an active enrollment for anything but the
             event and `enter.when`.
         is_marketing: Whether its messages need consent.
+        exit_when: Whoever is in it leaves at the instant at which this is true.
+        touches: What can change a condition that is asked of those who are in it; None where none
+            is.
     """
 
     id: str
@@ -127,6 +147,8 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     facts: msgspec.Raw = NO_FACTS
     is_guarded: bool = False
     is_marketing: bool = True
+    exit_when: Condition | None = None
+    touches: Touches | None = None
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
@@ -141,13 +163,22 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         )
         derive(self, "is_guarded", is_guarded)
         derive(self, "is_marketing", self.purpose == "marketing")
+        asked = [step.condition for step in self.steps if isinstance(step, WaitWhen)]
+        if self.exit_when is not None:
+            asked.append(self.exit_when)
+        touches = reduce(or_, (condition.touches for condition in asked)) if asked else None
+        derive(self, "touches", touches)
 
     def programs(self) -> Iterator[Program]:
         """Every condition and expression of it."""
         yield from filter(None, (self.audience, self.entry.when, self.entry.per))
+        for condition in filter(None, (self.entry.edge, self.exit_when)):
+            yield condition.program
         for step in self.steps:
             if isinstance(step, If):
                 yield step.condition
+            elif isinstance(step, WaitWhen):
+                yield step.condition.program
 
     @property
     def rank(self) -> tuple[int, str]:
@@ -165,6 +196,18 @@ class Policy(msgspec.Struct, frozen=True):
     testers: frozenset[str] = frozenset()
 
 
+class Wakes(msgspec.Struct, frozen=True, eq=False):
+    """Conditions that something may change, time aside.
+
+    Attributes:
+        edges: Campaigns that users come in by such a condition, in order of rank.
+        inside: Ids of campaigns that ask such a condition of those who are in them.
+    """
+
+    edges: tuple[Campaign, ...] = ()
+    inside: frozenset[str] = frozenset()
+
+
 class Reactions(msgspec.Struct, frozen=True, eq=False):
     """What one event name can do.
 
@@ -175,6 +218,7 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
         kept: What of it a user's history must hold; None for nothing. At least one where it exits.
         gathers: What it does to a user's collections.
         bind: Binds what the conditions of `entries` name, for the user and the event at hand.
+        wakes: What it may change of conditions that are asked as it happens.
     """
 
     entries: tuple[tuple[Campaign, Program | None], ...]
@@ -183,6 +227,14 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     kept: Kept | None
     gathers: tuple[Role, ...]
     bind: Callable[[User, EventReceived], dict[str, Any]]
+    wakes: Wakes
+
+
+NOTHING = Wakes()
+"""What an input changes that no condition can see."""
+
+NO_REACTIONS = Reactions((), frozenset(), "", None, (), lambda _user, _event: {}, NOTHING)
+"""Those to an event that no campaign names."""
 
 
 class Plan:
@@ -215,6 +267,16 @@ class Plan:
         """Those that a condition or a template asks for, by name."""
         names = {name for c in ranked for name in c.entry.events} | self.kept.keys()
         names.update(*[one.events for one in self.collections.values()])
+        names.update(*[touches.events for touches in _touches(ranked)])
+        self.edges = tuple(c for c in ranked if c.entry.edge is not None)
+        """Campaigns that users come in by a condition, in order of rank."""
+        self.newcomers: tuple[Campaign, ...] | None = None
+        """Of `edges`, those that may be true of somebody who has done nothing; made by `edges`."""
+        self.is_timed = bool(self.edges) or any(c.touches is not None for c in ranked)
+        """Whether time alone can do more than end a wait."""
+        self.on_activity = _wakes(ranked, lambda touches: touches.activity)
+        self.on_traits = _wakes(ranked, lambda touches: touches.traits)
+        self.on_sends = _wakes(ranked, lambda touches: touches.sends)
         self._reactions = {name: _react(self, ranked, name) for name in names}
         self.reactions = self._reactions.get
         """`reactions(name)` is None for an event that no campaign names. O(1)."""
@@ -230,4 +292,25 @@ def _react(plan: Plan, ranked: list[Campaign], name: str) -> Reactions:
         kept=plan.kept.get(name),
         gathers=roles(plan.collections.values(), name),
         bind=binder((when for _, when in entries if when is not None), plan.collections),
+        wakes=_wakes(ranked, lambda touches: _is_touched(plan, touches, name)),
     )
+
+
+def _is_touched(plan: Plan, touches: Touches, name: str) -> bool:
+    """Whether an event of that name can change what is touched so."""
+    gathered = touched_by(plan.collections.values(), name)
+    return touches.activity or name in touches.events or bool(gathered & touches.names)
+
+
+def _wakes(ranked: list[Campaign], is_touched: Callable[[Touches], bool]) -> Wakes:
+    inside = (c for c in ranked if c.touches is not None and is_touched(c.touches))
+    edges = (c for c in ranked if c.entry.edge is not None and is_touched(c.entry.edge.touches))
+    return Wakes(tuple(edges), frozenset(c.id for c in inside))
+
+
+def _touches(ranked: list[Campaign]) -> Iterator[Touches]:
+    for campaign in ranked:
+        if campaign.entry.edge is not None:
+            yield campaign.entry.edge.touches
+        if campaign.touches is not None:
+            yield campaign.touches

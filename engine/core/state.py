@@ -210,6 +210,11 @@ def drop(user: User, enrollment: Enrollment) -> None:
         user.enrollments = tuple([one for one in enrollments if one is not enrollment])
 
 
+def stands(user: User) -> bool:
+    """Whether anything of the user's has its place in the plan, and must find it in another."""
+    return bool(user.enrollments) or user.watch is not None
+
+
 def first_due_at_ms(user: User) -> int:
     """The user's earliest deadline, held back or not, or `NEVER`. O(enrollments + conditions)."""
     enrollments = user.enrollments

@@ -1,8 +1,11 @@
 """The one door into the core: `step` applies an input, `fire` lets time pass.
 
-Within one input, in this order: traits, history; exits; entries (each in order of priority, then
-campaign id). Before it, every deadline of that user up to its instant fires. Both functions are
-total: whatever the data, they leave a user who can go on.
+Within one input, in this order: traits, history and collections; exits; waiting steps; entries
+(each in order of priority, then campaign id). Before it, every deadline of that user up to its
+instant fires. Both functions are total: whatever the data, they leave a user who can go on.
+
+Where no campaign of the plan has a condition that time can change, most events take a short way,
+on which nothing is asked but what the event names.
 """
 
 from __future__ import annotations
@@ -11,21 +14,27 @@ from typing import TYPE_CHECKING, assert_never
 
 from engine.core import history
 from engine.core.collections import collect
-from engine.core.effects import QuarantineInput
-from engine.core.entry import enter_all
+from engine.core.edges import alarmed, refresh, risen
+from engine.core.effects import QuarantineInput, SendMessage
+from engine.core.entry import enter_all, enter_risen, refuse
 from engine.core.exits import exit_all
 from engine.core.inputs import DeliveryReported, EventReceived, TraitsImported, UserIdentified
+from engine.core.plan import NO_REACTIONS, NOTHING
 from engine.core.sending import conclude
 from engine.core.state import first_due_at_ms, reckon
 from engine.core.traits import recall, tell
 from engine.core.turn import Turn
-from engine.core.walk import go_on
+from engine.core.walk import go_on, pass_on
+from engine.core.watching import leaves, own_turn, rearm, touched
 
 if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.inputs import TimeSkipped, UserInput
-    from engine.core.plan import Plan, Reactions
+    from engine.core.plan import Campaign, Plan, Reactions, Wakes
     from engine.core.state import Enrollment, User
+
+LOOP_MAX = 100
+"""Changes that one input may make after another, each by what the one before brought about."""
 
 
 def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
@@ -37,6 +46,8 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     errors = 0
     if user.due_at_ms <= happened.at_ms:
         errors = fire(plan, user, happened.at_ms, effects)
+    if plan.is_timed:
+        return errors + _step_timed(plan, user, happened, effects)
     if type(happened) is not EventReceived:
         return errors + _apply_other(plan, user, happened, effects)
     if happened.occurred_at_ms > user.last_seen_at_ms:
@@ -47,10 +58,76 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     if reactions.gathers:
         collect(user, happened, reactions.gathers)
     if reactions.kept is not None:
-        _note(plan, user, happened, reactions, effects)
+        _note(user, happened, reactions)
+        if reactions.exits and (user.enrollments or user.pending):
+            exit_all(_turn(plan, user, happened, effects), reactions, happened.occurred_at_ms)
     if reactions.entries:
         errors += enter_all(plan, user, happened, reactions, effects)
     return errors
+
+
+def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
+    """Apply one input where conditions may become true by it, or cease to be."""
+    refresh(_turn(plan, user, happened, effects))
+    start = len(effects)
+    errors = 0
+    reactions: Reactions | None = None
+    wakes = plan.on_traits
+    if isinstance(happened, EventReceived):
+        reactions = plan.reactions(happened.name)
+        wakes = plan.on_activity if reactions is None else reactions.wakes
+        _keep(user, happened, reactions)
+    else:
+        errors = _apply_other(plan, user, happened, effects)
+        if isinstance(happened, DeliveryReported):
+            wakes = NOTHING
+    turn = _turn(plan, user, happened, effects)
+    came = risen(turn, wakes.edges)
+    if isinstance(happened, EventReceived) and reactions is not None and reactions.exits:
+        exit_all(turn, reactions, happened.occurred_at_ms)
+    _look_again(turn, wakes)
+    if type(happened) is EventReceived:
+        reacts = reactions or NO_REACTIONS
+        if reacts.entries or came:
+            errors += enter_all(plan, user, happened, reacts, effects, came)
+    elif not isinstance(happened, EventReceived | TraitsImported):  # history brings nobody in
+        enter_risen(turn, came)
+    _follow_sends(turn, start)
+    reckon(user)
+    return errors + turn.errors
+
+
+def _look_again(turn: Turn, wakes: Wakes) -> None:
+    """Ask what those in a campaign leave by, then what they wait for, where that was touched."""
+    if not wakes.inside or not turn.user.enrollments:
+        return
+    stay: list[tuple[Campaign, Enrollment, Turn]] = []
+    for campaign, enrollment in touched(turn, wakes):
+        own = own_turn(turn, enrollment)
+        if not leaves(own, campaign, enrollment):
+            stay.append((campaign, enrollment, own))
+    for campaign, enrollment, own in stay:
+        if not pass_on(own, campaign, enrollment):
+            rearm(enrollment)
+        turn.errors += own.errors
+
+
+def _follow_sends(turn: Turn, start: int) -> None:
+    """Ask again what messages that went out may have made true, and what that sends in turn."""
+    wakes, effects = turn.plan.on_sends, turn.effects
+    if not wakes.edges and not wakes.inside:
+        return
+    for _ in range(LOOP_MAX):
+        if not any(type(effect) is SendMessage for effect in effects[start:]):
+            return
+        start = len(effects)
+        after = Turn(turn.plan, turn.user, turn.at_ms, turn.now_ms, effects)
+        came = risen(after, wakes.edges)
+        _look_again(after, wakes)
+        enter_risen(after, came)
+        turn.errors += after.errors
+    for campaign in wakes.edges:
+        refuse(turn, campaign.id, "loop")
 
 
 def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
@@ -62,6 +139,10 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
     """
     errors = 0
     while user.due_at_ms <= now_ms:
+        campaign = alarmed(plan, user) if user.watch is not None else None
+        if campaign is not None:
+            errors += _ring(plan, user, campaign, effects)
+            continue
         enrollments = user.enrollments
         enrollment = enrollments[0] if len(enrollments) == 1 else _earliest(plan, enrollments)
         judged_at_ms = due_at_ms = enrollment.due_at_ms
@@ -71,10 +152,33 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
             judged_at_ms = user.held_until_ms
         name, raw = enrollment.event_name, enrollment.event
         turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw)
+        start = len(effects)
         go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
+        if plan.is_timed:
+            _follow_sends(turn, start)
         errors += turn.errors
         reckon(user)
     return errors
+
+
+def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> int:
+    """Ask the condition of a campaign at the instant of its alarm; returns as `fire`.
+
+    That nothing came of it must not be seen anywhere: who asks when is nobody's business.
+    """
+    assert user.watch is not None, "it has the alarm"
+    due_at_ms = user.watch.alarms[campaign.id]
+    start = len(effects)
+    turn = Turn(plan, user, due_at_ms, max(due_at_ms, user.held_until_ms), effects)
+    if plan.on_sends.edges:
+        refresh(turn)
+    came = risen(turn, (campaign,))
+    if came:
+        user.fired_at_ms = max(user.fired_at_ms, due_at_ms)
+        enter_risen(turn, came)
+        _follow_sends(turn, start)
+    reckon(user)
+    return turn.errors
 
 
 def hold(user: User, skipped: TimeSkipped) -> None:
@@ -88,29 +192,37 @@ def hold(user: User, skipped: TimeSkipped) -> None:
         reckon(user)
 
 
-def _note(
-    plan: Plan, user: User, event: EventReceived, reactions: Reactions, effects: list[Effect]
-) -> None:
-    """Have an event in its user's history, and end what it ends."""
-    occurred_at_ms = event.occurred_at_ms
+def _turn(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> Turn:
+    at_ms = happened.at_ms
+    if isinstance(happened, EventReceived):
+        return Turn(plan, user, at_ms, at_ms, effects, happened.name, happened.properties)
+    return Turn(plan, user, at_ms, at_ms, effects)
+
+
+def _keep(user: User, event: EventReceived, reactions: Reactions | None) -> None:
+    """Have an event in all that is kept of its user."""
+    user.last_seen_at_ms = max(user.last_seen_at_ms, event.occurred_at_ms)
+    if reactions is not None:
+        if reactions.gathers:
+            collect(user, event, reactions.gathers)
+        if reactions.kept is not None:
+            _note(user, event, reactions)
+
+
+def _note(user: User, event: EventReceived, reactions: Reactions) -> None:
+    """Have an event in its user's history."""
     kept = reactions.kept
     assert kept is not None, "asked for by whoever calls"
-    history.insert(user, reactions.name, occurred_at_ms, kept, event.at_ms, event.properties)
-    if reactions.exits and (user.enrollments or user.pending):
-        at_ms = event.at_ms
-        turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
-        exit_all(turn, reactions, occurred_at_ms)
+    history.insert(user, reactions.name, event.occurred_at_ms, kept, event.at_ms, event.properties)
 
 
 def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
     match happened:
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
-            user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
             reactions = plan.reactions(happened.name)
-            if reactions is not None and reactions.gathers:
-                collect(user, happened, reactions.gathers)
-            if reactions is not None and reactions.kept is not None:
-                _note(plan, user, happened, reactions, effects)
+            _keep(user, happened, reactions)
+            if reactions is not None and reactions.exits:
+                exit_all(_turn(plan, user, happened, effects), reactions, happened.occurred_at_ms)
         case TraitsImported():
             refused = recall(user, happened.traits, happened.occurred_at_ms)
             if refused:

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from engine.core.atoms import MOMENT
 from engine.core.bindings import bind_more
 from engine.core.effects import Effect, Record
 from engine.core.inputs import EMPTY
+from engine.core.moment import Moment
 from engine.core.plan import Plan
 from engine.core.state import User
 
 if TYPE_CHECKING:
     from engine.core.cel import Program
+    from engine.core.conditions import Condition
     from engine.core.effects import Kind
     from engine.core.state import Enrollment, Pending
 
@@ -48,13 +51,26 @@ class Turn(msgspec.Struct, gc=False):
     bound: dict[str, Any] | None = None
     errors: int = 0
 
-    def bindings(self, program: Program) -> dict[str, Any]:
+    def bindings(self, program: Program | Condition) -> dict[str, Any]:
         """The values that `program` may name; made once a turn, and added to as it asks."""
         bound = self.bound
         if bound is None:
             self.bound = bound = {"user": self.user.traits, "event_name": self.event_name}
         bind_more(bound, program.names, self.raw, self.now_ms, self.user, self.plan.collections)
         return bound
+
+    def ask(self, condition: Condition) -> tuple[bool, int]:
+        """Whether a condition is true at `at_ms`, and until when that surely holds by itself."""
+        names, at_ms = condition.names, self.at_ms
+        if at_ms == self.now_ms:
+            bound = self.bindings(condition)
+        else:
+            # A deadline that was held back: what conditions say is what they said when it was due.
+            bound = {"user": self.user.traits, "event_name": self.event_name}
+            bind_more(bound, names, self.raw, at_ms, self.user, self.plan.collections)
+        if MOMENT not in bound:
+            bound[MOMENT] = Moment(self.user, at_ms, self.plan)
+        return condition.ask(bound)
 
     def holds(self, program: Program) -> bool:
         """Whether a condition is true here; one that ends in an error is not, and is counted."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.exits import leave
-from engine.core.plan import END, If, Send, Wait
+from engine.core.plan import END, If, Send, Wait, WaitWhen
 from engine.core.sending import send, skip
 from engine.core.state import NEVER, drop
+from engine.core.watching import await_until, is_met, leaves, rearm
 
 if TYPE_CHECKING:
     from engine.core.plan import Campaign
@@ -28,16 +29,40 @@ def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
         return
     catch_up = _CatchUp()
     walk(turn, campaign, enrollment, catch_up)
-    while enrollment.due_at_ms <= turn.now_ms:
+    while _ends_at_ms(enrollment) <= turn.now_ms:
         _end_wait(campaign, enrollment)
         walk(turn, campaign, enrollment, catch_up)
     catch_up.release(turn, campaign, enrollment)
 
 
 def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
-    """The wait that the enrollment is in is over: walk on from its due instant."""
+    """The wait that the enrollment is in is over, or an alarm is due: walk on from that instant.
+
+    An alarm asks what the campaign leaves by, then what the step waits for; neither may be so.
+    """
+    alarms = enrollment.alarms
+    if alarms is not None:
+        due_at_ms = turn.at_ms
+        if alarms.exit_at_ms <= due_at_ms and leaves(turn, campaign, enrollment):
+            return
+        if alarms.ask_at_ms <= due_at_ms and pass_on(turn, campaign, enrollment):
+            return
+        if alarms.ends_at_ms > due_at_ms:
+            rearm(enrollment)
+            return
     _end_wait(campaign, enrollment)
     walk(turn, campaign, enrollment, None)
+
+
+def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
+    """Ask what the enrollment waits for, if it does; where that has come true, walk on from now."""
+    step = campaign.steps[enrollment.position]
+    if not isinstance(step, WaitWhen) or not is_met(turn, step, enrollment):
+        return False
+    enrollment.clock_at_ms = turn.at_ms
+    _leave_step(enrollment, step.then)
+    walk(turn, campaign, enrollment, None)
+    return True
 
 
 def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _CatchUp | None) -> None:
@@ -47,14 +72,13 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
     passed: tuple[str, ...] = ()
     while position != END:
         step = steps[position]
-        if isinstance(step, Wait):
-            if passed:
+        if isinstance(step, Wait | WaitWhen):
+            goes_on = _wait(turn, campaign, enrollment, position)
+            if goes_on is None:
                 enrollment.passed += passed
-            enrollment.position = position
-            enrollment.due_at_ms = enrollment.clock_at_ms + step.duration_ms
-            enrollment.signature = campaign.signatures[position]
-            return
-        if isinstance(step, Send):
+                return
+            position = goes_on
+        elif isinstance(step, Send):
             if step.id in enrollment.passed:
                 skip(turn, enrollment, step, "passed")
             elif catch_up is not None:
@@ -84,12 +108,46 @@ def _branch(turn: Turn, enrollment: Enrollment, step: If) -> int:
     return step.then if holds else step.otherwise
 
 
+def _wait(turn: Turn, campaign: Campaign, enrollment: Enrollment, position: int) -> int | None:
+    """Begin a wait; where it goes on from, if what it waits for is so already."""
+    step = campaign.steps[position]
+    clock_at_ms = enrollment.clock_at_ms
+    if isinstance(step, Wait):
+        ends_at_ms = clock_at_ms + step.duration_ms
+    else:
+        assert isinstance(step, WaitWhen)
+        if is_met(turn, step, enrollment):
+            enrollment.clock_at_ms = max(clock_at_ms, turn.at_ms)
+            return step.then
+        ends_at_ms = NEVER if step.at_most_ms is None else clock_at_ms + step.at_most_ms
+    enrollment.position = position
+    enrollment.signature = campaign.signatures[position]
+    if campaign.touches is None:
+        enrollment.due_at_ms = ends_at_ms
+    else:
+        await_until(enrollment, ends_at_ms)
+    return None
+
+
+def _ends_at_ms(enrollment: Enrollment) -> int:
+    """When the wait is over at the latest."""
+    alarms = enrollment.alarms
+    return enrollment.due_at_ms if alarms is None else alarms.ends_at_ms
+
+
 def _end_wait(campaign: Campaign, enrollment: Enrollment) -> None:
     step = campaign.steps[enrollment.position]
-    assert isinstance(step, Wait)
-    enrollment.clock_at_ms = enrollment.due_at_ms
+    assert isinstance(step, Wait | WaitWhen)
+    enrollment.clock_at_ms = _ends_at_ms(enrollment)
+    _leave_step(enrollment, step.next if isinstance(step, Wait) else step.otherwise)
+
+
+def _leave_step(enrollment: Enrollment, position: int) -> None:
+    enrollment.position = position
     enrollment.due_at_ms = NEVER
-    enrollment.position = step.next
+    alarms = enrollment.alarms
+    if alarms is not None:
+        alarms.ask_at_ms = alarms.ends_at_ms = NEVER
 
 
 class _CatchUp:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from engine.core.adoption import Change
 from engine.core.inputs import PlanChanged, TimeSkipped, encode_inputs
 from engine.core.plan import Plan
+from engine.core.state import stands
 from engine.runtime.roster import Roster
 from engine.store.batch import KeptChange
 
@@ -137,7 +138,7 @@ def strays(
     if not any(plan_id in lost for _, plan_id in led):
         return found
     for user in users:
-        place = bisect_right(numbers, user.seen) - 1 if user.enrollments else -1
+        place = bisect_right(numbers, user.seen) - 1 if stands(user) else -1
         if place >= 0 and led[place][1] in lost:
             found.setdefault(led[place][1], []).append(user)
     return found

@@ -27,7 +27,7 @@ from engine.core.inputs import (
     TimeSkipped,
     UserErased,
 )
-from engine.core.state import NEVER, User, first_due_at_ms, new_user
+from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
 from engine.core.transition import fire, hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
 from engine.runtime.plans import NO_PLAN, Plans
@@ -167,7 +167,7 @@ class Processor:
         roster = self.plans.roster
         while roster.has_visits:
             for user in roster.visit(SWEPT_AT_ONCE):
-                if user.enrollments and user.seen < self._changed:
+                if user.seen < self._changed and (stands(user) or self.plan.edges):
                     self._catch_up(user)
             if go_on is not None and not go_on():
                 return roster.has_visits
@@ -230,7 +230,7 @@ class Processor:
         pending = user.pending.get(message.id) if user is not None else None
         if user is None or pending is None:
             return None
-        if user.enrollments and user.seen < self._changed:
+        if user.seen < self._changed and stands(user):
             self._catch_up(user)
         return cancelled(self.plan.policy, user, pending, max(now_ms, self.now_ms))
 

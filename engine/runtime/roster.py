@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.state import stands
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -81,7 +83,7 @@ class Roster:
             self._close_up()
 
     def choose_saves(self) -> list[str]:
-        """Ids of some more who are in a campaign, once everybody was visited.
+        """Ids of some more who have taken it on, once everybody was visited.
 
         O(`LOOKS_A_COMMIT`).
         """
@@ -91,7 +93,7 @@ class Roster:
         for place in range(self._saved, min(self._saved + LOOKS_A_COMMIT, self._end)):
             user = self._row[place]
             self._saved = place + 1
-            if user.enrollments and self._users.get(user.user_id) is user:
+            if stands(user) and self._users.get(user.user_id) is user:
                 chosen.append(user.user_id)
                 if len(chosen) == SAVES_A_COMMIT:
                     break

@@ -1,0 +1,133 @@
+"""Rising edges: users come in at each instant at which a condition goes from false to true.
+
+How a condition was answered last, and until when that holds, is kept with the user (`Watch`). One
+that is not true has an alarm at the instant at which time alone could make it true; it is asked
+then, and whenever something touches it. One that is true needs none, but where time can make it
+true once more after it made it false. For a user who was never seen every condition was false.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core.state import NEVER, Watch, new_user
+from engine.core.turn import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.core.plan import Campaign, Plan
+    from engine.core.state import User
+
+
+def begin(user: User) -> Watch:
+    """What is known of how conditions were answered, made where none was asked yet."""
+    watch = user.watch
+    if watch is None:
+        watch = user.watch = Watch({}, {})
+    return watch
+
+
+def refresh(turn: Turn) -> None:
+    """Ask what was true until before this instant, as it is before anything more happens.
+
+    It may have ceased to be true with nobody watching; then it can become true anew. O(conditions
+    that were true).
+    """
+    watch = turn.user.watch
+    if watch is None:
+        return
+    campaigns = turn.plan.campaigns
+    stale = [key for key, until_ms in watch.truths.items() if until_ms <= turn.at_ms]
+    for key in stale:
+        _ask(turn, watch, campaigns[key])
+
+
+def risen(turn: Turn, touched: Iterable[Campaign]) -> list[Campaign]:
+    """Ask the conditions that were touched; the campaigns whose condition has become true.
+
+    In order of rank, where `touched` is. Of somebody who is new, all are asked that may be true of
+    him. O(conditions asked).
+    """
+    user = turn.user
+    if user.watch is None:
+        named = {campaign.id for campaign in touched}
+        newcomers = {campaign.id for campaign in _newcomers(turn.plan)}
+        touched = [one for one in turn.plan.edges if one.id in named or one.id in newcomers]
+    watch = begin(user)
+    return [campaign for campaign in touched if _ask(turn, watch, campaign)]
+
+
+def alarmed(plan: Plan, user: User) -> Campaign | None:
+    """The campaign whose condition is to be asked before anything else of the user is due.
+
+    None where an enrollment is due before it: earlier, or of a higher rank, or of that campaign.
+    O(conditions + enrollments).
+    """
+    alarms = user.watch.alarms if user.watch is not None else {}
+    if not alarms:
+        return None
+    campaigns = plan.campaigns
+    first = min((at_ms, campaigns[key].rank) for key, at_ms in alarms.items())
+    for enrollment in user.enrollments:
+        if (enrollment.due_at_ms, campaigns[enrollment.campaign].rank) <= first:
+            return None
+    return campaigns[first[1][1]]
+
+
+def take_on(turn: Turn, before: Plan | None) -> None:
+    """Have a user go on under another plan: what is true of him already brings him in nowhere.
+
+    What was asked in the same words before goes on as it is. O(conditions).
+    """
+    plan, user = turn.plan, turn.user
+    if not plan.edges:
+        user.watch = None
+        return
+    earlier = begin(user)
+    watch = user.watch = Watch({}, {})
+    for campaign in plan.edges:
+        key = campaign.id
+        if before is not None and _is_same(before, plan, key):
+            for kept, known in ((watch.truths, earlier.truths), (watch.alarms, earlier.alarms)):
+                if key in known:
+                    kept[key] = known[key]
+        else:
+            _ask(turn, watch, campaign)
+
+
+def _is_same(before: Plan, plan: Plan, key: str) -> bool:
+    one, other = before.campaigns.get(key), plan.campaigns[key]
+    if one is None or one.entry.edge is None or other.entry.edge is None:
+        return False
+    return one.entry.edge.signature == other.entry.edge.signature
+
+
+def _ask(turn: Turn, watch: Watch, campaign: Campaign) -> bool:
+    """Ask one condition, keep the answer; whether it has become true."""
+    edge, key = campaign.entry.edge, campaign.id
+    assert edge is not None, "only campaigns with a condition to come in by are asked"
+    holds, until_ms = turn.ask(edge)
+    was_true = key in watch.truths
+    if holds:
+        watch.truths[key] = until_ms
+    elif was_true:
+        del watch.truths[key]
+    if until_ms < NEVER and (not holds or edge.may_come_back):
+        watch.alarms[key] = until_ms
+    else:
+        watch.alarms.pop(key, None)
+    return holds and not was_true
+
+
+def _newcomers(plan: Plan) -> tuple[Campaign, ...]:
+    """The campaigns whose condition may be true, some time, of one who has done nothing."""
+    if plan.newcomers is None:
+        nobody = Turn(plan, new_user(""), 0, 0, [])
+        plan.newcomers = tuple(
+            campaign
+            for campaign in plan.edges
+            if (edge := campaign.entry.edge) is not None
+            and ("now" in edge.touches.names or nobody.ask(edge) != (False, NEVER))
+        )
+    return plan.newcomers

@@ -1,0 +1,84 @@
+"""Conditions that are asked of those who are in a campaign: `exit.when`, and `wait: {when: …}`.
+
+Each is asked as the enrollment begins to wait for it; while it is not true, again whenever
+something touches it, and at the instant until which its answer was sure (`state.Alarms`). Both are
+met by being true, however long they were.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core.exits import leave
+from engine.core.state import NEVER, Alarms
+from engine.core.turn import Turn
+
+if TYPE_CHECKING:
+    from engine.core.plan import Campaign, WaitWhen, Wakes
+    from engine.core.state import Enrollment
+
+
+def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
+    """Ask `exit.when`, where there is one; whether the enrollment has come to its end by it."""
+    condition = campaign.exit_when
+    if condition is None:
+        return False
+    holds, until_ms = turn.ask(condition)
+    if holds:
+        leave(turn, enrollment, "when")
+        return True
+    alarms = _alarms(enrollment)
+    alarms.exit_at_ms = until_ms
+    return False
+
+
+def is_met(turn: Turn, step: WaitWhen, enrollment: Enrollment) -> bool:
+    """Ask what the enrollment waits for."""
+    holds, until_ms = turn.ask(step.condition)
+    _alarms(enrollment).ask_at_ms = NEVER if holds else until_ms
+    return holds
+
+
+def await_until(enrollment: Enrollment, ends_at_ms: int) -> None:
+    """Note when the wait is over at the latest, and look again at the first alarm."""
+    _alarms(enrollment).ends_at_ms = ends_at_ms
+    rearm(enrollment)
+
+
+def rearm(enrollment: Enrollment) -> None:
+    """Set `due_at_ms` anew from the alarms."""
+    alarms = enrollment.alarms
+    assert alarms is not None, "only who is watched has alarms"
+    enrollment.due_at_ms = min(alarms.exit_at_ms, alarms.ask_at_ms, alarms.ends_at_ms)
+
+
+def touched(turn: Turn, wakes: Wakes) -> list[tuple[Campaign, Enrollment]]:
+    """Who is in a campaign that asks something that was touched, in order of rank."""
+    campaigns = turn.plan.campaigns
+    found = [
+        (campaigns[enrollment.campaign], enrollment)
+        for enrollment in turn.user.enrollments
+        if enrollment.campaign in wakes.inside
+    ]
+    found.sort(key=lambda one: one[0].rank)
+    return found
+
+
+def own_turn(turn: Turn, enrollment: Enrollment) -> Turn:
+    """A turn at the same instant, the event at hand being the one that began the enrollment."""
+    return Turn(
+        turn.plan,
+        turn.user,
+        turn.at_ms,
+        turn.now_ms,
+        turn.effects,
+        enrollment.event_name,
+        enrollment.event,
+    )
+
+
+def _alarms(enrollment: Enrollment) -> Alarms:
+    alarms = enrollment.alarms
+    if alarms is None:
+        alarms = enrollment.alarms = Alarms()
+    return alarms
