@@ -88,9 +88,9 @@ def test_two_conditions_are_compared_each_way() -> None:
     early, idle = Condition(cel.compile('(since("A") < "5ms") == idle("8ms")')), User()
     idle.live({"kind": "event", "name": "A", "later": 0, "age": 0, "said": {}})
     assert idle.ask(early) == (False, START + 5)
-    idle.live({"kind": "advance", "later": 5})
+    idle.live({"kind": "advance", "later": 6})
     assert idle.ask(early) == (True, START + 8)
-    idle.live({"kind": "advance", "later": 3})
+    idle.live({"kind": "advance", "later": 2})
     assert idle.ask(early) == (False, NEVER)
 
 
