@@ -1,9 +1,10 @@
 """Golden scripts: a shop and events above, what `simulate` makes of them below.
 
-A script in `tests/golden` is parts with a `=== title` line each: files of the shop, `events`,
-maybe `options`, and `records` and `summary` at the end. An event is NDJSON as it is, or for short:
-`INSTANT USER EVENT {properties}`, or `INSTANT USER identify {traits}`. `pytest tests/sim --rewrite`
-writes the last two parts anew; read the difference before you keep it.
+A script in `tests/golden` is parts with a `=== title` line each: files of the shop, or `shop` with
+the name of a folder that has them, `events`, maybe `options`, and `records` and `summary` at the
+end. An event is NDJSON as it is, or for short: `INSTANT USER EVENT {properties}`, or
+`INSTANT USER identify {traits}`. `pytest tests/sim --rewrite` writes the last two parts anew; read
+the difference before you keep it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from config import load_shop
+from config import load_shop, read_folder
 from engine.core.instants import parse_instant_ms
 from engine.sim.run import Options, Report, run_shop
 from engine.sim.sources import open_events
@@ -76,14 +77,18 @@ def options_of(text: str) -> Options:
     )
 
 
+def files_of(parts: dict[str, str]) -> dict[str, str]:
+    files = read_folder(GOLDEN / parts["shop"].strip()) if "shop" in parts else {}
+    return files | {title: text for title, text in parts.items() if "." in title}
+
+
 def run_script(parts: dict[str, str], folder: Path) -> dict[str, str]:
-    files = {title: text for title, text in parts.items() if "." in title}
     events = folder / "events.ndjson"
     events.write_text("\n".join(map(event_line, parts["events"].splitlines())))
     lines: list[bytes] = []
     with open_events(str(events)) as source:
         report = run_shop(
-            load_shop({"hairspring.toml": "", **files}),
+            load_shop({"hairspring.toml": "", **files_of(parts)}),
             source,
             options=options_of(parts.get("options", "")),
             write=lambda block: lines.extend(block.splitlines()),

@@ -1,0 +1,135 @@
+"""What `simulate` says of a golden script, the live process says too, byte for byte.
+
+The live side is what `serve` drives: a store, a start on what the last run left, batches that are
+committed, messages that are answered; with a clock that stands where the script says. It is killed
+and started again in the midst.
+"""
+
+from __future__ import annotations
+
+from random import Random  # noqa: TID251 - seeded, and the seed is in the name of the test
+from typing import TYPE_CHECKING
+
+import pytest
+
+from config import load_shop
+from engine.core.inputs import DeliveryReported
+from engine.core.records import record_line
+from engine.runtime.clock import Clock
+from engine.runtime.restart import restart
+from engine.sim.exporting import export
+from engine.sim.ordering import in_order
+from engine.sim.reading import Reading
+from engine.sim.run import Options, run_shop
+from engine.sim.simulate import AFTER_LAST_MAX_MS
+from engine.sim.sources import open_events
+from engine.store import Store
+from tests.sim.test_golden import SCRIPTS, event_line, files_of, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from config import Shop
+    from engine.core.effects import Record
+    from engine.core.inputs import UserInput
+    from engine.runtime.processor import Processor
+
+LIVE = [script for script in SCRIPTS if "=== options" not in script.read_text()]
+
+
+class Life:
+    """A process with a clock that stands still until it is told what time it is."""
+
+    def __init__(self, shop: Shop, path: Path, seed: int) -> None:
+        self.shop = shop
+        self.path = path
+        self.random = Random(seed)
+        self.records: list[Record] = []
+        self.now_ms = 0
+        self.store: Store
+        self.processor: Processor
+
+    async def start(self) -> None:
+        self.store = await Store.open(self.path, sync="normal")
+        started = await restart(self.shop, self.store, lambda _: None, self._clock)
+        self.processor = started.processor
+
+    def _clock(self, last_at_ms: int) -> Clock:
+        at_ns = max(self.now_ms, last_at_ms) * 1_000_000
+        return Clock(last_at_ms, wall_ns=lambda: at_ns, monotonic_ns=lambda: 0)
+
+    async def live(self, inputs: Iterable[UserInput]) -> None:
+        for happened in inputs:
+            at_ms: int = happened.received_at_ms  # type: ignore[union-attr]
+            self.now_ms = self.now_ms or at_ms - 1
+            if not hasattr(self, "processor"):
+                await self.start()
+            await self.pass_time(at_ms)
+            self.processor.take(happened, at_ms)
+            await self.commit()
+            if self.random.random() < 0.2:
+                await self.store.close()
+                await self.start()
+        await self.pass_time(self.now_ms + AFTER_LAST_MAX_MS)
+
+    async def pass_time(self, until_ms: int) -> None:
+        """Let each deadline fire at its instant, and time go on to the end of it."""
+        while (due_at_ms := self.processor.wake_at_ms) <= until_ms:
+            self.now_ms = due_at_ms
+            self.processor.advance(due_at_ms)
+            await self.commit()
+        self.now_ms = until_ms
+
+    async def commit(self) -> None:
+        """What is let out once it is durable; its messages are answered at this very instant."""
+        while (batch := self.processor.begin(self.processor.now_ms)) is not None:
+            await self.store.commit(batch)
+            released = self.processor.finish(batch)
+            self.records += released.records
+            for _, message in released.messages:
+                reason = self.processor.verdict(message, self.processor.now_ms)
+                if reason is not None:
+                    outcome = "cancelled" if reason else "delivered"
+                    report = DeliveryReported(message.user_id, message.id, outcome, reason)
+                    self.processor.take(report, self.processor.now_ms)
+
+
+def simulate(script: Path, folder: Path) -> tuple[Shop, str, list[bytes]]:
+    """The shop of a script, its events as a file, and the records that are made of them."""
+    parts = parts_of(script.read_text())
+    shop = load_shop({"hairspring.toml": "", **files_of(parts)})
+    events = folder / "events.ndjson"
+    events.write_text("\n".join(map(event_line, parts["events"].splitlines())))
+    blocks: list[bytes] = []
+    with open_events(str(events)) as source:
+        run_shop(shop, source, options=Options(), write=blocks.append)
+    return shop, str(events), b"".join(blocks).splitlines(keepends=True)
+
+
+def by_user(lines: Iterable[bytes]) -> list[bytes]:
+    """Between users of one instant there is no order that means anything."""
+    return sorted(lines, key=lambda line: line.split(b'"user_id":', 1)[1].split(b",", 1)[0])
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("script", LIVE, ids=lambda script: script.stem)
+async def test_the_live_process_says_what_simulate_says(
+    script: Path, seed: int, tmp_path: Path
+) -> None:
+    shop, events, simulated = simulate(script, tmp_path)
+    life = Life(shop, tmp_path / "hairspring.db", seed)
+    with open_events(events) as source:
+        await life.live(in_order(source.inputs(Reading("events"), {})))
+    assert by_user(map(record_line, life.records)) == by_user(simulated)
+
+    journal = tmp_path / "journal.ndjson"
+    written: list[bytes] = []
+    await export(life.store, written.append, lambda _done, _total: None)
+    await life.store.close()
+    journal.write_bytes(b"".join(written))
+    with open_events(str(journal)) as source:
+        replayed = run_shop(shop, source, options=Options()).replayed
+    assert replayed is not None
+    assert (replayed.different, replayed.shown) == (0, [])
+    assert replayed.inputs > 0
