@@ -7,6 +7,7 @@ the instant that it names, is asked of the oracle at each millisecond in between
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from random import Random  # noqa: TID251 - seeded, and the seed is in the name of the test
 from typing import Any
 
@@ -20,7 +21,16 @@ from engine.core.instants import to_datetime
 from engine.core.moment import Moment
 from engine.core.plan import Plan
 from engine.core.state import NEVER, new_user
-from tests.conditions.choices import SMALL, make_condition, make_happening
+from tests.conditions.candidates import candidates
+from tests.conditions.choices import (
+    CHANGES,
+    DAY,
+    DAYS,
+    SMALL,
+    ZONES,
+    make_condition,
+    make_happening,
+)
 from tests.conditions.trees import Happened, View, holds
 from tests.core.world import START
 
@@ -59,9 +69,26 @@ class User:
         }  # fmt: skip
         return condition.ask(bound)
 
-    def truths(self, tree: Any, until: int) -> list[bool]:
-        now = self.twin.now
-        return [holds(tree, View(**{**vars(self.twin), "now": at})) for at in range(now, until)]
+
+def check(tree: Any, script: list[Any], user: User, named: str, instants: Any = None) -> None:
+    """Ask after each input; the oracle is asked until the answer may be another one."""
+    condition = Condition(cel.compile(tree.cel()))
+    for done, one in enumerate(script, start=1):
+        user.live(one)
+        truth, until = user.ask(condition)
+        begin = user.twin.now
+        assert until > begin
+        end = min(until, begin + FAR if instants is None else instants[-1])
+        asked = range(begin, end) if instants is None else [begin, *_within(instants, begin, end)]
+        truths = [holds(tree, View(**{**vars(user.twin), "now": at})) for at in asked]
+        if set(truths) != {truth}:
+            print(named, tree.cel(), *script[:done], sep="\n")
+            print(f"{truth} until {until - begin}, but {truths}")
+        assert set(truths) == {truth}
+
+
+def _within(instants: list[int], begin: int, end: int) -> list[int]:
+    return [at for at in instants if begin < at < end]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -69,19 +96,23 @@ def test_an_answer_is_right_and_holds_as_long_as_it_says(seed: int) -> None:
     for number in range(100 * TIMES):
         pick = Random(seed * 1_000_000 + number).choice
         tree = make_condition(pick, SMALL)
-        condition = Condition(cel.compile(tree.cel()))
-        user = User()
         script = [make_happening(pick, SMALL) for _ in range(pick((2, 5, 9)))]
-        for done, one in enumerate(script, start=1):
-            user.live(one)
-            truth, until = user.ask(condition)
-            begin = user.twin.now
-            assert until > begin
-            truths = user.truths(tree, begin + FAR if until == NEVER else until)
-            if set(truths) != {truth}:
-                print(f"seed {seed}, case {number}:", tree.cel(), *script[:done], sep="\n")
-                print(f"{truth} until {until - begin}, but {truths}")
-            assert set(truths) == {truth}
+        check(tree, script, User(), f"seed {seed}, case {number}")
+
+
+@pytest.mark.parametrize("seed", range(8, 12))
+def test_so_does_one_on_days_on_which_clocks_are_set(seed: int) -> None:
+    for number in range(25 * TIMES):
+        pick = Random(seed * 1_000_000 + number).choice
+        scale = replace(DAYS, begin=pick(CHANGES))
+        tree = make_condition(pick, scale, 2)
+        script = [make_happening(pick, scale) for _ in range(pick((2, 4)))]
+        user = User()
+        user.twin.now, user.twin.user = scale.begin, {"timezone": pick(ZONES)}
+        user.mine.traits = user.twin.user
+        end = scale.begin + sum(one["later"] for one in script) + 2 * DAY
+        instants = candidates({"tree": tree, "script": script}, scale, scale.begin, end)
+        check(tree, script, user, f"seed {seed}, case {number}", instants)
 
 
 def test_two_conditions_are_compared_each_way() -> None:
