@@ -132,6 +132,7 @@ class Template(msgspec.Struct, frozen=True):
         channel: One of `CHANNEL_IDS`.
         path: The file.
         html: Whether the body is HTML.
+        names: What it names, but for what it assigns itself.
         unknown_names: What the template names and nothing will ever give (a slip of the pen).
     """
 
@@ -139,6 +140,7 @@ class Template(msgspec.Struct, frozen=True):
     channel: str
     path: str
     html: bool
+    names: frozenset[str]
     unknown_names: tuple[UnknownName, ...]
     _front: dict[str, _Part]
     _body: _Part
@@ -214,7 +216,8 @@ def parse_template(
     body = _parse(FrontValue(text=parts.body, line=parts.body_line), path, faults, escaping=html)
     front = {key: _parse(value, path, faults, escaping=False) for key, value in parts.front.items()}
     read = [part for part in (*front.values(), body) if part is not None]
-    unknown = [found for part in read for found in _check(part, path, names, faults)]
+    named: set[str] = set()
+    unknown = [found for part in read for found in _check(part, path, names, faults, named)]
     if faults or body is None:
         first, *others = sorted(faults, key=lambda fault: fault.line)
         first.also = tuple(others)
@@ -224,6 +227,7 @@ def parse_template(
         channel=channel,
         path=path,
         html=html,
+        names=frozenset(named),
         unknown_names=tuple(sorted(unknown, key=lambda found: (found.line, found.name))),
         _front={key: part for key, part in front.items() if part is not None},
         _body=body,
@@ -292,9 +296,16 @@ def _render(
 
 
 def _check(
-    part: _Part, path: str, names: frozenset[str], faults: list[TemplateFault]
+    part: _Part,
+    path: str,
+    names: frozenset[str],
+    faults: list[TemplateFault],
+    named: set[str],
 ) -> Iterator[UnknownName]:
-    """Names that are not known, one a name and part; filters that do not exist are faults."""
+    """Names that are not known, one a name and part; filters that do not exist are faults.
+
+    All names go into `named`.
+    """
     found = part.text.analyze(include_partials=False)
     known = part.text.env.filters
     for name, spans in found.filters.items():
@@ -303,6 +314,7 @@ def _check(
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "see the Liquid reference"
             faults.append(TemplateFault(path, line, f"there is no filter {name!r}", hint=hint))
+    named.update(found.globals)
     for name, uses in found.globals.items():
         if name not in names and name not in _CLOCK_NAMES:
             near = get_close_matches(name, names, n=1)

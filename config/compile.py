@@ -19,31 +19,29 @@ from config.schema import (
     WHILE_ACTIVE,
 )
 from config.source import NOT_BUILT, Fields, Source, kind_of
-from config.steps import Program
+from config.steps import Program, Templates
 from config.yaml12 import Mapping, Scalar, YamlFault, compose
 from engine.core.plan import Campaign, Entry, If, Send, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from collections.abc import Mapping as MappingOf
 
     from engine.core.plan import Status
 
 _ID: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{ID_LENGTH_MAX - 1}}}")
 _NO_ID: Final = re.compile(r"[^a-z0-9]+")
 _ENTER_HINT: Final = "write `enter:` and under it `event: NAME`"
+_EVENT: Final = frozenset({"event", "event_name"})
 _NEVER: Final = "never"
 _ALWAYS: Final = "always"
 
 
-def compile_campaign(
-    source: Source, templates: MappingOf[tuple[str, str], str]
-) -> tuple[Campaign, int] | None:
+def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, int] | None:
     """The campaign that a file means, and the line of its id. O(length of the file).
 
     Args:
         source: The file; its findings take every fault and warning.
-        templates: The text of each template file, by name and channel.
+        templates: What each template file names, by name and channel.
 
     Returns:
         None where a fault leaves no campaign; one may be returned beside faults, too.
@@ -75,7 +73,7 @@ def compile_campaign(
         priority=_priority(fields),
         audience=condition(fields, "audience"),
         exit_events=_exit_events(fields),
-        wants_event=_wants_event(program.steps, templates),
+        wants_event=_wants_event(program.steps),
     )
     if campaign_id is None or entry is None:
         return None
@@ -148,14 +146,12 @@ def _exit_events(fields: Fields) -> tuple[str, ...]:
     return leave.names("event", "an event's name")
 
 
-def _wants_event(steps: Iterable[Step], templates: MappingOf[tuple[str, str], str]) -> bool:
+def _wants_event(steps: Iterable[Step]) -> bool:
     """Whether anything can ask for the entering event; that it is kept costs memory."""
     for step in steps:
-        if isinstance(step, If) and step.condition.names & {"event", "event_name"}:
+        if isinstance(step, If) and step.condition.names & _EVENT:
             return True
-        if isinstance(step, Send) and any(
-            "event" in templates.get((step.template, channel), "") for channel in step.channels
-        ):
+        if isinstance(step, Send) and step.names & _EVENT:
             return True
     return False
 

@@ -12,7 +12,6 @@ from engine.core.cel import CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
 from engine.core.cel.checker import told
 
-_SCOPE: Final = Scope(variables=NAMES)
 _UNKNOWN: Final = re.compile(r"unknown (?:name|function) '?([A-Za-z_]+)")
 _TRUTHS: Final = (Kind.BOOL, Kind.ANY)
 _VALUES: Final = (Kind.BOOL, Kind.INT, Kind.DOUBLE, Kind.STRING, Kind.ANY)
@@ -41,7 +40,7 @@ def _program(fields: Fields, name: str, kinds: tuple[Kind, ...], wanted: str) ->
         fields.fault(name, "is empty", "write a condition, or leave it out")
         return None
     try:
-        program = compile_cel(node.text, _SCOPE)
+        program = compile_cel(node.text, Scope(variables=NAMES | fields.source.collections))
     except CelTextError as error:
         _tell(fields, name, node, error)
         return None

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from channels.rendering import Template
+from config.collections import declared
 from config.compile import compile_campaign
 from config.faults import Fault, Findings, ShopInvalid
 from config.folder import FOLDERS, collect
 from config.reading import SETTINGS_FILE, read_settings
-from config.schema import FILES_LATER
+from config.schema import FILES_LATER, TEMPLATE_NAMES
 from config.settings import Settings
 from config.source import NOT_BUILT, Source
 from config.templates import find_templates, parse_templates
@@ -28,6 +29,8 @@ from engine.errors import HairspringError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from config.steps import Templates
 
 CONTENT_VERSION: Final = 1
 """Of the form that `encode_content` writes."""
@@ -136,14 +139,22 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
         if files.get(path, "").strip():
             findings.fault(path, 1, NOT_BUILT, hint)
     paths = find_templates(files, findings)
-    campaigns = _campaigns(files, paths, settings, findings)
-    templates = parse_templates(paths, files, findings)
+    own = frozenset(settings.collections)
+    templates = parse_templates(paths, files, findings, TEMPLATE_NAMES | own)
+    # A template at fault is there all the same, for the steps that send it.
+    named = {key: templates[key].names if key in templates else frozenset() for key in paths}
+    campaigns = _campaigns(files, named, settings, findings)
     if findings.faults:
         raise ShopInvalid(findings.faults, findings.warnings)
     content = encode_content(files)
     return Shop(
         settings=settings,
-        plan=Plan(plan_id_of(content), campaigns, settings.policy()),
+        plan=Plan(
+            plan_id_of(content),
+            campaigns,
+            settings.policy(),
+            declared(settings.collections).values(),
+        ),
         templates=templates,
         content=content,
         warnings=findings.warnings,
@@ -152,11 +163,11 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
 
 def _campaigns(
     files: Mapping[str, str],
-    paths: Mapping[tuple[str, str], str],
+    templates: Templates,
     settings: Settings,
     findings: Findings,
 ) -> list[Campaign]:
-    texts = {key: files[path] for key, path in paths.items()}
+    own = frozenset(settings.collections)
     campaigns: dict[str, Campaign] = {}
     places: dict[str, str] = {}
     for path, text in files.items():
@@ -168,7 +179,7 @@ def _campaigns(
                 hint = f"rename it {path.rpartition('.')[0]}.yaml"
             findings.warn(path, 1, "is not read", hint)
             continue
-        compiled = compile_campaign(Source(path, text, findings), texts)
+        compiled = compile_campaign(Source(path, text, findings, own), templates)
         if compiled is None:
             continue
         campaign, line = compiled

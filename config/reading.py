@@ -10,6 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from channels.settings import SETTINGS, ChannelSettings
+from config.collections import COLLECTIONS_MAX, collection_faults, name_fault
 from config.faults import Findings, nearest
 from config.reads import (
     Unreadable,
@@ -20,7 +21,15 @@ from config.reads import (
     read_size_bytes,
     read_zone,
 )
-from config.settings import LATER_SECTIONS, SECTIONS, Settings, WriteKey
+from config.settings import (
+    COLLECTIONS,
+    LATER_SECTIONS,
+    SECTIONS,
+    CollectionSettings,
+    Settings,
+    ShopCollection,
+    WriteKey,
+)
 from config.source import NOT_BUILT
 from config.tomlplaces import Path, key_lines, line_of
 
@@ -84,7 +93,7 @@ class _Reader:
         self._findings.warn(SETTINGS_FILE, line_of(self._lines, path), message, hint)
 
     def settings(self, raw: dict[str, object]) -> Settings:
-        known = [*SECTIONS, "channels"]
+        known = [*SECTIONS, "channels", "collections"]
         for name in raw:
             if name in LATER_SECTIONS:
                 self._warn((name,), f"[{name}] {_NO_EFFECT}")
@@ -95,7 +104,8 @@ class _Reader:
             section = self._table(kind, raw.get(name, {}), (name,))
             read[name] = kind() if section is None else section
         channels = self._channels(raw.get("channels", {}))
-        settings: Settings = Settings(**read, channels=channels)  # type: ignore[arg-type]
+        collections = self._collections(raw.get("collections", {}))
+        settings: Settings = Settings(**read, channels=channels, collections=collections)  # type: ignore[arg-type]
         self._across(settings)
         return settings
 
@@ -137,6 +147,27 @@ class _Reader:
 
         for fault in settings_faults(channel, chosen):
             self._fault(("channels", channel, fault.key), fault.message, fault.hint)
+
+    def _collections(self, raw: object) -> dict[str, CollectionSettings]:
+        if not isinstance(raw, dict):
+            self._fault(("collections",), "collections is no section", "write [collections.cart]")
+            raw = {}
+        read: dict[str, CollectionSettings] = {}
+        for name in {**COLLECTIONS, **raw}:
+            path = ("collections", name)
+            if fault := name_fault(name):
+                self._fault(path, *fault)
+            kind: type[CollectionSettings] = COLLECTIONS.get(name, ShopCollection)
+            chosen = self._table(kind, raw.get(name, {}), path)
+            if chosen is None:
+                continue
+            read[name] = chosen
+            for key, message, hint in collection_faults(chosen):
+                self._fault((*path, key), f"collections.{name}.{key} {message}", hint)
+        if len(read) > COLLECTIONS_MAX:
+            told = f"{len(read)} collections, more than {COLLECTIONS_MAX}"
+            self._fault(("collections",), told, "each user has all of them: keep the most needed")
+        return read
 
     def _table(self, kind: type[_S], raw: object, path: Path) -> _S | None:
         """A Struct from a table; a key at fault keeps its default.

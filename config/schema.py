@@ -89,22 +89,22 @@ FILES_LATER: Final = {
 }
 """Files of a shop folder that are still to be built, and what to do until then."""
 
-NAMES: Final = frozenset({"event", "event_name", "user", "now"})
-"""What a condition can name."""
+NAMES: Final = frozenset({"event", "event_name", "user", "now", "cart", "recent"})
+"""What a condition can name; a shop's own collections come to it."""
 
 NAMES_LATER: Final = frozenset(
     {
-        *("cart", "recent", "content", "session", "variant"),
+        *("content", "session", "variant"),
         *("count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first", "idle"),
         *("received", "in_segment", "score", "visits"),
     }
 )
 """Names and functions of the condition language that are still to be built."""
 
-TEMPLATE_NAMES: Final = frozenset({"user", "event", "event_name", "campaign"})
-"""What a template can name."""
+TEMPLATE_NAMES: Final = frozenset({"user", "event", "event_name", "campaign", "cart", "recent"})
+"""What a template can name; a shop's own collections come to it."""
 
-TEMPLATE_NAMES_LATER: Final = frozenset({"cart", "recent", "variant", "content", "links"})
+TEMPLATE_NAMES_LATER: Final = frozenset({"variant", "content", "links"})
 """Names of the template language that are still to be built; they render empty."""
 
 STATUSES: Final = ("live", "test", "draft", "paused", "archived")

@@ -7,7 +7,7 @@ metadata says how it is read (`reads`: a duration, a size, …) and whether it i
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, field
@@ -182,6 +182,67 @@ def default_channels() -> dict[str, ChannelSettings]:
     return {channel: kind() for channel, kind in SETTINGS.items()}
 
 
+ItemsMax: TypeAlias = Annotated[
+    int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")
+]
+
+
+class ShopCollection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[collections.NAME]`: one of the shop's own, such as a wishlist.
+
+    Attributes:
+        add: Names of the events that add an item.
+        remove: Names of those that take from its quantity.
+        clear: Names of those that empty it.
+        key: The property that tells one item from another.
+        items_max: Items kept; beyond it the oldest go.
+        form: As `cart`, a map with its items, or as `recent`, a list, newest first.
+    """
+
+    add: tuple[Text, ...]
+    remove: tuple[Text, ...] = ()
+    clear: tuple[Text, ...] = ()
+    key: Text = "product_id"
+    items_max: ItemsMax = 100
+    form: Literal["cart", "recent"] = "cart"
+
+
+class CartCollection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[collections.cart]`: what is in a user's cart."""
+
+    add: tuple[Text, ...] = ("Product Added",)
+    remove: tuple[Text, ...] = ("Product Removed",)
+    clear: tuple[Text, ...] = ("Order Completed", "Cart Cleared")
+    key: Text = "product_id"
+    items_max: ItemsMax = 100
+    form: ClassVar[Literal["cart"]] = "cart"
+
+
+class RecentCollection(msgspec.Struct, frozen=True, kw_only=True):
+    """`[collections.recent]`: what a user looked at last."""
+
+    add: tuple[Text, ...] = ("Product Viewed",)
+    clear: tuple[Text, ...] = ()
+    key: Text = "product_id"
+    items_max: ItemsMax = 10
+    form: ClassVar[Literal["recent"]] = "recent"
+    remove: ClassVar[tuple[str, ...]] = ()
+
+
+CollectionSettings: TypeAlias = ShopCollection | CartCollection | RecentCollection
+
+COLLECTIONS: Final[dict[str, type[CartCollection | RecentCollection]]] = {
+    "cart": CartCollection,
+    "recent": RecentCollection,
+}
+"""Those that every shop has."""
+
+
+def default_collections() -> dict[str, CollectionSettings]:
+    """Those that every shop has, with their defaults, by name."""
+    return {name: kind() for name, kind in COLLECTIONS.items()}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of `hairspring.toml`; made without arguments it is what an empty file means."""
 
@@ -195,6 +256,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     guardrails: Guardrails = Guardrails()
     testing: Testing = Testing()
     channels: dict[str, ChannelSettings] = field(default_factory=default_channels)
+    collections: dict[str, CollectionSettings] = field(default_factory=default_collections)
 
     def policy(self) -> Policy:
         """What of it the core decides by."""
@@ -218,7 +280,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "guardrails": Guardrails,
     "testing": Testing,
 }
-"""The Struct of each section, but for `[channels.*]`, whose Structs `channels` owns."""
+"""The Struct of each section, but for `[collections.*]`, and for `[channels.*]` of `channels`."""
 
 LATER_SECTIONS: Final = ("catalog", "sinks", "alerts")
 """Sections that later versions read."""

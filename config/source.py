@@ -26,11 +26,13 @@ class Source(msgspec.Struct, frozen=True, eq=False):
         path: Relative to the shop folder.
         text: All of it.
         findings: Takes faults and warnings.
+        collections: What the shop has of them, by name: its conditions can name them.
     """
 
     path: str
     text: str
     findings: Findings
+    collections: frozenset[str] = frozenset()
 
     def fault(self, line: int, message: str, hint: str = "") -> None:
         """Something that keeps the shop from being loaded."""

@@ -17,6 +17,10 @@ from engine.core.plan import END, Exit, If, Send, Step, Wait, WaitWhen
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from collections.abc import Mapping as MappingOf
+
+Templates: TypeAlias = "MappingOf[tuple[str, str], frozenset[str]]"
+"""What templates name, by their name and channel."""
 
 _Open: TypeAlias = tuple[int, str]
 """A position, and the attribute of its step that is still to be led on."""
@@ -30,7 +34,7 @@ class Program:
 
     Args:
         source: The campaign's file.
-        templates: Name and channel of every template file of the shop.
+        templates: What each template of the shop names, by its name and channel.
         live: Whether steps without an id deserve a warning.
 
     Attributes:
@@ -39,9 +43,7 @@ class Program:
         sends: Whether there is a `send`, at fault or not.
     """
 
-    def __init__(
-        self, source: Source, templates: Collection[tuple[str, str]], *, live: bool
-    ) -> None:
+    def __init__(self, source: Source, templates: Templates, *, live: bool) -> None:
         self.steps: list[Step] = []
         self.signatures: list[str] = []
         self.sends = False
@@ -174,7 +176,9 @@ class Program:
         expires_ms = fields.duration_ms("expires")
         if not channels or template is None:
             return None
-        return Send(step_id, tuple(channels), template, expires_ms)
+        named = [self._templates.get((template, channel), frozenset()) for channel in channels]
+        names = frozenset[str]().union(*named)
+        return Send(step_id, tuple(channels), template, expires_ms, names=names)
 
     def _channel(
         self, fields: Fields, name: str, channel: str, before: Collection[str]

@@ -39,13 +39,19 @@ def find_templates(files: Mapping[str, str], findings: Findings) -> dict[tuple[s
 
 
 def parse_templates(
-    paths: Mapping[tuple[str, str], str], files: Mapping[str, str], findings: Findings
+    paths: Mapping[tuple[str, str], str],
+    files: Mapping[str, str],
+    findings: Findings,
+    names: frozenset[str] = TEMPLATE_NAMES,
 ) -> dict[tuple[str, str], Template]:
-    """Every template that parses, by name and channel; the others are faults. O(size)."""
+    """Every template that parses, by name and channel; the others are faults. O(size).
+
+    `names` are those that a template of this shop can name.
+    """
     parsed: dict[tuple[str, str], Template] = {}
     for (name, channel), path in paths.items():
         try:
-            template = parse_template(name, channel, files[path], path, names=TEMPLATE_NAMES)
+            template = parse_template(name, channel, files[path], path, names=names)
         except TemplateFault as first:
             for fault in (first, *first.also):
                 findings.fault(path, fault.line, fault.message, fault.hint)
@@ -53,11 +59,11 @@ def parse_templates(
             findings.fault(path, 1, "nests too deep", "flatten it")
         else:
             parsed[name, channel] = template
-            _warn_of(template, findings)
+            _warn_of(template, findings, names)
     return parsed
 
 
-def _warn_of(template: Template, findings: Findings) -> None:
+def _warn_of(template: Template, findings: Findings, names: frozenset[str]) -> None:
     if template.channel == "email" and "subject" not in template.front_keys:
         hint = "begin the file with three lines: --- and subject: … and ---"
         findings.warn(template.path, 1, "a mail without a subject", hint)
@@ -66,5 +72,5 @@ def _warn_of(template: Template, findings: Findings) -> None:
             told, hint = f"{unknown.name} {NOT_BUILT} and renders empty", "leave it out until it is"
         else:
             told = f"nothing is called {shown(unknown.name)}: it always renders empty"
-            hint = nearest(unknown.name, sorted(TEMPLATE_NAMES))
+            hint = nearest(unknown.name, sorted(names))
         findings.warn(template.path, unknown.line, told, hint)

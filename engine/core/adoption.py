@@ -5,7 +5,8 @@ it on at that instant. So each user does in his own time, before anything else h
 comes of it is the same whenever that is. For what was skipped of time after a change the same
 holds: whether a deadline fell into it depends on the plan.
 
-A user who is in no campaign has nothing to take on, unless users come in by conditions. Of the
+A user of whom nothing stands in the plan (`state.stands`: he is in no campaign, and has no cart or
+the like) has nothing to take on, unless users come in by conditions. Of the
 others, `User.seen` says how far they
 have come: changes are numbered as inputs are.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core import edges
+from engine.core.collections import keep_only
 from engine.core.exits import leave
 from engine.core.inputs import PlanChanged, TimeSkipped
 from engine.core.plan import Plan, Wait, WaitWhen
@@ -77,8 +79,10 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
 
     Who leaves does so in the order of the campaigns' priority under the plan before. A wait counts
     from where it began, by the new plan's duration; one that is over by that fires at once and is
-    judged at `at_ms`. O(enrollments).
+    judged at `at_ms`. Collections that nothing asks for any more go. O(enrollments).
     """
+    if user.collections:
+        keep_only(user, before.collections, plan.collections)
     turn = Turn(plan, user, at_ms, at_ms, effects)
     enrollments = user.enrollments
     if len(enrollments) > 1:

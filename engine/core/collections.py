@@ -210,11 +210,17 @@ def bind(collection: Collection, user: User) -> Any:  # noqa: ANN401 - a CEL val
     return bound
 
 
-def keep_only(user: User, kept: Mapping[str, Collection]) -> None:
-    """Let go of what the plan does not ask for. O(collections)."""
+def keep_only(
+    user: User, before: Mapping[str, Collection], after: Mapping[str, Collection]
+) -> None:
+    """Under another plan, let go of what it does not ask for, or tells apart by something else.
+
+    O(collections).
+    """
     collections = user.collections
-    if collections and not collections.keys() <= kept.keys():
-        user.collections = {name: one for name, one in collections.items() if name in kept}
+    stay = {name: one for name, one in collections.items() if _stays(name, before, after)}
+    if len(stay) < len(collections):
+        user.collections = stay
 
 
 def quantity_of(moves: tuple[int | float, ...]) -> int | float:
@@ -233,6 +239,13 @@ def _verb(collection: Collection, name: str) -> Verb | None:
     if name in collection.remove:
         return "remove"
     return "clear" if name in collection.clear else None
+
+
+def _stays(name: str, before: Mapping[str, Collection], after: Mapping[str, Collection]) -> bool:
+    was, will_be = before.get(name), after.get(name)
+    if was is None or will_be is None:
+        return will_be is not None
+    return (was.key, was.form) == (will_be.key, will_be.form)
 
 
 def _reader(collection: Collection, verb: Verb) -> ItemReader:
@@ -300,7 +313,7 @@ def _bound(collection: Collection, collected: Collected) -> None:
     elif len(items) > min(collection.items_max, GONE_MAX):
         held = [item for item in items if quantity_of(item.moves)]
         gone = [item for item in items if not quantity_of(item.moves)]
-        gone.sort(key=lambda item: item.moves[-2])
+        gone.sort(key=lambda item: item.moves[-2:])
         kept = {item.key for item in (*held[-collection.items_max :], *gone[-GONE_MAX:])}
         items = tuple([item for item in items if item.key in kept])
     if len(items) * ITEM_BYTES_MAX > PROPERTIES_BYTES_MAX:

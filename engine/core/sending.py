@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.core import ids
+from engine.core.collections import bind
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
 from engine.core.guardrails import barrier, is_full
 from engine.core.state import Pending
@@ -24,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Snapshot(msgspec.Struct, gc=False):
-    """Everything a template may name."""
+    """What every template may name."""
 
     user: dict[str, Any]
     event: msgspec.Raw
@@ -58,7 +59,7 @@ def send(
         0 if expires_ms is None else due_at_ms + expires_ms,
         channels[place + 1 :],
     )
-    _send(turn, pending, _snapshot(turn, campaign, enrollment), "")
+    _send(turn, pending, _snapshot(turn, campaign, enrollment, step), "")
 
 
 def skip(turn: Turn, enrollment: Enrollment, step: Send, reason: str) -> None:
@@ -160,8 +161,11 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
     turn.record("sent", pending, pending.step, channel, pending.template, message=effect_id)
 
 
-def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> msgspec.Raw:
-    """What the template may name, as one JSON object. O(traits + properties)."""
+def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send) -> msgspec.Raw:
+    """What the template may name, as one JSON object; collections only where one names them.
+
+    O(traits + properties + items).
+    """
     user = turn.user
     snapshot = _Snapshot(
         {**user.traits, "id": user.user_id},
@@ -169,4 +173,8 @@ def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> msgspec
         enrollment.event_name,
         campaign.facts,
     )
-    return msgspec.Raw(_encode(snapshot))
+    kept = turn.plan.collections
+    if not kept or kept.keys().isdisjoint(step.names):
+        return msgspec.Raw(_encode(snapshot))
+    gathered = {name: bind(kept[name], user) for name in kept if name in step.names}
+    return msgspec.Raw(_encode(msgspec.structs.asdict(snapshot) | gathered))

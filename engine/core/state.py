@@ -212,7 +212,7 @@ def drop(user: User, enrollment: Enrollment) -> None:
 
 def stands(user: User) -> bool:
     """Whether anything of the user's has its place in the plan, and must find it in another."""
-    return bool(user.enrollments) or user.watch is not None
+    return bool(user.enrollments or user.collections) or user.watch is not None
 
 
 def first_due_at_ms(user: User) -> int:

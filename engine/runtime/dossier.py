@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from engine.core.collections import Collected
     from engine.core.details import Details
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
@@ -47,6 +48,9 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
     state["details"] = {
         name: _told_details(details, instants_of(user.history[name]))
         for name, details in user.details.items()
+    }
+    state["collections"] = {
+        name: _told_collected(collected) for name, collected in user.collections.items()
     }
     state["entries"] = [
         {"campaign": key.partition("\n")[0], "per": key.partition("\n")[2],
@@ -161,6 +165,24 @@ def _received(happened: EventReceived | UserIdentified) -> dict[str, Any]:
         "message_id": happened.message_id,
     }
     return {key: value for key, value in said.items() if value}
+
+
+def _told_collected(collected: Collected) -> dict[str, Any]:
+    said: dict[str, Any] = _dated(msgspec.to_builtins(collected))
+    said["items"] = [
+        {
+            "item": item.key,
+            "added_at": None if item.added_at_ms < 0 else format_instant(item.added_at_ms),
+            "changes": [
+                {"at": format_instant(int(at_ms)), "quantity": change}
+                for at_ms, change in zip(item.moves[::2], item.moves[1::2], strict=True)
+            ],
+            "price": item.price,
+            "properties": msgspec.Raw(item.properties or b"{}"),
+        }
+        for item in collected.items
+    ]
+    return said
 
 
 def _told_enrollment(enrollment: Enrollment, plan: Plan | None) -> dict[str, Any]:

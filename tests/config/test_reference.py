@@ -26,7 +26,7 @@ from config.schema import (
     TEMPLATE_NAMES,
     TEMPLATE_NAMES_LATER,
 )
-from config.settings import SECTIONS, Settings, WriteKey
+from config.settings import COLLECTIONS, SECTIONS, Settings, ShopCollection, WriteKey
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 SETTINGS_PAGE = (REFERENCE / "settings.md").read_text()
@@ -146,8 +146,21 @@ def test_every_campaign_example_loads() -> None:
             load_shop({"campaigns/a.yaml": example})
 
 
-def test_the_template_example_parses() -> None:
-    (example,) = blocks(CAMPAIGNS_PAGE, "liquid")
+@pytest.mark.parametrize("example", blocks(CAMPAIGNS_PAGE, "liquid"))
+def test_the_template_examples_parse(example: str) -> None:
     template = parse_template("a", "email", example, "a.email.liquid", names=TEMPLATE_NAMES)
     assert template.html
     assert template.unknown_names == ()
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_every_key_of_a_collection_is_in_the_reference_with_its_default(name: str) -> None:
+    told = rows(SETTINGS_PAGE, "`[collections.*]`")
+    fields = {field.encode_name for field in msgspec.structs.fields(COLLECTIONS[name])}
+    prefix = f"collections.{name}."
+    assert {key.removeprefix(prefix) for key in told if key.startswith(prefix)} == fields
+    assert {field.encode_name for field in msgspec.structs.fields(ShopCollection)} <= set(told)
+    written = [f"{prefix}{key} = {told[prefix + key][0].strip('`')}\n" for key in sorted(fields)]
+    findings = Findings()
+    assert read_settings("".join(written), findings, {}) == Settings()
+    assert findings.faults == []

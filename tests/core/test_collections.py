@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 
 from engine.core import collections
 from engine.core.collections import Collection, collect, keep_only, roles, touched_by
-from engine.core.inputs import EventReceived
+from engine.core.inputs import EventImported, EventReceived
+from engine.core.plan import Plan
 from engine.core.state import User, decode_user, encode_user, new_user
+from engine.runtime.dossier import told_state
+from tests.core.world import START, World, campaign, leave, send, wait
+from tests.core.world import when as when_
 
 CART = Collection(
     "cart", ("Product Added",), ("Product Removed",), ("Order Completed", "Cart Cleared")
@@ -313,9 +317,14 @@ def test_what_a_plan_does_not_ask_for_goes() -> None:
     user = new_user("u")
     add(user, 1, "a")
     happen(user, "Product Viewed", 1, {"product_id": "a"})
-    keep_only(user, {"cart": CART})
+    both = {"cart": CART, "recent": RECENT}
+    keep_only(user, both, {"cart": CART})
     assert set(user.collections) == {"cart"}
-    keep_only(user, {})
+    keep_only(user, both, {"cart": msgspec.structs.replace(CART, add=("Other",))})
+    assert held(user) == [("a", 1)]
+    keep_only(user, {}, both)
+    assert held(user) == [("a", 1)]
+    keep_only(user, both, {"cart": msgspec.structs.replace(CART, key="sku")})
     assert user.collections == {}
 
 
@@ -480,3 +489,127 @@ def test_real_sessions_have_the_carts_and_the_recent_products_that_their_events_
             filled = max(filled, len(shown))
     assert len(sessions) == 20
     assert filled > 5
+
+
+# In a plan
+
+REMINDED = campaign("c", wait(10, "w"), send("push", names=frozenset({"cart"})), on=("Go",))
+
+
+def shown(world: World) -> dict[str, Any]:
+    (message,) = world.messages
+    snapshot: dict[str, Any] = msgspec.json.decode(message.snapshot)
+    return snapshot
+
+
+def test_a_condition_at_entry_sees_the_item_that_the_event_has_just_added() -> None:
+    full = campaign("c", wait(5), on=("Product Added",), when="cart.value > 20.0")
+    world = World(full, collections=BOTH)
+    assert world.event("Product Added", 0, product_id="a", price=15) == []
+    assert world.event("Product Added", 1, product_id="b", price=15) == ["1 c entered"]
+    assert set(world.user().collections) == {"cart"}
+
+
+def test_a_condition_on_the_way_sees_the_cart_as_it_is_then() -> None:
+    asks = campaign("c", wait(10), when_("cart.size == 0 && size(recent) == 1", (leave("x"),)))
+    world = World(asks, collections=BOTH)
+    world.event("Go", 0)
+    world.event("Product Added", 1, product_id="a")
+    world.event("Product Viewed", 2, product_id="a")
+    world.event("Order Completed", 3)
+    assert world.advance(10)[-1] == "10 c exited steps.1.then.0 x"
+
+
+def test_an_audience_and_a_per_value_may_ask_for_a_collection() -> None:
+    asks = campaign("c", wait(5), audience="size(recent) > 0", per="recent[0].product_id")
+    world = World(asks, collections=BOTH)
+    assert world.event("Go", 0) == ["0 c refused audience"]
+    world.event("Product Viewed", 1, product_id="a")
+    assert world.event("Go", 2) == ["2 c entered"]
+    assert world.event("Go", 3) == ["3 c refused active"]
+    world.event("Product Viewed", 4, product_id="b")
+    assert world.event("Go", 5) == ["5 c entered"]
+
+
+def test_a_message_takes_the_collections_with_it_that_its_template_names() -> None:
+    world = World(REMINDED, collections=BOTH)
+    world.identify(0, push="token")
+    world.event("Product Added", 1, product_id="a", price=2.5, brand="Fern")
+    world.event("Product Viewed", 2, product_id="a")
+    world.event("Go", 3)
+    world.advance(13)
+    assert "recent" not in shown(world)
+    assert shown(world)["cart"] == {
+        "items": [{"product_id": "a", "price": 2.5, "brand": "Fern", "quantity": 1}],
+        "size": 1,
+        "value": 2.5,
+        "updated_at": "2026-01-01T00:00:00.001000Z",
+    }
+
+
+def test_a_message_whose_template_names_none_takes_none() -> None:
+    plain = campaign("d", send("push"), on=("Go",))
+    world = World(REMINDED, plain, collections=BOTH)
+    world.identify(0, push="token")
+    world.event("Product Added", 1, product_id="a")
+    world.event("Go", 2)
+    assert set(shown(world)) == {"user", "event", "event_name", "campaign"}
+
+
+def test_history_that_is_brought_in_fills_a_cart_and_enters_nobody() -> None:
+    full = campaign("c", wait(5), on=("Product Added",), when="cart.size > 0")
+    world = World(full, collections=BOTH)
+    raw = msgspec.Raw(b'{"product_id":"a"}')
+    world.processor.take(EventImported("u", "Product Added", START - 9, START, raw), START)
+    assert world.commit() == []
+    assert held(world.user()) == [("a", 1)]
+
+
+def test_where_nothing_asks_for_a_collection_none_is_kept() -> None:
+    world = World(campaign("c", wait(5), on=("Product Added",)), collections=BOTH)
+    world.event("Product Added", 0, product_id="a")
+    assert world.user().collections == {}
+    assert world.processor.plan.collections == {}
+
+
+def test_a_collection_that_a_changed_shop_asks_for_starts_empty() -> None:
+    silent = campaign("c", wait(99, "w"))
+    world = World(silent, collections=BOTH)
+    world.event("Product Added", 0, product_id="a")
+    world.adopt(REMINDED, at=1)
+    world.event("Product Added", 2, product_id="b")
+    assert held(world.user()) == [("b", 1)]
+    world.adopt(silent, at=3, plan_id="p3")
+    assert world.user().collections == {}
+    world.event("Product Added", 4, product_id="c")
+    world.adopt(REMINDED, at=5, plan_id="p4")
+    assert held(world.user()) == []
+
+
+def test_of_what_a_shop_declares_a_plan_has_what_is_asked_for() -> None:
+    asks = campaign("c", wait(1), when="cart.value > 5.0 && wishlist.items.size() > 0")
+    wishlist = Collection("wishlist", ("Wished",))
+    plan = Plan("p", [asks], collections=[*BOTH, wishlist])
+    kept = {name: one.keeps_properties for name, one in plan.collections.items()}
+    assert kept == {"cart": False, "wishlist": True}
+    assert plan.reactions("Wished") is not None
+    assert plan.reactions("Product Viewed") is None
+
+
+def test_what_is_told_of_a_user_has_his_collections() -> None:
+    world = World(REMINDED, collections=BOTH)
+    world.event("Product Added", 1, product_id="a", price=2.5)
+    assert told_state(world.user())["collections"] == {
+        "cart": {
+            "changed_at": "2026-01-01T00:00:00.001Z",
+            "items": [
+                {
+                    "item": "a",
+                    "added_at": "2026-01-01T00:00:00.001Z",
+                    "changes": [{"at": "2026-01-01T00:00:00.001Z", "quantity": 1}],
+                    "price": 2.5,
+                    "properties": msgspec.Raw(b'{"product_id":"a","price":2.5}'),
+                }
+            ],
+        }
+    }

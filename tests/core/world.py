@@ -18,6 +18,7 @@ from engine.runtime.processor import Processor
 
 if TYPE_CHECKING:
     from engine.core.cel import Program
+    from engine.core.collections import Collection
     from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
     from engine.core.state import User
 
@@ -36,9 +37,14 @@ def wait(duration_ms: int, step_id: str = "") -> dict[str, Any]:
 
 
 def send(
-    *channels: str, expires: int | None = None, step_id: str = "", template: str = "t"
+    *channels: str,
+    expires: int | None = None,
+    step_id: str = "",
+    template: str = "t",
+    names: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
-    return {"send": channels, "expires": expires, "id": step_id, "template": template}
+    said = {"send": channels, "expires": expires, "id": step_id, "template": template}
+    return said | {"names": names}
 
 
 def when(condition: str, then: Block = (), otherwise: Block = ()) -> dict[str, Any]:
@@ -77,7 +83,10 @@ class _Layout:
                 self.steps.append(Wait(step_id, step["wait"], follow))
             elif "send" in step:
                 sends = tuple(step["send"])
-                self.steps.append(Send(step_id, sends, step["template"], step["expires"], follow))
+                template, names = step["template"], step["names"]
+                self.steps.append(
+                    Send(step_id, sends, template, step["expires"], follow, names=names)
+                )
             elif "exit" in step:
                 self.steps.append(Exit(step_id, step["exit"]))
             else:
@@ -130,9 +139,15 @@ class World:
         closed: What deliveries it ended.
     """
 
-    def __init__(self, *campaigns: Campaign, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        *campaigns: Campaign,
+        policy: Policy | None = None,
+        collections: tuple[Collection, ...] = (),
+    ) -> None:
         self.policy = policy
-        self.processor = Processor(Plan("p", campaigns, policy), now_ms=START)
+        self.collections = collections
+        self.processor = Processor(Plan("p", campaigns, policy, collections), now_ms=START)
         self.records: list[Record] = []
         self.messages: list[SendMessage] = []
         self.cancelled: list[CancelMessage] = []
@@ -172,7 +187,8 @@ class World:
         return self.commit()
 
     def adopt(self, *campaigns: Campaign, at: int, plan_id: str = "p2") -> list[str]:
-        self.processor.adopt(Plan(plan_id, campaigns, self.policy), START + at)
+        plan = Plan(plan_id, campaigns, self.policy, self.collections)
+        self.processor.adopt(plan, START + at)
         self.processor.sweep()
         return self.commit()
 
