@@ -80,9 +80,10 @@ class Reloading:
         async with self._one_at_a_time:
             # On another thread: reading some hundred campaigns takes longer than a deadline may.
             shop = await asyncio.to_thread(load_folder, self._folder)
-            return self._put_into_force(shop)
+            return self.put_into_force(shop)
 
-    def _put_into_force(self, shop: Shop) -> Reloaded:
+    def put_into_force(self, shop: Shop) -> Reloaded:
+        """Have a shop that was read take the place of the one that is in force. O(1)."""
         now = versions()
         changed = not self._processor.plans.hold(shop.plan, now)
         if changed:

@@ -95,13 +95,12 @@ class Clients:
         """Whether everything was acknowledged."""
         return all(body.acknowledged for body in self.bodies)
 
-    def begin(self, users: int, events: int, within_ms: int) -> None:
-        """Have so many users do so much: an identify call each, then events at drawn instants.
+    def begin(self, names: list[str], events: int, within_ms: int) -> None:
+        """Have users do so much: an identify call each, then events at drawn instants.
 
         What several did in one body comes from a shop's own server; a browser tells of its user.
         """
         chance = self._chance
-        names = [f"u{number}" for number in range(users)]
         for name in names:
             at_ms = chance.randrange(500)
             self._machine.after(at_ms * MS, partial(self._act, [name], "identify"))
@@ -165,7 +164,7 @@ class Clients:
             "consent": {"email": chance.random() < 0.8, "sms": chance.random() < 0.8},  # noqa: PLR2004 - most
         }
         if chance.random() < 0.5:  # noqa: PLR2004 - half
-            traits["phone"] = f"+4912345{user[1:]}"
+            traits["phone"] = f"+4912345{self._numbers}"
         if chance.random() < 0.5:  # noqa: PLR2004 - half
             traits["push"] = {"endpoint": f"https://push.example/{user}"}
         return traits

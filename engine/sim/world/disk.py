@@ -151,6 +151,10 @@ class Disk:
             log.read_bytes() if log.exists() else b"",
         )
 
+    def files(self) -> list[tuple[str, bytes]]:
+        """What is on the disk, with a name each."""
+        return list(zip(("database", "log"), self.read(), strict=True))
+
     def move(self, image: tuple[bytes, bytes]) -> None:
         """Have the next process find these bytes; what the last one still had open is let go."""
         old, worker, self.worker = self.path, self.worker, None

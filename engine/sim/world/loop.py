@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import TypeVarTuple, override
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from engine.sim.world.machine import Machine
 
+_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 _NS_PER_S = 1_000_000_000
@@ -126,6 +127,24 @@ class WorldLoop(asyncio.BaseEventLoop):
             self._sequence += 1
             heappush(self._timers, (round(when * _NS_PER_S), self._sequence, handle))
         return handle
+
+    @override
+    def run_in_executor(
+        self, executor: object, func: Callable[[*_Ts], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
+        """There are no threads: it is done in a turn of its own."""
+        future: asyncio.Future[_T] = self.create_future()
+
+        def do() -> None:
+            if future.cancelled():
+                return
+            try:
+                future.set_result(func(*args))
+            except Exception as error:  # noqa: BLE001 - whoever waits gets it
+                future.set_exception(error)
+
+        self.call_soon(do)
+        return future
 
     @override
     def call_exception_handler(self, context: dict[str, Any]) -> None:

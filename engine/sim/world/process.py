@@ -8,14 +8,17 @@ submitted.
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.core.items import ItemInvalid, decode_item, read_item
 from engine.errors import HairspringError
 from engine.runtime.clock import Clock, check_wall_clock
 from engine.runtime.dispatcher import Dispatcher
+from engine.runtime.erasing import Erasing, finish_erasures
 from engine.runtime.inbox import Unavailable
 from engine.runtime.metrics import Metrics
+from engine.runtime.reloading import Reloading
 from engine.runtime.restart import restart
 from engine.sim.world.clients import TAKEN
 from engine.sim.world.loop import WorldLoop
@@ -24,6 +27,7 @@ from engine.store import Quarantined, Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from channels.base import Channel
     from config import Shop
     from engine.core.inputs import UserInput
     from engine.runtime.processor import Processor, Released
@@ -35,6 +39,9 @@ if TYPE_CHECKING:
     from engine.sim.world.witness import Witness
 
 NOT_KNOWN: Final = 503
+NO_FOLDER: Final = Path("/nowhere")
+"""Of a shop that is in no folder, and of channels that write no files."""
+
 DRAIN_S: Final = 10.0
 
 _METRICS = Metrics()
@@ -48,6 +55,7 @@ class Process:
         loop: Its own; whoever has the world takes its turns.
         is_open: Whether clients are served.
         ended: Why it ended, once it has: "drained", or what the process would have said.
+        under_erasure: Users whom somebody waits to hear are erased.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Process:
         self.loop = WorldLoop(machine)
         self.is_open = False
         self.ended = ""
+        self.under_erasure: set[str] = set()
         self.processor: Processor
         self.shell: Shell
         self.dispatcher: Dispatcher
@@ -74,6 +83,7 @@ class Process:
         self._witness = witness
         self._chance = chance
         self._accept_clock = accept_clock
+        self._look_ns = machine.look_ns
         self._requests: set[asyncio.Task[None]] = set()
         with self.loop.running():
             self._told_to_stop = asyncio.Event()
@@ -88,6 +98,21 @@ class Process:
         """A request with these items has come in; `answer` has the status, if one is given."""
         with self.loop.running():
             task = self.loop.create_task(self._serve(items, answer))
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
+
+    def reload(self, shop: Shop) -> None:
+        """Take a changed shop on, as SIGHUP has it done once it is read."""
+        with self.loop.running():
+            self._reloading.put_into_force(shop)
+
+    def erase(self, user_id: str, told: Callable[[], None]) -> None:
+        """A request to erase a user has come in; `told` is called if it is answered with a yes."""
+        if user_id in self.under_erasure:
+            return
+        self.under_erasure.add(user_id)
+        with self.loop.running():
+            task = self.loop.create_task(self._erase(user_id, told))
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)
 
@@ -107,27 +132,29 @@ class Process:
 
     async def _run(self) -> None:
         storage, events = self._shop.settings.storage, self._shop.settings.events
-        store = await Store.open(
+        self._store = store = await Store.open(
             self._disk.path,
             sync=storage.sync,
             keep_ms=max(events.keep_ms, events.dedupe_window_ms),
             worker=self._disk.serve(self.loop),
         )
+        await finish_erasures(store, NO_FOLDER)
         self._witness.see_what_is_there()
-        clock, processor, shell, *_ = await restart(
+        clock, processor, shell, _, templates = await restart(
             self._shop,
             store,
             self._release,
             self._start_clock,
         )
         self.processor, self.shell = processor, shell
-        self._witness.see_restart(processor, clock)
+        self._witness.see_restart(processor, clock, self._shop)
+        self._machine.look_ns = self._look_ns
         processor.on_fired = self._witness.see_fired
         channels = {name: provider.connect() for name, provider in self._providers.items()}
         self.dispatcher = Dispatcher(
             store=store,
             channels=channels,
-            templates=self._shop.templates,
+            templates=templates,
             front={},
             verdict=lambda message: processor.verdict(message, clock.now_ms()),
             report=shell.report,
@@ -137,6 +164,7 @@ class Process:
             concurrency=dict.fromkeys(channels, 2),
         )
         self._clock = clock
+        self._set_up_operating(channels)
         working = self.loop.create_task(shell.run())
         self.dispatcher.start()
         self.is_open = True
@@ -158,6 +186,34 @@ class Process:
         await asyncio.wait([working])
         await store.close()
 
+    def _set_up_operating(self, channels: Mapping[str, Channel]) -> None:
+        self._erasing = Erasing(
+            store=self._store,
+            shell=self.shell,
+            processor=self.processor,
+            now_ms=self._clock.now_ms,
+            channels=channels,
+            outbox=NO_FOLDER,
+        )
+        self._reloading = Reloading(
+            NO_FOLDER,
+            self._shop.settings,
+            shell=self.shell,
+            processor=self.processor,
+            dispatcher=self.dispatcher,
+        )
+
+    async def _erase(self, user_id: str, told: Callable[[], None]) -> None:
+        self._witness.see_erasure_begun(user_id)
+        try:
+            erased = await self._erasing.erase(user_id)
+        except HairspringError:
+            return  # who asked will ask again
+        finally:
+            self.under_erasure.discard(user_id)
+        self._witness.see_erased(user_id, erased)
+        told()
+
     def _release(self, released: Released) -> None:
         self._witness.see_released(released)
         self.dispatcher.release(released)
@@ -166,6 +222,8 @@ class Process:
         machine = self._machine
         if not self._accept_clock:
             check_wall_clock(last_at_ms, machine.wall_ns)
+        # All that a start says is of one instant, so that the witness can tell which.
+        machine.look_ns = 0
         return Clock(last_at_ms, wall_ns=machine.wall_ns, monotonic_ns=machine.monotonic_ns)
 
     async def _serve(self, items: Sequence[bytes], answer: Callable[[int], None]) -> None:
@@ -181,11 +239,10 @@ class Process:
             else:
                 if happened is not None:
                     inputs.append(happened)
-        ids = [happened.message_id for happened in inputs]
         try:
             await self.shell.submit(inputs, quarantined, sum(map(len, items)))
         except Unavailable:
             answer(NOT_KNOWN)
         else:
-            self._witness.see_answered(ids)
+            self._witness.see_answered(inputs)
             answer(TAKEN)

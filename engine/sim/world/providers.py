@@ -6,7 +6,7 @@ They pass the suite that every channel passes (tests/channels/test_conformance.p
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from typing_extensions import override
 
@@ -27,6 +27,8 @@ Fate: TypeAlias = Literal[
     "provider_broken",
 ]
 """What becomes of an attempt: `taken`, or a kind of fault (`scenario.FAULTS`)."""
+
+FAULTY: Final[tuple[Fate, ...]] = get_args(Fate)[1:]
 
 GIVEN_UP_S = 30.0
 """How long a channel waits for a provider that says nothing."""

@@ -42,6 +42,8 @@ FAULTS: Final = {
     "provider_hangs": "a provider says nothing until the attempt is given up",
     "provider_deaf": "a provider takes the message, and the process does not learn of it",
     "provider_broken": "a channel raises an error",
+    "plan_changed": "the shop is edited, and taken on at once or by the next start",
+    "user_erased": "a user is erased, who may come again",
 }
 """Every kind of fault, and what it is."""
 

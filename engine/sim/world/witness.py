@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
+from engine.core.adoption import take_on
 from engine.core.effects import Record, SendMessage
 from engine.core.inputs import Input, decode_inputs
-from engine.core.state import NEVER, encode_user
+from engine.core.state import NEVER, decode_user, encode_user
 from engine.runtime.processor import Processor
+from engine.runtime.versions import versions
+from engine.sim.world.erased import Erased
 from engine.sim.world.machine import MS
 
 if TYPE_CHECKING:
     from channels.base import Message
+    from config import Shop
+    from engine.core.inputs import UserInput
     from engine.core.plan import Plan
+    from engine.core.state import User
     from engine.runtime.clock import Clock
+    from engine.runtime.erasing import Erased as Told
     from engine.runtime.processor import Released
     from engine.sim.world.disk import Disk
 
@@ -59,12 +66,13 @@ class Witness:
         violation: The first one; it is kept, since a supervisor may swallow what is raised.
     """
 
-    def __init__(self, disk: Disk, plan: Plan, grace_ms: int) -> None:
+    def __init__(self, disk: Disk, plans: list[Plan], grace_ms: int) -> None:
         self.journal: list[Input] = []
         self.acknowledged: set[str] = set()
         self.violation: Violation | None = None
         self._disk = disk
-        self._plan = plan
+        self._plans = {plan.id: plan for plan in plans}
+        self._erased = Erased()
         self._grace_ms = grace_ms
         self._numbers: dict[str, int] = {}
         self._is_looking = False
@@ -95,9 +103,13 @@ class Witness:
         self._answered.clear()
         self._is_looking = True
         self.see_work_done()
-        lost = self.acknowledged - self._numbers.keys()
+        self._erased.see_file(dict(self._ask("SELECT digest, at_ms FROM tombstones")))
+        lost = self.acknowledged - self._numbers.keys() - self._erased.gone
         if lost:
             self.blame("what was acknowledged is durable", f"{sorted(lost)} are gone")
+        remains = self._erased.remains(self.journal)
+        if remains or self._ask("SELECT 1 FROM tombstones WHERE finished = 0"):
+            self.blame("an erasure comes to its end", remains or "a tombstone is unfinished")
 
     def see_end(self) -> None:
         """The process is gone."""
@@ -129,11 +141,15 @@ class Witness:
             )
         self._last_at_ms = happened.at_ms
         self.journal.append(happened)
+        number = len(self.journal)
+        self._erased.see_durable(number, happened, self._numbers)
+        if self._erased.bygone(number, happened):
+            self.blame("nothing is taken of before an erasure", f"input {number}: {happened}")
         message_id = getattr(happened, "message_id", "")
         if message_id:
             if message_id in self._numbers:
                 self.blame("a message id is taken once", message_id)
-            self._numbers[message_id] = len(self.journal)
+            self._numbers[message_id] = number
 
     def _ask(self, sql: str, *parameters: object) -> list[Any]:
         connection = self._disk.connection
@@ -147,14 +163,31 @@ class Witness:
         if self._prompt_from_ms == NEVER:
             self._prompt_from_ms = self._glance_ms()
 
-    def see_answered(self, ids: list[str]) -> None:
+    def see_answered(self, inputs: list[UserInput]) -> None:
         """A client was answered with 200."""
+        self._erased.see_answered(inputs)
+        ids = [happened.message_id for happened in inputs]
         self.acknowledged.update(ids)
-        early = [one for one in ids if one not in self._numbers]
+        early = [one for one in ids if one not in self._numbers and one not in self._erased.gone]
         if early:
             self.blame("200 means on disk", f"{early} were acknowledged and are not")
 
-    def see_restart(self, processor: Processor, clock: Clock) -> None:
+    def see_erasure_begun(self, user_id: str) -> None:
+        """Somebody asked for a user to be erased."""
+        self._erased.see_begun(user_id)
+
+    def see_erased(self, user_id: str, erased: Told) -> None:
+        """Somebody was told that a user is erased: no byte of him is left, unless he came again."""
+        self._erased.see_done(user_id, erased.at_ms)
+        if not self._erased.is_durable(user_id):
+            self.blame("an erasure is told once it is durable", user_id)
+        if user_id in self._processor.users or self._erased.came_again(user_id, self.journal):
+            return
+        found = [name for name, data in self._disk.files() if user_id.encode() in data]
+        if found:
+            self.blame("an erased user is gone to the last byte", f"{user_id} is in the {found}")
+
+    def see_restart(self, processor: Processor, clock: Clock, shop: Shop) -> None:
         """The state is back, and the time that nobody lived through was told."""
         self._processor, self._clock = processor, clock
         last = self._ask("SELECT value FROM meta WHERE name = 'last_at_ms'")
@@ -170,6 +203,8 @@ class Witness:
         expected = self._replayed()
         if last_at_ms:
             expected.resume(last_at_ms, self._grace_ms, processor.now_ms)
+        if not expected.plans.hold(shop.plan, versions()):
+            expected.adopt(shop.plan, processor.now_ms, shop.content, versions())
         self._compare(expected, processor, "a restart has the state that the journal gives")
 
     def see_turn(self, processor: Processor) -> None:
@@ -193,7 +228,10 @@ class Witness:
         if due_at_ms > min(now_ms, clock_ms):
             self.blame("no deadline is early", f"due {due_at_ms}, fired {now_ms} at {clock_ms}")
         held_until_ms = self._restarted_at_ms + self._grace_ms
-        if due_at_ms < self._restarted_at_ms and now_ms < held_until_ms:
+        in_force = self._processor.plans.in_force
+        # A wait that another plan made shorter may have been over by then, and fires at once.
+        changed = in_force is not None and in_force.at_ms >= self._restarted_at_ms
+        if due_at_ms < self._restarted_at_ms and now_ms < held_until_ms and not changed:
             self.blame(
                 "what fell due during a downtime waits for the grace",
                 f"due {due_at_ms}, fired {now_ms}, {held_until_ms - now_ms} ms too soon",
@@ -257,10 +295,12 @@ class Witness:
 
     def see_end_state(self, processor: Processor, sent: set[str]) -> None:
         """Everything is healed and drained: state, messages and records are the uncrashed ones."""
-        lost = sent - self._numbers.keys()
+        self.see_what_is_there()
+        lost = sent - self._numbers.keys() - self._erased.gone
         if lost:
             self.blame("what was sent until it was acknowledged is taken", f"{sorted(lost)}")
         expected = self._replayed()
+        expected.sweep()
         expected.advance(processor.now_ms)
         self._compare(expected, processor, "the end is that of an uncrashed run")
         batch = expected.begin(processor.now_ms)
@@ -289,16 +329,27 @@ class Witness:
 
     def _replayed(self) -> Processor:
         """A processor that never crashed, after every durable input."""
-        processor = Processor(self._plan, max_replay=1 << 40)
+        first = next(iter(self._plans.values()))
+        following = len(self.journal) + 1
+        processor = Processor(first, next_input=following, max_replay=1 << 40, plans=self._plans)
         processor.replay(enumerate(self.journal, start=1))
         return processor
 
     def _compare(self, expected: Processor, found: Processor, promise: str) -> None:
         if expected.users.keys() != found.users.keys():
             self.blame(promise, f"users {expected.users.keys() ^ found.users.keys()}")
+        if (expected.plan.id, expected.plans.number) != (found.plan.id, found.plans.number):
+            self.blame(promise, f"plan {expected.plan.id}, found {found.plan.id}")
         for user_id, user in expected.users.items():
-            if encode_user(user) != encode_user(found.users[user_id]):
+            if _caught_up(expected, user) != _caught_up(found, found.users[user_id]):
                 self.blame(promise, f"\n  expected {user}\n  found    {found.users[user_id]}")
+
+
+def _caught_up(processor: Processor, user: User) -> bytes:
+    """A user as he is once he has taken on what he lacks, which may be at any time."""
+    copy = decode_user(encode_user(user))
+    take_on(copy, processor.plans.changes, [])
+    return encode_user(copy)
 
 
 def _plain(record: Record) -> str:

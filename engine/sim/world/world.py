@@ -20,10 +20,11 @@ from engine.sim.world.clients import BODY_SMALL, NO_ANSWER, Body, Clients
 from engine.sim.world.coverage import state_of
 from engine.sim.world.disk import Disk
 from engine.sim.world.machine import LOOK_NS, MS, Machine
+from engine.sim.world.operator import Operator
 from engine.sim.world.process import Process
-from engine.sim.world.providers import Fate, Provider
+from engine.sim.world.providers import FAULTY, Fate, Provider
 from engine.sim.world.scenario import Scenario, stream
-from engine.sim.world.shop import GRACE_MS, world_shop
+from engine.sim.world.shop import EDITIONS, GRACE_MS, world_shop
 from engine.sim.world.trouble import Trouble
 from engine.sim.world.witness import Violation, Witness
 
@@ -125,7 +126,6 @@ class World:
         self.outcome = Outcome(scenario=scenario, faults={}, states=set())
         self.scenario = scenario
         self.machine = Machine()
-        self.shop = world_shop()
         self._faults = set(scenario.faults)
         self._counts: Counter[str] = Counter()
         self._healed = False
@@ -141,7 +141,12 @@ class World:
         self._trouble = Trouble(
             self.machine, self.disk, self._stream("trouble"), self.may, self.reach
         )
-        self.witness = Witness(self.disk, self.shop.plan, GRACE_MS)
+        self.operator = Operator(
+            self.machine, self._stream("operator"), self.may, self.reach, self._serving
+        )
+        self.operator.on_reloaded = self._invite_the_worst
+        plans = [world_shop(edition).plan for edition in range(EDITIONS)]
+        self.witness = Witness(self.disk, plans, GRACE_MS)
         self.disk.on_torn = self._on_torn
         self.disk.on_done = self.witness.see_work_done
         self.providers = {name: self._make_provider() for name in CHANNEL_IDS}
@@ -160,7 +165,9 @@ class World:
     def run(self) -> None:
         """Let it all happen. Raises Violation."""
         scenario, machine = self.scenario, self.machine
-        self.clients.begin(scenario.users, scenario.events, min(scenario.unsafe_ms, 40_000))
+        users = [f"who{number}who" for number in range(scenario.users)]
+        self.clients.begin(users, scenario.events, min(scenario.unsafe_ms, 40_000))
+        self.operator.begin(users, scenario.unsafe_ms)
         self._trouble.begin(scenario.unsafe_ms)
         machine.after(scenario.unsafe_ms * MS, self._heal)
         self._start()
@@ -240,7 +247,7 @@ class World:
         self.disk.checkpoint_pages = chaos.choice((2, 8, 40, 1000))
         self.machine.look_ns = chaos.choice((LOOK_NS, LOOK_NS, 20_000, 400_000))
         self._process = Process(
-            self.shop,
+            self.operator.shop,
             self.machine,
             self.disk,
             self.providers,
@@ -270,6 +277,12 @@ class World:
                     process.stop()
 
             self.machine.after(delay_ms * MS, drain)
+
+    def _invite_the_worst(self) -> None:
+        """Much has changed that is saved bit by bit: it may well die soon."""
+        if self.outcome.lives < self.scenario.lives:
+            chaos = self._chaos
+            self._dies_in = chaos.choice((self._dies_in, chaos.randrange(1, 60)))
 
     def _on_torn(self) -> None:
         self._bury("torn")
@@ -305,6 +318,10 @@ class World:
 
     # The world around
 
+    def _serving(self) -> Process | None:
+        process = self._process
+        return process if process is not None and process.is_open else None
+
     def _stream(self, name: str) -> Chance:
         return stream(self.scenario.seed, name)
 
@@ -314,16 +331,15 @@ class World:
         way_ns, back_ns = chaos.randrange(50_000, 30 * MS), chaos.randrange(50_000, 30 * MS)
 
         def arrives() -> None:
-            process = self._process
+            process = self._serving()
             self._unanswered.append(answered)
-            if process is None or not process.is_open:
+            if process is None:
                 return  # whoever is refused comes again once it is open
 
             def answer(status: int) -> None:
                 self._unanswered.remove(answered)
-                if len(body.ids) > BODY_SMALL and self.outcome.lives < self.scenario.lives:
-                    # Much was committed that is saved bit by bit: a good time for the worst.
-                    self._dies_in = chaos.choice((self._dies_in, chaos.randrange(1, 60)))
+                if len(body.ids) > BODY_SMALL:
+                    self._invite_the_worst()
                 self.machine.after(back_ns, partial(answered, status))
 
             process.take(body.items, answer)
@@ -336,15 +352,7 @@ class World:
         def draw() -> Fate:
             if fates.random() < 0.5:  # noqa: PLR2004 - half
                 return "taken"
-            kinds: tuple[Fate, ...] = (
-                "provider_slow",
-                "provider_busy",
-                "provider_rejects",
-                "provider_hangs",
-                "provider_deaf",
-                "provider_broken",
-            )
-            fate = fates.choice(kinds)
+            fate = fates.choice(FAULTY)
             if not self.may(fate):
                 return "taken"
             self.reach(fate)
@@ -363,11 +371,10 @@ class World:
         self._drained_by_ns = self.machine.now_ns + DRAINS_WITHIN_MS * MS
 
     def _is_over(self) -> bool:
-        process = self._process
+        process = self._serving()
         if (
             not self._healed
             or process is None
-            or not process.is_open
             or self.outcome.turns % LOOK_EVERY
             or not self.clients.are_done
         ):
@@ -375,11 +382,11 @@ class World:
         return not self._why_not_over()
 
     def _why_not_over(self) -> str:
-        process = self._process
-        if process is None or not process.is_open:
+        process = self._serving()
+        if process is None:
             return "the process does not start"
-        if not self.clients.are_done:
-            return "clients still wait to hear that something was taken"
+        if self.operator.to_erase or process.under_erasure or not self.clients.are_done:
+            return "clients, or the operator, still wait to hear that something was done"
         processor = process.processor
         if processor.awaited() > processor.finished:
             return "a commit is under way"

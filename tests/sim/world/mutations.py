@@ -7,15 +7,23 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from engine.core import ids, transition
+from engine.core.inputs import PlanChanged
 from engine.runtime import processor as processor_module
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.dispatcher import Dispatcher
+from engine.runtime.erasing import Erasing
+from engine.runtime.plans import Plans
 from engine.runtime.processor import Processor, Released
+from engine.runtime.roster import Roster
 from engine.runtime.saving import Saving
 from engine.runtime.shell import Shell, Unavailable
-from engine.store import CommitFailed, Store
+from engine.runtime.tombstones import Tombstones
+from engine.sim.world import process as process_module
+from engine.store import CommitFailed, Store, erasure
 from engine.store import database as database_module
 
 if TYPE_CHECKING:
@@ -245,6 +253,83 @@ def refused_input_is_said_to_be_taken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Shell, "submit", submit_bravely)
 
 
+# Rule 7: a configuration change has one instant
+
+
+def a_changed_plan_is_taken_on_late(patch: pytest.MonkeyPatch) -> None:
+    """As of the instant at which a user's turn comes, and not as of the change."""
+    take_on = processor_module.take_on
+
+    def take_on_now(user: Any, changes: Any, effects: Any) -> int:
+        late = [
+            replace(change, happened=replace(change.happened, at_ms=change.happened.at_ms + 700))
+            if isinstance(change.happened, PlanChanged)
+            else change
+            for change in changes
+        ]
+        return take_on(user, late, effects)
+
+    patch.setattr(processor_module, "take_on", take_on_now)
+
+
+def a_changed_plan_is_forgotten_by_a_restart(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Plans, "keep", lambda *_: None)
+
+
+def a_changed_plan_is_let_go_of_before_all_are_saved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Roster, "has_saves", property(lambda _: False))
+    patch.setattr(Roster, "choose_saves", lambda _: [])
+
+
+def a_changed_plan_passes_by_who_has_a_deadline(patch: pytest.MonkeyPatch) -> None:
+    """He goes on in the new plan at the place that was his in the old one."""
+
+    def catch_up(self: Processor, user: Any) -> None:
+        user.seen = self.plans.number
+        self._follow(user)
+
+    patch.setattr(Processor, "_catch_up", catch_up)
+
+
+# Rule 10: erasing a user erases
+
+
+def what_happened_before_an_erasure_is_taken(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Tombstones, "bars", lambda *_: False)
+
+
+def an_erasure_that_was_begun_is_left_so(patch: pytest.MonkeyPatch) -> None:
+    async def finish_none(*_: Any) -> None:
+        pass
+
+    patch.setattr(process_module, "finish_erasures", finish_none)
+
+
+def an_erasure_is_done_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
+    """His rows go, and what forgets him may not have come to the journal."""
+    erase = Erasing.erase
+
+    async def erase_at_once(self: Erasing, user_id: str) -> Any:
+        submit, self._shell.submit = self._shell.submit, submit_none  # type: ignore[method-assign]
+        try:
+            return await erase(self, user_id)
+        finally:
+            self._shell.submit = submit  # type: ignore[method-assign]
+
+    async def submit_none(*_: Any) -> None:
+        pass
+
+    patch.setattr(Erasing, "erase", erase_at_once)
+
+
+def an_erased_user_stays_in_the_user_log(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(erasure.Erasure, "_log", lambda *_: False)
+
+
+def an_erased_user_stays_in_pages(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(erasure, "compact", lambda *_, **__: True)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     stamps_go_back,
     inputs_pass_deadlines,
@@ -270,4 +355,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     message_ids_are_forgotten,
     nobody_asks_whether_it_may_still_go,
     refused_input_is_said_to_be_taken,
+    a_changed_plan_is_taken_on_late,
+    a_changed_plan_is_forgotten_by_a_restart,
+    a_changed_plan_is_let_go_of_before_all_are_saved,
+    a_changed_plan_passes_by_who_has_a_deadline,
+    what_happened_before_an_erasure_is_taken,
+    an_erasure_that_was_begun_is_left_so,
+    an_erasure_is_done_before_it_is_durable,
+    an_erased_user_stays_in_the_user_log,
+    an_erased_user_stays_in_pages,
 )

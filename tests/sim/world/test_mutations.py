@@ -1,4 +1,4 @@
-"""Whoever breaks a promise is found out: the code is broken in two dozen ways, each caught."""
+"""Whoever breaks a promise is found out: the code is broken in three dozen ways, each caught."""
 
 from __future__ import annotations
 

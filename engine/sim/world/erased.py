@@ -1,0 +1,93 @@
+"""What a witness knows of those who are erased: which of their inputs may be gone, and must be.
+
+From the request on until it is done nothing of a user is taken, and then nothing of before; clients
+hear 200 all the same, so that they stop sending it. Whose inputs were taken are let go of in the
+journal by `UserErased`, or by a start that finds the erasure begun.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core import ids
+from engine.core.inputs import DeliveryReported, UserErased
+from engine.core.state import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from engine.core.inputs import Input, UserInput
+
+
+class Erased:
+    """Of all lives of a process.
+
+    Attributes:
+        gone: Message ids that need not be in the journal.
+        users: Whose erasure was ever begun.
+    """
+
+    def __init__(self) -> None:
+        self.gone: set[str] = set()
+        self.users: set[str] = set()
+        self._until_ms: dict[str, int] = {}
+        self._erasures: dict[str, tuple[int, int]] = {}
+        self._occurred_at_ms: dict[str, dict[str, int]] = {}
+
+    def see_begun(self, user_id: str) -> None:
+        """He was asked to be erased: nothing of him has to be taken now."""
+        self.users.add(user_id)
+        self._until_ms[user_id] = NEVER
+
+    def see_done(self, user_id: str, at_ms: int) -> None:
+        """He is erased as of an instant."""
+        self._until_ms[user_id] = at_ms
+
+    def see_file(self, tombstones: Mapping[str, int]) -> None:
+        """A process has opened the file, and brought to its end what was begun."""
+        self._until_ms = {
+            user_id: at_ms
+            for user_id in self.users
+            if (at_ms := tombstones.get(ids.digest(user_id))) is not None
+        }
+        for user_id, until_ms in self._until_ms.items():
+            occurred = self._occurred_at_ms.get(user_id, {})
+            self.gone.update(one for one, at_ms in occurred.items() if at_ms <= until_ms)
+
+    def see_durable(self, number: int, happened: Input, taken: Iterable[str]) -> None:
+        """Input `number` is in the journal, behind those whose ids were `taken`."""
+        if isinstance(happened, UserErased):
+            self._erasures[happened.user_id] = (number, happened.at_ms)
+            prefix = happened.user_id + "-"
+            self.gone.update(one for one in taken if one.startswith(prefix))
+
+    def see_answered(self, inputs: Sequence[UserInput]) -> None:
+        """Clients were told that these are taken."""
+        for happened in inputs:
+            assert not isinstance(happened, DeliveryReported), "no client reports deliveries"
+            user_id, occurred_at_ms = happened.user_id, happened.occurred_at_ms
+            self._occurred_at_ms.setdefault(user_id, {})[happened.message_id] = occurred_at_ms
+            if occurred_at_ms <= self._until_ms.get(user_id, -1):
+                self.gone.add(happened.message_id)
+
+    def bygone(self, number: int, happened: Input) -> bool:
+        """Whether an input was taken of somebody erased before it, and happened before that."""
+        after, at_ms = self._erasures.get(getattr(happened, "user_id", ""), (NEVER, 0))
+        return number > after and getattr(happened, "occurred_at_ms", NEVER) < at_ms
+
+    def remains(self, journal: Sequence[Input]) -> str:
+        """An input of before an erasure that is still there, that one itself, or "". O(journal)."""
+        for number, happened in enumerate(journal, start=1):
+            upto, _ = self._erasures.get(getattr(happened, "user_id", ""), (0, 0))
+            if number <= upto:
+                return f"input {number}: {happened}"
+        return ""
+
+    def is_durable(self, user_id: str) -> bool:
+        """Whether his erasure was ever in the journal."""
+        return user_id in self._erasures
+
+    def came_again(self, user_id: str, journal: Sequence[Input]) -> bool:
+        """Whether anything of him is in the journal behind his erasure. O(journal)."""
+        after, _ = self._erasures[user_id]
+        return any(getattr(one, "user_id", "") == user_id for one in journal[after:])

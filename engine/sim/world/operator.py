@@ -1,0 +1,99 @@
+"""Who runs the shop: edits its files and has them taken on, and has users erased.
+
+He edits whether the process runs or not; where he does not have the edit taken on, the next start
+does. To erase a user he asks the running process until it says that it is done.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from engine.sim.world.machine import MS
+from engine.sim.world.shop import EDITIONS, world_shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from config import Shop
+    from engine.sim.world.machine import Machine
+    from engine.sim.world.process import Process
+    from engine.sim.world.scenario import Chance
+
+EDITS: Final = 3
+"""How often the shop may be edited."""
+
+ERASURES: Final = 2
+"""How often a user may be erased."""
+
+
+class Operator:
+    """One person, at instants drawn once.
+
+    Args:
+        running: The process, where one serves.
+
+    Attributes:
+        edition: Of the shop's files as they are now.
+        to_erase: Users that he wants erased, and has not heard are.
+        on_reloaded: Told each time that the process took an edit on.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        chance: Chance,
+        may: Callable[[str], bool],
+        reach: Callable[[str], None],
+        running: Callable[[], Process | None],
+    ) -> None:
+        self.edition = 0
+        self.to_erase: set[str] = set()
+        self.on_reloaded: Callable[[], None] = lambda: None
+        self._machine = machine
+        self._chance = chance
+        self._may = may
+        self._reach = reach
+        self._running = running
+
+    @property
+    def shop(self) -> Shop:
+        """As its files are now."""
+        return world_shop(self.edition)
+
+    def begin(self, users: list[str], unsafe_ms: int) -> None:
+        """Draw it all, for so long from now."""
+        chance, machine = self._chance, self._machine
+        for _ in range(EDITS):
+            edition, reloads = chance.randrange(EDITIONS), chance.random() < 0.8  # noqa: PLR2004 - most
+            act = partial(self._edit, edition, reloads=reloads)
+            machine.after(chance.randrange(unsafe_ms) * MS, act)
+        for _ in range(ERASURES):
+            user = chance.choice(users)
+            machine.after(chance.randrange(unsafe_ms) * MS, partial(self._want_erased, user))
+
+    def _edit(self, edition: int, *, reloads: bool) -> None:
+        if not self._may("plan_changed") or edition == self.edition:
+            return
+        self._reach("plan_changed")
+        self.edition = edition
+        process = self._running()
+        if reloads and process is not None:
+            process.reload(self.shop)
+            self.on_reloaded()
+
+    def _want_erased(self, user: str) -> None:
+        if self._may("user_erased") and user not in self.to_erase:
+            self._reach("user_erased")
+            self.to_erase.add(user)
+            self._ask_to_erase(user)
+
+    def _ask_to_erase(self, user: str) -> None:
+        """Ask, and again a while later where nobody is there, it fails, or no answer comes."""
+        if user not in self.to_erase:
+            return
+        process = self._running()
+        if process is not None:
+            process.erase(user, partial(self.to_erase.discard, user))
+        again_ns = self._chance.randrange(5_000, 60_000) * MS
+        self._machine.after(again_ns, partial(self._ask_to_erase, user))
