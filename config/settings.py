@@ -134,7 +134,7 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """`[history]`: how many events of one name are kept for a user."""
 
-    max_events: Annotated[Count, LATER] = 1000
+    max_events: Count = 1000
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,6 +266,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             consent_required=frozenset(self.consent.required),
             consent_unknown_allows=self.consent.unknown == "allow",
             testers=frozenset(self.testing.users),
+            events_kept_max=self.history.max_events,
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
 from engine.core import collections
-from engine.core.cel import fields_read
+from engine.core.cel import MOMENT, fields_read
 from engine.core.instants import to_datetime
+from engine.core.properties import reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,25 +17,27 @@ if TYPE_CHECKING:
     from engine.core.cel import Program
     from engine.core.collections import Collection
     from engine.core.inputs import EventReceived
+    from engine.core.moment import Moment
     from engine.core.state import User
 
     Bindings: TypeAlias = dict[str, Any]
 
 _decode = msgspec.json.Decoder().decode
-_typed_dict = cast("Any", TypedDict)
 
 
 def binder(
-    conditions: Iterable[Program], kept: Mapping[str, Collection]
+    conditions: Iterable[Program],
+    kept: Mapping[str, Collection],
+    past: Callable[[User, int], Moment],
 ) -> Callable[[User, EventReceived], Bindings]:
     """What binds, for an event at hand, all that these conditions name.
 
-    `kept` are the plan's collections, by name.
+    `kept` are the plan's collections, by name; `past` gives a user's past at an instant.
     """
     conditions = list(conditions)
     asked = frozenset[str]().union(*[condition.names for condition in conditions])
     read = _reader(conditions)
-    asks_event, asks_now = "event" in asked, "now" in asked
+    asks_event, asks_now, asks_past = "event" in asked, "now" in asked, MOMENT in asked
     gathered = [collection for name, collection in kept.items() if name in asked]
 
     def bind_event(_user: User, event: EventReceived) -> Bindings:
@@ -49,6 +52,8 @@ def binder(
         bound["event_name"] = event.name
         if asks_now:
             bound["now"] = to_datetime(event.at_ms)
+        if asks_past:
+            bound[MOMENT] = past(user, event.at_ms)
         for collection in gathered:
             bound[collection.name] = collections.bind(collection, user)
         return bound
@@ -89,6 +94,6 @@ def _reader(conditions: Iterable[Program]) -> Callable[[msgspec.Raw | bytes], An
     for condition in conditions:
         fields = fields_read(condition.tree, "event")
         if fields is None:
-            return _decode
+            return reader(None)
         asked |= fields
-    return msgspec.json.Decoder(_typed_dict("Asked", dict.fromkeys(asked, Any), total=False)).decode
+    return reader(asked)

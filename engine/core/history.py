@@ -84,8 +84,9 @@ def insert(
         packed += _pack(occurred_at_ms)
     gone = count + _WIDTH - kept.most * _WIDTH
     gone = max(gone, 0)
-    if kept.window_ms is not None and gone < count:
+    if kept.window_ms is not None and gone < count and user.held_until_ms <= now_ms:
         # One that leaves the window at this very instant stays: it was in it a millisecond ago.
+        # While deadlines are held back, all do: they are judged at instants that have passed.
         floor_ms = now_ms - kept.window_ms
         if _unpack_from(packed, gone)[0] < floor_ms:
             gone = min(bisect_left(instants_of(packed), floor_ms) * _WIDTH, count)
@@ -131,6 +132,11 @@ def _put_details(
             details.first_at_ms = instants[at]
             details.first = _encode(details.properties(at))
     return details
+
+
+def sent_name(what: str) -> str:
+    """The name under which messages of a channel or campaign are in a history: no event has it."""
+    return "\n" + what
 
 
 def instants_of(packed: bytes) -> memoryview[int]:

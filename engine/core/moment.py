@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.core.cel import CelError
 from engine.core.details import canonical
-from engine.core.history import instants_of
+from engine.core.history import instants_of, sent_name
 from engine.core.state import NEVER
 
 if TYPE_CHECKING:
@@ -142,6 +142,10 @@ class Moment:
             return True
         self._until(idle_at_ms)
         return False
+
+    def received(self, what: str, window_ms: int | None = None) -> int:
+        """How many messages of a channel or campaign the user was sent in the window."""
+        return self.count(sent_name(what), window_ms)
 
     def total(self, name: str, detail: str, window_ms: int | None = None) -> float:
         """The sum of a property over the events in the window, 0.0 where none has a number.

@@ -24,26 +24,28 @@ if TYPE_CHECKING:
 EVENTS_MAX = 1_000
 """Events of one name kept of a user at the most, unless the shop says otherwise."""
 
-_SENT = "\n"
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _SUMMED = frozenset({"sum", "avg", "min", "max", "distinct"})
 _NEWEST = Kept(1, 0)
 
 
-def sent_name(what: str) -> str:
-    """The name under which messages of a channel or campaign are in a history: no event has it."""
-    return _SENT + what
-
-
 def needs(programs: Iterable[Program], events_max: int = EVENTS_MAX) -> dict[str, Kept]:
     """What to keep of each event name, for these conditions. O(size of the trees)."""
+    return _needs(programs, events_max, of_sends=False)
+
+
+def sends_needed(programs: Iterable[Program], events_max: int = EVENTS_MAX) -> dict[str, Kept]:
+    """What to keep of the messages sent by each channel and campaign. O(size of the trees)."""
+    return _needs(programs, events_max, of_sends=True)
+
+
+def _needs(programs: Iterable[Program], events_max: int, *, of_sends: bool) -> dict[str, Kept]:
     kept: dict[str, Kept] = {}
     for program in programs:
         for asked, around in _asked(program.tree, None):
             one = _need(asked, around, events_max)
-            if one is not None:
-                name = sent_name(asked.name) if asked.function == "received" else asked.name
-                kept[name] = one if name not in kept else both(kept[name], one)
+            if one is not None and (asked.function == "received") is of_sends:
+                kept[asked.name] = both(kept.get(asked.name, one), one)
     return kept
 
 

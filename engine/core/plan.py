@@ -20,6 +20,8 @@ from engine.core.collections import Role, asked_for, roles, touched_by
 from engine.core.conditions import Condition, Touches
 from engine.core.history import Kept
 from engine.core.inputs import EventReceived
+from engine.core.moment import Moment
+from engine.core.needs import EVENTS_MAX, both, needs, sends_needed
 from engine.core.state import User
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ END = -1
 
 NO_FACTS = msgspec.Raw(b"")
 
-_NEWEST = Kept(1)
+_NEWEST = Kept(1, 0)
 """Of an exit event: what an entry that comes late is held against."""
 
 
@@ -194,6 +196,7 @@ class Policy(msgspec.Struct, frozen=True):
     consent_required: frozenset[str] = frozenset({"email", "sms"})
     consent_unknown_allows: bool = False
     testers: frozenset[str] = frozenset()
+    events_kept_max: int = EVENTS_MAX
 
 
 class Wakes(msgspec.Struct, frozen=True, eq=False):
@@ -258,9 +261,14 @@ class Plan:
         self.policy = policy or Policy()
         ranked = sorted(campaigns, key=attrgetter("rank"))
         self.campaigns = {campaign.id: campaign for campaign in ranked}
-        self.kept = {name: _NEWEST for c in ranked for name in c.exit_events}
-        """What history keeps, by event name."""
         programs = [program for c in ranked for program in c.programs()]
+        self.kept = needs(programs, self.policy.events_kept_max)
+        """What history keeps, by event name."""
+        for name in {name for c in ranked for name in c.exit_events}:
+            kept = self.kept.get(name)
+            self.kept[name] = _NEWEST if kept is None else both(kept, _NEWEST)
+        self.kept_sends = sends_needed(programs, self.policy.events_kept_max)
+        """What it keeps of messages sent, by channel or campaign."""
         sends = [step for c in ranked for step in c.steps if isinstance(step, Send)]
         named = frozenset[str]().union(*[step.names for step in sends])
         self.collections = asked_for(collections, programs, named)
@@ -285,13 +293,17 @@ class Plan:
 def _react(plan: Plan, ranked: list[Campaign], name: str) -> Reactions:
     exits = frozenset(c.id for c in ranked if name in c.exit_events)
     entries = tuple((c, c.entry.when) for c in ranked if name in c.entry.events)
+
+    def past(user: User, now_ms: int) -> Moment:
+        return Moment(user, now_ms, plan)
+
     return Reactions(
         entries=entries,
         exits=exits,
         name=name,
         kept=plan.kept.get(name),
         gathers=roles(plan.collections.values(), name),
-        bind=binder((when for _, when in entries if when is not None), plan.collections),
+        bind=binder((when for _, when in entries if when is not None), plan.collections, past),
         wakes=_wakes(ranked, lambda touches: _is_touched(plan, touches, name)),
     )
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core import ids
+from engine.core import history, ids
 from engine.core.collections import bind
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
 from engine.core.guardrails import barrier, is_full
+from engine.core.history import sent_name
 from engine.core.state import Pending
+from engine.core.traits import CONSENT_CHANNELS
 
 if TYPE_CHECKING:
     from engine.core.inputs import DeliveryReported
@@ -159,6 +161,19 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
         )
     )
     turn.record("sent", pending, pending.step, channel, pending.template, message=effect_id)
+    if turn.plan.kept_sends:
+        _note_sent(turn, pending)
+
+
+def _note_sent(turn: Turn, pending: Pending) -> None:
+    """Have a message in its user's history, as far as a condition asks for such."""
+    kept_sends, now_ms = turn.plan.kept_sends, turn.now_ms
+    # A campaign that bears a channel's name is not told apart from it: the channel is meant.
+    campaign = "" if pending.campaign in CONSENT_CHANNELS else pending.campaign
+    for what in (pending.channel, campaign):
+        kept = kept_sends.get(what)
+        if kept is not None:
+            history.insert(turn.user, sent_name(what), now_ms, kept, now_ms)
 
 
 def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send) -> msgspec.Raw:

@@ -57,6 +57,8 @@ class Turn(msgspec.Struct, gc=False):
         if bound is None:
             self.bound = bound = {"user": self.user.traits, "event_name": self.event_name}
         bind_more(bound, program.names, self.raw, self.now_ms, self.user, self.plan.collections)
+        if MOMENT in program.names and MOMENT not in bound:
+            bound[MOMENT] = Moment(self.user, self.now_ms, self.plan)
         return bound
 
     def ask(self, condition: Condition) -> tuple[bool, int]:

@@ -11,7 +11,7 @@ import msgspec
 from channels.file import lines_in_files
 from engine.core.effects import Record
 from engine.core.entered import each_entry
-from engine.core.history import instants_of
+from engine.core.history import instants_of, sent_name
 from engine.core.inputs import DeliveryReported, EventReceived, UserErased, UserIdentified
 from engine.core.instants import format_instant
 from engine.core.records import told
@@ -44,6 +44,12 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
     state["history"] = {
         name: [format_instant(at_ms) for at_ms in instants_of(packed)]
         for name, packed in user.history.items()
+        if name.isprintable()
+    }
+    state["received"] = {
+        name[1:]: [format_instant(at_ms) for at_ms in instants_of(packed)]
+        for name, packed in user.history.items()
+        if name == sent_name(name[1:])
     }
     state["details"] = {
         name: _told_details(details, instants_of(user.history[name]))

@@ -19,7 +19,7 @@ takes with days and weeks too. Timestamps and durations are held to the microsec
 
 from __future__ import annotations
 
-from engine.core.cel.asking import QUESTIONS
+from engine.core.cel.asking import MOMENT, QUESTIONS
 from engine.core.cel.checked import Kind, TypeValue
 from engine.core.cel.checker import Scope
 from engine.core.cel.errors import (
@@ -35,6 +35,7 @@ from engine.core.cel.program import Program, compile  # noqa: A004 - as re.compi
 from engine.core.cel.reads import fields_read
 
 __all__ = [
+    "MOMENT",
     "QUESTIONS",
     "TRAPS",
     "CelCheckError",

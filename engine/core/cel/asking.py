@@ -12,6 +12,7 @@ import msgspec
 
 from engine.core.cel.checked import Kind
 from engine.core.cel.tree import Call, Literal, Name, Tree
+from engine.core.cel.values import is_duration_text
 from engine.core.durations import DurationError, parse_duration_ms
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def read_arguments(tree: Call, fault: Fault) -> Arguments:
         read.name = _text(tree, rest, question.subject, fault, hint)
     if question.field:
         read.field = _text(tree, rest, "a property", fault, hint)
+        if not rest and is_duration_text(read.field):
+            raise fault(tree.at, f"{tree.function}() wants a property before its window", hint=hint)
     if question.predicate and len(rest) > 1:
         read.predicate = rest.pop()
         variable = rest.pop()

@@ -238,6 +238,8 @@ class _Checker:
                     found = " and ".join(map(told, kinds))
                     shown = "-" if operator == "negate" else operator
                     hint = _OPERATOR_HINTS.get(shown, _ORDER_HINT)
+                    if hint is _ORDER_HINT and Kind.DURATION in kinds:
+                        hint = 'a duration compares with one, such as "30m"'
                     raise self._fault(tree.at, f"`{shown}` does not take {found}", hint=hint)
                 return to.Operate(tree.at, operator, operands, result)
 
