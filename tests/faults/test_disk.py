@@ -243,6 +243,7 @@ def test_a_damaged_log_is_refused_until_somebody_decides(life: Life, at: int, to
 def test_damage_that_is_met_while_it_runs_ends_the_process_with_a_message(life: Life):
     life.start()
     life.live(range(3))
+    at_rest(life)  # what it commits from here on would be in its log, and mend the pages
     database = life.data / "hairspring.db"
     other = sqlite3.connect(database)  # stands for whoever spoils it, and empties caches
     other.execute("INSERT INTO meta VALUES ('spoilt', 1)")
@@ -260,6 +261,7 @@ def test_damage_that_is_met_while_it_runs_ends_the_process_with_a_message(life: 
     number = 3
     while life.place(number) == 200:
         number += 1
+        assert number < 200, "it goes on, on what is damaged"
     code, said = life.ended()
     assert code == 1
     assert f"{database} could not be written: database disk image is malformed" in said["why"]
