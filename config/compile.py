@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
-from config.conditions import condition, value
-from config.faults import shown
+from config.conditions import condition, timed_condition, value
+from config.faults import nearest, shown
 from config.schema import (
     CAMPAIGN,
     ENTER,
+    EVENT_NAMES,
     EXIT,
     ID_LENGTH_MAX,
     PRIORITY_MAX,
@@ -18,20 +19,21 @@ from config.schema import (
     STATUSES,
     WHILE_ACTIVE,
 )
-from config.source import NOT_BUILT, Fields, Source, kind_of
+from config.source import Fields, Source, kind_of
 from config.steps import Program, Templates
 from config.yaml12 import Mapping, Scalar, YamlFault, compose
-from engine.core.plan import Campaign, Entry, If, Send, Step
+from engine.core.conditions import in_segment
+from engine.core.plan import Campaign, Entry, If, Send, Step, WaitWhen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.core.conditions import Condition
     from engine.core.plan import Status
 
 _ID: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{ID_LENGTH_MAX - 1}}}")
 _NO_ID: Final = re.compile(r"[^a-z0-9]+")
-_ENTER_HINT: Final = "write `enter:` and under it `event: NAME`"
-_EVENT: Final = frozenset({"event", "event_name"})
+_ENTER_HINT: Final = "write `enter:` and under it `event: NAME`, or `when: CONDITION`"
 _NEVER: Final = "never"
 _ALWAYS: Final = "always"
 
@@ -62,6 +64,7 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
     program.lay_out(fields.required("steps", "list at least one step under `steps:`"))
     campaign_id = _id(fields)
     entry = _entry(fields)
+    exit_events, exit_when = _exits(fields)
     campaign = Campaign(
         id=campaign_id or "",
         entry=entry or Entry(events=()),
@@ -72,8 +75,9 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
         purpose=fields.word("purpose", PURPOSES, "marketing"),
         priority=_priority(fields),
         audience=condition(fields, "audience"),
-        exit_events=_exit_events(fields),
-        wants_event=_wants_event(program.steps),
+        exit_events=exit_events,
+        exit_when=exit_when,
+        wants_event=_wants_event(program.steps, exit_when),
     )
     if campaign_id is None or entry is None:
         return None
@@ -111,20 +115,59 @@ def _entry(fields: Fields) -> Entry | None:
     enter = fields.map("enter", ENTER, _ENTER_HINT)
     if enter is None:
         return None
-    when = condition(enter, "when")
+    by_event = "event" in enter.node.entries
+    when = condition(enter, "when") if by_event else None
     per = value(enter, "per")
     reentry_ms = _reentry_ms(enter)
     restart = enter.word("while_active", WHILE_ACTIVE, "ignore") == "restart"
     events = enter.names("event", "an event's name")
-    if "event" not in enter.node.entries:
-        if "when" in enter.node.entries:
-            hint = "name the `event` that enters; `when` is asked when it arrives"
-            enter.fault("when", f"without an event {NOT_BUILT}", hint)
-        elif not any(key.later and key.name in enter.node.entries for key in ENTER.values()):
-            enter.fault("event", "is missing", _ENTER_HINT)
-    if not events:
+    edge = None if by_event else _edge(enter)
+    if by_event and "segment" in enter.node.entries:
+        hint = 'ask for it in `when`, as in_segment("vip"), or leave `event` out'
+        enter.fault("segment", "beside `event`", hint)
+    if not events and edge is None:
         return None
-    return Entry(events=events, when=when, per=per, reentry_ms=reentry_ms, restart=restart)
+    return Entry(
+        events=events,
+        when=when,
+        per=per,
+        reentry_ms=reentry_ms,
+        restart=restart,
+        edge=edge,
+        backfill=_backfill(enter, by_event=by_event),
+    )
+
+
+def _edge(enter: Fields) -> Condition | None:
+    """What users come in by as it becomes true of them; None where it is at fault."""
+    if "segment" in enter.node.entries:
+        if "when" in enter.node.entries:
+            enter.fault("when", "beside `segment`", "write both conditions under `when`")
+        segment = enter.text("segment", "the id of a segment of segments.yaml")
+        if segment is None:
+            return None
+        if segment not in enter.source.segments:
+            told = f"is {shown(segment)}, which segments.yaml does not have"
+            enter.fault("segment", told, nearest(segment, enter.source.segments))
+            return None
+        return in_segment(segment, enter.source.segments)
+    if "when" in enter.node.entries:
+        return timed_condition(enter, "when", has_event=False)
+    if not any(key.later and key.name in enter.node.entries for key in ENTER.values()):
+        enter.fault("event", "is missing", _ENTER_HINT)
+    return None
+
+
+def _backfill(enter: Fields, *, by_event: bool) -> bool:
+    node = enter.get("backfill")
+    if node is None:
+        return False
+    if not (isinstance(node, Scalar) and isinstance(node.value, bool)):
+        enter.fault("backfill", f"is {kind_of(node)}", "write true, or leave it out")
+        return False
+    if by_event:
+        enter.fault("backfill", "is for campaigns that a condition enters", "leave it out")
+    return node.value
 
 
 def _reentry_ms(enter: Fields) -> int | None:
@@ -136,22 +179,28 @@ def _reentry_ms(enter: Fields) -> int | None:
     return enter.duration_ms("reentry") or 0
 
 
-def _exit_events(fields: Fields) -> tuple[str, ...]:
+def _exits(fields: Fields) -> tuple[tuple[str, ...], Condition | None]:
+    """By which events, and as what becomes true, those who are in it leave."""
     hint = "write `exit:` and under it `event: NAME`"
     leave = fields.map("exit", EXIT, hint)
     if leave is None:
-        return ()
+        return (), None
     if "event" not in leave.node.entries and "when" not in leave.node.entries:
         leave.fault("event", "is missing", hint)
-    return leave.names("event", "an event's name")
+    when = timed_condition(leave, "when", has_event=True)
+    return leave.names("event", "an event's name"), when
 
 
-def _wants_event(steps: Iterable[Step]) -> bool:
+def _wants_event(steps: Iterable[Step], exit_when: Condition | None) -> bool:
     """Whether anything can ask for the entering event; that it is kept costs memory."""
+    if exit_when is not None and exit_when.names & EVENT_NAMES:
+        return True
     for step in steps:
-        if isinstance(step, If) and step.condition.names & _EVENT:
+        if isinstance(step, WaitWhen) and step.condition.names & EVENT_NAMES:
             return True
-        if isinstance(step, Send) and step.names & _EVENT:
+        if isinstance(step, If) and step.condition.names & EVENT_NAMES:
+            return True
+        if isinstance(step, Send) and step.names & EVENT_NAMES:
             return True
     return False
 
@@ -160,7 +209,9 @@ def _warn_of(fields: Fields, campaign: Campaign, *, silent: bool) -> None:
     line = fields.line("campaign")
     if silent:
         fields.source.warn(line, f"{campaign.id} can send nothing", "add a `send` step")
-    for when, name in ((campaign.audience, "audience"), (campaign.entry.when, "enter.when")):
+    edge = campaign.entry.edge
+    asked = edge.program if edge is not None else campaign.entry.when
+    for when, name in ((campaign.audience, "audience"), (asked, "enter.when")):
         if when is not None and not when.names:
             told = f"{name} is always the same: {shown(when.text)}"
             fields.source.warn(fields.line(name.partition(".")[0]), told, "leave it out")

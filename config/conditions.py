@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from config.schema import NAMES, NAMES_LATER
+from config.faults import nearest, shown
+from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, NAMES_LATER
 from config.source import NOT_BUILT, Fields, kind_of
 from config.yaml12 import Scalar, place_within
 from engine.core.cel import CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
 from engine.core.cel.checker import told
+from engine.core.conditions import Condition, segments_asked
 
+_SCOPE: Final = Scope(variables=NAMES, functions=FUNCTIONS)
+_STANDING: Final = Scope(variables=NAMES - EVENT_NAMES, functions=FUNCTIONS)
 _UNKNOWN: Final = re.compile(r"unknown (?:name|function) '?([A-Za-z_]+)")
 _TRUTHS: Final = (Kind.BOOL, Kind.ANY)
 _VALUES: Final = (Kind.BOOL, Kind.INT, Kind.DOUBLE, Kind.STRING, Kind.ANY)
@@ -22,12 +26,32 @@ def condition(fields: Fields, name: str) -> Program | None:
     return _program(fields, name, _TRUTHS, "a condition is true or false")
 
 
+def timed_condition(fields: Fields, name: str, *, has_event: bool) -> Condition | None:
+    """A key's condition that is asked whenever it may have changed; as `condition`.
+
+    What could change at any millisecond is a fault; where there is no event at hand, its name is.
+    """
+    scope = _SCOPE if has_event else _STANDING
+    program = _program(fields, name, _TRUTHS, "a condition is true or false", scope)
+    if program is None:
+        return None
+    node = fields.get(name)
+    assert isinstance(node, Scalar), "a program was made of it"
+    try:
+        return Condition(program, fields.source.segments)
+    except CelTextError as error:
+        _tell(fields, name, node, error)
+        return None
+
+
 def value(fields: Fields, name: str) -> Program | None:
     """A key's expression for a text, number or flag; as `condition`."""
     return _program(fields, name, _VALUES, "it must be a text, a number, true or false")
 
 
-def _program(fields: Fields, name: str, kinds: tuple[Kind, ...], wanted: str) -> Program | None:
+def _program(
+    fields: Fields, name: str, kinds: tuple[Kind, ...], wanted: str, scope: Scope = _SCOPE
+) -> Program | None:
     node = fields.get(name)
     if node is None:
         if name in fields.node.entries:
@@ -40,14 +64,20 @@ def _program(fields: Fields, name: str, kinds: tuple[Kind, ...], wanted: str) ->
         fields.fault(name, "is empty", "write a condition, or leave it out")
         return None
     try:
-        program = compile_cel(node.text, Scope(variables=NAMES | fields.source.collections))
+        names = scope.variables | fields.source.collections
+        program = compile_cel(node.text, Scope(variables=names, functions=scope.functions))
     except CelTextError as error:
         _tell(fields, name, node, error)
         return None
     if program.kind not in kinds:
         fields.fault(name, f"gives {told(program.kind)}", wanted)
         return None
-    return program
+    segments = fields.source.segments
+    unknown = [one for one in segments_asked(program.tree) if one not in segments]
+    for segment in unknown:
+        told_of = f"asks for the segment {shown(segment)}, which segments.yaml does not have"
+        fields.fault(name, told_of, nearest(segment, segments))
+    return None if unknown else program
 
 
 def _tell(fields: Fields, name: str, node: Scalar, error: CelTextError) -> None:
@@ -56,6 +86,9 @@ def _tell(fields: Fields, name: str, node: Scalar, error: CelTextError) -> None:
     line, column = place_within(fields.source.text, node, offset)
     message, hint = error.message, error.hint
     found = _UNKNOWN.match(message)
-    if found and found[1] in NAMES_LATER:
+    if found and found[1] in EVENT_NAMES:
+        message = f"{found[1]} is not at hand: time alone may make this true"
+        hint = 'ask last("NAME") for the newest event, or enter by an `event`'
+    elif found and found[1] in NAMES_LATER:
         message, hint = f"{found[1]} {NOT_BUILT}", f"known here: {', '.join(sorted(NAMES))}"
     fields.source.fault(line, f"{fields.prefix}{name}, column {column}: {message}", hint)

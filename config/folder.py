@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from config.faults import Findings, ShopInvalid
 from config.reading import SETTINGS_FILE
 from config.schema import FILES_LATER
+from config.segments import SEGMENTS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def collect(path: Path, findings: Findings) -> dict[str, str]:
 
 
 def _names(root: Path, findings: Findings) -> Iterator[str]:
-    for name in (SETTINGS_FILE, *FILES_LATER):
+    for name in (SETTINGS_FILE, SEGMENTS_FILE, *FILES_LATER):
         if (root / name).is_symlink() or (root / name).exists():
             yield name
     for folder in FOLDERS:

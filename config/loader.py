@@ -20,6 +20,7 @@ from config.faults import Fault, Findings, ShopInvalid
 from config.folder import FOLDERS, collect
 from config.reading import SETTINGS_FILE, read_settings
 from config.schema import FILES_LATER, TEMPLATE_NAMES
+from config.segments import SEGMENTS_FILE, compile_segments
 from config.settings import Settings
 from config.source import NOT_BUILT, Source
 from config.templates import find_templates, parse_templates
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.steps import Templates
+    from engine.core.conditions import Condition
 
 CONTENT_VERSION: Final = 1
 """Of the form that `encode_content` writes."""
@@ -140,10 +142,12 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
             findings.fault(path, 1, NOT_BUILT, hint)
     paths = find_templates(files, findings)
     own = frozenset(settings.collections)
+    text = files.get(SEGMENTS_FILE, "")
+    segments = compile_segments(Source(SEGMENTS_FILE, text, findings, collections=own))
     templates = parse_templates(paths, files, findings, TEMPLATE_NAMES | own)
     # A template at fault is there all the same, for the steps that send it.
     named = {key: templates[key].names if key in templates else frozenset() for key in paths}
-    campaigns = _campaigns(files, named, settings, findings)
+    campaigns = _campaigns(files, named, settings, segments, findings)
     if findings.faults:
         raise ShopInvalid(findings.faults, findings.warnings)
     content = encode_content(files)
@@ -154,6 +158,7 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
             campaigns,
             settings.policy(),
             declared(settings.collections).values(),
+            segments=segments,
         ),
         templates=templates,
         content=content,
@@ -165,9 +170,9 @@ def _campaigns(
     files: Mapping[str, str],
     templates: Templates,
     settings: Settings,
+    segments: Mapping[str, Condition],
     findings: Findings,
 ) -> list[Campaign]:
-    own = frozenset(settings.collections)
     campaigns: dict[str, Campaign] = {}
     places: dict[str, str] = {}
     for path, text in files.items():
@@ -179,7 +184,8 @@ def _campaigns(
                 hint = f"rename it {path.rpartition('.')[0]}.yaml"
             findings.warn(path, 1, "is not read", hint)
             continue
-        compiled = compile_campaign(Source(path, text, findings, own), templates)
+        source = Source(path, text, findings, segments, frozenset(settings.collections))
+        compiled = compile_campaign(source, templates)
         if compiled is None:
             continue
         campaign, line = compiled
@@ -197,7 +203,7 @@ def _campaigns(
 def _is_read(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     if not folder:
-        return path == SETTINGS_FILE or path in FILES_LATER
+        return path in {SETTINGS_FILE, SEGMENTS_FILE, *FILES_LATER}
     return folder in FOLDERS and name.endswith(FOLDERS[folder])
 
 

@@ -54,13 +54,28 @@ ENTER: Final = _keys(
     "reentry",
     "while_active",
     Key("manual", "campaigns start with an event"),
-    Key("segment", "campaigns start with an event"),
-    Key("backfill", "nobody enters for what already was"),
+    "segment",
+    "backfill",
 )
 """Keys of `enter`."""
 
-EXIT: Final = _keys("event", Key("when", "leave with `event`, or ask with an `if` step"))
+EXIT: Final = _keys("event", "when")
 """Keys of `exit`."""
+
+WAIT: Final = _keys(
+    "when",
+    "at_most",
+    "then",
+    "else",
+    Key("event", "write the condition that it makes true under `when`, as `did(…)`"),
+    Key("until", "write `when: now.getHours(user.timezone) >= 18`"),
+    Key("days", "write `when: now.getDayOfWeek(user.timezone) == 1`"),
+    Key("timezone", "name it in the condition"),
+)
+"""Keys of a `wait` that is no duration."""
+
+SEGMENT: Final = _keys("when", "description")
+"""Keys of a segment that is more than its condition."""
 
 STEPS: Final = _keys(
     "wait",
@@ -84,7 +99,6 @@ STEP_KEYS: Final[dict[str, dict[str, Key]]] = {
 """The keys of each step that this version has."""
 
 FILES_LATER: Final = {
-    "segments.yaml": "write the condition into `audience`, `when` or `if`",
     "tracking-plan.yaml": "events are taken as they come",
 }
 """Files of a shop folder that are still to be built, and what to do until then."""
@@ -92,11 +106,21 @@ FILES_LATER: Final = {
 NAMES: Final = frozenset({"event", "event_name", "user", "now", "cart", "recent"})
 """What a condition can name; a shop's own collections come to it."""
 
+EVENT_NAMES: Final = frozenset({"event", "event_name"})
+"""Of those, what an event that is at hand brings."""
+
+FUNCTIONS: Final = frozenset(
+    {
+        *("count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first", "idle"),
+        *("received", "in_segment"),
+    }
+)
+"""The functions of history that a condition can call."""
+
 NAMES_LATER: Final = frozenset(
     {
         *("content", "session", "variant"),
-        *("count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first", "idle"),
-        *("received", "in_segment", "score", "visits"),
+        *("score", "visits"),
     }
 )
 """Names and functions of the condition language that are still to be built."""

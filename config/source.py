@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingOf
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from config.faults import Findings, nearest, shown
 from config.yaml12 import Mapping, Node, Scalar, Sequence
+from engine.core.conditions import Condition
 from engine.core.durations import DurationError, parse_duration_ms
 
 if TYPE_CHECKING:
@@ -26,12 +28,14 @@ class Source(msgspec.Struct, frozen=True, eq=False):
         path: Relative to the shop folder.
         text: All of it.
         findings: Takes faults and warnings.
+        segments: The shop's, by id: conditions may ask for them.
         collections: What the shop has of them, by name: its conditions can name them.
     """
 
     path: str
     text: str
     findings: Findings
+    segments: MappingOf[str, Condition] = {}
     collections: frozenset[str] = frozenset()
 
     def fault(self, line: int, message: str, hint: str = "") -> None:

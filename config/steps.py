@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from channels.base import CHANNEL_IDS
-from config.conditions import condition
+from config.conditions import condition, timed_condition
 from config.faults import nearest, shown
-from config.schema import ID_LENGTH_MAX, STEP_KEYS, STEPS
+from config.schema import ID_LENGTH_MAX, STEP_KEYS, STEPS, WAIT
 from config.source import NOT_BUILT, Fields, Source, kind_of
 from config.yaml12 import Mapping, Node, Sequence
 from engine.core.durations import format_duration
@@ -98,6 +98,8 @@ class Program:
         step: Step | None
         match kind:
             case "wait":
+                if isinstance(fields.get("wait"), Mapping):
+                    return self._wait_when(fields, step_id, path)
                 step = self._wait(fields, step_id)
             case "send":
                 step = self._send(fields, step_id)
@@ -154,10 +156,6 @@ class Program:
 
     def _wait(self, fields: Fields, step_id: str) -> Wait | None:
         node = fields.required("wait", _WAIT_HINT)
-        if isinstance(node, Mapping):
-            words = ", ".join(node.entries)
-            fields.fault("wait", f"for {words} {NOT_BUILT}", _WAIT_HINT)
-            return None
         duration_ms = fields.duration_ms("wait") if node is not None else None
         return None if duration_ms is None else Wait(step_id, duration_ms)
 
@@ -209,28 +207,47 @@ class Program:
             fields.fault("exit", "is long", f"at most {ID_LENGTH_MAX} characters")
         return None if reason is None else Exit(step_id, reason)
 
-    def _if(self, fields: Fields, step_id: str, path: str) -> tuple[int, list[_Open]]:
-        fields.required("if", "a condition, like `if: event.price > 50.0`")
-        program = condition(fields, "if") if fields.get("if") else None
-        if program is not None and not program.names:
-            told = f"{path}.if is always the same: {shown(program.text)}"
-            self._source.warn(fields.line("if"), told, "leave one branch, without the `if`")
-        ways = {way: fields.get(way) for way in ("then", "else")}
-        if not any(ways.values()):
-            hint = "give `then:` or `else:` a list of steps"
-            fields.fault("if", "leads nowhere", hint)
-        # A condition at fault still has branches with faults of their own.
-        at = self._add(If(step_id, program), path) if program is not None else END
+    def _wait_when(self, fields: Fields, step_id: str, path: str) -> tuple[int, list[_Open]]:
+        wait = fields.map("wait", WAIT, _WAIT_HINT)
+        assert wait is not None, "it is a map"
+        if not any(key.later and key.name in wait.node.entries for key in WAIT.values()):
+            wait.required("when", 'a condition, like `when: idle("30m")`')
+        condition = timed_condition(wait, "when", has_event=True)
+        at_most_ms = wait.duration_ms("at_most")
+        if "else" in wait.node.entries and "at_most" not in wait.node.entries:
+            wait.fault("else", "is never reached", "say how long with `at_most`")
+        at = END
+        if condition is not None:
+            at = self._add(WaitWhen(step_id, condition, at_most_ms), path)
+        return at, self._ways(wait, path, at)
+
+    def _ways(self, fields: Fields, path: str, at: int) -> list[_Open]:
+        """Lay out the steps under `then` and `else`; what goes on behind each.
+
+        Where `at` is END, what they belong to is at fault: they may have faults of their own.
+        """
         tails: list[_Open] = []
         for way, attribute in (("then", "then"), ("else", "otherwise")):
-            node = ways[way]
+            node = fields.get(way)
             start, behind = (END, []) if node is None else self._block(node, f"{path}.{way}")
             tails += behind
             if at != END and start == END:
                 tails.append((at, attribute))
             elif at != END:
                 self._lead(at, attribute, start)
-        return at, tails
+        return tails
+
+    def _if(self, fields: Fields, step_id: str, path: str) -> tuple[int, list[_Open]]:
+        fields.required("if", "a condition, like `if: event.price > 50.0`")
+        program = condition(fields, "if") if fields.get("if") else None
+        if program is not None and not program.names:
+            told = f"{path}.if is always the same: {shown(program.text)}"
+            self._source.warn(fields.line("if"), told, "leave one branch, without the `if`")
+        if not any(fields.get(way) for way in ("then", "else")):
+            hint = "give `then:` or `else:` a list of steps"
+            fields.fault("if", "leads nowhere", hint)
+        at = self._add(If(step_id, program), path) if program is not None else END
+        return at, self._ways(fields, path, at)
 
 
 def _content(step: Step) -> str:

@@ -19,6 +19,7 @@ import msgspec
 
 from engine.core import edges
 from engine.core.collections import keep_only
+from engine.core.entry import enter_risen
 from engine.core.exits import leave
 from engine.core.inputs import PlanChanged, TimeSkipped
 from engine.core.plan import Plan, Wait, WaitWhen
@@ -91,7 +92,7 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
         reason = _go_on(plan, user, enrollment, at_ms)
         if reason:
             leave(turn, enrollment, reason)
-    edges.take_on(turn, before)
+    enter_risen(turn, edges.take_on(turn, before))
     reckon(user)
 
 

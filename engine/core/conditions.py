@@ -7,11 +7,15 @@ what time changes, `solving` tells beforehand. So a condition is asked when some
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engine.core.atoms import MOMENT, within
+from engine.core.cel import Scope
+from engine.core.cel import compile as compile_cel
 from engine.core.cel.checked import Asked, Variable
 from engine.core.solving import Solution
 
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from engine.core.cel import Program
+    from engine.core.cel.checked import Checked
 
 _OF_EVENTS = frozenset(
     {"count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first"}
@@ -60,7 +65,7 @@ class Condition:
 
     Args:
         program: The condition.
-        segments: What segments that it may ask for are touched by, by their ids.
+        segments: Those that it may ask for, by their ids; all that it does ask for are in it.
 
     Attributes:
         text: As the shop wrote it.
@@ -73,12 +78,16 @@ class Condition:
 
     __slots__ = ("_solution", "names", "program", "signature", "text", "touches")
 
-    def __init__(self, program: Program, segments: Mapping[str, Touches] | None = None) -> None:
+    def __init__(self, program: Program, segments: Mapping[str, Condition] | None = None) -> None:
         self.program = program
         self.text = program.text
-        self.signature = program.text
+        asked = {name: (segments or {})[name] for name in segments_asked(program.tree)}
+        words = [f"{name} {asked[name].signature}" for name in sorted(asked)]
+        self.signature: str = "\n".join([program.text, *words])
         self.names = program.names | {MOMENT}
-        self.touches = touches_of(program, segments or {})
+        self.touches: Touches = reduce(
+            or_, (segment.touches for segment in asked.values()), touches_of(program)
+        )
         self._solution = Solution(program.tree, program.text)
 
     @property
@@ -95,15 +104,24 @@ class Condition:
         return self._solution.solve(bound)
 
 
-def touches_of(program: Program, segments: Mapping[str, Touches]) -> Touches:
-    """What can change a condition; where it asks for a segment, what can change that."""
-    found = Touches(names=program.names, traits="user" in program.names)
-    for touch in _touches(program.tree, segments):
-        found |= touch
-    return found
+def in_segment(segment: str, segments: Mapping[str, Condition]) -> Condition:
+    """The condition that somebody is in a segment, whose id is of a-z, 0-9, - and _."""
+    scope = Scope(frozenset(), frozenset({"in_segment"}))
+    return Condition(compile_cel(f'in_segment("{segment}")', scope), segments)
 
 
-def _touches(tree: object, segments: Mapping[str, Touches]) -> Iterator[Touches]:
+def segments_asked(tree: Checked) -> list[str]:
+    """The ids of segments that a tree asks for, each once."""
+    parts = [part for part in within(tree) if isinstance(part, Asked)]
+    return list(dict.fromkeys(part.name for part in parts if part.function == "in_segment"))
+
+
+def touches_of(program: Program) -> Touches:
+    """What can change a condition, the segments aside that it asks for."""
+    return reduce(or_, _touches(program.tree), Touches(names=program.names))
+
+
+def _touches(tree: object) -> Iterator[Touches]:
     for part in within(tree):
         match part:
             case Asked(function="idle"):
@@ -112,8 +130,6 @@ def _touches(tree: object, segments: Mapping[str, Touches]) -> Iterator[Touches]
                 yield Touches(sends=True)
             case Asked(function="score"):
                 yield Touches(scores=True)
-            case Asked(function="in_segment"):
-                yield segments.get(part.name, Touches())
             case Asked(function=function) if function in _OF_EVENTS:
                 yield Touches(events=frozenset({part.name}))
             case Variable(_, "user"):

@@ -75,25 +75,39 @@ def alarmed(plan: Plan, user: User) -> Campaign | None:
     return campaigns[first[1][1]]
 
 
-def take_on(turn: Turn, before: Plan | None) -> None:
+def take_on(turn: Turn, before: Plan) -> list[Campaign]:
     """Have a user go on under another plan: what is true of him already brings him in nowhere.
 
-    What was asked in the same words before goes on as it is. O(conditions).
+    But where a campaign that has gone live by it asks for that (`backfill`): those are given back,
+    in order of rank. What was asked in the same words before goes on as it is. O(conditions).
     """
     plan, user = turn.plan, turn.user
     if not plan.edges:
         user.watch = None
-        return
+        return []
     earlier = begin(user)
     watch = user.watch = Watch({}, {})
     for campaign in plan.edges:
         key = campaign.id
-        if before is not None and _is_same(before, plan, key):
+        if _is_same(before, plan, key):
             for kept, known in ((watch.truths, earlier.truths), (watch.alarms, earlier.alarms)):
                 if key in known:
                     kept[key] = known[key]
         else:
             _ask(turn, watch, campaign)
+    return [
+        campaign
+        for campaign in plan.edges
+        if campaign.entry.backfill
+        and campaign.id in watch.truths
+        and campaign.status == "live"
+        and not _is_live(before, campaign.id)
+    ]
+
+
+def _is_live(plan: Plan, key: str) -> bool:
+    campaign = plan.campaigns.get(key)
+    return campaign is not None and campaign.status == "live"
 
 
 def _is_same(before: Plan, plan: Plan, key: str) -> bool:

@@ -12,9 +12,12 @@ from bisect import bisect_right
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from engine.core.atoms import MOMENT
+from engine.core.bindings import bind_more
 from engine.core.cel import CelError
 from engine.core.details import canonical
 from engine.core.history import instants_of, sent_name
+from engine.core.inputs import EMPTY
 from engine.core.state import NEVER
 
 if TYPE_CHECKING:
@@ -142,6 +145,16 @@ class Moment:
             return True
         self._until(idle_at_ms)
         return False
+
+    def in_segment(self, segment: str) -> bool:
+        """Whether the segment's condition holds; one that ends in an error does not."""
+        condition = self.plan.segments[segment]
+        bound: dict[str, Any] = {"user": self.user.traits}
+        bind_more(bound, condition.names, EMPTY, self.now_ms, self.user, self.plan.collections)
+        bound[MOMENT] = Moment(self.user, self.now_ms, self.plan)
+        holds, until_ms = condition.ask(bound)
+        self._until(until_ms)
+        return holds
 
     def received(self, what: str, window_ms: int | None = None) -> int:
         """How many messages of a channel or campaign the user was sent in the window."""

@@ -25,7 +25,7 @@ from engine.core.needs import EVENTS_MAX, both, needs, sends_needed
 from engine.core.state import User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engine.core.collections import Collection
 
@@ -104,6 +104,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
         events: Names of the events that enter.
         when: Asked when such an event arrives, after it has been applied.
         edge: Where no event enters: whoever this becomes true of comes in at that instant.
+        backfill: Whether those come in too of whom it is true as the campaign goes live.
         per: One enrollment per user and value of this; None: one per user.
         reentry_ms: Least time between two entries; 0 always admits, None never again.
         restart: A new entry ends the active enrollment instead of being refused.
@@ -115,6 +116,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     reentry_ms: int | None = 0
     restart: bool = False
     edge: Condition | None = None
+    backfill: bool = False
 
 
 class Campaign(msgspec.Struct, frozen=True, eq=False):
@@ -248,6 +250,7 @@ class Plan:
         campaigns: In any order; ids are unique.
         policy: The shop's settings.
         collections: All that the shop declares; the plan has those that it asks for.
+        segments: By id.
     """
 
     def __init__(
@@ -256,12 +259,16 @@ class Plan:
         campaigns: Iterable[Campaign] = (),
         policy: Policy | None = None,
         collections: Iterable[Collection] = (),
+        segments: Mapping[str, Condition] | None = None,
     ) -> None:
         self.id = plan_id
         self.policy = policy or Policy()
         ranked = sorted(campaigns, key=attrgetter("rank"))
         self.campaigns = {campaign.id: campaign for campaign in ranked}
+        self.segments = segments or {}
+        """Conditions that others may ask for, by their id."""
         programs = [program for c in ranked for program in c.programs()]
+        programs += [segment.program for segment in self.segments.values()]
         self.kept = needs(programs, self.policy.events_kept_max)
         """What history keeps, by event name."""
         for name in {name for c in ranked for name in c.exit_events}:
