@@ -132,8 +132,11 @@ def test_every_name_of_conditions_and_templates_is_in_the_reference() -> None:
 
 
 def test_every_campaign_example_loads() -> None:
-    examples = blocks(CAMPAIGNS_PAGE, "yaml")
+    examples, segments = [], []
+    for block in blocks(CAMPAIGNS_PAGE, "yaml"):
+        (examples if block.startswith("campaign:") else segments).append(block)
     assert len(examples) >= 3
+    assert len(segments) == 1
     templates = {
         f"templates/{name}.{channel}.liquid": "---\n"
         f"{'subject' if channel == 'email' else 'title'}: Hello\n---\nHello"
@@ -141,7 +144,8 @@ def test_every_campaign_example_loads() -> None:
         for channel in ("email", "push", "in_app")
     }
     for example in examples:
-        assert load_shop({"campaigns/a.yaml": example, **templates}).warnings == []
+        shop = {"campaigns/a.yaml": example, "segments.yaml": segments[0], **templates}
+        assert load_shop(shop).warnings == []
         with pytest.raises(ShopInvalid, match="which is not there"):
             load_shop({"campaigns/a.yaml": example})
 
