@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core.properties import storable
+from engine.core.properties import read_object, storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,6 @@ MISSING = b""
 
 NO_PROPERTIES = b"{}"
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 _PLAIN = frozenset({str, float, bool, bytes, type(None)})
@@ -95,11 +94,11 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
 
     def first_properties(self) -> dict[str, Any]:
         """The kept properties of the first event ever."""
-        return _decode(self.first)
+        return read_object(self.first)
 
 
 def _row(row: bytes) -> dict[str, Any]:
-    properties: dict[str, Any] = storable(_decode(row))
+    properties: dict[str, Any] = storable(read_object(row))
     return properties
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.core.details import NO_PROPERTIES, Details
-from engine.core.properties import reader
+from engine.core.properties import read_object, reader
 
 if TYPE_CHECKING:
     from engine.core.state import User
@@ -58,7 +58,8 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
         derive = msgspec.structs.force_setattr
         if self.properties is None or self.properties or self.total or self.first:
             derive(self, "is_plain", False)
-            derive(self, "read", reader(self.properties))
+            whole = self.properties is None
+            derive(self, "read", read_object if whole else reader(self.properties))
 
 
 def insert(

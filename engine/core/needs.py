@@ -140,6 +140,8 @@ def _fields(part: object, level: int) -> frozenset[str] | None:
     match part:
         case Field(_, Local(_, found), field) | Has(_, Local(_, found), field) if found == level:
             return frozenset({field})
+        case Operate(_, "[]", (Local(_, found), Constant(_, _, str(field)))) if found == level:
+            return frozenset({field})
         case Local(_, found):
             return None if found == level else frozenset()
         case msgspec.Struct():

@@ -15,6 +15,9 @@ _FLOAT_MAX = 10**308
 _INT_MIN, _INT_END = -(2**63), 2**64
 """Whole numbers that can be saved; the end not included."""
 
+read_object = msgspec.json.Decoder(dict[str, Any]).decode
+"""All properties; raises `msgspec.MsgspecError` for what is no JSON object."""
+
 _decode = msgspec.json.Decoder().decode
 _typed_dict = cast("Any", TypedDict)
 
@@ -30,8 +33,7 @@ def reader(names: Iterable[str] | None) -> Callable[[bytes], Any]:
     if not "".join(asked).isascii():
         # The decoder of named fields passes over names beyond ASCII (msgspec 0.22).
         kept = frozenset(asked)
-        decode = msgspec.json.Decoder(dict[str, Any]).decode
-        return lambda raw: {name: value for name, value in decode(raw).items() if name in kept}
+        return lambda raw: {name: value for name, value in read_object(raw).items() if name in kept}
     fields = _typed_dict("Asked", dict.fromkeys(asked, Any), total=False)
     return msgspec.json.Decoder(fields).decode
 
