@@ -204,7 +204,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.mixed", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0, help="how long the load lasts")
     parser.add_argument("--rate", type=float, default=150.0, help="items a second")
-    parser.add_argument("--users", type=int, default=20_000, help="shoppers from the start")
+    parser.add_argument("--users", type=int, default=2_000, help="shoppers from the start")
     parser.add_argument("--out", type=Path, help="add each line and the verdict here, as JSON")
     asked = parser.parse_args()
     hour = Hour(for_s=asked.minutes * 60, rate=asked.rate, users=asked.users, out=asked.out)

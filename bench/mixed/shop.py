@@ -2,7 +2,9 @@
 
 What comes of an event can be told beforehand, so that every message is either expected or not:
 an order has a mail and, some seconds later, a webhook; a cart has a webhook unless an order of the
-same shopper came before it was due. A visit has nothing: nobody agreed to that.
+same shopper came before it was due. A visit has nothing: nobody agreed to that. What is remembered
+of a shopper does not grow for ever (as a `per` would have it), so that memory can be seen to be
+flat.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ resume_grace = "1s"
 [events]
 keep = "{{keep_s}}s"
 dedupe_window = "{{dedupe_s}}s"
+max_lateness = "1m"
 
 [channels.email]
 transport = "smtp"
@@ -47,7 +50,7 @@ url = "http://127.0.0.1:{{hook_port}}/"
 _RECEIPT = """
 campaign: receipt
 purpose: transactional
-enter: {event: Order Completed, per: event.order_id, reentry: 1m}
+enter: {event: Order Completed}
 steps:
   - {send: email, template: receipt, id: receipt}
   - {wait: 5s, id: pause}
