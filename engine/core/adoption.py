@@ -116,7 +116,11 @@ def _go_on(plan: Plan, user: User, enrollment: Enrollment, at_ms: int) -> str:
     enrollment.alarms = None
     if campaign.touches is not None:
         # What it leaves by and what it waits for may be asked otherwise now: they are, at once.
-        enrollment.alarms = Alarms(at_ms, at_ms, ends_at_ms)
+        enrollment.alarms = Alarms(
+            NEVER if campaign.exit_when is None else at_ms,
+            at_ms if isinstance(waiting, WaitWhen) else NEVER,
+            ends_at_ms,
+        )
         rearm(enrollment)
     return ""
 

@@ -11,9 +11,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from config.schema import FUNCTIONS, NAMES
 from engine.core import cel
+from engine.core.conditions import Condition
 from engine.core.inputs import EMPTY, DeliveryReported, EventReceived, UserIdentified
-from engine.core.plan import END, Campaign, Entry, Exit, If, Plan, Policy, Send, Step, Wait
+from engine.core.plan import (
+    END,
+    Campaign,
+    Entry,
+    Exit,
+    If,
+    Plan,
+    Policy,
+    Send,
+    Step,
+    Wait,
+    WaitWhen,
+)
 from engine.runtime.processor import Processor
 
 if TYPE_CHECKING:
@@ -51,6 +65,13 @@ def when(condition: str, then: Block = (), otherwise: Block = ()) -> dict[str, A
     return {"if": condition, "then": then, "else": otherwise, "id": ""}
 
 
+def wait_when(
+    condition: str, at_most: int | None = None, then: Block = (), otherwise: Block = ()
+) -> dict[str, Any]:
+    said = {"wait_when": condition, "at_most": at_most, "id": ""}
+    return said | {"then": then, "else": otherwise}
+
+
 def leave(reason: str) -> dict[str, Any]:
     return {"exit": reason, "id": ""}
 
@@ -58,6 +79,14 @@ def leave(reason: str) -> dict[str, Any]:
 @cache
 def program(text: str) -> Program:
     return cel.compile(text)
+
+
+@cache
+def timed(text: str | None) -> Condition | None:
+    """A condition of the language, as shops write it, with the functions of history."""
+    if text is None:
+        return None
+    return Condition(cel.compile(text, cel.Scope(NAMES, FUNCTIONS)))
 
 
 def compiled(text: str | None) -> Program | None:
@@ -91,12 +120,20 @@ class _Layout:
                 self.steps.append(Exit(step_id, step["exit"]))
             else:
                 then, otherwise = (self.start(step[way], follow) for way in ("then", "else"))
-                self.steps.append(If(step_id, program(step["if"]), then, otherwise))
+                self.steps.append(_branch(step_id, step, then, otherwise))
                 self.lay(step["then"], f"{step_id}.then", follow)
                 self.lay(step["else"], f"{step_id}.else", follow)
 
     def start(self, block: Block, behind: int) -> int:
         return self.starts[id(block[0])] if block else behind
+
+
+def _branch(step_id: str, step: dict[str, Any], then: int, otherwise: int) -> Step:
+    if "if" in step:
+        return If(step_id, program(step["if"]), then, otherwise)
+    condition = timed(step["wait_when"])
+    assert condition is not None
+    return WaitWhen(step_id, condition, step["at_most"], then, otherwise)
 
 
 def campaign(
@@ -108,20 +145,35 @@ def campaign(
     reentry: int | None = 0,
     restart: bool = False,
     exits: tuple[str, ...] = (),
+    rises: str | None = None,
+    backfill: bool = False,
+    exit_when: str | None = None,
     **more: Any,
 ) -> Campaign:
-    """A campaign whose steps are nested data, laid flat as a plan wants them."""
+    """A campaign whose steps are nested data, laid flat as a plan wants them.
+
+    With `rises` users come in as that becomes true, and by no event.
+    """
     layout = _Layout()
     layout.number(steps)
     layout.lay(steps, "steps", END)
     audience = compiled(more.pop("audience", None))
     return Campaign(
         campaign_id,
-        Entry(on, compiled(when), compiled(per), reentry, restart),
+        Entry(
+            () if rises else on,
+            compiled(when),
+            compiled(per),
+            reentry,
+            restart,
+            timed(rises),
+            backfill,
+        ),
         tuple(layout.steps),
         tuple(step.id for step in layout.steps),
         audience=audience,
         exit_events=exits,
+        exit_when=timed(exit_when),
         **more,
     )
 
