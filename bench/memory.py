@@ -22,7 +22,6 @@ import msgspec
 from bench.harness import Run
 from bench.process import ROOT
 from config import load_shop
-from engine.core.history import Kept
 from engine.core.inputs import EventReceived, decode_inputs, encode_inputs
 from engine.core.state import NEVER
 from engine.runtime.memory import settle_collector
@@ -30,7 +29,6 @@ from engine.runtime.processor import Processor
 
 if TYPE_CHECKING:
     from engine.core.inputs import Input
-    from engine.core.plan import Plan
 
 PROMISED_BYTES = 1_200
 USERS_A_BATCH = 200
@@ -39,14 +37,14 @@ _CAMPAIGN = """
 campaign: waiting
 enter:
   event: Product Added
+  when: count("Product Viewed", "7d") >= 3 && did("Product Added", "7d")
 exit:
-  event: Product Viewed
+  event: Order Completed
 steps:
   - wait: 7d
 """
 
 _EVENTS = (*["Product Viewed"] * 4, "Product Added")
-_KEEP = 4
 _PROPERTIES = msgspec.Raw(b'{"product_id":"sku-1","price":75.5}')
 
 
@@ -67,7 +65,8 @@ class Weight(msgspec.Struct):
 def weigh(count: int) -> Weight:
     """Fill this process with users."""
     now_ms = 1_750_000_000_000
-    processor = Processor(_plan_with_history(), now_ms=now_ms)
+    plan = load_shop({"campaigns/waiting.yaml": _CAMPAIGN}).plan
+    processor = Processor(plan, now_ms=now_ms)
     _fill(processor, range(USERS_A_BATCH), now_ms)  # what is made once is there by now
     settle_collector()
     before = _rss_bytes()
@@ -81,18 +80,6 @@ def weigh(count: int) -> Weight:
         for user in users.values()
     )
     return Weight(grown / (count - USERS_A_BATCH), len(users), waiting)
-
-
-def _plan_with_history() -> Plan:
-    """A plan that asks for some instants of each name, as conditions that count will."""
-    plan = load_shop({"campaigns/waiting.yaml": _CAMPAIGN}).plan
-    reactions = {}
-    for name in set(_EVENTS):
-        reaction = plan.reactions(name)
-        assert reaction is not None
-        reactions[name] = msgspec.structs.replace(reaction, kept=Kept(_KEEP))
-    plan.reactions = reactions.get
-    return plan
 
 
 def _fill(processor: Processor, numbers: range, now_ms: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from config.asking import Receipt, receipts_of, warn_of_memory
 from config.faults import nearest, shown
 from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, NAMES_LATER
 from config.source import NOT_BUILT, Fields, kind_of
@@ -77,7 +78,26 @@ def _program(
     for segment in unknown:
         told_of = f"asks for the segment {shown(segment)}, which segments.yaml does not have"
         fields.fault(name, told_of, nearest(segment, segments))
+    _look_back(fields, name, node, program)
     return None if unknown else program
+
+
+def _look_back(fields: Fields, name: str, node: Scalar, program: Program) -> None:
+    """What is to be said of the past that a condition asks for."""
+    source = fields.source
+
+    def place(at: int) -> tuple[int, str]:
+        line, column = place_within(source.text, node, at)
+        return line, f"{fields.prefix}{name}, column {column}"
+
+    def warn(at: int, told_of: str, hint: str) -> None:
+        line, where = place(at)
+        source.warn(line, f"{where}: {told_of}", hint)
+
+    warn_of_memory(program, source.memory, warn)
+    for asked in receipts_of(program):
+        line, where = place(asked.at)
+        source.receipts.append(Receipt(asked.name, source.path, line, where))
 
 
 def _tell(fields: Fields, name: str, node: Scalar, error: CelTextError) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from channels.rendering import Template
+from config.asking import Memory, Receipt, check_receipts
 from config.collections import declared
 from config.compile import compile_campaign
 from config.faults import Fault, Findings, ShopInvalid
@@ -143,11 +144,14 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
     paths = find_templates(files, findings)
     own = frozenset(settings.collections)
     text = files.get(SEGMENTS_FILE, "")
-    segments = compile_segments(Source(SEGMENTS_FILE, text, findings, collections=own))
+    memory = Memory(settings.history.max_events, settings.events.keep_ms)
+    receipts: list[Receipt] = []
+    segments = compile_segments(Source(SEGMENTS_FILE, text, findings, {}, own, memory, receipts))
     templates = parse_templates(paths, files, findings, TEMPLATE_NAMES | own)
     # A template at fault is there all the same, for the steps that send it.
     named = {key: templates[key].names if key in templates else frozenset() for key in paths}
-    campaigns = _campaigns(files, named, settings, segments, findings)
+    campaigns = _campaigns(files, named, settings, segments, findings, receipts)
+    check_receipts(receipts, [campaign.id for campaign in campaigns], findings)
     if findings.faults:
         raise ShopInvalid(findings.faults, findings.warnings)
     content = encode_content(files)
@@ -172,9 +176,12 @@ def _campaigns(
     settings: Settings,
     segments: Mapping[str, Condition],
     findings: Findings,
+    receipts: list[Receipt],
 ) -> list[Campaign]:
     campaigns: dict[str, Campaign] = {}
     places: dict[str, str] = {}
+    own = frozenset(settings.collections)
+    memory = Memory(settings.history.max_events, settings.events.keep_ms)
     for path, text in files.items():
         if not path.startswith("campaigns/"):
             continue
@@ -184,7 +191,7 @@ def _campaigns(
                 hint = f"rename it {path.rpartition('.')[0]}.yaml"
             findings.warn(path, 1, "is not read", hint)
             continue
-        source = Source(path, text, findings, segments, frozenset(settings.collections))
+        source = Source(path, text, findings, segments, own, memory, receipts)
         compiled = compile_campaign(source, templates)
         if compiled is None:
             continue

@@ -49,7 +49,13 @@ class _Segments:
         self._found: dict[str, Condition] = {}
         # A segment may ask for those that were found before it, and for no others.
         self._source = Source(
-            source.path, source.text, source.findings, self._found, source.collections
+            source.path,
+            source.text,
+            source.findings,
+            self._found,
+            source.collections,
+            source.memory,
+            source.receipts,
         )
 
     def compiled(self) -> dict[str, Condition]:

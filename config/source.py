@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from config.asking import Memory, Receipt
 from config.faults import Findings, nearest, shown
 from config.yaml12 import Mapping, Node, Scalar, Sequence
 from engine.core.conditions import Condition
@@ -30,6 +31,8 @@ class Source(msgspec.Struct, frozen=True, eq=False):
         findings: Takes faults and warnings.
         segments: The shop's, by id: conditions may ask for them.
         collections: What the shop has of them, by name: its conditions can name them.
+        memory: How much of the past it keeps.
+        receipts: Takes what conditions ask to have been sent.
     """
 
     path: str
@@ -37,6 +40,8 @@ class Source(msgspec.Struct, frozen=True, eq=False):
     findings: Findings
     segments: MappingOf[str, Condition] = {}
     collections: frozenset[str] = frozenset()
+    memory: Memory = Memory()
+    receipts: list[Receipt] = []
 
     def fault(self, line: int, message: str, hint: str = "") -> None:
         """Something that keeps the shop from being loaded."""

@@ -1,9 +1,8 @@
 """What of users' past the conditions of a plan can ask for: nothing else is kept.
 
-Each call of a history function says by itself what it needs: `count(…, "24h") >= 3` the four newest
-of a day (with four at hand "three or more" and "exactly three" are told apart), `since(…)` the
-newest, `sum(…, "total", "30d")` the totals of thirty days. What all calls on one name need together
-is kept of it, the newest one whatever the windows say.
+Each call of a history function says by itself what it needs: `count(…, "24h") >= 3` the three
+newest of a day, `since(…)` the newest, `sum(…, "total", "30d")` the totals of thirty days. What all
+calls on one name need together is kept of it, the newest one whatever the windows say.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ EVENTS_MAX = 1_000
 """Events of one name kept of a user at the most, unless the shop says otherwise."""
 
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _SUMMED = frozenset({"sum", "avg", "min", "max", "distinct"})
 _NEWEST = Kept(1, 0)
 
@@ -66,17 +66,20 @@ def both(one: Kept, other: Kept) -> Kept:
     )
 
 
+def asked_by(program: Program) -> Iterator[Asked]:
+    """Every call of a history function in a condition."""
+    return (asked for asked, _ in _asked(program.tree, None))
+
+
 def unsure(program: Program, events_max: int = EVENTS_MAX) -> Iterator[Asked]:
     """The calls whose answer is another one once older events had to go, by their number alone.
 
     A window that ever holds more than `events_max` events of a name is not among them.
     """
     for asked, around in _asked(program.tree, None):
-        number = _compared(asked, around)
+        told_apart = _told_apart(asked, around)
         reads_all = asked.predicate is not None or asked.function in _SUMMED
-        if (number is not None and number > events_max and asked.window_ms is not None) or (
-            reads_all and asked.window_ms is None
-        ):
+        if reads_all if asked.window_ms is None else told_apart > events_max:
             yield asked
 
 
@@ -103,9 +106,8 @@ def _need(  # noqa: PLR0911 - one return a family of functions
         case "count" | "received" if asked.predicate is None:
             if asked.window_ms is None:
                 return Kept(1, 0, total=True)
-            number = _compared(asked, around)
-            most = events_max if number is None else min(max(number, 0) + 1, events_max)
-            return Kept(most, asked.window_ms)
+            most = _told_apart(asked, around) or events_max
+            return Kept(min(most, events_max), asked.window_ms)
         case "did" if asked.predicate is None:
             return _NEWEST
         case "count" | "did":
@@ -122,17 +124,20 @@ def _need(  # noqa: PLR0911 - one return a family of functions
             return None  # asks for nothing that is in a history
 
 
-def _compared(asked: Asked, around: object) -> int | None:
-    """The number that a count is compared with, or None."""
+def _told_apart(asked: Asked, around: object) -> int:
+    """How many events, 1 or more, a comparison of a count tells from fewer; 0 for any other use."""
     if asked.function not in {"count", "received"} or not isinstance(around, Operate):
-        return None
-    if around.operator not in _COMPARISONS:
-        return None
-    left, right = around.operands
-    other = right if left is asked else left
+        return 0
+    operator, (left, *others) = around.operator, around.operands
+    if operator not in _COMPARISONS:
+        return 0
+    if left is not asked:
+        operator, others = _MIRRORED.get(operator, operator), [left]
+    (other,) = others
     if not isinstance(other, Constant) or not isinstance(other.value, int | float):
-        return None
-    return math.ceil(min(other.value, 2**53))
+        return 0
+    number = math.ceil(max(0, min(other.value, 2**53)))
+    return max(1, number if operator in {">=", "<"} else number + 1)
 
 
 def _fields(part: object, level: int) -> frozenset[str] | None:

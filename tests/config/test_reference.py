@@ -18,6 +18,7 @@ from config.schema import (
     ENTER,
     EXIT,
     FILES_LATER,
+    FUNCTIONS,
     NAMES,
     PURPOSES,
     STATUSES,
@@ -127,8 +128,19 @@ def test_what_is_still_to_be_built_is_named() -> None:
 
 def test_every_name_of_conditions_and_templates_is_in_the_reference() -> None:
     assert set(rows(CAMPAIGNS_PAGE, "Conditions")) == NAMES
+    assert set(rows(CAMPAIGNS_PAGE, "Functions of history")) == FUNCTIONS
     templates = CAMPAIGNS_PAGE.partition("## Templates")[2]
     assert all(f"`{name}`" in templates for name in TEMPLATE_NAMES | TEMPLATE_NAMES_LATER)
+
+
+def test_every_example_of_a_condition_compiles() -> None:
+    (example,) = blocks(CAMPAIGNS_PAGE, "cel")
+    conditions = example.splitlines()
+    assert len(conditions) >= 4
+    for condition in conditions:
+        said = f"audience: |\n  {condition}\nenter:\n  event: A\nsteps:\n  - exit: b\n"
+        plan = load_shop({"campaigns/a.yaml": f"campaign: a\n{said}"}).plan
+        assert plan.campaigns["a"].audience is not None
 
 
 def test_every_campaign_example_loads() -> None:

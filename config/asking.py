@@ -1,0 +1,74 @@
+"""What conditions ask of the past, against what is kept of it and what there is to ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from channels.base import CHANNEL_IDS
+from config.faults import nearest, shown
+from engine.core.durations import format_duration
+from engine.core.needs import EVENTS_MAX, asked_by, unsure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from config.faults import Findings
+    from engine.core.cel import Program
+    from engine.core.cel.checked import Asked
+
+    Warn = Callable[[int, str, str], None]
+    """Takes an offset in an expression, what is the matter there, and what would help."""
+
+KEEP_MS: Final = 2_592_000_000
+"""`events.keep` unless the settings say otherwise."""
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """How much of the past a shop keeps: `history.max_events` of a name, events for `keep_ms`."""
+
+    events_max: int = EVENTS_MAX
+    keep_ms: int = KEEP_MS
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """One `received()`: what it names, where, and how a fault begins."""
+
+    name: str
+    path: str
+    line: int
+    where: str
+
+
+def warn_of_memory(program: Program, memory: Memory, warn: Warn) -> None:
+    """Warn where a condition reads further back than is kept. O(size of the condition)."""
+    for asked in unsure(program, memory.events_max):
+        told = f"{asked.function}() reads more than the {memory.events_max} events kept of a name"
+        hint = "raise history.max_events"
+        if asked.window_ms is None:
+            told = f"{asked.function}() reads a whole life, of which {memory.events_max} are kept"
+            hint = "give it a window"
+        warn(asked.at, told, hint)
+    for asked in asked_by(program):
+        if asked.window_ms is not None and asked.window_ms > memory.keep_ms:
+            kept = format_duration(memory.keep_ms)
+            told = f"{asked.function}() reads {format_duration(asked.window_ms)} back"
+            hint = f"events are kept for {kept}, and as it goes live it sees no more: events.keep"
+            warn(asked.at, told, hint)
+
+
+def check_receipts(
+    receipts: Collection[Receipt], campaigns: Collection[str], findings: Findings
+) -> None:
+    """Fault each `received()` that names neither a channel nor a campaign of the shop."""
+    known = [*CHANNEL_IDS, *campaigns]
+    for receipt in receipts:
+        if receipt.name not in known:
+            told = f"{receipt.where}: {shown(receipt.name)} is no channel and no campaign"
+            findings.fault(receipt.path, receipt.line, told, nearest(receipt.name, known))
+
+
+def receipts_of(program: Program) -> list[Asked]:
+    """The calls of `received()` in a condition."""
+    return [asked for asked in asked_by(program) if asked.function == "received"]
