@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, TypeAlias
 
 import aiohttp
+import msgspec
 
 from bench.shop import WRITE_KEY
 
@@ -207,22 +208,23 @@ class Load:
             taken()
 
     async def _is_taken(self, path: str, body: object) -> bool:
-        assert self._session is not None
-        try:
-            async with self._session.post(self._url + path, json=body) as answer:
-                await answer.read()
-        except (aiohttp.ClientError, TimeoutError):
-            return False
         # Anything but a yes or "not known" is a fault of this program, or of the process.
-        assert answer.status in {200, 503}, f"{answer.status} for {body}"
-        return answer.status == 200
+        return await self._status(path, msgspec.json.encode(body), 200) == 200
 
     async def _send_garbage(self, body: bytes) -> None:
+        """Once: nobody is told to send nonsense again."""
+        self.refused += await self._status("/v1/track", body, 400) == 400
+
+    async def _status(self, path: str, body: bytes, expected: int) -> int:
+        """What is answered: the status that is expected, or 503, also where no answer comes."""
         assert self._session is not None
-        async with self._session.post(self._url + "/v1/track", data=body) as answer:
-            await answer.read()
-        assert answer.status == 400, f"{answer.status} for {body!r}"
-        self.refused += 1
+        try:
+            async with self._session.post(self._url + path, data=body) as answer:
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError):
+            return 503
+        assert answer.status in {expected, 503}, f"{answer.status} for {body!r}"
+        return answer.status
 
 
 def _nothing() -> None:
