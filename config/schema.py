@@ -112,7 +112,7 @@ EVENT_NAMES: Final = frozenset({"event", "event_name"})
 FUNCTIONS: Final = frozenset(
     {
         *("count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first", "idle"),
-        *("received", "in_segment"),
+        *("received", "in_segment", "score"),
     }
 )
 """The functions of history that a condition can call."""
@@ -120,7 +120,7 @@ FUNCTIONS: Final = frozenset(
 NAMES_LATER: Final = frozenset(
     {
         *("content", "session", "variant"),
-        *("score", "visits"),
+        "visits",
     }
 )
 """Names and functions of the condition language that are still to be built."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core import edges
+from engine.core import edges, scores
 from engine.core.collections import keep_only
 from engine.core.entry import enter_risen
 from engine.core.exits import leave
@@ -80,10 +80,12 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
 
     Who leaves does so in the order of the campaigns' priority under the plan before. A wait counts
     from where it began, by the new plan's duration; one that is over by that fires at once and is
-    judged at `at_ms`. Collections that nothing asks for any more go. O(enrollments).
+    judged at `at_ms`. Collections and scores that nothing asks for any more go. O(enrollments).
     """
     if user.collections:
         keep_only(user, before.collections, plan.collections)
+    if user.scores:
+        scores.keep_only(user, plan.models)
     turn = Turn(plan, user, at_ms, at_ms, effects)
     enrollments = user.enrollments
     if len(enrollments) > 1:

@@ -46,6 +46,18 @@ class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=Fals
     at_ms: int = 0
 
 
+class UserScored(msgspec.Struct, tag="score", omit_defaults=True, gc=False):
+    """A model's word on a user, from 0.0 to 1.0; its latest one counts."""
+
+    user_id: str
+    model: str
+    score: float
+    occurred_at_ms: int
+    received_at_ms: int
+    message_id: str = ""
+    at_ms: int = 0
+
+
 class EventImported(EventReceived, tag="imported_event"):
     """History: an event that a shop brought in, however old. Nobody enters a campaign by it.
 
@@ -134,8 +146,11 @@ class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
+FromClient: TypeAlias = EventReceived | UserIdentified | UserScored
+"""What clients say of a user."""
+
 UserInput: TypeAlias = (
-    EventReceived | UserIdentified | EventImported | TraitsImported | DeliveryReported
+    EventReceived | UserIdentified | UserScored | EventImported | TraitsImported | DeliveryReported
 )
 """What concerns one user."""
 

@@ -7,13 +7,16 @@ may say, which instant it happened at, and what is wrong with one that cannot be
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
-from engine.core.inputs import EMPTY, EventReceived, UserIdentified
+from engine.core.inputs import EMPTY, EventReceived, UserIdentified, UserScored
 from engine.core.instants import parse_instant_ms
 from engine.errors import HairspringError
+
+if TYPE_CHECKING:
+    from engine.core.inputs import FromClient
 
 PAGE_VIEWED = "Page Viewed"
 SCREEN_VIEWED = "Screen Viewed"
@@ -91,6 +94,8 @@ class Item(msgspec.Struct, gc=False):
     properties: msgspec.Raw = _ABSENT
     traits: msgspec.Raw = _ABSENT
     context: msgspec.Raw = _ABSENT
+    model: str | None = None
+    score: msgspec.Raw = _ABSENT
 
 
 class _Context(msgspec.Struct):
@@ -99,6 +104,7 @@ class _Context(msgspec.Struct):
 
 _item_decoder = msgspec.json.Decoder(Item)
 _context_decoder = msgspec.json.Decoder(_Context)
+_score_decoder = msgspec.json.Decoder(Annotated[float, msgspec.Meta(ge=0.0, le=1.0)])
 _object_decoder = msgspec.json.Decoder(dict)
 _encode = msgspec.json.Encoder().encode
 
@@ -132,9 +138,7 @@ def mend_surrogates(text: bytes) -> bytes:
     return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
 
 
-def read_item(
-    item: Item, received_at_ms: int | None = None
-) -> EventReceived | UserIdentified | None:
+def read_item(item: Item, received_at_ms: int | None = None) -> FromClient | None:
     """What an item means, or None for a kind that changes nothing yet (`group`, `alias`).
 
     Args:
@@ -143,7 +147,8 @@ def read_item(
             (`receivedAt`), else its own timestamp, and then there is no skew to correct.
 
     Raises:
-        ItemInvalid: No user, no event name, no instant, or a field that is not what it must be.
+        ItemInvalid: No user, no event name, no instant, no score, or a field that is not what it
+            must be.
     """
     kind = item.type or "track"
     if kind in {"track", "page", "screen"}:
@@ -162,10 +167,24 @@ def read_item(
         return UserIdentified(
             user_id, occurred_at_ms, received_at_ms, _traits(item), _message_id(item)
         )
+    if kind == "score":
+        return _scored(item, received_at_ms)
     if kind in {"group", "alias"}:
         return None
-    hint = "track, identify, page, screen, group or alias"
+    hint = "track, identify, page, screen, score, group or alias"
     raise ItemInvalid(f"unknown type {kind[:60]!r}", path="$.type", hint=hint)
+
+
+def _scored(item: Item, received_at_ms: int | None) -> UserScored:
+    user_id = _user(item)
+    model = _text(item.model, "$.model")
+    try:
+        score = _score_decoder.decode(item.score)
+    except msgspec.MsgspecError:
+        told = "missing" if not bytes(item.score) else "is no number from 0.0 to 1.0"
+        raise ItemInvalid(told, path="$.score", hint="a number from 0.0 to 1.0") from None
+    occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
+    return UserScored(user_id, model, score, occurred_at_ms, received_at_ms, _message_id(item))
 
 
 def as_item(identified: UserIdentified) -> bytes:

@@ -156,6 +156,16 @@ class Moment:
         self._until(until_ms)
         return holds
 
+    def score(self, model: str) -> float:
+        """The latest score of a model, from 0.0 to 1.0. O(1).
+
+        Raises CelError where there is none.
+        """
+        score = self.user.scores.get(model)
+        if score is None:
+            raise CelError(f"the model {model!r} has not scored the user")
+        return score
+
     def received(self, what: str, window_ms: int | None = None) -> int:
         """How many messages of a channel or campaign the user was sent in the window."""
         return self.count(sent_name(what), window_ms)

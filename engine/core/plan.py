@@ -22,6 +22,7 @@ from engine.core.history import Kept
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
 from engine.core.needs import EVENTS_MAX, both, needs, sends_needed
+from engine.core.scores import models_asked
 from engine.core.state import User
 
 if TYPE_CHECKING:
@@ -278,6 +279,8 @@ class Plan:
         """What it keeps of messages sent, by channel or campaign."""
         sends = [step for c in ranked for step in c.steps if isinstance(step, Send)]
         named = frozenset[str]().union(*[step.names for step in sends])
+        self.models = models_asked(programs)
+        """Those whose scores a condition asks for."""
         self.collections = asked_for(collections, programs, named)
         """Those that a condition or a template asks for, by name."""
         names = {name for c in ranked for name in c.entry.events} | self.kept.keys()
@@ -291,6 +294,7 @@ class Plan:
         """Whether time alone can do more than end a wait."""
         self.on_activity = _wakes(ranked, lambda touches: touches.activity)
         self.on_traits = _wakes(ranked, lambda touches: touches.traits)
+        self.on_scores = _wakes(ranked, lambda touches: touches.scores)
         self.on_sends = _wakes(ranked, lambda touches: touches.sends)
         self._reactions = {name: _react(self, ranked, name) for name in names}
         self.reactions = self._reactions.get

@@ -129,6 +129,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         refusals: The last refusals: (at_ms, campaign, reason).
         collections: By name, what he has in his cart and the like; only what the plan asks for.
         details: Event name to what is kept of its events besides their instants.
+        scores: Model to its latest word on the user; only of models that the plan asks for.
         watch: How conditions were answered; None where none was asked of him yet.
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
@@ -153,6 +154,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     collections: dict[str, Collected] = {}
     details: dict[str, Details] = {}
     watch: Watch | None = None
+    scores: dict[str, float] = {}
 
     @property
     def applied_at_ms(self) -> int:
@@ -161,7 +163,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
 
 
 _NOTHING: dict[str, Any] = {}
-"""Seven empty dicts of its own would be a fifth of what most users hold."""
+"""Eight empty dicts of its own would be a fifth of what most users hold."""
 
 
 def new_user(user_id: str) -> User:
@@ -174,6 +176,7 @@ def new_user(user_id: str) -> User:
         suppressed=_NOTHING,
         collections=_NOTHING,
         details=_NOTHING,
+        scores=_NOTHING,
     )
 
 
@@ -198,6 +201,7 @@ def decode_user(data: bytes) -> User:
     user.suppressed = user.suppressed or _NOTHING
     user.collections = user.collections or _NOTHING
     user.details = user.details or _NOTHING
+    user.scores = user.scores or _NOTHING
     return user
 
 
@@ -212,7 +216,7 @@ def drop(user: User, enrollment: Enrollment) -> None:
 
 def stands(user: User) -> bool:
     """Whether anything of the user's has its place in the plan, and must find it in another."""
-    return bool(user.enrollments or user.collections) or user.watch is not None
+    return bool(user.enrollments or user.collections or user.scores) or user.watch is not None
 
 
 def first_due_at_ms(user: User) -> int:

@@ -12,13 +12,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from engine.core import history
+from engine.core import history, scores
 from engine.core.collections import collect
 from engine.core.edges import alarmed, refresh, risen
 from engine.core.effects import QuarantineInput, SendMessage
 from engine.core.entry import enter_all, enter_risen, refuse
 from engine.core.exits import exit_all
-from engine.core.inputs import DeliveryReported, EventReceived, TraitsImported, UserIdentified
+from engine.core.inputs import (
+    DeliveryReported,
+    EventReceived,
+    TraitsImported,
+    UserIdentified,
+    UserScored,
+)
 from engine.core.plan import NO_REACTIONS, NOTHING
 from engine.core.sending import conclude
 from engine.core.state import first_due_at_ms, reckon
@@ -81,6 +87,8 @@ def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effec
         errors = _apply_other(plan, user, happened, effects)
         if isinstance(happened, DeliveryReported):
             wakes = NOTHING
+        elif isinstance(happened, UserScored):
+            wakes = plan.on_scores
     turn = _turn(plan, user, happened, effects)
     came = risen(turn, wakes.edges)
     if isinstance(happened, EventReceived) and reactions is not None and reactions.exits:
@@ -232,6 +240,8 @@ def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effe
             user.identified_at_ms = max(user.identified_at_ms, happened.occurred_at_ms)
             if refused:
                 effects.append(QuarantineInput(happened, "$.traits", refused))
+        case UserScored():
+            scores.note(user, happened, plan.models)
         case DeliveryReported():
             conclude(Turn(plan, user, happened.at_ms, happened.at_ms, effects), happened)
         case _:

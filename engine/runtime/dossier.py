@@ -12,7 +12,13 @@ from channels.file import lines_in_files
 from engine.core.effects import Record
 from engine.core.entered import each_entry
 from engine.core.history import instants_of, sent_name
-from engine.core.inputs import DeliveryReported, EventReceived, UserErased, UserIdentified
+from engine.core.inputs import (
+    DeliveryReported,
+    EventReceived,
+    UserErased,
+    UserIdentified,
+    UserScored,
+)
 from engine.core.instants import format_instant
 from engine.core.records import told
 from engine.core.state import NEVER
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
 
     from engine.core.collections import Collected
     from engine.core.details import Details
-    from engine.core.inputs import UserInput
+    from engine.core.inputs import FromClient, UserInput
     from engine.core.plan import Plan
     from engine.core.state import Enrollment, User
     from engine.store import Store
@@ -149,6 +155,8 @@ def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
             return _received(happened) | {"properties": happened.properties}
         case UserIdentified():
             return _received(happened) | {"traits": happened.traits}
+        case UserScored():
+            return _received(happened) | {"model": happened.model, "score": happened.score}
         case DeliveryReported():
             return {"kind": "reported"} | _dated(msgspec.to_builtins(happened))
         case UserErased():
@@ -161,11 +169,12 @@ def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
             assert_never(happened)
 
 
-def _received(happened: EventReceived | UserIdentified) -> dict[str, Any]:
+def _received(happened: FromClient) -> dict[str, Any]:
+    kind = "identify" if isinstance(happened, UserIdentified) else "event"
     said = {
         "at": format_instant(happened.at_ms),
-        "kind": "identify" if isinstance(happened, UserIdentified) else "event",
-        "event": "" if isinstance(happened, UserIdentified) else happened.name,
+        "kind": "score" if isinstance(happened, UserScored) else kind,
+        "event": happened.name if isinstance(happened, EventReceived) else "",
         "timestamp": format_instant(happened.occurred_at_ms),
         "received_at": format_instant(happened.received_at_ms),
         "message_id": happened.message_id,

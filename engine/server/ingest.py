@@ -69,7 +69,7 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     edge = Edge(door.log, door.instance)
     ingest = _Ingest(door)
     sdk = {route: ingest.make_sdk_handler(kind) for route, kind in ROUTES.items()}
-    edge.add_routes(app, "POST", {**sdk, "/events": ingest.events})
+    edge.add_routes(app, "POST", {**sdk, "/events": ingest.events, "/v1/scores": ingest.scores})
     edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
     edge.close(app)
     return app
@@ -112,13 +112,20 @@ class _Ingest:
         `rejected` members as the 200 and the faults as `errors`: a client that only looks at the
         status must not take it for a yes.
         """
+        return await self._take_native(request, "")
+
+    async def scores(self, request: web.Request) -> web.Response:
+        """`POST /v1/scores`, the same form for models' scores, with the SDK routes' `success`."""
+        return await self._take_native(request, "score", success=True)
+
+    async def _take_native(self, request: web.Request, kind: str, **more: object) -> web.Response:
         into, body = await self._receive(request)
-        single = await sort_events(body, into)
+        single = await sort_events(body, into, kind)
         await self._take(request, into, len(body))
         if into.rejected and not into.inputs:
             counted = {"accepted": 0, "rejected": into.rejected}
             raise _nothing_taken(into, None if single else counted)
-        return answer_json({"accepted": len(into.inputs), "rejected": into.rejected})
+        return answer_json(more | {"accepted": len(into.inputs), "rejected": into.rejected})
 
     async def _receive(self, request: web.Request) -> tuple[Sorted, bytes]:
         # Most bodies are there with their head: then nothing needs to be awaited.

@@ -14,7 +14,7 @@ from engine.server.bodies import decode_body
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.core.inputs import EventReceived, UserIdentified
+    from engine.core.inputs import FromClient
     from engine.server.sorting import Sorted
 
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
@@ -22,13 +22,15 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-async def sort_events(body: bytes, into: Sorted) -> bool:
+async def sort_events(body: bytes, into: Sorted, kind: str = "") -> bool:
     """The items of a body; whether it was one object. O(size).
+
+    An item without a `type` is of this `kind`, or else a track call.
 
     A body is taken for NDJSON where it is no JSON text but one of its lines is an object: then a
     malformed line is one bad item. Raises Refusal (400) where it is neither.
     """
-    read = partial(_read, received_at_ms=into.received_at_ms)
+    read = partial(_read, received_at_ms=into.received_at_ms, kind=kind)
     if into.take_at_once(body, read):
         return True
     many = body.lstrip()[:1] == b"["
@@ -61,8 +63,10 @@ def _is_object(line: bytes) -> bool:
     return True
 
 
-def _read(raw: bytes, *, received_at_ms: int) -> EventReceived | UserIdentified:
+def _read(raw: bytes, *, received_at_ms: int, kind: str) -> FromClient:
     item = decode_item(raw)
+    if kind and item.type is None:
+        item.type = kind
     happened = read_item(item, received_at_ms)
     if happened is None:
         raise ItemInvalid(f"{item.type} is not built in this version", path="$.type")

@@ -15,7 +15,7 @@ from engine.core.items import ItemInvalid, decode_item, read_item
 from engine.server.bodies import decode_body
 
 if TYPE_CHECKING:
-    from engine.core.inputs import EventReceived, UserIdentified
+    from engine.core.inputs import FromClient
     from engine.core.items import Instant
     from engine.server.sorting import Sorted
 
@@ -71,9 +71,7 @@ def sort_call(body: bytes, into: Sorted, kind: str) -> None:
         into.take(decode_body(_decode_any, body), read)
 
 
-def _read(
-    raw: bytes, *, received_at_ms: int, kind: str, sent_at: Instant
-) -> EventReceived | UserIdentified:
+def _read(raw: bytes, *, received_at_ms: int, kind: str, sent_at: Instant) -> FromClient:
     try:
         item = decode_item(raw)
         if kind:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
-    from engine.core.inputs import EventReceived, UserIdentified
+    from engine.core.inputs import FromClient
     from engine.server.bodies import Limits
 
-    Read: TypeAlias = Callable[[bytes], EventReceived | UserIdentified]
+    Read: TypeAlias = Callable[[bytes], FromClient]
 
 SLICE_NS = 500_000
 """How long one body is worked on before the loop, and so the shell, has its turn."""
@@ -45,7 +45,7 @@ class Sorted:
     def __init__(self, received_at_ms: int, source: str, limits: Limits) -> None:
         self.received_at_ms = received_at_ms
         self.source = source
-        self.inputs: list[EventReceived | UserIdentified] = []
+        self.inputs: list[FromClient] = []
         self.rejected: list[Rejection] = []
         self.quarantined: list[Quarantined] = []
         self._limits = limits

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from engine.core.effects import Record
-from engine.core.inputs import EventReceived, Input, UserIdentified
+from engine.core.inputs import EventReceived, Input, UserIdentified, UserScored
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from engine.core.inputs import FromClient
     from engine.sim.reading import Reading
 
 FORM = 1
@@ -129,9 +130,7 @@ def decode_lines(lines: Iterable[bytes], label: str) -> Iterator[Line]:
         raise JournalUnreadable(f"{label} is cut short", hint="copy or export it again")
 
 
-def users_inputs(
-    lines: Iterable[Line], reading: Reading
-) -> Iterator[EventReceived | UserIdentified]:
+def users_inputs(lines: Iterable[Line], reading: Reading) -> Iterator[FromClient]:
     """What users did and were called in a journal, each received at the instant of its stamp.
 
     For a run under another plan: what came of the live one, its deliveries and its changes of the
@@ -141,7 +140,7 @@ def users_inputs(
         if not isinstance(line, InputLine):
             continue
         happened = line.input
-        if isinstance(happened, EventReceived | UserIdentified):
+        if isinstance(happened, EventReceived | UserIdentified | UserScored):
             happened.received_at_ms = happened.at_ms
             reading.events += 1
             yield happened

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 import msgspec
 from xxhash import xxh3_128_hexdigest
 
-from engine.core.inputs import EventImported, EventReceived, TraitsImported, UserIdentified
+from engine.core.inputs import (
+    EventImported,
+    EventReceived,
+    TraitsImported,
+    UserIdentified,
+    UserScored,
+)
 from engine.sim.ordering import in_order
 
 if TYPE_CHECKING:
@@ -31,7 +37,10 @@ CHUNK_BYTES_MAX = 1 << 18
 
 
 def as_history(inputs: Iterable[UserInput]) -> Iterator[Imported]:
-    """Recorded inputs as history, oldest first. O(n log n), in bounded memory (`in_order`)."""
+    """Recorded inputs as history, oldest first. O(n log n), in bounded memory (`in_order`).
+
+    Scores are left out: a model says anew what holds now.
+    """
     ordered = in_order(_dated(inputs))
     for _, together in groupby(ordered, key=attrgetter("received_at_ms")):
         counts: dict[str, int] = {}
@@ -62,6 +71,8 @@ def in_chunks(history: Iterable[Imported]) -> Iterator[list[Imported]]:
 def _dated(inputs: Iterable[UserInput]) -> Iterator[UserInput]:
     """When it came in elsewhere says nothing here: it is known from when it happened."""
     for happened in inputs:
+        if isinstance(happened, UserScored):
+            continue
         assert isinstance(happened, EventReceived | UserIdentified)
         happened.received_at_ms = happened.occurred_at_ms
         yield happened

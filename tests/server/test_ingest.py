@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.core.inputs import UserScored
 from engine.runtime.inbox import HELD_BYTES_MAX, INBOX_MAX, Unavailable
 from engine.server import IngestDoor, listen, make_ingest_app
 from tests.server.house import BEARER, KEY
@@ -280,3 +281,24 @@ async def test_events_of_many_clients_at_once_all_arrive(house: House) -> None:
 
     assert statuses == [200] * 200
     assert {f"u{n}" for n in range(200)} == set(house.processor.users)
+
+
+async def test_scores_are_taken_one_or_many_and_answered_once_they_are_durable(
+    house: House,
+) -> None:
+    one = await house.post("/v1/scores", {"user_id": "u1", "model": "m", "score": 0.5})
+    many = await house.post(
+        "/v1/scores",
+        [{"user_id": "u1", "model": "m", "score": 1}, {"user_id": "u1", "model": "m", "score": 2}],
+    )
+    none = await house.post("/v1/scores", {"user_id": "u1", "model": "m"})
+
+    assert (one.status, many.status, none.status) == (200, 200, 400)
+    assert json.loads(one.text) == {"success": True, "accepted": 1, "rejected": []}
+    said = json.loads(many.text)
+    assert (said["accepted"], said["rejected"][0]["path"]) == (1, "$.score")
+    assert json.loads(none.text)["success"] is False
+    assert [(type(each), each.score) for each in house.inputs] == [  # type: ignore[union-attr]
+        (UserScored, 0.5),
+        (UserScored, 1.0),
+    ]
