@@ -28,7 +28,7 @@ def candidates(case: dict[str, Any], scale: Scale, begin: int, end: int) -> list
     for one in case["script"]:
         now += one["later"]
         edges |= {t + window for t in (now, now - one["age"]) for window in scale.windows}
-        if "until" in one["said"]:
+        if "until" in one.get("said", ()):
             edges |= set(_about(one["said"]["until"], scale))
     for tree in within(case):
         if isinstance(tree, Now) and isinstance(tree.instant, int):

@@ -268,17 +268,18 @@ _LITERALS: dict[str, Callable[[Pick, Scale], Any]] = {
 # Campaigns
 
 
-def make_case(pick: Pick, scale: Scale, lengths: Sequence[int]) -> dict[str, Any]:
-    """A shop and what happens in it."""
+def make_shop(pick: Pick, scale: Scale) -> dict[str, Any]:
+    """Segments and campaigns."""
     segments: dict[str, Any] = {}
     for name in ("s", "t")[: pick((0, 0, 1, 2))]:
         segments[name] = make_condition(pick, _with(scale, tuple(segments), event=False), 2)
     scale = _with(scale, tuple(segments), event=False)
-    return {
-        "campaigns": [make_campaign(pick, scale, f"c{n}") for n in range(pick((1, 2, 3, 3)))],
-        "segments": segments,
-        "script": [make_happening(pick, scale) for _ in range(pick(lengths))],
-    }
+    campaigns = [make_campaign(pick, scale, f"c{n}") for n in range(pick((1, 2, 3, 3)))]
+    return {"campaigns": campaigns, "segments": segments}
+
+
+def make_script(pick: Pick, scale: Scale, lengths: Sequence[int]) -> list[dict[str, Any]]:
+    return [make_happening(pick, scale) for _ in range(pick(lengths))]
 
 
 def _with(scale: Scale, segments: tuple[str, ...], *, event: bool) -> Scale:
