@@ -2,9 +2,9 @@
 
 Journal rows hold the inputs of a whole commit, and records stand in order of time: neither is kept
 by user, since that would be a page to write for each. What finds a user is an index, built in the
-background, a *segment* at a time: some thousand inputs, as (hash of the user's id, place) in
-`BUCKETS` rows by the hash's first bits. A bucket's rows lie side by side, so that a look-up reads a
-few pages however long the archive is; what no segment holds yet is scanned.
+background (`indexing`), a *segment* at a time: some thousand inputs, as (hash of the user's id,
+place) in `BUCKETS` rows by the hash's first bits. A bucket's rows lie side by side, so that a
+look-up reads a few pages however long the archive is; what no segment holds yet is scanned.
 
 A hash has 32 bits: it says which rows are worth reading, and nothing of a user that is gone.
 """
@@ -20,21 +20,14 @@ from xxhash import xxh3_64_intdigest
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 Kind: TypeAlias = Literal["journal", "records"]
 
-SEGMENT_ROWS: Final = 1_024
-"""Inputs, or records, of a segment: two or three milliseconds, of which a commit waits for one."""
-
-SEGMENT_BYTES_MAX: Final = 1 << 20
-"""Bytes of inputs of a segment, and one journal row more."""
-
 BUCKETS: Final = 32
-_BUCKET_SHIFT: Final = 64 - 5
-_PLACE_BITS: Final = 32
-_PLACE_MASK: Final = (1 << _PLACE_BITS) - 1
-
+BUCKET_SHIFT: Final = 64 - 5
+PLACE_MASK: Final = (1 << 32) - 1
+"""The lower half of an entry, which is its place; the upper one is the hash."""
 
 _KEYS: Final[dict[Kind, tuple[str, str]]] = {
     "journal": ("journal", "first_input"),
@@ -48,17 +41,6 @@ class _Whose(msgspec.Struct):
 
 _decode_whose = msgspec.json.Decoder(_Whose).decode_lines
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode_lines
-
-
-def index_some(connection: sqlite3.Connection) -> bool:
-    """Index a segment of each kind, where there is enough for one; whether there may be more.
-
-    Within a transaction. O(`SEGMENT_ROWS`), and one journal row more.
-    """
-    said = dict(connection.execute("SELECT name, value FROM meta WHERE name LIKE 'indexed_%'"))
-    journal = _index_journal(connection, int(said.get("indexed_journal", 1)))
-    records = _index_records(connection, int(said.get("indexed_records", 1)))
-    return journal or records
 
 
 def drop_below(connection: sqlite3.Connection) -> bool:
@@ -91,13 +73,13 @@ def places(connection: sqlite3.Connection, kind: Kind, user_id: str) -> tuple[li
     found: list[int] = []
     for first, entries in connection.execute(
         "SELECT first, entries FROM archive_index WHERE kind = ? AND bucket = ? ORDER BY first",
-        (kind, mark >> _BUCKET_SHIFT),
+        (kind, mark >> BUCKET_SHIFT),
     ):
         segment = array("Q")
         segment.frombytes(entries)
         place = bisect_left(segment, mark)
-        while place < len(segment) and segment[place] <= mark | _PLACE_MASK:
-            found.append(first + (segment[place] & _PLACE_MASK))
+        while place < len(segment) and segment[place] <= mark | PLACE_MASK:
+            found.append(first + (segment[place] & PLACE_MASK))
             place += 1
     row = connection.execute(
         "SELECT value FROM meta WHERE name = ?", (f"indexed_{kind}",)
@@ -170,63 +152,4 @@ def split(inputs: bytes) -> list[bytes]:
 
 def _mark(user_id: str) -> int:
     """The first 32 bits of the id's hash, in front of room for a place."""
-    return xxh3_64_intdigest(user_id.encode("utf-8", "surrogatepass")) & ~_PLACE_MASK
-
-
-def _index_journal(connection: sqlite3.Connection, first: int) -> bool:
-    row = connection.execute("SELECT value FROM meta WHERE name = 'next_input'").fetchone()
-    if row is None or row[0] - first < SEGMENT_ROWS:
-        return False
-    marks: set[int] = set()
-    size, start, behind = 0, -1, first
-    rows = connection.execute(
-        "SELECT first_input, inputs_count, inputs FROM journal WHERE first_input >= ? "
-        "ORDER BY first_input",
-        (first,),
-    )
-    for first_input, count, inputs in rows:
-        start = first_input if start < 0 else start
-        place = first_input - start
-        ids = {whose.user_id for whose in _decode_whose(inputs)}
-        marks.update(_mark(user_id) | place for user_id in ids)
-        behind = first_input + count
-        size += len(inputs)
-        if behind - start >= SEGMENT_ROWS or size >= SEGMENT_BYTES_MAX:
-            break
-    rows.close()
-    _write(connection, "journal", start if start >= 0 else first, sorted(marks), behind)
-    return start >= 0
-
-
-def _index_records(connection: sqlite3.Connection, first: int) -> bool:
-    rows = connection.execute(
-        "SELECT number, user_id FROM records WHERE number >= ? ORDER BY number LIMIT ?",
-        (first, SEGMENT_ROWS),
-    ).fetchall()
-    if len(rows) < SEGMENT_ROWS:
-        return False
-    start = rows[0][0]
-    marks = sorted(_mark(user_id) | (number - start) for number, user_id in rows)
-    _write(connection, "records", start, marks, rows[-1][0] + 1)
-    return True
-
-
-def _write(
-    connection: sqlite3.Connection, kind: Kind, first: int, marks: list[int], behind: int
-) -> None:
-    values: list[object] = []
-    for bucket, entries in _buckets(marks):
-        if entries or not bucket:  # the first bucket tells which segments there are
-            values += (kind, bucket, first, entries)
-    # One step for all: each step gives the interpreter's lock away and has to win it back.
-    rows = ", ".join(["(?, ?, ?, ?)"] * (len(values) // 4))
-    connection.execute(f"INSERT OR REPLACE INTO archive_index VALUES {rows}", values)  # noqa: S608 - marks alone
-    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"indexed_{kind}", behind))
-
-
-def _buckets(marks: list[int]) -> Iterable[tuple[int, bytes]]:
-    start = 0
-    for bucket in range(BUCKETS):
-        end = bisect_left(marks, (bucket + 1) << _BUCKET_SHIFT, start)
-        yield bucket, array("Q", marks[start:end]).tobytes()
-        start = end
+    return xxh3_64_intdigest(user_id.encode("utf-8", "surrogatepass")) & ~PLACE_MASK

@@ -13,6 +13,7 @@ from engine.errors import StoreError
 from engine.failpoints import come_to
 from engine.store import archive, pruning, recovery, schema
 from engine.store.floors import Floors
+from engine.store.indexing import Indexing
 from engine.store.restore import finish_restore
 from engine.store.soundness import unusable
 from engine.store.worker import Thread
@@ -73,6 +74,7 @@ class Store:
             items are kept.
         quarantine: How full the quarantine is.
         floors: Where the archive can be replayed from; for the connection's thread alone.
+        indexing: Builds the archive's index; for that thread alone.
     """
 
     def __init__(self, worker: Worker, path: Path, keep_ms: int, quarantine: Quarantine) -> None:
@@ -82,6 +84,7 @@ class Store:
         self.keep_ms = keep_ms
         self.quarantine = quarantine
         self.floors = Floors()
+        self.indexing = Indexing()
 
     @classmethod
     async def open(
@@ -239,7 +242,7 @@ class Store:
 
     def _keep_archive(self, connection: sqlite3.Connection, now_ms: int) -> bool:
         def keep(connection: sqlite3.Connection) -> bool:
-            indexed = archive.index_some(connection)
+            indexed = self.indexing.work(connection)
             dropped = archive.drop_below(connection)
             moved = self.floors.work(connection, now_ms, self.keep_ms)
             come_to("in-archive")
@@ -248,7 +251,8 @@ class Store:
         try:
             return _in_transaction(connection, keep)
         except BaseException:
-            # It counts as copied what is rolled back, most often by a COMMIT without room.
+            # They count as done what is rolled back, most often by a COMMIT without room.
+            self.indexing.forget()
             self.floors.forget()
             raise
 

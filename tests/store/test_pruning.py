@@ -239,7 +239,7 @@ async def test_a_slice_takes_twice_what_a_commit_adds(store: Store) -> None:
 
 
 async def test_a_slice_is_bounded_in_bytes(store: Store) -> None:
-    body = b"x" * (SLICE_BYTES_MAX // 4)
+    body = b'{"type":"' + b"x" * (SLICE_BYTES_MAX // 4) + b'"}'
     await journal(store, *[1] * 10, replay_from=11, body=body)
     await commit(
         store, 10, 11, replay_from=11,
@@ -259,7 +259,7 @@ async def test_pages_that_went_are_used_again(tmp_path: Path) -> None:
     first = 1
     for hour in range(40):
         await commit(
-            store, hour * HOUR, first, inputs_count=1, inputs=b"x" * 500_000,
+            store, hour * HOUR, first, inputs_count=1, inputs=b'{"type":"%s"}' % (b"x" * 500_000),
             replay_from=first, records=[record(hour * HOUR)] * 500,
         )  # fmt: skip
         first += 1
