@@ -106,7 +106,12 @@ class Shop(Standing):
     Args:
         count: How many delays a run has.
         gap_ms: Between one and the next; may be a part of one.
+
+    Attributes:
+        folder: Where shop and data are, while it is open.
     """
+
+    folder: Path
 
     def __init__(self, count: int, gap_ms: float) -> None:
         super().__init__()
@@ -116,7 +121,7 @@ class Shop(Standing):
 
     @override
     def open(self, opening: ExitStack) -> None:
-        folder = Path(opening.enter_context(tempfile.TemporaryDirectory()))
+        self.folder = folder = Path(opening.enter_context(tempfile.TemporaryDirectory()))
         sink = opening.enter_context(serving(["-m", "bench.sink"]))
         self._sink = f"http://127.0.0.1:{sink.port}"
         write_shop(folder, sink.port)
