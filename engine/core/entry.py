@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core import history, ids
+from engine.core import history, ids, refusals
 from engine.core.cel import TRAPS, CelError
 from engine.core.effects import Record
 from engine.core.entered import count_entries, newest_entry, only_entries, with_entry
 from engine.core.exits import leave
-from engine.core.state import REFUSALS_MAX, Enrollment, reckon
+from engine.core.state import Enrollment, reckon
 from engine.core.turn import Turn
 from engine.core.walk import set_out
 from engine.core.watching import leaves
@@ -159,7 +159,7 @@ def refuse(turn: Turn, campaign_id: str, reason: str) -> None:
     """Record that entry was not granted. The user keeps the last few; O(1)."""
     user = turn.user
     turn.effects.append(Record(turn.at_ms, user.user_id, campaign_id, "refused", reason=reason))
-    user.refusals = (*user.refusals[1 - REFUSALS_MAX :], (turn.at_ms, campaign_id, reason))
+    user.refused = refusals.add(user.refused, turn.at_ms, campaign_id, reason)
 
 
 def _admission(turn: Turn, campaign: Campaign) -> str:

@@ -15,12 +15,10 @@ import msgspec
 from engine.core.collections import Collected
 from engine.core.details import Details
 from engine.core.entered import Entries
+from engine.core.refusals import unpack
 
 NEVER = 1 << 48
 """Later than every instant: no deadline."""
-
-REFUSALS_MAX = 20
-"""Refusals kept of a user, newest last."""
 
 
 class Alarms(msgspec.Struct, omit_defaults=True, gc=False):
@@ -126,7 +124,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
             at that very instant (`entered`).
         late_entries: How many enrollments started behind one that had started already.
         suppressed: Channel to the address that the provider refused for good.
-        refusals: The last refusals: (at_ms, campaign, reason).
+        refused: His last refusals, packed (`refusals`).
         collections: By name, what he has in his cart and the like; only what the plan asks for.
         details: Event name to what is kept of its events besides their instants.
         scores: Model to its latest word on the user; only of models that the plan asks for.
@@ -147,7 +145,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     late_entries: int = 0
     pending: dict[str, Pending] = {}
     suppressed: dict[str, str] = {}
-    refusals: tuple[tuple[int, str, str], ...] = ()
+    refused: str = ""
     armed_at_ms: int = NEVER
     traits_bytes: int = 0
     identified_at_ms: int = 0
@@ -160,6 +158,11 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     def applied_at_ms(self) -> int:
         """The newest event time or fired deadline: what lies before it comes late."""
         return max(self.last_seen_at_ms, self.fired_at_ms)
+
+    @property
+    def refusals(self) -> list[tuple[int, str, str]]:
+        """The last refusals: (at_ms, campaign, reason), newest last."""
+        return unpack(self.refused)
 
 
 _NOTHING: dict[str, Any] = {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from engine.core import refusals
 from engine.core.history import pack_instants
 from engine.errors import StoreError
 from engine.failpoints import come_to
@@ -28,15 +29,16 @@ OnProgress: TypeAlias = Callable[[str], None]
 """Told where a migration is, many times a second, on the connection's own thread."""
 
 
-def _pack_histories(connection: sqlite3.Connection) -> None:
-    """Instants of events were arrays of numbers in a user's state."""
+def _pack_states(connection: sqlite3.Connection) -> None:
+    """Instants of events were arrays of numbers in a user's state, and refusals arrays of three."""
     rows = connection.execute("SELECT user_id, state FROM users").fetchall()
     for user_id, raw in rows:
         state = msgspec.msgpack.decode(raw)
-        if state.get("history"):
+        if "history" in state or "refusals" in state:
             state["history"] = {
-                name: pack_instants(instants) for name, instants in state["history"].items()
+                name: pack_instants(instants) for name, instants in state.get("history", {}).items()
             }
+            state["refused"] = refusals.pack(state.pop("refusals", ()))
             packed = (msgspec.msgpack.encode(state), user_id)
             connection.execute("UPDATE users SET state = ? WHERE user_id = ?", packed)
 
@@ -75,7 +77,7 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
             SELECT 0, value, CAST(json_object('type', 'plan', 'plan_id', value) AS BLOB)
             FROM meta WHERE name = 'plan_id'""",
         "DELETE FROM meta WHERE name = 'plan_id'",
-        _pack_histories,
+        _pack_states,
     ),
 }
 """By the schema that it starts from, what leads to the next."""

@@ -14,7 +14,8 @@ from engine.core.entry import (
 )
 from engine.core.inputs import EventReceived
 from engine.core.plan import Policy
-from engine.core.state import REFUSALS_MAX, encode_user
+from engine.core.refusals import REFUSALS_MAX
+from engine.core.state import encode_user
 from tests.core.world import DAY, HOUR, MINUTE, START, World, campaign, leave, send, wait
 
 
