@@ -116,7 +116,7 @@ def _go_on(plan: Plan, user: User, enrollment: Enrollment, at_ms: int) -> str:
     if ends_at_ms < at_ms:
         user.held_until_ms = max(user.held_until_ms, at_ms)
     enrollment.alarms = None
-    if campaign.touches is not None:
+    if campaign.raised_by is not None:
         # What it leaves by and what it waits for may be asked otherwise now: they are, at once.
         enrollment.alarms = Alarms(
             NEVER if campaign.exit_when is None else at_ms,

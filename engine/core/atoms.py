@@ -10,17 +10,28 @@ import msgspec
 
 from engine.core.calendar import BOUNDARIES, next_boundary_ms
 from engine.core.cel import CelError, Kind, Program
-from engine.core.cel.checked import Apply, Asked, Constant, Local, Operate, Variable
+from engine.core.cel.checked import (
+    Apply,
+    Asked,
+    Constant,
+    Local,
+    Operate,
+    Variable,
+    parts,
+    within,
+)
 from engine.core.cel.errors import check_error
 from engine.core.cel.moments import GETTERS, to_duration
 from engine.core.state import NEVER
+from engine.core.touches import touches_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from engine.core.cel.checked import Checked
     from engine.core.solving import Bound, Solve
+    from engine.core.touches import Touches
 
     Answer: TypeAlias = Callable[[Bound], tuple[object, int]]
     """The value of an atom, and the first instant at which that may change by itself."""
@@ -62,6 +73,17 @@ def atom(tree: Checked, text: str, *, want: bool) -> tuple[Solve, Directions]:
     return solve, directions if want else _TURNED.get(directions, directions)
 
 
+def raised_by(tree: Checked, *, want: bool) -> Touches:
+    """What can make an atom be definitely `want`, time aside: one more event makes none fewer."""
+    touches = touches_of(tree)
+    asked, least, at_least = _threshold(tree)
+    if asked is not None and least >= 1 and at_least is not want:
+        return msgspec.structs.replace(touches, events=frozenset())
+    if isinstance(tree, Asked) and tree.function == "idle" and want:
+        return msgspec.structs.replace(touches, activity=False)
+    return touches
+
+
 # So many events in a window
 
 
@@ -71,6 +93,8 @@ def _counted(tree: Checked, text: str) -> tuple[Answer, Directions] | None:
     if asked is None or asked.window_ms is None or least < 1:
         return None
     window_ms = asked.window_ms
+    if asked.predicate is None:
+        return _plainly_counted(asked.name, window_ms, least, at_least=at_least)
     # The method takes how many where the others take a window.
     nth = msgspec.structs.replace(
         asked, function="nth_newest", window_ms=least, kind=Kind.ANY, at=tree.at
@@ -84,6 +108,22 @@ def _counted(tree: Checked, text: str) -> tuple[Answer, Directions] | None:
             at_ms: Any = program.evaluate(bound)
         except CelError as error:
             return error, moment.until_ms
+        if at_ms is None or at_ms + window_ms <= moment.now_ms:
+            return not at_least, moment.until_ms
+        return at_least, min(moment.until_ms, at_ms + window_ms)
+
+    return answer, Directions.FALL if at_least else Directions.RISE
+
+
+def _plainly_counted(
+    name: str, window_ms: int, least: int, *, at_least: bool
+) -> tuple[Answer, Directions]:
+    """The same where nothing is asked of the events: no code needs to be made for it."""
+
+    def answer(bound: Bound) -> tuple[object, int]:
+        moment = bound[MOMENT]
+        moment.until_ms = NEVER
+        at_ms = moment.nth_newest(name, least)
         if at_ms is None or at_ms + window_ms <= moment.now_ms:
             return not at_least, moment.until_ms
         return at_least, min(moment.until_ms, at_ms + window_ms)
@@ -189,7 +229,7 @@ def _moves(tree: Checked) -> bool:
         case Apply(_, function, (Variable(_, "now"), *zones)) if function in GETTERS:
             return any(map(_moves, zones))
         case _:
-            return any(map(_moves, _parts(tree)))
+            return any(map(_moves, parts(tree)))
 
 
 def _refused(tree: Checked, text: str) -> Exception:
@@ -268,24 +308,3 @@ def _boundary_ms(getter: str, zone: Program | None, bound: Bound) -> int:
             return NEVER
     at_ms = next_boundary_ms(getter, now_ms, name) if isinstance(name, str) else None
     return NEVER if at_ms is None else at_ms
-
-
-def within(tree: object) -> Iterator[object]:
-    """A tree and all that it is made of."""
-    yield tree
-    for part in _parts(tree):
-        yield from within(part)
-
-
-def _parts(tree: object) -> Iterator[Any]:
-    if isinstance(tree, msgspec.Struct):
-        for value in msgspec.structs.astuple(tree):
-            yield from _parts_of(value)
-
-
-def _parts_of(value: object) -> Iterator[object]:
-    if isinstance(value, tuple):
-        for each in value:
-            yield from _parts_of(each)
-    elif isinstance(value, msgspec.Struct):
-        yield value

@@ -11,53 +11,19 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from engine.core.atoms import MOMENT, within
+from engine.core.atoms import MOMENT
 from engine.core.cel import Scope
 from engine.core.cel import compile as compile_cel
-from engine.core.cel.checked import Asked, Variable
+from engine.core.cel.checked import Asked, within
 from engine.core.solving import Solution
+from engine.core.touches import touches_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from engine.core.cel import Program
     from engine.core.cel.checked import Checked
-
-_OF_EVENTS = frozenset(
-    {"count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first"}
-)
-
-
-class Touches(msgspec.Struct, frozen=True):
-    """What can change a condition, time aside.
-
-    Attributes:
-        events: Names of events.
-        activity: Whatever the user does.
-        traits: What is said of the user.
-        sends: Messages that go out to him.
-        scores: A model's word on him.
-        names: Variables that it reads, collections among them.
-    """
-
-    events: frozenset[str] = frozenset()
-    activity: bool = False
-    traits: bool = False
-    sends: bool = False
-    scores: bool = False
-    names: frozenset[str] = frozenset()
-
-    def __or__(self, other: Touches) -> Touches:
-        return Touches(
-            self.events | other.events,
-            self.activity or other.activity,
-            self.traits or other.traits,
-            self.sends or other.sends,
-            self.scores or other.scores,
-            self.names | other.names,
-        )
+    from engine.core.touches import Touches
 
 
 class Condition:
@@ -71,12 +37,13 @@ class Condition:
         text: As the shop wrote it.
         names: The variables that it reads, the moment always among them.
         touches: What can change it.
+        raised_by: What of that can make it true.
         signature: Equal where two conditions are asked in the same words.
 
     Raises CelCheckError where it could change at any millisecond.
     """
 
-    __slots__ = ("_solution", "names", "program", "signature", "text", "touches")
+    __slots__ = ("_solution", "names", "program", "raised_by", "signature", "text", "touches")
 
     def __init__(self, program: Program, segments: Mapping[str, Condition] | None = None) -> None:
         self.program = program
@@ -86,9 +53,13 @@ class Condition:
         self.signature: str = "\n".join([program.text, *words])
         self.names = program.names | {MOMENT}
         self.touches: Touches = reduce(
-            or_, (segment.touches for segment in asked.values()), touches_of(program)
+            or_, (segment.touches for segment in asked.values()), touches_of(program.tree)
         )
         self._solution = Solution(program.tree, program.text)
+        # It may stand behind a `!`: whatever touches a segment may make this true.
+        self.raised_by: Touches = reduce(
+            or_, (segment.touches for segment in asked.values()), self._solution.raised_by
+        )
 
     @property
     def may_come_back(self) -> bool:
@@ -114,25 +85,3 @@ def segments_asked(tree: Checked) -> list[str]:
     """The ids of segments that a tree asks for, each once."""
     parts = [part for part in within(tree) if isinstance(part, Asked)]
     return list(dict.fromkeys(part.name for part in parts if part.function == "in_segment"))
-
-
-def touches_of(program: Program) -> Touches:
-    """What can change a condition, the segments aside that it asks for."""
-    return reduce(or_, _touches(program.tree), Touches(names=program.names))
-
-
-def _touches(tree: object) -> Iterator[Touches]:
-    for part in within(tree):
-        match part:
-            case Asked(function="idle"):
-                yield Touches(activity=True)
-            case Asked(function="received"):
-                yield Touches(sends=True)
-            case Asked(function="score"):
-                yield Touches(scores=True)
-            case Asked(function=function) if function in _OF_EVENTS:
-                yield Touches(events=frozenset({part.name}))
-            case Variable(_, "user"):
-                yield Touches(traits=True)
-            case _:
-                pass

@@ -14,9 +14,7 @@ from engine.core.state import NEVER, Watch, new_user
 from engine.core.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from engine.core.plan import Campaign, Plan
+    from engine.core.plan import Campaign, Plan, Wakes
     from engine.core.state import User
 
 
@@ -43,19 +41,30 @@ def refresh(turn: Turn) -> None:
         _ask(turn, watch, campaigns[key])
 
 
-def risen(turn: Turn, touched: Iterable[Campaign]) -> list[Campaign]:
-    """Ask the conditions that were touched; the campaigns whose condition has become true.
+def risen(turn: Turn, wakes: Wakes, *, is_first: bool = False) -> list[Campaign]:
+    """Ask the conditions that may have become true, or ceased to be; those that have become true.
 
-    In order of rank, where `touched` is. Of somebody who is new, all are asked that may be true of
-    him. O(conditions asked).
+    In order of rank. One that is not true, and can only be made false by what happened, is not
+    asked: its alarm may come too early by now, and never too late; but for the first that a user
+    does (`is_first`), from which on he can be idle. Of somebody who is new, all are asked that may
+    be true of him. O(conditions asked).
     """
-    user = turn.user
-    if user.watch is None:
-        named = {campaign.id for campaign in touched}
-        newcomers = {campaign.id for campaign in _newcomers(turn.plan)}
-        touched = [one for one in turn.plan.edges if one.id in named or one.id in newcomers]
-    watch = begin(user)
-    return [campaign for campaign in touched if _ask(turn, watch, campaign)]
+    watch = turn.user.watch
+    if watch is None:
+        named = {campaign.id for campaign in (*_newcomers(turn.plan), *wakes.edges)}
+        watch = begin(turn.user)
+        asked = [campaign for campaign in turn.plan.edges if campaign.id in named]
+    elif is_first:
+        asked = list(wakes.edges)
+    else:
+        raised, truths = wakes.raised, watch.truths
+        asked = [one for one in wakes.edges if one.id in raised or one.id in truths]
+    return [campaign for campaign in asked if _ask(turn, watch, campaign)]
+
+
+def ring(turn: Turn, campaign: Campaign) -> bool:
+    """Ask a condition at the instant of its alarm; whether it has become true."""
+    return _ask(turn, begin(turn.user), campaign)
 
 
 def alarmed(plan: Plan, user: User) -> Campaign | None:

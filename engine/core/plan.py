@@ -17,13 +17,14 @@ import msgspec
 from engine.core.bindings import binder
 from engine.core.cel import Program
 from engine.core.collections import Role, asked_for, roles, touched_by
-from engine.core.conditions import Condition, Touches
+from engine.core.conditions import Condition
 from engine.core.history import Kept
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
 from engine.core.needs import EVENTS_MAX, both, needs, sends_needed
 from engine.core.scores import models_asked
 from engine.core.state import User
+from engine.core.touches import Touches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -134,8 +135,8 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
             event and `enter.when`.
         is_marketing: Whether its messages need consent.
         exit_when: Whoever is in it leaves at the instant at which this is true.
-        touches: What can change a condition that is asked of those who are in it; None where none
-            is.
+        raised_by: What can make a condition true that is asked of those who are in it; None where
+            none is.
     """
 
     id: str
@@ -153,7 +154,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     is_guarded: bool = False
     is_marketing: bool = True
     exit_when: Condition | None = None
-    touches: Touches | None = None
+    raised_by: Touches | None = None
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
@@ -171,8 +172,8 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         asked = [step.condition for step in self.steps if isinstance(step, WaitWhen)]
         if self.exit_when is not None:
             asked.append(self.exit_when)
-        touches = reduce(or_, (condition.touches for condition in asked)) if asked else None
-        derive(self, "touches", touches)
+        raised_by = reduce(or_, (condition.raised_by for condition in asked)) if asked else None
+        derive(self, "raised_by", raised_by)
 
     def programs(self) -> Iterator[Program]:
         """Every condition and expression of it."""
@@ -207,10 +208,13 @@ class Wakes(msgspec.Struct, frozen=True, eq=False):
 
     Attributes:
         edges: Campaigns that users come in by such a condition, in order of rank.
+        raised: Ids of those whose condition it may make true; of the others it is asked only where
+            that was true.
         inside: Ids of campaigns that ask such a condition of those who are in them.
     """
 
     edges: tuple[Campaign, ...] = ()
+    raised: frozenset[str] = frozenset()
     inside: frozenset[str] = frozenset()
 
 
@@ -290,7 +294,7 @@ class Plan:
         """Campaigns that users come in by a condition, in order of rank."""
         self.newcomers: tuple[Campaign, ...] | None = None
         """Of `edges`, those that may be true of somebody who has done nothing; made by `edges`."""
-        self.is_timed = bool(self.edges) or any(c.touches is not None for c in ranked)
+        self.is_timed = bool(self.edges) or any(c.raised_by is not None for c in ranked)
         """Whether time alone can do more than end a wait."""
         self.on_activity = _wakes(ranked, lambda touches: touches.activity)
         self.on_traits = _wakes(ranked, lambda touches: touches.traits)
@@ -326,14 +330,21 @@ def _is_touched(plan: Plan, touches: Touches, name: str) -> bool:
 
 
 def _wakes(ranked: list[Campaign], is_touched: Callable[[Touches], bool]) -> Wakes:
-    inside = (c for c in ranked if c.touches is not None and is_touched(c.touches))
-    edges = (c for c in ranked if c.entry.edge is not None and is_touched(c.entry.edge.touches))
-    return Wakes(tuple(edges), frozenset(c.id for c in inside))
+    edges = [
+        (campaign, campaign.entry.edge)
+        for campaign in ranked
+        if campaign.entry.edge is not None and is_touched(campaign.entry.edge.touches)
+    ]
+    return Wakes(
+        tuple(campaign for campaign, _ in edges),
+        frozenset(campaign.id for campaign, edge in edges if is_touched(edge.raised_by)),
+        frozenset(c.id for c in ranked if c.raised_by is not None and is_touched(c.raised_by)),
+    )
 
 
 def _touches(ranked: list[Campaign]) -> Iterator[Touches]:
     for campaign in ranked:
         if campaign.entry.edge is not None:
             yield campaign.entry.edge.touches
-        if campaign.touches is not None:
-            yield campaign.touches
+        if campaign.raised_by is not None:
+            yield campaign.raised_by

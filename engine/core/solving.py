@@ -26,9 +26,11 @@ compiled: it could change at any millisecond.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.core.atoms import Directions, atom
+from engine.core.atoms import Directions, atom, raised_by
 from engine.core.cel.checked import Choice, Kind, Logic, Operate
 from engine.core.cel.errors import check_error
 from engine.core.state import NEVER
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from engine.core.cel.checked import Checked
+    from engine.core.touches import Touches
 
     Bound: TypeAlias = dict[str, Any]
     Solve: TypeAlias = Callable[[Bound], tuple[bool, int]]
@@ -56,13 +59,15 @@ class Solution:
     Attributes:
         solve: Asked with the bindings, a `Moment` under "@" among them.
         may_rise: Whether time alone can make it true.
+        raised_by: What can make it true, time aside; anything else that touches it can make it
+            false alone.
         may_come_back: Whether time alone can make it true again after time alone made it false:
             only then is a falling edge worth waking for.
 
     Raises CelCheckError where it could change at any millisecond, naming the fragment.
     """
 
-    __slots__ = ("may_come_back", "may_rise", "solve")
+    __slots__ = ("may_come_back", "may_rise", "raised_by", "solve")
 
     def __init__(self, tree: Checked, text: str) -> None:
         if _size(tree) > ATOMS_MAX:
@@ -70,6 +75,7 @@ class Solution:
             raise check_error(text, tree.at, told, hint="say it with && and ||")
         self.solve, shape = _solve(tree, text, want=True)
         self.may_rise = shape.rises
+        self.raised_by = shape.raised_by
         self.may_come_back = shape.returns or (shape.has_ways and shape.rises)
 
 
@@ -80,11 +86,13 @@ class _Shape:
         rises: It can make it true.
         returns: It can make one atom of it false and then true again.
         has_ways: There is more than one way in which it can be true.
+        raised_by: What else than time can make it true.
     """
 
-    __slots__ = ("has_ways", "returns", "rises")
+    __slots__ = ("has_ways", "raised_by", "returns", "rises")
 
-    def __init__(self, *, rises: bool, returns: bool, has_ways: bool) -> None:
+    def __init__(self, *, rises: bool, returns: bool, has_ways: bool, raised_by: Touches) -> None:
+        self.raised_by = raised_by
         self.rises = rises
         self.returns = returns
         self.has_ways = has_ways
@@ -119,7 +127,10 @@ def _solve(tree: Checked, text: str, *, want: bool) -> tuple[Solve, _Shape]:
         case _:
             solve, directions = atom(tree, text, want=want)
             rises, falls = Directions.RISE in directions, Directions.FALL in directions
-            return solve, _Shape(rises=rises, returns=rises and falls, has_ways=False)
+            raising = raised_by(tree, want=want)
+            return solve, _Shape(
+                rises=rises, returns=rises and falls, has_ways=False, raised_by=raising
+            )
 
 
 def _size(tree: Checked) -> int:
@@ -150,6 +161,7 @@ def _joined(solved: Sequence[tuple[Solve, _Shape]], *, every: bool) -> tuple[Sol
         rises=any(one.rises for one in shapes),
         returns=any(one.returns for one in shapes),
         has_ways=not every or any(one.has_ways for one in shapes),
+        raised_by=reduce(or_, (one.raised_by for one in shapes)),
     )
     return (_every(parts) if every else _some(parts)), shape
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from engine.core import history, scores
 from engine.core.collections import collect
-from engine.core.edges import alarmed, refresh, risen
+from engine.core.edges import alarmed, refresh, ring, risen
 from engine.core.effects import QuarantineInput, SendMessage
 from engine.core.entry import enter_all, enter_risen, refuse
 from engine.core.exits import exit_all
@@ -36,7 +36,7 @@ from engine.core.watching import leaves, own_turn, rearm, touched
 if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.inputs import TimeSkipped, UserInput
-    from engine.core.plan import Campaign, Plan, Reactions, Wakes
+    from engine.core.plan import Campaign, Plan, Reactions
     from engine.core.state import Enrollment, User
 
 LOOP_MAX = 100
@@ -74,11 +74,13 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
 
 def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
     """Apply one input where conditions may become true by it, or cease to be."""
-    refresh(_turn(plan, user, happened, effects))
+    if user.watch is not None and user.watch.truths:
+        refresh(_turn(plan, user, happened, effects))
     start = len(effects)
     errors = 0
     reactions: Reactions | None = None
     wakes = plan.on_traits
+    is_first = user.last_seen_at_ms == 0 and isinstance(happened, EventReceived)
     if isinstance(happened, EventReceived):
         reactions = plan.reactions(happened.name)
         wakes = plan.on_activity if reactions is None else reactions.wakes
@@ -90,10 +92,10 @@ def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effec
         elif isinstance(happened, UserScored):
             wakes = plan.on_scores
     turn = _turn(plan, user, happened, effects)
-    came = risen(turn, wakes.edges)
+    came = risen(turn, wakes, is_first=is_first)
     if isinstance(happened, EventReceived) and reactions is not None and reactions.exits:
         exit_all(turn, reactions, happened.occurred_at_ms)
-    _look_again(turn, wakes)
+    _look_again(turn, None if is_first else wakes.inside)
     if type(happened) is EventReceived:
         reacts = reactions or NO_REACTIONS
         if reacts.entries or came:
@@ -105,12 +107,12 @@ def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effec
     return errors + turn.errors
 
 
-def _look_again(turn: Turn, wakes: Wakes) -> None:
-    """Ask what those in a campaign leave by, then what they wait for, where that was touched."""
-    if not wakes.inside or not turn.user.enrollments:
+def _look_again(turn: Turn, inside: frozenset[str] | None) -> None:
+    """Ask what those in these campaigns leave by, then what they wait for; None: in all."""
+    if not turn.user.enrollments or (inside is not None and not inside):
         return
     stay: list[tuple[Campaign, Enrollment, Turn]] = []
-    for campaign, enrollment in touched(turn, wakes):
+    for campaign, enrollment in touched(turn, inside):
         own = own_turn(turn, enrollment)
         if not leaves(own, campaign, enrollment):
             stay.append((campaign, enrollment, own))
@@ -130,8 +132,8 @@ def _follow_sends(turn: Turn, start: int) -> None:
             return
         start = len(effects)
         after = Turn(turn.plan, turn.user, turn.at_ms, turn.now_ms, effects)
-        came = risen(after, wakes.edges)
-        _look_again(after, wakes)
+        came = risen(after, wakes)
+        _look_again(after, wakes.inside)
         enter_risen(after, came)
         turn.errors += after.errors
     for campaign in wakes.edges:
@@ -180,10 +182,9 @@ def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> 
     turn = Turn(plan, user, due_at_ms, max(due_at_ms, user.held_until_ms), effects)
     if plan.on_sends.edges:
         refresh(turn)
-    came = risen(turn, (campaign,))
-    if came:
+    if ring(turn, campaign):
         user.fired_at_ms = max(user.fired_at_ms, due_at_ms)
-        enter_risen(turn, came)
+        enter_risen(turn, (campaign,))
         _follow_sends(turn, start)
     reckon(user)
     return turn.errors

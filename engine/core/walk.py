@@ -122,7 +122,7 @@ def _wait(turn: Turn, campaign: Campaign, enrollment: Enrollment, position: int)
         ends_at_ms = NEVER if step.at_most_ms is None else clock_at_ms + step.at_most_ms
     enrollment.position = position
     enrollment.signature = campaign.signatures[position]
-    if campaign.touches is None:
+    if campaign.raised_by is None:
         enrollment.due_at_ms = ends_at_ms
     else:
         await_until(enrollment, ends_at_ms)

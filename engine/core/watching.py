@@ -14,7 +14,9 @@ from engine.core.state import NEVER, Alarms
 from engine.core.turn import Turn
 
 if TYPE_CHECKING:
-    from engine.core.plan import Campaign, WaitWhen, Wakes
+    from collections.abc import Collection
+
+    from engine.core.plan import Campaign, WaitWhen
     from engine.core.state import Enrollment
 
 
@@ -52,13 +54,13 @@ def rearm(enrollment: Enrollment) -> None:
     enrollment.due_at_ms = min(alarms.exit_at_ms, alarms.ask_at_ms, alarms.ends_at_ms)
 
 
-def touched(turn: Turn, wakes: Wakes) -> list[tuple[Campaign, Enrollment]]:
-    """Who is in a campaign that asks something that was touched, in order of rank."""
+def touched(turn: Turn, inside: Collection[str] | None) -> list[tuple[Campaign, Enrollment]]:
+    """Enrollments in some campaigns, or in all that ask conditions, in order of rank."""
     campaigns = turn.plan.campaigns
     found = [
         (campaigns[enrollment.campaign], enrollment)
         for enrollment in turn.user.enrollments
-        if enrollment.campaign in wakes.inside
+        if enrollment.alarms is not None and (inside is None or enrollment.campaign in inside)
     ]
     found.sort(key=lambda one: one[0].rank)
     return found

@@ -6,8 +6,12 @@ This is what code is made from, and what anything that reasons about a condition
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Kind(enum.Enum):
@@ -202,3 +206,25 @@ Checked = (
     | Asked
     | Unbound
 )
+
+
+def within(tree: object) -> Iterator[object]:
+    """A tree and all that it is made of."""
+    yield tree
+    for part in parts(tree):
+        yield from within(part)
+
+
+def parts(tree: object) -> Iterator[Any]:
+    """What a tree is made of at the top."""
+    if isinstance(tree, msgspec.Struct):
+        for value in msgspec.structs.astuple(tree):
+            yield from _parts_of(value)
+
+
+def _parts_of(value: object) -> Iterator[object]:
+    if isinstance(value, tuple):
+        for each in value:
+            yield from _parts_of(each)
+    elif isinstance(value, msgspec.Struct):
+        yield value
