@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.atoms import within
-from engine.core.cel.checked import Asked
+from engine.core.cel.checked import Asked, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
