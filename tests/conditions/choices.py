@@ -19,6 +19,7 @@ from tests.conditions.functions import (
     Now,
     Outermost,
     Reckoned,
+    Score,
     Since,
     iso,
 )
@@ -78,6 +79,8 @@ class Scale:
     begin: int = START
     calendar: bool = False
     cart: bool = False
+    scored: bool = False
+    adopts: bool = False
     event: bool = False
     segments: tuple[str, ...] = ()
 
@@ -120,6 +123,7 @@ def as_truth(tree: Any) -> Any:
 
 def make_literal(pick: Pick, scale: Scale) -> Any:
     kinds = ["did"] * 3 + ["number"] * 3 + ["idle", "since", "last", "user", "now"]
+    kinds += ["score"] * scale.scored
     kinds += ["calendar"] * 4 * scale.calendar + ["cart"] * 3 * scale.cart
     kinds += ["event"] * scale.event + ["segment"] * 2 * bool(scale.segments)
     return _LITERALS[pick(kinds)](pick, scale)
@@ -261,6 +265,7 @@ _LITERALS: dict[str, Callable[[Pick, Scale], Any]] = {
     "segment": lambda pick, scale: InSegment(pick(scale.segments)),
     "cart": make_cart,
     "calendar": make_calendar,
+    "score": lambda pick, _: Compared(Score(), pick(BY), Literal(pick((0.25, 0.5, 1)))),
     "now": make_now,
 }
 
@@ -275,7 +280,11 @@ def make_shop(pick: Pick, scale: Scale) -> dict[str, Any]:
         segments[name] = make_condition(pick, _with(scale, tuple(segments), event=False), 2)
     scale = _with(scale, tuple(segments), event=False)
     campaigns = [make_campaign(pick, scale, f"c{n}") for n in range(pick((1, 2, 3, 3)))]
-    return {"campaigns": campaigns, "segments": segments}
+    shop = {"campaigns": campaigns, "segments": segments}
+    if not scale.adopts:
+        return shop
+    names = [campaign["id"] for campaign in campaigns]
+    return {**shop, "comes": (names[0],), "goes": (names[-1],) if pick((0, 0, 1)) else ()}
 
 
 def make_script(pick: Pick, scale: Scale, lengths: Sequence[int]) -> list[dict[str, Any]]:
@@ -296,6 +305,8 @@ def make_campaign(pick: Pick, scale: Scale, campaign_id: str) -> dict[str, Any]:
             enter = {"segment": pick(scale.segments)}
         case _:
             enter = {"event": ["Go"], "when": pick((None, make_condition(pick, own, 2)))}
+    if scale.adopts and "event" not in enter:
+        enter["backfill"] = pick((False, True))
     enter["reentry"] = pick((0, 0, 0, None, max(scale.windows)))
     enter["restart"] = pick((False, False, False, True))
     leave: dict[str, Any] = {}
@@ -335,7 +346,9 @@ def make_step(pick: Pick, scale: Scale, depth: int) -> dict[str, Any]:
 
 def make_happening(pick: Pick, scale: Scale) -> dict[str, Any]:
     """One input, or the passing of time, `later` than the one before."""
-    kind = pick(("event", "event", "event", "event", "go", "cart", "again", "identify", "advance"))
+    kinds = ["event"] * 4 + ["go", "cart", "again", "identify", "advance"]
+    kinds += ["score"] * 2 * scale.scored + ["adopt", "restart"] * scale.adopts
+    kind = pick(kinds)
     one: dict[str, Any] = {
         "kind": kind, "later": pick(scale.steps), "user": pick(("u", "u", "v")),
         "age": pick(scale.ages), "said": pick(SAID), "name": pick((*NAMES, "other")),
@@ -346,6 +359,10 @@ def make_happening(pick: Pick, scale: Scale) -> dict[str, Any]:
         one["kind"] = "event"
         if scale.cart:
             one["name"], one["said"] = pick(CARTED)
+    elif kind == "score":
+        one["score"] = pick((0.0, 0.25, 0.5, 0.75, 1.0))
+    elif kind == "adopt":
+        one["at_once"] = pick((False, True))
     elif kind == "identify":
         one["said"] = pick(
             (

@@ -275,3 +275,16 @@ class InSegment:
 
     def of(self, view: View) -> bool:
         return holds(view.segments[self.segment], view)
+
+
+@dataclass(frozen=True)
+class Score:
+    """`score("m")`: the latest word of a model."""
+
+    def cel(self) -> str:
+        return 'score("m")'
+
+    def of(self, view: View) -> float:
+        if view.score is None:
+            raise WrongError
+        return view.score

@@ -46,6 +46,32 @@ class Oracle:
         user["traits"] = {**user["traits"], **traits}
         self._input(user, "", self.now, {})
 
+    def score(self, name: str, t: int, score: float) -> None:
+        user = self._user(name)
+        if t >= user["score"][0]:
+            user["score"] = (t, score)
+        self._input(user, "", self.now, {})
+
+    def adopt(self, campaigns: list[Dict]) -> None:
+        """Other campaigns: of what comes, nobody enters for what is true of him already."""
+        before = {campaign["id"]: campaign for campaign in self.campaigns}
+        after = {campaign["id"]: campaign for campaign in campaigns}
+        for user in self.users.values():
+            for live in self._in_order(user):
+                if live["campaign"] not in after:
+                    self._exit(user, live, "campaign_removed")
+        self.campaigns = sorted(campaigns, key=lambda c: (-c["priority"], c["id"]))
+        for user in self.users.values():
+            view = self.view(user)
+            known = dict.fromkeys(after, False) | user["before"]
+            user["before"] = {key: known[key] for key in after}
+            risen = self._risen(user, view)
+            for campaign in self.campaigns:
+                comes = campaign["id"] in risen and campaign["id"] not in before
+                if comes and campaign["enter"].get("backfill"):
+                    self._ask_entry(user, campaign, view, self.now)
+            self._tick(user)
+
     def pass_time(self, instants: Iterable[int]) -> None:
         """Live through these instants, in order; the last of them is where the oracle stands.
 
@@ -72,6 +98,7 @@ class Oracle:
             name,
             {
                 "name": name, "traits": {}, "events": [], "active": None, "live": [], "starts": [],
+                "score": (-1, None),
                 "before": dict.fromkeys((c["id"] for c in self.campaigns), False), "count": 0,
             },
         )  # fmt: skip
@@ -79,7 +106,7 @@ class Oracle:
     def view(self, user: Dict, event: str = "", said: Dict | None = None) -> View:
         return View(
             self.now, user["events"], user["active"], user["traits"], said or {}, event,
-            self.segments,
+            self.segments, score=user["score"][1],
         )  # fmt: skip
 
     def _tick(self, user: Dict) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from config import load_shop
-from engine.core.inputs import EventReceived, UserIdentified
+from engine.core.inputs import EventReceived, UserIdentified, UserScored
+from engine.core.state import decode_user, encode_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from tests.conditions.candidates import candidates
@@ -30,12 +31,23 @@ DAYS = 10**9
 # What a case is as files
 
 
-def files_of(case: Case) -> dict[str, str]:
-    """The shop as files; JSON is YAML."""
+def campaigns_of(case: Case, *, adopted: bool) -> list[dict[str, Any]]:
+    """The campaigns before another plan is adopted, or after: some come with it, some go."""
+    gone = case.get("goes" if adopted else "comes", ())
+    return [campaign for campaign in case["campaigns"] if campaign["id"] not in gone]
+
+
+def files_of(case: Case, *, adopted: bool = False) -> dict[str, str]:
+    """The shop as files; JSON is YAML.
+
+    What comes later is a draft until then, under another id: so its history is kept already.
+    """
     files = {"hairspring.toml": ""}
-    for campaign in case["campaigns"]:
-        path = f"campaigns/{campaign['id']}.yaml"
-        files[path] = json.dumps(_campaign(campaign), indent=1)
+    for campaign in case["campaigns"] if not adopted else campaigns_of(case, adopted=True):
+        written = _campaign(campaign)
+        if not adopted and campaign["id"] in case.get("comes", ()):
+            written |= {"campaign": f"draft-{campaign['id']}", "status": "draft"}
+        files[f"campaigns/{written['campaign']}.yaml"] = json.dumps(written, indent=1)
     if case["segments"]:
         said = {name: tree.cel() for name, tree in case["segments"].items()}
         files["segments.yaml"] = json.dumps(said, indent=1)
@@ -91,8 +103,9 @@ class Engine:
 
     def __init__(self, case: Case) -> None:
         plan = plan_of(*files_of(case).items())
-        begin = case.get("begin", START)
-        self.processor = Processor(plan, now_ms=begin, dedupe=Dedupe(DAYS, 1_000))
+        self.adopted = plan_of(*files_of(case, adopted=True).items()) if "comes" in case else plan
+        self.dedupe = Dedupe(DAYS, 1_000)
+        self.processor = Processor(plan, now_ms=case.get("begin", START), dedupe=self.dedupe)
         self.log: Told = []
 
     def event(self, now: int, user: str, name: str, t: int, said: Any, message: str) -> bool:
@@ -107,6 +120,29 @@ class Engine:
         self.processor.advance(now)
         self._hear()
 
+    def score(self, now: int, user: str, model: str, t: int, score: float) -> None:
+        self._taken(UserScored(user, model, score, t, now), now)
+
+    def adopt(self, now: int, *, at_once: bool) -> None:
+        """Another plan, that users take on now, or each in his own time."""
+        self.processor.adopt(self.adopted, now)
+        self.settle(now, at_once=at_once)
+
+    def settle(self, now: int, *, at_once: bool = True) -> None:
+        if at_once:
+            self.processor.sweep()
+        self.processor.advance(now)
+        self._hear()
+
+    def restart(self, now: int) -> None:
+        """All users go to bytes and back, once they have taken on what changed."""
+        self.settle(now)
+        before = self.processor
+        users = {name: decode_user(encode_user(user)) for name, user in before.users.items()}
+        for user in users.values():
+            user.seen = 0
+        self.processor = Processor(before.plan, users, now_ms=now, dedupe=self.dedupe)
+
     def _taken(self, happened: Any, now: int) -> bool:
         taken = self.processor.take(happened, now)
         self._hear()
@@ -118,6 +154,7 @@ class Engine:
             self.log += [
                 (one.at_ms, one.user_id, one.campaign, one.kind, one.reason or one.branch)
                 for one in self.processor.finish(batch).records
+                if not one.campaign.startswith("draft-")
             ]
 
 
@@ -125,29 +162,40 @@ def play(case: Case) -> tuple[Told, Told]:
     """What the engine says, and what the oracle says: in the same order for each user."""
     now = case.get("begin", START)
     engine = Engine(case)
-    oracle = Oracle(case["campaigns"], case["segments"], now)
+    oracle = Oracle(campaigns_of(case, adopted=False), case["segments"], now)
     known: set[str] = set()
     last: tuple[Any, ...] = ("u", "A", now, {}, "first")
     instants = instants_of(case)
     for number, one in enumerate(case["script"]):
         before, now = now, now + one["later"]
         oracle.pass_time(_between(instants, before, now))
-        if one["kind"] == "advance":
-            engine.advance(now)
-        elif one["kind"] == "identify":
-            engine.identify(now, one["user"], one["said"])
-            oracle.identify(one["user"], one["said"])
-        else:
-            if one["kind"] == "event":
-                t = now - one["age"]
-                last = (one["user"], one["name"], t, one["said"], f"m{number}")
-            taken = engine.event(now, *last)
-            assert taken == (last[-1] not in known)
-            known.add(last[-1])
-            if taken:
-                name, event, t, said, _ = last
-                oracle.event(name, event, t, said)
+        match one["kind"]:
+            case "advance":
+                engine.advance(now)
+            case "restart":
+                engine.restart(now)
+            case "adopt" if engine.adopted is not engine.processor.plan:
+                engine.adopt(now, at_once=one["at_once"])
+                oracle.adopt(campaigns_of(case, adopted=True))
+            case "adopt":
+                engine.settle(now)
+            case "identify":
+                engine.identify(now, one["user"], one["said"])
+                oracle.identify(one["user"], one["said"])
+            case "score":
+                engine.score(now, one["user"], "m", now - one["age"], one["score"])
+                oracle.score(one["user"], now - one["age"], one["score"])
+            case kind:
+                if kind == "event":
+                    t = now - one["age"]
+                    last = (one["user"], one["name"], t, one["said"], f"m{number}")
+                taken = engine.event(now, *last)
+                assert taken == (last[-1] not in known)
+                known.add(last[-1])
+                if taken:
+                    oracle.event(*last[:4])
     end = now + case["after"]
+    engine.settle(now)
     engine.advance(end)
     oracle.pass_time(_between(instants, now, end))
     return _by_user(engine.log), _by_user(oracle.log)

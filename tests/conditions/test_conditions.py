@@ -65,6 +65,11 @@ def test_carts_say_the_same(seed: int) -> None:
     run(seed, replace(SMALL, cart=True))
 
 
+@pytest.mark.parametrize("seed", range(20, 26))
+def test_changed_plans_restarts_and_scores_say_the_same(seed: int) -> None:
+    run(seed, replace(SMALL, adopts=True, scored=True))
+
+
 @pytest.mark.parametrize("seed", range(16, 20))
 def test_days_on_which_clocks_are_set_say_the_same(seed: int) -> None:
     for number in range(6 * TIMES):

@@ -45,6 +45,7 @@ class View:
     event_name: str = ""
     segments: dict[str, Any] = field(default_factory=dict)
     counted: dict[str, Any] | None = None
+    score: float | None = None
 
     def of(self, name: str, window: int | None = None) -> list[Happened]:
         """The events of a name with `now - w < t <= now`, oldest first; as they came at one t."""
