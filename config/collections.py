@@ -20,7 +20,9 @@ COLLECTIONS_MAX: Final = 10
 """Collections of one shop, `cart` and `recent` among them."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_TAKEN: Final = (NAMES | NAMES_LATER | TEMPLATE_NAMES | {"today", "empty", "blank", "nil"}) - {
+_TAKEN: Final = (
+    NAMES | NAMES_LATER | TEMPLATE_NAMES | {"session", "today", "empty", "blank", "nil"}
+) - {
     "cart",
     "recent",
 }

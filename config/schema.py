@@ -103,7 +103,12 @@ FILES_LATER: Final = {
 }
 """Files of a shop folder that are still to be built, and what to do until then."""
 
-NAMES: Final = frozenset({"event", "event_name", "user", "now", "cart", "recent"})
+NAMES: Final = frozenset(
+    {
+        *("event", "event_name", "user", "now", "cart", "recent"),
+        *("session.duration", "session.first"),
+    }
+)
 """What a condition can name; a shop's own collections come to it."""
 
 EVENT_NAMES: Final = frozenset({"event", "event_name"})
@@ -112,17 +117,12 @@ EVENT_NAMES: Final = frozenset({"event", "event_name"})
 FUNCTIONS: Final = frozenset(
     {
         *("count", "did", "sum", "avg", "min", "max", "distinct", "since", "last", "first", "idle"),
-        *("received", "in_segment", "score"),
+        *("received", "in_segment", "score", "visits"),
     }
 )
 """The functions of history that a condition can call."""
 
-NAMES_LATER: Final = frozenset(
-    {
-        *("content", "session", "variant"),
-        "visits",
-    }
-)
+NAMES_LATER: Final = frozenset({"content", "variant"})
 """Names and functions of the condition language that are still to be built."""
 
 TEMPLATE_NAMES: Final = frozenset({"user", "event", "event_name", "campaign", "cart", "recent"})

@@ -127,7 +127,7 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     max_lateness_ms: Duration = field(default=86_400_000, name="max_lateness")
     dedupe_window_ms: Duration = field(default=86_400_000, name="dedupe_window")
     dedupe_max: Count = 5_000_000
-    session_gap_ms: Annotated[Duration, LATER] = field(default=1_800_000, name="session_gap")
+    session_gap_ms: Duration = field(default=1_800_000, name="session_gap")
     keep_ms: Duration = field(default=2_592_000_000, name="keep")
 
 
@@ -262,6 +262,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """What of it the core decides by."""
         return Policy(
             max_lateness_ms=self.events.max_lateness_ms,
+            session_gap_ms=self.events.session_gap_ms,
             enrollments_max=self.guardrails.enrollments_max,
             consent_required=frozenset(self.consent.required),
             consent_unknown_allows=self.consent.unknown == "allow",

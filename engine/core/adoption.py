@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core import edges, scores
+from engine.core import edges, scores, sessions
 from engine.core.collections import keep_only
 from engine.core.entry import enter_risen
 from engine.core.exits import leave
@@ -86,6 +86,7 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
         keep_only(user, before.collections, plan.collections)
     if user.scores:
         scores.keep_only(user, plan.models)
+    sessions.take_on(user, at_ms, asked=plan.keeps_sessions, gap_ms=plan.policy.session_gap_ms)
     turn = Turn(plan, user, at_ms, at_ms, effects)
     enrollments = user.enrollments
     if len(enrollments) > 1:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from engine.core import collections
+from engine.core import collections, sessions
 from engine.core.cel import MOMENT, fields_read
 from engine.core.instants import to_datetime
 from engine.core.properties import reader
@@ -54,6 +54,8 @@ def binder(
             bound["now"] = to_datetime(event.at_ms)
         if asks_past:
             bound[MOMENT] = past(user, event.at_ms)
+        if user.session is not None:
+            bound.update(sessions.bind(user))
         for collection in gathered:
             bound[collection.name] = collections.bind(collection, user)
         return bound
@@ -79,6 +81,8 @@ def bind_more(
         bound["event"] = _decode(raw)
     if "now" in names and "now" not in bound:
         bound["now"] = to_datetime(now_ms)
+    if user.session is not None:
+        bound.update(sessions.bind(user))
     if kept:
         for name in kept.keys() & names:
             if name not in bound:

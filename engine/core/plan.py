@@ -23,6 +23,7 @@ from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
 from engine.core.needs import EVENTS_MAX, both, needs, sends_needed
 from engine.core.scores import models_asked
+from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
 from engine.core.touches import Touches
 
@@ -196,6 +197,7 @@ class Policy(msgspec.Struct, frozen=True):
     """Settings of the shop that the core decides by; defaults are those of `hairspring.toml`."""
 
     max_lateness_ms: int = 86_400_000
+    session_gap_ms: int = 1_800_000
     enrollments_max: int = 100
     consent_required: frozenset[str] = frozenset({"email", "sms"})
     consent_unknown_allows: bool = False
@@ -294,7 +296,10 @@ class Plan:
         """Campaigns that users come in by a condition, in order of rank."""
         self.newcomers: tuple[Campaign, ...] | None = None
         """Of `edges`, those that may be true of somebody who has done nothing; made by `edges`."""
-        self.is_timed = bool(self.edges) or any(c.raised_by is not None for c in ranked)
+        self.keeps_sessions = asks_for_sessions(programs, names)
+        """Whether anything asks for sessions: then the engine makes their events."""
+        timed = self.edges or self.keeps_sessions
+        self.is_timed = bool(timed) or any(c.raised_by is not None for c in ranked)
         """Whether time alone can do more than end a wait."""
         self.on_activity = _wakes(ranked, lambda touches: touches.activity)
         self.on_traits = _wakes(ranked, lambda touches: touches.traits)

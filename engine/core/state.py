@@ -102,6 +102,24 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
     cancelled: str = ""
 
 
+class Session(msgspec.Struct, omit_defaults=True, gc=False):
+    """What a user does with no pause as long as the shop's gap; kept on until the next one.
+
+    Attributes:
+        started_at_ms: Event time of the activity that began it.
+        active_at_ms: Of the last activity in it.
+        ends_at_ms: When it ends, or has ended: the gap later.
+        ended: Whether it has.
+        first: Whether it is the user's first, who had done nothing before it.
+    """
+
+    started_at_ms: int
+    active_at_ms: int
+    ends_at_ms: int
+    ended: bool = False
+    first: bool = False
+
+
 class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     """One user's state machine; also the alarm of his next deadline (`engine.timers`).
 
@@ -128,6 +146,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         collections: By name, what he has in his cart and the like; only what the plan asks for.
         details: Event name to what is kept of its events besides their instants.
         scores: Model to its latest word on the user; only of models that the plan asks for.
+        session: The one under way, or the last; None where none was, or nothing asks for sessions.
         watch: How conditions were answered; None where none was asked of him yet.
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
@@ -153,6 +172,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     details: dict[str, Details] = {}
     watch: Watch | None = None
     scores: dict[str, float] = {}
+    session: Session | None = None
 
     @property
     def applied_at_ms(self) -> int:
@@ -219,7 +239,8 @@ def drop(user: User, enrollment: Enrollment) -> None:
 
 def stands(user: User) -> bool:
     """Whether anything of the user's has its place in the plan, and must find it in another."""
-    return bool(user.enrollments or user.collections or user.scores) or user.watch is not None
+    kept = user.enrollments or user.collections or user.scores or user.session or user.watch
+    return bool(kept)
 
 
 def first_due_at_ms(user: User) -> int:
@@ -231,12 +252,16 @@ def first_due_at_ms(user: User) -> int:
         due_at_ms = min([enrollment.due_at_ms for enrollment in enrollments], default=NEVER)
     if user.watch is not None and user.watch.alarms:
         due_at_ms = min(due_at_ms, *user.watch.alarms.values())
+    session = user.session
+    if session is not None and not session.ended and session.ends_at_ms < due_at_ms:
+        due_at_ms = session.ends_at_ms
     return due_at_ms
 
 
 def reckon(user: User) -> None:
     """Set `due_at_ms` anew. O(enrollments + conditions)."""
-    due_at_ms = first_due_at_ms(user) if user.enrollments or user.watch is not None else NEVER
+    timed = user.enrollments or user.watch is not None or user.session is not None
+    due_at_ms = first_due_at_ms(user) if timed else NEVER
     if due_at_ms < user.held_until_ms:
         due_at_ms = user.held_until_ms
     user.due_at_ms = due_at_ms

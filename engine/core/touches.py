@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core.cel.checked import Asked, Variable, within
+from engine.core.sessions import SESSION_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,7 @@ def _touches(tree: object) -> Iterator[Touches]:
             case Asked(function=function) if function in _OF_EVENTS:
                 yield Touches(events=frozenset({part.name}))
             case Variable(_, name):
-                yield Touches(traits=name == "user", names=frozenset({name}))
+                names = frozenset({name})
+                yield Touches(traits=name == "user", activity=name in SESSION_NAMES, names=names)
             case _:
                 pass

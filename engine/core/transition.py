@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from engine.core import history, scores
+from engine.core import history, scores, sessions
 from engine.core.collections import collect
 from engine.core.edges import alarmed, refresh, ring, risen
 from engine.core.effects import QuarantineInput, SendMessage
@@ -27,7 +27,7 @@ from engine.core.inputs import (
 )
 from engine.core.plan import NO_REACTIONS, NOTHING
 from engine.core.sending import conclude
-from engine.core.state import first_due_at_ms, reckon
+from engine.core.state import NEVER, first_due_at_ms, reckon
 from engine.core.traits import recall, tell
 from engine.core.turn import Turn
 from engine.core.walk import go_on, pass_on
@@ -73,7 +73,31 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
 
 
 def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
-    """Apply one input where conditions may become true by it, or cease to be."""
+    """Apply one input where time can do more than end a wait, and what the engine makes of it."""
+    made: tuple[EventReceived, ...] = ()
+    if plan.keeps_sessions and type(happened) is EventReceived:
+        made = sessions.follow(user, happened, plan.policy.session_gap_ms)
+    errors = _apply_timed(plan, user, happened, effects)
+    for event in made:
+        errors += _apply_made(plan, user, event, effects)
+    reckon(user)
+    return errors
+
+
+def _apply_made(plan: Plan, user: User, event: EventReceived, effects: list[Effect]) -> int:
+    """Apply an event that the engine has made, where anything asks for it."""
+    if plan.reactions(event.name) is None:
+        return 0
+    return _apply_timed(plan, user, event, effects, made=True)
+
+
+def _apply_timed(
+    plan: Plan, user: User, happened: UserInput, effects: list[Effect], *, made: bool = False
+) -> int:
+    """Apply one input where conditions may become true by it, or cease to be.
+
+    An event that the engine has `made` is nothing that the user did.
+    """
     if user.watch is not None and user.watch.truths:
         refresh(_turn(plan, user, happened, effects))
     start = len(effects)
@@ -84,7 +108,7 @@ def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effec
     if isinstance(happened, EventReceived):
         reactions = plan.reactions(happened.name)
         wakes = plan.on_activity if reactions is None else reactions.wakes
-        _keep(user, happened, reactions)
+        _keep(user, happened, reactions, made=made)
     else:
         errors = _apply_other(plan, user, happened, effects)
         if isinstance(happened, DeliveryReported):
@@ -103,7 +127,6 @@ def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effec
     elif not isinstance(happened, EventReceived | TraitsImported):  # history brings nobody in
         enter_risen(turn, came)
     _follow_sends(turn, start)
-    reckon(user)
     return errors + turn.errors
 
 
@@ -149,6 +172,11 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
     """
     errors = 0
     while user.due_at_ms <= now_ms:
+        session = user.session
+        ends_at_ms = NEVER if session is None or session.ended else session.ends_at_ms
+        if ends_at_ms != NEVER and ends_at_ms == first_due_at_ms(user):
+            errors += _end_session(plan, user, effects)
+            continue
         campaign = alarmed(plan, user) if user.watch is not None else None
         if campaign is not None:
             errors += _ring(plan, user, campaign, effects)
@@ -190,6 +218,15 @@ def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> 
     return turn.errors
 
 
+def _end_session(plan: Plan, user: User, effects: list[Effect]) -> int:
+    """End a user's session at the instant at which its gap has passed; returns as `fire`."""
+    event = sessions.end(user)
+    errors = _apply_made(plan, user, event, effects)
+    user.fired_at_ms = max(user.fired_at_ms, event.occurred_at_ms)
+    reckon(user)
+    return errors
+
+
 def hold(user: User, skipped: TimeSkipped) -> None:
     """Hold back what fell due in the time that was skipped, until the grace is over.
 
@@ -208,9 +245,12 @@ def _turn(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) ->
     return Turn(plan, user, at_ms, at_ms, effects)
 
 
-def _keep(user: User, event: EventReceived, reactions: Reactions | None) -> None:
+def _keep(
+    user: User, event: EventReceived, reactions: Reactions | None, *, made: bool = False
+) -> None:
     """Have an event in all that is kept of its user."""
-    user.last_seen_at_ms = max(user.last_seen_at_ms, event.occurred_at_ms)
+    if not made:
+        user.last_seen_at_ms = max(user.last_seen_at_ms, event.occurred_at_ms)
     if reactions is not None:
         if reactions.gathers:
             collect(user, event, reactions.gathers)

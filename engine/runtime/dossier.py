@@ -64,6 +64,8 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
     state["collections"] = {
         name: _told_collected(collected) for name, collected in user.collections.items()
     }
+    if user.session is not None:
+        state["session"] = _dated(state["session"])
     state["entries"] = [
         {"campaign": key.partition("\n")[0], "per": key.partition("\n")[2],
          "at": format_instant(at_ms), "count": count}

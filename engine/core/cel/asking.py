@@ -75,6 +75,10 @@ QUESTIONS: dict[str, Question] = {
 """By name. Which of them an expression may call is said by its `Scope`."""
 
 
+ASKED_AS = {"visits": ("count", "Session Started")}
+"""Functions that are another one, of an event that the engine makes."""
+
+
 class Arguments(msgspec.Struct):
     """The arguments of a call, told apart; the condition on counted events is not checked yet."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from engine.core.cel import checked as to
-from engine.core.cel.asking import MOMENT, PREDICATE_NAMES, QUESTIONS, read_arguments
+from engine.core.cel.asking import ASKED_AS, MOMENT, PREDICATE_NAMES, QUESTIONS, read_arguments
 from engine.core.cel.checked import Checked, Kind
 from engine.core.cel.errors import CelCheckError, CelError, check_error
 from engine.core.cel.functions import FUNCTIONS, Function, matches
@@ -283,8 +283,9 @@ class _Checker:
             self._locals, self._counting = around, ""
         self.names.add(MOMENT)
         kind = QUESTIONS[tree.function].kind
+        function, name = ASKED_AS.get(tree.function, (tree.function, given.name))
         return to.Asked(
-            *(tree.at, tree.function, given.name, given.window_ms, given.field, level),
+            *(tree.at, function, name, given.window_ms, given.field, level),
             predicate=predicate,
             kind=kind,
         )
