@@ -23,6 +23,11 @@ NO_PROPERTIES = b"{}"
 
 _encode = msgspec.json.Encoder().encode
 
+PROPERTIES_BYTES_MAX = 256 << 10
+"""Bytes of the properties that are kept of one name's events: a user is saved whole."""
+
+_NUMBER_BYTES = 8
+
 _PLAIN = frozenset({str, float, bool, bytes, type(None)})
 """Classes of values that a state holds as they are."""
 
@@ -38,6 +43,7 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
             read them as a whole; then there are no columns.
         first_at_ms: The first event's instant.
         first: Its properties that are kept, as JSON; empty where that is not kept.
+        size: Bytes of all properties that are kept, more or less.
     """
 
     total: int = 0
@@ -45,6 +51,7 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     rows: list[bytes] = []
     first_at_ms: int = 0
     first: bytes = b""
+    size: int = 0
 
     def put(self, place: int, count: int, read: Mapping[str, Any], names: frozenset[str]) -> None:
         """Have the values of an event stand at `place`, where there were `count` events.
@@ -55,16 +62,20 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         if self.rows or self.columns.keys() != names:
             self.columns = {name: self._column(name, count) for name in sorted(names)}
             self.rows = []
+            self.size = sum([self._size_at(at) for at in range(count)])
         for name, column in self.columns.items():
             value = read.get(name, MISSING)
             column.insert(place, value if value.__class__ in _PLAIN else storable(value))
+        self.size += self._size_at(place)
 
     def put_row(self, place: int, count: int, properties: bytes) -> None:
         """As `put`, for all properties of an event."""
         if len(self.rows) != count:
             self.rows = [_encode(self.properties(at)) for at in range(count)]
             self.columns = {}
+            self.size = sum(map(len, self.rows))
         self.rows.insert(place, bytes(properties))
+        self.size += len(properties)
 
     def _column(self, name: str, count: int) -> list[Any]:
         if self.rows:
@@ -73,9 +84,28 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
 
     def trim(self, count: int) -> None:
         """Let the `count` oldest go. O(kept)."""
+        if not count:
+            return
+        self.size -= sum([self._size_at(at) for at in range(count)])
         for column in self.columns.values():
             del column[:count]
         del self.rows[:count]
+
+    def excess(self, count: int) -> int:
+        """How many of `count` events must go, the oldest first, for the rest to be within bounds.
+
+        O(1) where they are.
+        """
+        over, gone = self.size - PROPERTIES_BYTES_MAX, 0
+        while over > 0 and gone < count - 1:
+            over -= self._size_at(gone)
+            gone += 1
+        return gone
+
+    def _size_at(self, place: int) -> int:
+        if self.rows:
+            return len(self.rows[place])
+        return sum([_size_of(column[place]) for column in self.columns.values()])
 
     def properties(self, place: int) -> dict[str, Any]:
         """The properties of the event at `place`, as far as they are kept. O(properties)."""
@@ -95,6 +125,12 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     def first_properties(self) -> dict[str, Any]:
         """The kept properties of the first event ever."""
         return read_object(self.first)
+
+
+def _size_of(value: Any) -> int:  # noqa: ANN401 - any JSON value
+    if value.__class__ is str or value.__class__ is bytes:
+        return len(value)
+    return len(_encode(value)) if isinstance(value, list | dict) else _NUMBER_BYTES
 
 
 def _row(row: bytes) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def insert(
             gone = min(bisect_left(instants_of(packed), floor_ms) * _WIDTH, count)
     if not kept.is_plain:
         details = _put_details(user, name, place // _WIDTH, packed, kept, properties)
+        gone = max(gone, details.excess(len(packed) // _WIDTH) * _WIDTH)
         details.trim(gone // _WIDTH)
     elif user.details and name in user.details:
         # A plan before this one asked for more. Left as they are they would fall out of step.

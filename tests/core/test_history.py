@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core import history
+from engine.core.details import PROPERTIES_BYTES_MAX
 from engine.core.history import Kept, instants_of
 from engine.core.state import User, decode_user, encode_user, new_user
 
@@ -139,6 +140,24 @@ def test_a_new_plan_s_property_has_a_gap_for_each_event_before() -> None:
     ]
     history.insert(user, "A", 0, Kept(9, None, frozenset("c")), 3, b'{"c":6}')
     assert details.values("c", 0, 4) == [6, 5]
+
+
+@pytest.mark.parametrize("properties", [frozenset("a"), frozenset("ab"), None])
+def test_what_is_kept_of_a_name_s_properties_is_bounded(properties: frozenset[str] | None) -> None:
+    user, kept = new_user("u"), Kept(1_000, None, properties)
+    text = "x" * (PROPERTIES_BYTES_MAX // 10)
+    for at_ms in range(20):
+        raw = msgspec.json.encode({"a": text, "b": [at_ms]})
+        history.insert(user, "A", at_ms, kept, at_ms, raw)
+    details = user.details["A"]
+    assert len(text) * 8 < details.size <= PROPERTIES_BYTES_MAX
+    assert held(user) == list(range(20 - len(held(user)), 20))
+    assert details.values("a", 0, len(held(user))) == [text] * len(held(user))
+    # One alone stays, whatever its size; and another plan lets the weight go.
+    history.insert(user, "A", 30, kept, 30, msgspec.json.encode({"a": text * 11}))
+    assert held(user) == [30]
+    history.insert(user, "A", 31, Kept(1_000, None, frozenset("b")), 31, b'{"b":1}')
+    assert (held(user), details.size) == ([30, 31], 8)
 
 
 def test_names_beyond_ascii_are_read() -> None:
