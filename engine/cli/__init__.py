@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "Tell every fault of a shop, with file and line.",
     "serve": "Run a shop: take events, fire deadlines, deliver messages.",
     "users": "Tell what is held of a user, or erase it.",
+    "explain": "Tell why a user came into a campaign, did not, or when he will.",
     "simulate": "Run a shop over recorded events in virtual time.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
     "export-journal": "Write what a live run took in and what came of it, for simulate.",
@@ -32,7 +33,7 @@ COMMANDS = {
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
 COMMANDS_LATER = (
-    *("explain", "trigger", "deadletters", "quarantine"),
+    *("trigger", "deadletters", "quarantine"),
     *("preview", "test", "diff", "schema", "plan", "audit", "report"),
 )
 """Commands that are still to be built; they are refused by name."""

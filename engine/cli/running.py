@@ -11,7 +11,7 @@ from __future__ import annotations
 import http.client
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import click
 import msgspec
@@ -20,7 +20,7 @@ from engine.errors import HairspringError, StoreError
 from engine.store import DataFolder, holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
 _T = TypeVar("_T")
@@ -75,13 +75,14 @@ class Running(msgspec.Struct, frozen=True):
         self,
         method: str,
         *path: str,
+        query: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> bytes:
         """The body of one answer. `path` is made of parts, each quoted: `"api", "users", "a/b"`.
 
         Raises Refused.
         """
-        with _Call(self, method, path, body) as call:
+        with _Call(self, method, path, body, query) as call:
             return call.read()
 
     def follow(
@@ -156,8 +157,11 @@ class _Call:
         method: str,
         path: tuple[str, ...],
         body: bytes | None,
+        query: Mapping[str, str] | None = None,
     ) -> None:
         target = "".join(f"/{quote(part, safe='')}" for part in path)
+        if query:
+            target += f"?{urlencode(query)}"
         self._running = running
         self._request = (method, target, body)
         address = urlsplit(running.url)

@@ -1,4 +1,4 @@
-"""What operators ask of one user: his state, his timeline, all that is held of him, and erasure."""
+"""What operators ask of one user: his state, his timeline, why, all that is held, and erasure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
-from engine.core.instants import parse_instant_ms
 from engine.core.state import NEVER
 from engine.runtime import dossier
 from engine.server.answers import JSON, Refusal, answer_json
+from engine.server.explaining import explain_handler
+from engine.server.queries import instant_asked
 from engine.store import holdings
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
     return {
         "/api/users/{id}": {"GET": show, "DELETE": erase},
         "/api/users/{id}/timeline": {"GET": timeline},
+        "/api/users/{id}/explain": {"GET": explain_handler(enter)},
         "/api/users/{id}/export": {"GET": export},
     }
 
@@ -85,13 +87,8 @@ def _window(request: web.Request) -> tuple[int, int]:
     if not (_LIMIT.fullmatch(limit) and 1 <= int(limit) <= dossier.TIMELINE_MAX):
         message = f"limit is a whole number from 1 to {dossier.TIMELINE_MAX}"
         raise Refusal(400, "query.invalid", message)
-    before = request.query.get("before")
-    if before is None:
-        return int(limit), NEVER
-    try:
-        return int(limit), parse_instant_ms(before)
-    except ValueError as error:
-        raise Refusal(400, "query.invalid", f"before: {error}") from error
+    before_ms = instant_asked(request, "before")
+    return int(limit), NEVER if before_ms is None else before_ms
 
 
 def _unknown(user_id: str) -> Refusal:

@@ -48,11 +48,13 @@ class Floor(msgspec.Struct):
         at_ms: From this instant on a replay is exact; 0: from the beginning.
         from_input: Number of the first input that the replay needs.
         state: The user's saved state; None where he was not known yet.
+        settled: The change of the plan that everybody was saved under there.
     """
 
     at_ms: int
     from_input: int
     state: bytes | None
+    settled: int = 0
 
 
 class _Copy:
@@ -189,19 +191,44 @@ def floor_of(connection: sqlite3.Connection, user_id: str, before_ms: int) -> Fl
     None where no generation is complete yet. O(1).
     """
     found = connection.execute(
-        "SELECT generation, from_input, at_ms FROM generations WHERE at_ms IS NOT NULL "
+        "SELECT generation, from_input, at_ms, settled FROM generations WHERE at_ms IS NOT NULL "
         "ORDER BY at_ms > ?, abs(at_ms - ?) LIMIT 1",
         (before_ms, before_ms),
     ).fetchone()
-    if found is None:
-        return None
-    generation, from_input, at_ms = found
+    return None if found is None else _floor(connection, user_id, *found)
+
+
+def floors_before(
+    connection: sqlite3.Connection, user_id: str, at_ms: int, oldest_ms: int
+) -> list[Floor]:
+    """A user's floors of an instant or before, newest first.
+
+    None below the archive's own, the newest of `oldest_ms` or before: those have gone in part.
+    O(generations).
+    """
+    rows = connection.execute(
+        "SELECT generation, from_input, at_ms, settled FROM generations WHERE at_ms <= ?1 "
+        "AND generation >= ifnull((SELECT max(generation) FROM generations WHERE at_ms <= ?2), 0) "
+        "ORDER BY generation DESC",
+        (at_ms, oldest_ms),
+    ).fetchall()
+    return [_floor(connection, user_id, *row) for row in rows]
+
+
+def _floor(
+    connection: sqlite3.Connection,
+    user_id: str,
+    generation: int,
+    from_input: int,
+    at_ms: int,
+    settled: int,
+) -> Floor:
     row = connection.execute(
         "SELECT state FROM floors WHERE user_id = ? AND generation <= ? "
         "ORDER BY generation DESC LIMIT 1",
         (user_id, generation),
     ).fetchone()
-    return Floor(at_ms, from_input, bytes(row[0]) if row else None)
+    return Floor(at_ms, from_input, bytes(row[0]) if row else None, settled)
 
 
 def _last_of_slice(connection: sqlite3.Connection, table: str, after: str) -> str | None:

@@ -119,7 +119,7 @@ async def floors_of(store: Store, user_id: str) -> list[tuple[int, User]]:
 
 async def saved_state(store: Store, user_id: str) -> User | None:
     """A user as he was saved last, where no process runs that knows better. O(the user log)."""
-    state = await store.read(partial(_saved, user_id=user_id))
+    state = await store.read(partial(saved_bytes, user_id=user_id))
     return None if state is None else decode_user(state)
 
 
@@ -172,8 +172,8 @@ def _quarantined(
     ).fetchall()
 
 
-def _saved(connection: sqlite3.Connection, user_id: str) -> bytes | None:
-    """His state in the user log, where it is newer than the one in his row."""
+def saved_bytes(connection: sqlite3.Connection, user_id: str) -> bytes | None:
+    """A user as he was saved last: in the user log, where that is newer than his row."""
     row = connection.execute(
         "SELECT state, batch FROM users WHERE user_id = ?", (user_id,)
     ).fetchone()

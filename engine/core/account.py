@@ -1,0 +1,211 @@
+"""What became of one user in one campaign, and what will if nothing happens: told from his state.
+
+What comes next is not reckoned but lived: a copy of the user goes on through the same deadlines as
+the user himself will, until he comes in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.effects import Record
+from engine.core.explaining import Part, explain, told_instant
+from engine.core.plan import Wait, WaitWhen
+from engine.core.records import RecordLine, told
+from engine.core.state import NEVER, decode_user, encode_user
+from engine.core.transition import fire
+from engine.core.turn import Turn
+from engine.core.watching import own_turn
+
+if TYPE_CHECKING:
+    from engine.core.effects import Effect
+    from engine.core.inputs import EventReceived
+    from engine.core.plan import Campaign, Plan
+    from engine.core.state import Enrollment, User
+
+AHEAD_MS_MAX = 366 * 86_400_000
+"""How far ahead is looked for the instant at which a user comes in."""
+
+AHEAD_DEADLINES_MAX = 2_000
+"""Instants with a deadline of his that are lived through ahead, at the most."""
+
+RECORDS_TOLD = 50
+
+
+class Place(msgspec.Struct, omit_defaults=True):
+    """An enrollment that is under way; instants in ISO 8601.
+
+    Attributes:
+        event: The event that it began with; "" where a condition did.
+        step: The id of the step that it is in.
+        since: From when it waits there.
+        until: When the wait is over at the latest; "" for never.
+        waits_for: The condition that the step waits for.
+        next_at: When it is looked at again, whatever comes of it; "" for not by time alone.
+        exit_events: Events that end it.
+        exit_when: The condition that ends it.
+    """
+
+    enrollment: str
+    entered_at: str
+    per: str = ""
+    event: str = ""
+    step: str = ""
+    since: str = ""
+    until: str = ""
+    next_at: str = ""
+    waits_for: Part | None = None
+    exit_events: tuple[str, ...] = ()
+    exit_when: Part | None = None
+
+
+class Came(msgspec.Struct, omit_defaults=True):
+    """The newest event that could have brought the user in.
+
+    Attributes:
+        at: When it was taken.
+        timestamp: When it happened.
+        when: What `enter.when` said of it, once it had been applied; None where there is none.
+        lost: Why that is not known any more.
+    """
+
+    event: str
+    at: str
+    timestamp: str
+    when: Part | None = None
+    lost: str = ""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """An entry that was not granted."""
+
+    at: str
+    reason: str
+
+
+class Ahead(msgspec.Struct, frozen=True):
+    """What a user comes to if nothing happens.
+
+    Attributes:
+        kind: `entered`, `refused`, or "" where neither comes.
+        at_ms: When.
+        reason: Why he would be refused.
+        is_cut: Whether the search came to its end before the deadlines did.
+    """
+
+    kind: str = ""
+    at_ms: int = 0
+    reason: str = ""
+    is_cut: bool = False
+
+
+class Account(msgspec.Struct, omit_defaults=True):
+    """Everything that speaks for or against one user's being in one campaign, at one instant.
+
+    Attributes:
+        status: The campaign's, where it is not live.
+        enter_events: Events that bring users in.
+        enter_when: The condition that does without an event, as it is now.
+        audience: The campaign's, as it is now.
+        came: The newest event that could have brought him in.
+        places: His enrollments in it.
+        refusals: The last that are kept, newest first.
+        records: What happened, newest first.
+    """
+
+    status: str = ""
+    enter_events: tuple[str, ...] = ()
+    enter_when: Part | None = None
+    audience: Part | None = None
+    came: Came | None = None
+    places: list[Place] = []
+    refusals: list[Refusal] = []
+    records: list[RecordLine] = []
+
+
+def account(
+    plan: Plan, user: User, campaign: Campaign, at_ms: int, came: Came | None, records: list[Record]
+) -> Account:
+    """What is so at an instant, which the user has come to. `records` are his, oldest first."""
+    turn = Turn(plan, user, at_ms, at_ms, [])
+    entry = campaign.entry
+    return Account(
+        status="" if campaign.status == "live" else campaign.status,
+        enter_events=entry.events,
+        enter_when=None if entry.edge is None else explain(turn, entry.edge),
+        audience=None if campaign.audience is None else explain(turn, campaign.audience),
+        came=came,
+        places=[
+            _place(turn, campaign, enrollment)
+            for enrollment in user.enrollments
+            if enrollment.campaign == campaign.id
+        ],
+        refusals=[
+            Refusal(told_instant(refused_at_ms), reason)
+            for refused_at_ms, refused, reason in reversed(user.refusals)
+            if refused == campaign.id
+        ],
+        records=[
+            told(record)
+            for record in reversed(records)
+            if record.campaign == campaign.id and max(record.at_ms, record.judged_at_ms) <= at_ms
+        ][:RECORDS_TOLD],
+    )
+
+
+def came_by(plan: Plan, user: User | None, campaign: Campaign, event: EventReceived) -> Came:
+    """The event, and what `enter.when` says of it to a user to whom it was just applied."""
+    came = Came(event.name, told_instant(event.at_ms), told_instant(event.occurred_at_ms))
+    when = campaign.entry.when
+    if when is not None and user is not None:
+        at_ms = event.at_ms
+        came.when = explain(Turn(plan, user, at_ms, at_ms, [], event.name, event.properties), when)
+    return came
+
+
+def look_ahead(plan: Plan, user: User, campaign: Campaign, at_ms: int) -> Ahead:
+    """Whether and when the user comes into the campaign if nothing happens from an instant on.
+
+    O(deadlines until then), `AHEAD_DEADLINES_MAX` of them within `AHEAD_MS_MAX` at the most.
+    """
+    user = decode_user(encode_user(user))
+    for _ in range(AHEAD_DEADLINES_MAX):
+        due_at_ms = user.due_at_ms
+        if due_at_ms == NEVER:
+            return Ahead()
+        if due_at_ms > at_ms + AHEAD_MS_MAX:
+            return Ahead(is_cut=True)
+        effects: list[Effect] = []
+        fire(plan, user, due_at_ms, effects)
+        for effect in effects:
+            if type(effect) is not Record or effect.campaign != campaign.id:
+                continue
+            if effect.kind in {"entered", "refused"}:
+                return Ahead(effect.kind, effect.at_ms, effect.reason)
+    return Ahead(is_cut=True)
+
+
+def _place(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> Place:
+    own = own_turn(turn, enrollment)
+    place = Place(
+        enrollment.enrollment,
+        told_instant(enrollment.entered_at_ms),
+        enrollment.per,
+        enrollment.event_name,
+        next_at=told_instant(max(enrollment.due_at_ms, turn.user.held_until_ms)),
+        exit_events=campaign.exit_events,
+        exit_when=None if campaign.exit_when is None else explain(own, campaign.exit_when),
+    )
+    step = campaign.steps[enrollment.position]
+    assert isinstance(step, Wait | WaitWhen), "an enrollment rests where it waits"
+    place.step = step.id
+    place.since = told_instant(enrollment.clock_at_ms)
+    if isinstance(step, WaitWhen):
+        at_most_ms = NEVER if step.at_most_ms is None else step.at_most_ms
+        place.until = told_instant(min(enrollment.clock_at_ms + at_most_ms, NEVER))
+        place.waits_for = explain(own, step.condition)
+    else:
+        place.until = told_instant(enrollment.clock_at_ms + step.duration_ms)
+    return place

@@ -1,0 +1,177 @@
+"""What a user is brought back from as he was at an instant: a saved state, and what followed.
+
+Whoever lives through that again (`engine.runtime.past`) has the user as the process had him then:
+the archive's floors (`floors`) are such states, and so is the one that was saved last.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+from engine.core.inputs import Input
+from engine.store import archive, journal, plans
+from engine.store.floors import floors_before
+from engine.store.holdings import saved_bytes
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncIterator
+
+    from engine.store.database import Store
+
+SLICE_ROWS: Final = 32
+"""Journal rows that a slice reads: many inputs of others may lie among them."""
+
+_OF_ALL: Final = (b'{"type":"plan"', b'{"type":"resumed"', b'{"type":"clock"')
+"""How the lines of inputs begin that concern everybody."""
+
+_NOBODY: Final = ""
+"""The user id under which the archive's index has rows with inputs that name no user."""
+
+Numbered: TypeAlias = list[tuple[int, Input]]
+"""Inputs with their numbers, in order."""
+
+_decode_input = msgspec.json.Decoder(Input).decode
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Where a user can be lived through again from.
+
+    Attributes:
+        at_ms: From this instant on he is as he was; 0: from his first input on.
+        from_input: Number of the first input that is needed.
+        state: As he was saved; None where he was not known yet.
+        changes: Changes of the plan, and of time, from before that input, that he may lack.
+    """
+
+    at_ms: int
+    from_input: int
+    state: bytes | None
+    changes: Numbered
+
+
+def starts_before(
+    connection: sqlite3.Connection, user_id: str, at_ms: int, oldest_ms: int
+) -> list[Start]:
+    """All starts of an instant or before, the nearest first; [] where there is none left.
+
+    `oldest_ms` is how far back things are kept: below the floor of then, states have gone in part.
+    """
+    found = [
+        Start(
+            floor.at_ms,
+            floor.from_input,
+            floor.state,
+            plans.between(connection, floor.from_input, floor.settled),
+        )
+        for floor in floors_before(connection, user_id, at_ms, oldest_ms)
+    ]
+    (first,) = connection.execute("SELECT min(first_input) FROM journal").fetchone()
+    if first == 1 and (not found or found[-1].at_ms):
+        found.append(Start(0, 1, None, []))
+    return found
+
+
+def newest_start(connection: sqlite3.Connection, user_id: str) -> Start:
+    """The state that was saved last, and from where on a restart would replay."""
+    meta = dict(connection.execute("SELECT name, value FROM meta"))
+    replay_from = int(meta.get("replay_from", 1))
+    state = saved_bytes(connection, user_id)
+    at_ms = int(meta.get("last_at_ms", 0))
+    return Start(at_ms, replay_from, state, plans.read(connection, replay_from))
+
+
+def last_stamp(connection: sqlite3.Connection) -> int:
+    """The newest stamp known; 0 for a new database."""
+    row = connection.execute("SELECT value FROM meta WHERE name = 'last_at_ms'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def newest_plan(connection: sqlite3.Connection) -> tuple[str, bytes | None] | None:
+    """The plan in force, and what it was compiled from; None for a new database."""
+    row = connection.execute(
+        "SELECT plan_id, (SELECT content FROM plans WHERE plans.plan_id = changes.plan_id) "
+        "FROM changes WHERE plan_id <> '' ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else (row[0], None if row[1] is None else bytes(row[1]))
+
+
+def contents(connection: sqlite3.Connection, ids: list[str]) -> dict[str, bytes]:
+    """What plans were compiled from, as far as it is stored."""
+    found: dict[str, bytes] = {}
+    for plan_id in ids:
+        row = connection.execute(
+            "SELECT content FROM plans WHERE plan_id = ?", (plan_id,)
+        ).fetchone()
+        if row is not None:
+            found[plan_id] = bytes(row[0])
+    return found
+
+
+def neighbours(connection: sqlite3.Connection, user_id: str, count: int) -> list[str]:
+    """Ids that begin as this one does, more or less: those next to it in order. O(count)."""
+    rows = connection.execute(
+        "SELECT user_id FROM (SELECT user_id FROM users WHERE user_id < ?1 "
+        "ORDER BY user_id DESC LIMIT ?2) UNION ALL "
+        "SELECT user_id FROM (SELECT user_id FROM users WHERE user_id >= ?1 "
+        "ORDER BY user_id LIMIT ?2)",
+        (user_id, count),
+    )
+    return [row[0] for row in rows]
+
+
+async def inputs_since(store: Store, user_id: str, from_input: int, until_ms: int) -> Numbered:
+    """A user's inputs, and those that concern everybody, numbered: up to an instant, inclusive.
+
+    O(segments, and the rows in which he, or somebody with his hash, has an input).
+    """
+    found: Numbered = []
+    async for number, happened in _walk(store, user_id, from_input):
+        if happened.at_ms > until_ms:
+            break
+        found.append((number, happened))
+    return found
+
+
+async def _walk(store: Store, user_id: str, from_input: int) -> AsyncIterator[tuple[int, Input]]:
+    first = await store.read(partial(journal.row_of, number=from_input))
+    keys = await store.read(partial(_keys, user_id=user_id, first=first))
+    for place in range(0, len(keys), SLICE_ROWS):
+        chosen = keys[place : place + SLICE_ROWS]
+        lines = await store.read(partial(_lines, keys=chosen, user_id=user_id))
+        for number, line in lines:
+            if number >= from_input:
+                yield number, _decode_input(line)
+
+
+def _keys(connection: sqlite3.Connection, user_id: str, first: int) -> list[int]:
+    """Rows, from one on, that may hold what is asked for; in order."""
+    own, scanned_from = archive.places(connection, "journal", user_id)
+    of_all, _ = archive.places(connection, "journal", _NOBODY)
+    rows = connection.execute(
+        "SELECT first_input FROM journal WHERE first_input >= ? ORDER BY first_input",
+        (max(first, scanned_from),),
+    )
+    indexed = {key for key in (*own, *of_all) if key >= first}
+    return sorted(indexed | {row[0] for row in rows})
+
+
+def _lines(
+    connection: sqlite3.Connection, keys: list[int], user_id: str
+) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    for key in keys:
+        row = connection.execute(
+            "SELECT inputs FROM journal WHERE first_input = ?", (key,)
+        ).fetchone()
+        if row is None:
+            continue
+        lines = dict(archive.lines_of(row[0], user_id))
+        if any(mark in row[0] for mark in _OF_ALL):
+            split = enumerate(archive.split(row[0]))
+            lines.update((place, line) for place, line in split if line.startswith(_OF_ALL))
+        found += [(key + place, lines[place]) for place in sorted(lines)]
+    return found
