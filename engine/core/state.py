@@ -133,6 +133,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         fired_at_ms: The newest deadline that fired; 0 for none.
         due_at_ms: The next instant at which something happens by time alone, or `NEVER`.
         held_until_ms: After a downtime, overdue deadlines wait until then.
+        unsaved: Whether he has seen an input that is in no saved state of his; not saved itself.
         traits: What identify calls said.
         traits_bytes: What they take as they are saved, at the most (`traits.tell`).
         identified_at_ms: Event time of the newest identify call; 0 where there was none, or it came
@@ -157,6 +158,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     fired_at_ms: int = 0
     due_at_ms: int = NEVER
     held_until_ms: int = 0
+    unsaved: bool = False
     traits: dict[str, Any] = {}
     history: dict[str, bytes] = {}
     enrollments: tuple[Enrollment, ...] = ()
@@ -210,8 +212,10 @@ _decoder = msgspec.msgpack.Decoder(User)
 def encode_user(user: User) -> bytes:
     """A user as bytes. O(size of the state)."""
     armed_at_ms, user.armed_at_ms = user.armed_at_ms, NEVER
+    unsaved, user.unsaved = user.unsaved, False
     data = _encoder.encode(user)
     user.armed_at_ms = armed_at_ms
+    user.unsaved = unsaved
     return data
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 TIMELINE_MAX: Final = 10_000
 """Lines of one timeline at the most: the newest; what lies before is asked for by instant."""
 
-_INTERNAL: Final = ("seen", "armed_at_ms", "refused", "traits_bytes", "late_entries")
+_INTERNAL: Final = ("seen", "unsaved", "armed_at_ms", "refused", "traits_bytes", "late_entries")
 _encode = msgspec.json.Encoder().encode
 
 

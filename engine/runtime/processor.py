@@ -112,7 +112,6 @@ class Processor:
         for user in self.users.values():
             self._follow(user)
         self._saving = Saving(self.users, max_replay, log)
-        self._unsaved = self._saving.unsaved
         self.tombstones = Tombstones()
         self._open()
 
@@ -302,7 +301,7 @@ class Processor:
 
     def save_all(self) -> None:
         """Have the open batch carry every user that a replay would still need: a checkpoint."""
-        self._touched.update(dict.fromkeys(self._unsaved))
+        self._touched.update(dict.fromkeys(self._saving.unsaved))
 
     # How it is done
 
@@ -340,7 +339,8 @@ class Processor:
         before = len(self._effects)
         user = self._apply(happened)
         user.seen = number
-        self._unsaved.setdefault(user.user_id, number)
+        if not user.unsaved:
+            self._saving.note(user, number)
         if len(self._effects) > before and have_effect(self._effects, before):
             self._touched[user.user_id] = None
 
@@ -393,5 +393,6 @@ class Processor:
             if user.seen < self._changed:
                 self._catch_up(user)
             hold(user, happened)
-            self._unsaved.setdefault(user.user_id, number)
+            if not user.unsaved:
+                self._saving.note(user, number)
             self._follow(user)

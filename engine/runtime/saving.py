@@ -8,7 +8,7 @@ times that he was logged. A restart reads the rows, then the log over them, then
 have seen since they were saved (durability.md, rule 4). Log-structured merging, as in O'Neil et
 al., "The Log-Structured Merge-Tree" (1996), with one level.
 
-Both waits are bounded: from half full on, a commit takes the more of them the fuller they are.
+Both waits are bounded: from three quarters on, a commit takes the more of them the fuller they are.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Saving:
 
     Attributes:
         unsaved: Those who have seen inputs that are in no saved state, with the first such input;
-            longest ago first. The owner adds to it.
+            longest ago first. Each of them says so himself (`User.unsaved`): the owner asks that
+            with each input, and this table would have to be found in memory.
     """
 
     def __init__(self, users: dict[str, User], max_replay: int, log: UserLog | None = None) -> None:
@@ -100,7 +101,7 @@ class Saving:
         for user_id in list(islice(logged, _count(len(saved), self._bytes, LOG_BYTES_MAX))):
             del logged[user_id]
             unsaved.pop(user_id, None)
-            saves.rows.append((user_id, encode_user(self._users[user_id])))
+            saves.rows.append((user_id, self._encode(user_id)))
         self._save(saves, number, saved)
         saves.replay_from = next(iter(unsaved.values()), next_input)
         saves.log_from = next(iter(logged.values()), number + 1)
@@ -108,10 +109,20 @@ class Saving:
             self._bytes -= self._sizes.popleft()[1]
         return saves
 
+    def note(self, user: User, number: int) -> None:
+        """A user who was not `unsaved` has seen the input of that number. O(1)."""
+        user.unsaved = True
+        self.unsaved[user.user_id] = number
+
     def forget(self, user_id: str) -> None:
         """There is nobody to save any more."""
         self.unsaved.pop(user_id, None)
         self._logged.pop(user_id, None)
+
+    def _encode(self, user_id: str) -> bytes:
+        user = self._users[user_id]
+        user.unsaved = False
+        return encode_user(user)
 
     def _longest_unsaved(self, inputs_count: int, next_input: int) -> list[str]:
         """Those who wait longest, and whoever still needs an input that is too long ago."""
@@ -130,7 +141,7 @@ class Saving:
         """Put their states in the log, or in their rows where it has no place for them."""
         size = 0
         for user_id in users:
-            state = encode_user(self._users[user_id])
+            state = self._encode(user_id)
             if len(state) > STATE_LOGGED_MAX or self._bytes + size >= LOG_BYTES_MAX:
                 saves.rows.append((user_id, state))
             else:
@@ -147,4 +158,4 @@ def _count(added: int, filled: int, full: int) -> int:
 
     Two for each where it is full, and so as many as are added somewhere before.
     """
-    return WAITING_A_COMMIT + 4 * added * max(0, filled - full // 2) // full
+    return WAITING_A_COMMIT + 8 * added * max(0, filled - full * 3 // 4) // full

@@ -54,7 +54,7 @@ def test_a_full_log_takes_no_more_and_grows_shorter() -> None:
 def test_a_forgotten_user_is_saved_no_more() -> None:
     known = users(3)
     chosen = Saving(known, 100)
-    chosen.unsaved["u2"] = 1
+    chosen.note(known["u2"], 1)
     chosen.choose(1, ["u1"], 0, 2)
     for name in ("u1", "u2"):
         del known[name]
@@ -80,7 +80,8 @@ def test_what_is_kept_is_all_that_a_restart_needs(seed: int) -> None:
             user = known[draw.choice(list(known))]
             user.seen = next_input
             inputs_of[user.user_id].append(next_input)
-            chosen.unsaved.setdefault(user.user_id, next_input)
+            if not user.unsaved:
+                chosen.note(user, next_input)
             next_input += 1
             if draw.random() < 0.3:
                 touched[user.user_id] = None
