@@ -191,6 +191,8 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
         name, raw = enrollment.event_name, enrollment.event
         turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw)
         start = len(effects)
+        if plan.on_sends.edges:  # a message that goes may make true what time has just made false
+            refresh(Turn(plan, user, due_at_ms, judged_at_ms, effects))
         go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
         if plan.is_timed:
             _follow_sends(turn, start)

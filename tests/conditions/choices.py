@@ -18,6 +18,7 @@ from tests.conditions.functions import (
     InSegment,
     Now,
     Outermost,
+    Received,
     Reckoned,
     Score,
     Since,
@@ -81,6 +82,7 @@ class Scale:
     cart: bool = False
     scored: bool = False
     adopts: bool = False
+    sends: bool = False
     event: bool = False
     segments: tuple[str, ...] = ()
 
@@ -123,7 +125,7 @@ def as_truth(tree: Any) -> Any:
 
 def make_literal(pick: Pick, scale: Scale) -> Any:
     kinds = ["did"] * 3 + ["number"] * 3 + ["idle", "since", "last", "user", "now"]
-    kinds += ["score"] * scale.scored
+    kinds += ["score"] * scale.scored + ["received"] * 4 * scale.sends
     kinds += ["calendar"] * 4 * scale.calendar + ["cart"] * 3 * scale.cart
     kinds += ["event"] * scale.event + ["segment"] * 2 * bool(scale.segments)
     return _LITERALS[pick(kinds)](pick, scale)
@@ -202,6 +204,11 @@ def make_counted(pick: Pick, scale: Scale) -> Any:
             return Both(parts) if kind == "both" else Either(parts)
 
 
+def make_received(pick: Pick, scale: Scale) -> Any:
+    what = pick(("in_app", "in_app", "c0"))
+    return Compared(Received(what, window(pick, scale)), pick(BY), Literal(pick((0, 1, 2))))
+
+
 def make_outermost(pick: Pick, _: Scale) -> Any:
     function, name = pick(("last", "first")), pick(NAMES)
     if pick((0, 1)):
@@ -265,6 +272,7 @@ _LITERALS: dict[str, Callable[[Pick, Scale], Any]] = {
     "segment": lambda pick, scale: InSegment(pick(scale.segments)),
     "cart": make_cart,
     "calendar": make_calendar,
+    "received": make_received,
     "score": lambda pick, _: Compared(Score(), pick(BY), Literal(pick((0.25, 0.5, 1)))),
     "now": make_now,
 }
@@ -326,6 +334,8 @@ def make_campaign(pick: Pick, scale: Scale, campaign_id: str) -> dict[str, Any]:
 
 def make_steps(pick: Pick, scale: Scale, depth: int) -> list[dict[str, Any]]:
     steps = [make_step(pick, scale, depth) for _ in range(pick((1, 1, 2)))]
+    if scale.sends:
+        steps.insert(pick((0, len(steps))), {"send": "in_app"})
     return [*steps, {"exit": pick(("done", "enough"))}] if pick((0, 1)) else steps
 
 

@@ -288,3 +288,22 @@ class Score:
         if view.score is None:
             raise WrongError
         return view.score
+
+
+@dataclass(frozen=True)
+class Received:
+    """`received(channel or campaign, w)`."""
+
+    what: str
+    window: int | None = None
+
+    def cel(self) -> str:
+        window = "" if self.window is None else f", {quoted(told(self.window))}"
+        return f"received({quoted(self.what)}{window})"
+
+    def of(self, view: View) -> int:
+        return sum(
+            self.what in {channel, campaign}
+            and (self.window is None or view.now - self.window < at <= view.now)
+            for at, channel, campaign in view.sent
+        )

@@ -9,12 +9,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tests.conditions.candidates import within
+from tests.conditions.functions import InSegment, Received
 from tests.conditions.trees import Happened, View, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Dict: TypeAlias = "dict[str, Any]"
+
+
+def asks_sends(node: Any, segments: Dict) -> bool:
+    """Whether something in it, or in a segment that it asks for, asks for messages that went."""
+    for part in within(node):
+        if isinstance(part, Received):
+            return True
+        segment = part.segment if isinstance(part, InSegment) else None
+        if isinstance(part, dict) and isinstance(part.get("segment"), str):
+            segment = part["segment"]
+        if segment is not None and asks_sends(segments[segment], segments):
+            return True
+    return False
 
 
 class Oracle:
@@ -46,10 +61,9 @@ class Oracle:
         user["traits"] = {**user["traits"], **traits}
         self._input(user, "", self.now, {})
 
-    def score(self, name: str, t: int, score: float) -> None:
+    def score(self, name: str, score: float) -> None:
         user = self._user(name)
-        if t >= user["score"][0]:
-            user["score"] = (t, score)
+        user["score"] = score
         self._input(user, "", self.now, {})
 
     def adopt(self, campaigns: list[Dict]) -> None:
@@ -98,7 +112,7 @@ class Oracle:
             name,
             {
                 "name": name, "traits": {}, "events": [], "active": None, "live": [], "starts": [],
-                "score": (-1, None),
+                "score": None, "sent": [], "sends": False,
                 "before": dict.fromkeys((c["id"] for c in self.campaigns), False), "count": 0,
             },
         )  # fmt: skip
@@ -106,32 +120,59 @@ class Oracle:
     def view(self, user: Dict, event: str = "", said: Dict | None = None) -> View:
         return View(
             self.now, user["events"], user["active"], user["traits"], said or {}, event,
-            self.segments, score=user["score"][1],
+            self.segments, score=user["score"],
+            sent=user["sent"],
         )  # fmt: skip
 
     def _tick(self, user: Dict) -> None:
         """What time alone does, one thing after the other, in order of rank."""
-        view = self.view(user)
-        risen = self._risen(user, view)
-        while True:
-            due: list[tuple[Any, ...]] = [
-                (self._rank(c["id"]), 1, 0, c) for c in self.campaigns if c["id"] in risen
-            ]
-            due += [
-                (self._rank(live["campaign"]), 0, live["order"], live)
-                for live in user["live"]
-                if self._leaves(live, view) or self._time_is_up(live) or self._goes_on(live, view)
-            ]
-            if not due:
-                return
-            _, kind, _, first = min(due, key=lambda one: one[:3])
-            if kind:
-                risen.discard(first["id"])
+        while due := self._due(user):
+            _, enters, _, first = min(due, key=lambda one: one[:3])
+            view = self.view(user)
+            if enters:
+                user["before"][first["id"]] = True
                 self._ask_entry(user, first, view, self.now)
             elif self._leaves(first, view):
                 self._exit(user, first, "when")
             else:
                 self._pass(user, first, view)
+            self._follow(user)
+
+    def _due(self, user: Dict) -> list[tuple[Any, ...]]:
+        """What happens to a user by time alone, as (rank, whether he enters, order, what)."""
+        view = self.view(user)
+        before = dict(user["before"])
+        risen = self._risen(user, view)
+        user["before"] |= {key: before[key] for key in risen}  # not before its turn
+        entering = [(self._rank(c["id"]), 1, 0, c) for c in self.campaigns if c["id"] in risen]
+        return entering + [
+            (self._rank(live["campaign"]), 0, live["order"], live)
+            for live in user["live"]
+            if self._leaves(live, view) or self._time_is_up(live) or self._goes_on(live, view)
+        ]
+
+    def _follow(self, user: Dict) -> None:
+        """What messages that went out make true, and what that sends in turn."""
+        for _ in range(100):
+            if not user["sends"]:
+                return
+            user["sends"] = False
+            view = self.view(user)
+            asking = {c["id"] for c in self.campaigns if asks_sends(c["enter"], self.segments)}
+            risen = self._risen(user, view, asking)
+            inside = {c["id"] for c in self.campaigns if asks_sends(c, self.segments)}
+            self._look_again(user, view, inside)
+            for campaign in self.campaigns:
+                if campaign["id"] in risen:
+                    self._ask_entry(user, campaign, view, self.now)
+
+    def _look_again(self, user: Dict, view: View, inside: set[str]) -> None:
+        for live in self._in_order(user):
+            if live["campaign"] in inside and self._leaves(live, view):
+                self._exit(user, live, "when")
+        for live in self._in_order(user):
+            if live["campaign"] in inside and self._goes_on(live, view):
+                self._pass(user, live, view)
 
     def _input(self, user: Dict, event: str, t: int, said: Dict) -> None:
         view = self.view(user, event, said)
@@ -153,12 +194,15 @@ class Oracle:
                 enter.get("when") is None or holds(enter["when"], view)
             ):
                 self._ask_entry(user, campaign, view, t)
-        self._risen(user, self.view(user))  # from now on no event is at hand
+        self._follow(user)
         self._tick(user)
 
-    def _risen(self, user: Dict, view: View) -> set[str]:
+    def _risen(self, user: Dict, view: View, asked: set[str] | None = None) -> set[str]:
+        """Campaigns whose condition is true now and was not when it was looked at last."""
         risen = set()
         for campaign in self.campaigns:
+            if asked is not None and campaign["id"] not in asked:
+                continue
             enter = campaign["enter"]
             tree = enter.get("when")
             if enter.get("segment"):
@@ -260,6 +304,10 @@ class Oracle:
                 way = "then" if holds(step["if"], own) else "else"
                 self._tell(user, live["campaign"], "branched", way)
                 live["rest"] = [*step.get(way, ()), *live["rest"]]
+            elif "send" in step:
+                self._tell(user, live["campaign"], "sent", "")
+                user["sent"].append((self.now, step["send"], live["campaign"]))
+                user["sends"] = True
             else:
                 self._exit(user, live, step["exit"])
                 return

@@ -42,7 +42,7 @@ def files_of(case: Case, *, adopted: bool = False) -> dict[str, str]:
 
     What comes later is a draft until then, under another id: so its history is kept already.
     """
-    files = {"hairspring.toml": ""}
+    files = {"hairspring.toml": "", "templates/t.in_app.liquid": "Hello"}
     for campaign in case["campaigns"] if not adopted else campaigns_of(case, adopted=True):
         written = _campaign(campaign)
         if not adopted and campaign["id"] in case.get("comes", ()):
@@ -80,6 +80,8 @@ def _texts(node: Any) -> Any:
 def _step(step: dict[str, Any]) -> dict[str, Any]:
     if "exit" in step:
         return step
+    if "send" in step:
+        return {**step, "template": "t"}
     inner = step["wait"] if isinstance(step.get("wait"), dict) else step
     ways = {way: [_step(one) for one in inner[way]] for way in ("then", "else") if way in inner}
     if "if" in step:
@@ -120,8 +122,8 @@ class Engine:
         self.processor.advance(now)
         self._hear()
 
-    def score(self, now: int, user: str, model: str, t: int, score: float) -> None:
-        self._taken(UserScored(user, model, score, t, now), now)
+    def score(self, now: int, user: str, score: float) -> None:
+        self._taken(UserScored(user, "m", score, now, now), now)
 
     def adopt(self, now: int, *, at_once: bool) -> None:
         """Another plan, that users take on now, or each in his own time."""
@@ -183,8 +185,8 @@ def play(case: Case) -> tuple[Told, Told]:
                 engine.identify(now, one["user"], one["said"])
                 oracle.identify(one["user"], one["said"])
             case "score":
-                engine.score(now, one["user"], "m", now - one["age"], one["score"])
-                oracle.score(one["user"], now - one["age"], one["score"])
+                engine.score(now, one["user"], one["score"])
+                oracle.score(one["user"], one["score"])
             case kind:
                 if kind == "event":
                     t = now - one["age"]

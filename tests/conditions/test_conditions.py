@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tests.conditions.choices import Scale
 
 TIMES = int(os.environ.get("HAIRSPRING_CONDITIONS", "1"))
-SHOPS = 12 * TIMES
-SCRIPTS = 10
+SHOPS = 8 * TIMES
+SCRIPTS = 16
 """Of each shop: to compile one takes longer than to play several."""
 
 
@@ -65,9 +65,14 @@ def test_carts_say_the_same(seed: int) -> None:
     run(seed, replace(SMALL, cart=True))
 
 
-@pytest.mark.parametrize("seed", range(20, 26))
+@pytest.mark.parametrize("seed", range(20, 24))
 def test_changed_plans_restarts_and_scores_say_the_same(seed: int) -> None:
     run(seed, replace(SMALL, adopts=True, scored=True))
+
+
+@pytest.mark.parametrize("seed", range(26, 30))
+def test_messages_that_go_out_say_the_same(seed: int) -> None:
+    run(seed, replace(SMALL, sends=True))
 
 
 @pytest.mark.parametrize("seed", range(16, 20))

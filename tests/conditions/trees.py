@@ -46,6 +46,7 @@ class View:
     segments: dict[str, Any] = field(default_factory=dict)
     counted: dict[str, Any] | None = None
     score: float | None = None
+    sent: list[tuple[int, str, str]] = field(default_factory=list)
 
     def of(self, name: str, window: int | None = None) -> list[Happened]:
         """The events of a name with `now - w < t <= now`, oldest first; as they came at one t."""
