@@ -29,12 +29,15 @@ FIRST = "session.first"
 SESSION_NAMES = frozenset({DURATION, FIRST})
 """The variables of conditions."""
 
-_EVENTS = frozenset({SESSION_STARTED, SESSION_ENDED})
+SESSION_EVENTS = frozenset({SESSION_STARTED, SESSION_ENDED})
+"""What the engine makes."""
 
 
 def asks_for_sessions(programs: Iterable[Program], events: Iterable[str]) -> bool:
     """Whether a condition asks for a session, or anything waits for one to start or end."""
-    return not _EVENTS.isdisjoint(events) or any(one.names & SESSION_NAMES for one in programs)
+    return not SESSION_EVENTS.isdisjoint(events) or any(
+        one.names & SESSION_NAMES for one in programs
+    )
 
 
 def follow(user: User, event: EventReceived, gap_ms: int) -> tuple[EventReceived, ...]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
 
-from engine.core.inputs import EventReceived, decode_inputs, encode_inputs
+from engine.core.inputs import EventReceived, UserIdentified, decode_inputs, encode_inputs
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def in_order(
     with TemporaryFile(buffering=0) as file:  # else a full disk fails once more at its close
         for happened in inputs:
             held.append(happened)
-            raw = happened.properties if isinstance(happened, EventReceived) else happened.traits  # type: ignore[union-attr]
-            size_bytes += memoryview(raw).nbytes
+            size_bytes += _size_bytes(happened)
             if len(held) >= run_max or size_bytes >= run_bytes_max:
                 runs.append(_write(cast("BinaryIO", file), held))
                 held = []
@@ -78,6 +77,17 @@ def in_order(
             yield from chain.from_iterable(streams)
         else:
             yield from merge(*streams, key=_received_at_ms)
+
+
+def _size_bytes(happened: UserInput) -> int:
+    """What its properties or traits take; the rest of an input is small."""
+    match happened:
+        case EventReceived():
+            return memoryview(happened.properties).nbytes
+        case UserIdentified():
+            return memoryview(happened.traits).nbytes
+        case _:
+            return 0
 
 
 def _write(file: BinaryIO, held: list[UserInput]) -> _Run:

@@ -11,6 +11,7 @@ import msgspec
 from engine.core.inputs import EventReceived
 from engine.core.instants import format_instant
 from engine.core.records import encode_told, record_line, record_lines, told
+from engine.core.sessions import SESSION_EVENTS
 from engine.errors import UsageError
 from engine.runtime.dedupe import Dedupe
 from engine.sim.deliveries import Deliveries
@@ -235,7 +236,7 @@ def _never_came(shop: Shop, names: Counter[str]) -> dict[str, list[str]]:
         for campaign in shop.plan.campaigns.values()
         if campaign.status in {"live", "test"}
         and campaign.entry.events  # and not a condition, which may become true by anything
-        and names.keys().isdisjoint(campaign.entry.events)
+        and (names.keys() | SESSION_EVENTS).isdisjoint(campaign.entry.events)
     }
 
 
