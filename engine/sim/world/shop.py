@@ -77,6 +77,25 @@ steps:
   - {wait: 3h, id: long}
   - {send: in_app, template: note, id: old, expires: 2h}
 """,
+    "segments.yaml": """
+keen: count("Product Viewed", "30s") >= 2
+""",
+    "campaigns/lapse.yaml": """
+campaign: lapse
+enter:
+  when: in_segment("keen") && !did("Order Completed", "20s") && idle("4s")
+  reentry: 6s
+exit: {when: 'did("Product Added", "3s")'}
+steps:
+  - {wait: 2s, id: breath}
+  - {send: in_app, template: note, id: still}
+  - wait:
+      when: count("Product Added", "50s") >= 1 || user.tier == "gold"
+      at_most: 15s
+      then: [{send: push, template: note, id: came}]
+      else: [{send: in_app, template: note, id: gone}]
+    id: until
+""",
     **{
         f"templates/note.{channel}.liquid": (
             f"---\n{front}: 'to {{{{ user.id }}}}'\n---\n{{{{ campaign.id }}}} {{{{ event.sku }}}}"
@@ -107,6 +126,8 @@ _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
         "campaigns/cart.yaml": {"id: later": "id: other"},
         "campaigns/browse.yaml": {"wait: 0s": "wait: 3s", "wait: 5s": "wait: 8s"},
         "campaigns/welcome.yaml": {"campaign: welcome": "campaign: welcome\nstatus: archived"},
+        "segments.yaml": {">= 2": ">= 1"},
+        "campaigns/lapse.yaml": {"at_most: 15s": "at_most: 5s", 'idle("4s")': 'idle("9s")'},
         "campaigns/each.yaml": {
             "wait: 3h": "wait: 20s",
             "campaign: each": "campaign: each\npriority: 95",
