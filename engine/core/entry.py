@@ -103,21 +103,23 @@ def _ranked(
 
 
 def _enter_by(turn: Turn, campaign: Campaign, event: EventReceived) -> None:
-    if campaign.entry.edge is None:
-        _enter(turn, campaign, event.occurred_at_ms)
-    elif event.at_ms - event.occurred_at_ms > turn.plan.policy.max_lateness_ms:
-        refuse(turn, campaign.id, "late")
-    else:
-        _enter(turn, campaign, event.at_ms)
+    occurred_at_ms = event.occurred_at_ms
+    starts_at_ms = occurred_at_ms if campaign.entry.edge is None else event.at_ms
+    _enter(turn, campaign, starts_at_ms, occurred_at_ms)
 
 
 def enter_risen(turn: Turn, risen: Iterable[Campaign]) -> None:
     """Bring the user into campaigns whose condition time, or no event, has made true, now."""
     for campaign in risen:
-        _enter(turn, campaign, turn.at_ms)
+        _enter(turn, campaign, turn.at_ms, turn.at_ms)
 
 
-def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> None:
+def _enter(turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: int) -> None:
+    """Bring a user in, unless something speaks against it.
+
+    The enrollment's clock starts with the event that enters, or with the instant at which one has
+    made a condition true; whether that was late is told by when it `occurred`.
+    """
     user = turn.user
     per = ""
     # Where nothing can speak against it nothing is asked, and that is most entries.
@@ -127,20 +129,22 @@ def _enter(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> None:
         or occurred_at_ms < user.last_seen_at_ms
         or occurred_at_ms < user.fired_at_ms
     ):
-        reason, per, active = _ask(turn, campaign, occurred_at_ms)
+        reason, per, active = _ask(turn, campaign, starts_at_ms, occurred_at_ms)
         if reason:
             refuse(turn, campaign.id, reason)
             return
         if active is not None:
             leave(turn, active, "restarted")
-    enrollment = _enroll(turn, campaign, per, occurred_at_ms)
+    enrollment = _enroll(turn, campaign, per, starts_at_ms)
     turn.record("entered", enrollment)
     if leaves(turn, campaign, enrollment):
         return
     set_out(turn, campaign, enrollment)
 
 
-def _ask(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> tuple[str, str, Enrollment | None]:
+def _ask(
+    turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: int
+) -> tuple[str, str, Enrollment | None]:
     """Why entry is refused, or ""; the `per` value; the enrollment that a restart ends."""
     user, program = turn.user, campaign.entry.per
     reason = _admission(turn, campaign)
@@ -152,7 +156,7 @@ def _ask(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> tuple[str, str,
     if program is not None and not per:
         return "per", "", None
     active = _active(user, campaign.id, per)
-    return _room(turn, campaign, per, occurred_at_ms, active), per, active
+    return _room(turn, campaign, per, starts_at_ms, active), per, active
 
 
 def refuse(turn: Turn, campaign_id: str, reason: str) -> None:

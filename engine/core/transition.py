@@ -184,8 +184,6 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
         enrollments = user.enrollments
         enrollment = enrollments[0] if len(enrollments) == 1 else _earliest(plan, enrollments)
         judged_at_ms = due_at_ms = enrollment.due_at_ms
-        if due_at_ms > user.fired_at_ms:
-            user.fired_at_ms = due_at_ms
         if judged_at_ms < user.held_until_ms:
             judged_at_ms = user.held_until_ms
         name, raw = enrollment.event_name, enrollment.event
@@ -193,7 +191,11 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
         start = len(effects)
         if plan.on_sends.edges:  # a message that goes may make true what time has just made false
             refresh(Turn(plan, user, due_at_ms, judged_at_ms, effects))
+        waited = (enrollment.clock_at_ms, enrollment.position)
         go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
+        is_asked_alone = (enrollment.clock_at_ms, enrollment.position) == waited
+        if due_at_ms > user.fired_at_ms and not (is_asked_alone and len(effects) == start):
+            user.fired_at_ms = due_at_ms
         if plan.is_timed:
             _follow_sends(turn, start)
         errors += turn.errors

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Dict: TypeAlias = "dict[str, Any]"
 
+LATENESS = 86_400_000
+"""`events.max_lateness`, in milliseconds."""
+
 
 def asks_sends(node: Any, segments: Dict) -> bool:
     """Whether something in it, or in a segment that it asks for, asks for messages that went."""
@@ -54,6 +57,7 @@ class Oracle:
         user = self._user(name)
         user["events"].append(Happened(t, event, said))
         user["active"] = t if user["active"] is None else max(user["active"], t)
+        user["applied"] = max(user["applied"], t)
         self._input(user, event, t, said)
 
     def identify(self, name: str, traits: Dict) -> None:
@@ -112,7 +116,7 @@ class Oracle:
             name,
             {
                 "name": name, "traits": {}, "events": [], "active": None, "live": [], "starts": [],
-                "score": None, "sent": [], "sends": False,
+                "applied": -1, "score": None, "sent": [], "sends": False,
                 "before": dict.fromkeys((c["id"] for c in self.campaigns), False), "count": 0,
             },
         )  # fmt: skip
@@ -128,6 +132,7 @@ class Oracle:
         """What time alone does, one thing after the other, in order of rank."""
         while due := self._due(user):
             _, enters, _, first = min(due, key=lambda one: one[:3])
+            user["applied"] = self.now
             view = self.view(user)
             if enters:
                 user["before"][first["id"]] = True
@@ -189,11 +194,11 @@ class Oracle:
         for campaign in self.campaigns:
             enter = campaign["enter"]
             if campaign["id"] in risen:
-                self._ask_entry(user, campaign, view, self.now)
+                self._ask_entry(user, campaign, view, self.now, t)
             elif event in enter.get("event", ()) and (
                 enter.get("when") is None or holds(enter["when"], view)
             ):
-                self._ask_entry(user, campaign, view, t)
+                self._ask_entry(user, campaign, view, t, t)
         self._follow(user)
         self._tick(user)
 
@@ -244,7 +249,17 @@ class Oracle:
 
     # Coming in
 
-    def _ask_entry(self, user: Dict, campaign: Dict, view: View, t: int) -> None:
+    def _is_late(self, user: Dict, campaign: Dict, occurred: int) -> bool:
+        exits = campaign.get("exit", {}).get("event", ())
+        return occurred < user["applied"] and (
+            self.now - occurred > LATENESS
+            or any(one.name in exits and one.t > occurred for one in user["events"])
+        )
+
+    def _ask_entry(
+        self, user: Dict, campaign: Dict, view: View, t: int, occurred: int | None = None
+    ) -> None:
+        occurred = self.now if occurred is None else occurred
         enter = campaign["enter"]
         active = [live for live in user["live"] if live["campaign"] == campaign["id"]]
         starts = [start for of, start in user["starts"] if of == campaign["id"]]
@@ -252,6 +267,8 @@ class Oracle:
         reason = ""
         if campaign.get("audience") is not None and not holds(campaign["audience"], view):
             reason = "audience"
+        elif self._is_late(user, campaign, occurred):
+            reason = "late"
         elif active and not enter.get("restart"):
             reason = "active"
         elif not active and starts and (reentry is None or t - max(starts) < reentry):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conditions.functions import Idle, InSegment
-from tests.conditions.scripts import agreed, campaign, case_of, count, did, happening, told_of
+from tests.conditions.scripts import HOUR, agreed, campaign, case_of, count, did, happening, told_of
 from tests.conditions.trees import Both, Compared, Literal, No, Read
+from tests.core.world import START
 
 GO = {"event": ["Go"]}
 
@@ -153,6 +154,44 @@ def test_what_waits_goes_before_who_comes_in() -> None:
     script = (happening(0, "A"), happening(15, "A"))
     assert told(waiting, script=script) == [
         "0 entered", "15 finished", "15 entered", "30 finished",
+    ]  # fmt: skip
+
+
+# Late events
+
+DAY = 24 * HOUR
+
+
+def test_a_rise_by_a_late_event_starts_when_it_is_known() -> None:
+    script = (happening(0, "A"), happening(9, "A", t=2))
+    twice = campaign({"when": count("A", ">=", 2)}, {"wait": 5})
+    assert told(twice, script=script) == ["9 entered", "14 finished"]
+
+
+def test_a_late_event_that_an_exit_has_overtaken_starts_nothing() -> None:
+    script = (happening(0, "A"), happening(5, "X"), happening(9, "A", t=2))
+    twice = campaign({"when": count("A", ">=", 2)}, exit={"event": ["X"]})
+    assert told(twice, script=script) == ["9 refused late"]
+
+
+def test_an_event_that_is_too_late_starts_nothing_and_the_first_one_is_never_late() -> None:
+    once = campaign({"when": did("A")})
+    more: Any = {"instants": [START, START + 5 * DAY, START + 6 * DAY]}
+    script = (happening(5 * DAY, "A", t=3 * DAY),)
+    assert told(once, script=script, **more) == [f"{5 * DAY} entered", f"{5 * DAY} exited done"]
+    script = (happening(4 * DAY, "B"), happening(5 * DAY, "A", t=3 * DAY))
+    assert told(once, script=script, **more) == [f"{5 * DAY} refused late"]
+
+
+def test_that_a_condition_was_asked_makes_nothing_late() -> None:
+    """It is asked whether he leaves after three days, and nobody must see that it was."""
+    leaving = Both((Idle(3 * DAY), Compared(Read("user", "n"), "==", Literal(1))))
+    staying = campaign(GO, {"wait": 30 * DAY}, exit={"when": leaving}, id="a")
+    other = campaign({"event": ["A"]}, id="b")
+    script = (happening(0, "Go"), happening(5 * DAY, "A", t=2 * DAY))
+    more: Any = {"instants": [START + day * DAY for day in range(9)]}
+    assert told(staying, other, script=script, **more) == [
+        "0 entered", f"{5 * DAY} entered", f"{5 * DAY} exited done",
     ]  # fmt: skip
 
 
