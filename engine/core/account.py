@@ -38,7 +38,7 @@ class Place(msgspec.Struct, omit_defaults=True):
     """An enrollment that is under way; instants in ISO 8601.
 
     Attributes:
-        event: The event that it began with; "" where a condition did.
+        event: The event that it began with; "" where none did, or nothing of it is asked later.
         step: The id of the step that it is in.
         since: From when it waits there.
         until: When the wait is over at the latest; "" for never.

@@ -90,7 +90,8 @@ def _by_condition(found: Account, ahead: Ahead) -> Verdict:
         return Verdict("true", f"true already{before}: {_ANEW}")
     if ahead.kind == "entered":
         at = told_instant(ahead.at_ms)
-        return Verdict("would_enter", f"would enter at {at} if nothing happens until then{before}", at)
+        text = f"would enter at {at} if nothing happens until then{before}"
+        return Verdict("would_enter", text, at)
     if ahead.kind == "refused":
         at, reason = told_instant(ahead.at_ms), ahead.reason
         text = f"would be refused at {at} if nothing happens until then: {_why(reason)}{before}"
@@ -118,7 +119,8 @@ def _by_event(campaign: Campaign, found: Account) -> Verdict:
     if entry is not None:
         return Verdict("ended", f"entered at {came.at}{_end(found, entry)}", came.at)
     if asked is not None and asked.value is not True:
-        return Verdict("not_true", f"{last}, and {_not_true(asked)}{_before(found)}", came.at)
+        text = f"{last}, and enter.when was {_not_true(asked)}{_before(found)}"
+        return Verdict("not_true", text, came.at)
     lost = f" ({came.lost})" if came.lost else ""
     return Verdict("unknown", f"{last}; what came of it is not kept{lost}", came.at)
 

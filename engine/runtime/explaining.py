@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from difflib import get_close_matches
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 NEIGHBOURS: Final = 16
 """Ids on either side among which the nearest one is looked for."""
+
+NEIGHBOURS_MAX: Final = 500
+"""Ids of a running process among which it is looked for besides: the first that there were."""
 
 
 class Inexplicable(HairspringError):  # noqa: N818 - an answer more than an error
@@ -215,6 +219,8 @@ class Explaining:
     async def _unknown(self, user_id: str, at_ms: int | None) -> Inexplicable:
         then = "" if at_ms is None else f" at {format_instant(at_ms)}"
         ids = await self._store.read(partial(past.neighbours, user_id=user_id, count=NEIGHBOURS))
+        if self._processor is not None:
+            ids += islice(self._processor.users, NEIGHBOURS_MAX)
         near = get_close_matches(user_id[:80], [one for one in ids if one != user_id], n=1)
         hint = f"did you mean {near[0]}?" if near else "ids are taken letter by letter"
         message = f"there is no user {user_id[:100]!r}{then}"
