@@ -91,7 +91,7 @@ def _within(instants: list[int], begin: int, end: int) -> list[int]:
     return [at for at in instants if begin < at < end]
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_an_answer_is_right_and_holds_as_long_as_it_says(seed: int) -> None:
     for number in range(100 * TIMES):
         pick = Random(seed * 1_000_000 + number).choice
@@ -100,7 +100,7 @@ def test_an_answer_is_right_and_holds_as_long_as_it_says(seed: int) -> None:
         check(tree, script, User(), f"seed {seed}, case {number}")
 
 
-@pytest.mark.parametrize("seed", range(8, 12))
+@pytest.mark.parametrize("seed", range(8, 10))
 def test_so_does_one_on_days_on_which_clocks_are_set(seed: int) -> None:
     for number in range(25 * TIMES):
         pick = Random(seed * 1_000_000 + number).choice
