@@ -38,7 +38,8 @@ def binder(
     asked = frozenset[str]().union(*[condition.names for condition in conditions])
     read = _reader(conditions)
     asks_event, asks_now, asks_past = "event" in asked, "now" in asked, MOMENT in asked
-    gathered = [collection for name, collection in kept.items() if name in asked]
+    # Items are made only where one of these reads them, whoever else may.
+    gathered = tuple(collections.asked_for(kept.values(), conditions, ()).values())
 
     def bind_event(_user: User, event: EventReceived) -> Bindings:
         try:

@@ -225,6 +225,8 @@ def keep_only(
 
 def quantity_of(moves: tuple[int | float, ...]) -> int | float:
     """What is left after all changes: at zero an item goes, and does not owe anything. O(moves)."""
+    if len(moves) == 2:  # noqa: PLR2004 - one change, as most items have
+        return max(0, moves[1])
     quantity: int | float = 0
     for change in moves[1::2]:
         quantity = min(max(quantity + change, 0), QUANTITY_MAX)

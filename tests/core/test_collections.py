@@ -613,3 +613,17 @@ def test_what_is_told_of_a_user_has_his_collections() -> None:
             ],
         }
     }
+
+
+def test_a_condition_that_reads_no_items_has_none_made_for_it_whoever_else_reads_them() -> None:
+    valued = campaign("c", wait(5), on=("Product Added",), when="cart.value > 1.0")
+    items = campaign("d", wait(5), on=("Go",), when="cart.items[0].product_id == 'a'")
+    world = World(valued, items, REMINDED, collections=BOTH)
+    world.event("Product Added", 0, product_id="a", price=5)
+    user, plan = world.user(), world.processor.plan
+    event = EventReceived("u", "", START, START)
+    added, go = plan.reactions("Product Added"), plan.reactions("Go")
+    assert added is not None
+    assert go is not None
+    assert set(added.bind(user, event)["cart"]) == {"size", "value", "updated_at"}
+    assert go.bind(user, event)["cart"] == cart(user)
