@@ -37,7 +37,7 @@ _CAMPAIGN = """
 campaign: waiting
 enter:
   event: Product Added
-  when: count("Product Viewed", "7d") >= 3 && did("Product Added", "7d")
+  when: count("Product Viewed", "7d") >= 4 && did("Product Added", "7d")
 exit:
   event: Order Completed
 steps:

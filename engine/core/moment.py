@@ -93,13 +93,19 @@ class Moment:
     def nth_newest(self, name: str, n: int, predicate: Predicate | None = None) -> int | None:
         """The instant of the `n`-th newest event up to now of which the predicate is true.
 
-        None where fewer are kept, in whatever window. O(log n) without a predicate.
+        None where fewer are kept, in whatever window. O(1); with a predicate O(events asked until
+        so many are found).
         """
-        instants, start, end = self._span(name, None)
-        if predicate is not None:
-            places = self._such(name, start, end, predicate)
-            return instants[places[-n]] if len(places) >= n else None
-        return instants[end - n] if end >= n else None
+        instants, _, end = self._span(name, None)
+        if predicate is None:
+            return instants[end - n] if end >= n else None
+        details = self.user.details.get(name)
+        for place in range(end - 1, -1, -1):
+            if predicate(_properties(details, place)) is True:
+                n -= 1
+                if not n:
+                    return instants[place]
+        return None
 
     def since(self, name: str) -> timedelta:
         """How long ago the last one was; another answer each millisecond. O(1).
