@@ -1,8 +1,10 @@
 """Shoppers, a few clients at a moderate rate, and which messages their events have to bring about.
 
 A client sends on as planned, whatever becomes of what it sent before, and sends a body again under
-the same ids until it hears 200. What it then expects is exact: a message that no answer vouches
-for is not expected, one that an order took back must not come.
+the same ids until it hears 200. Of all of them only so many bodies are under way, and what a
+machine without a core to spare kept them from sending is not made up for: a load that piles up
+would measure itself. What it then expects is exact: a message that no answer vouches for is not
+expected, one that an order took back must not come.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CLIENTS = 6
+UNDER_WAY_MAX = 24
+"""Bodies of all clients that wait for an answer."""
+
+BEHIND_MAX_S = 1.0
 IN_A_BATCH = 25
 APART_S = 60.0
 """A shopper who left a cart, or ordered, does neither again for so long: what comes of it is then
@@ -70,6 +76,7 @@ class Load:
         self.barred: set[str] = set()
         self.acknowledged = self.refused = self.again = self.newcomers = 0
         self._session: aiohttp.ClientSession | None = None
+        self._under_way = asyncio.Semaphore(UNDER_WAY_MAX)
 
     async def run(self, for_s: float) -> None:
         """Send for so long, and wait until every body is acknowledged."""
@@ -90,7 +97,7 @@ class Load:
         return aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {WRITE_KEY}"},
             timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S),
-            connector=aiohttp.TCPConnector(limit=4 * CLIENTS),
+            connector=aiohttp.TCPConnector(limit=UNDER_WAY_MAX),
         )
 
     async def _shop(self, sending: asyncio.TaskGroup, for_s: float) -> None:
@@ -98,14 +105,17 @@ class Load:
         at_s = self._draw.random() * CLIENTS / self._rate
         while at_s < for_s:
             await asyncio.sleep(began_s + at_s - time.monotonic())
-            at_s += self._act(sending) * CLIENTS / self._rate
+            at_s = max(at_s, time.monotonic() - began_s - BEHIND_MAX_S)
+            await self._under_way.acquire()
+            task, count = self._act(sending)
+            task.add_done_callback(lambda _: self._under_way.release())
+            at_s += count * CLIENTS / self._rate
 
-    def _act(self, sending: asyncio.TaskGroup) -> int:
-        """Have something sent; how many items it has."""
+    def _act(self, sending: asyncio.TaskGroup) -> tuple[asyncio.Task[None], int]:
+        """Have something sent; who sends it, and how many items it has."""
         act = self._draw.choices(_ACTS, _WEIGHTS)[0]
         if act == "garbage":
-            sending.create_task(self._send_garbage(self._draw.choice(_NO_BODIES)))
-            return 1
+            return sending.create_task(self._send_garbage(self._draw.choice(_NO_BODIES))), 1
         taken: Callable[[], None] = _nothing
         items: list[Item]
         if act == "order":
@@ -119,8 +129,7 @@ class Load:
         else:
             count = 1 if act == "view" else IN_A_BATCH
             items = [self._view(self._draw.randrange(self._users)) for _ in range(count)]
-        sending.create_task(self._send_until_taken(items, taken))
-        return len(items)
+        return sending.create_task(self._send_until_taken(items, taken)), len(items)
 
     # What shoppers do
 

@@ -85,6 +85,7 @@ class Process:
         self._accept_clock = accept_clock
         self._look_ns = machine.look_ns
         self._requests: set[asyncio.Task[None]] = set()
+        self._erasures: set[asyncio.Task[None]] = set()
         with self.loop.running():
             self._told_to_stop = asyncio.Event()
             self._main = self.loop.create_task(self._run())
@@ -113,8 +114,8 @@ class Process:
         self.under_erasure.add(user_id)
         with self.loop.running():
             task = self.loop.create_task(self._erase(user_id, told))
-            self._requests.add(task)
-            task.add_done_callback(self._requests.discard)
+            self._erasures.add(task)
+            task.add_done_callback(self._erasures.discard)
 
     def check(self) -> None:
         """Notice the end of the main task, and what nobody handled."""
@@ -176,6 +177,10 @@ class Process:
                 end.result()
         self.is_open = False
         await self.dispatcher.stop(DRAIN_S)
+        # Who asked for an erasure is cut off, as the admin port does; the next start ends it.
+        for task in self._erasures:
+            task.cancel()
+        await asyncio.gather(*self._erasures, return_exceptions=True)
         shell.stop_taking()
         settled = self.loop.create_task(shell.settle())
         await asyncio.wait([settled, working], return_when=asyncio.FIRST_COMPLETED)
