@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +11,7 @@ from engine.cli.running import data_option, database_option
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.store import DataFolder, Store
+    from engine.store import Store
 
 EPILOG = """\b
 Examples:
@@ -43,6 +43,7 @@ def command(
 
     from engine.cli.explaining import lines_of
     from engine.cli.running import Running, reach
+    from engine.cli.users import at_rest
     from engine.core.instants import format_instant
     from engine.runtime.explaining import Explanation
 
@@ -54,7 +55,7 @@ def command(
             query["at"] = format_instant(at_ms)
         document = place.ask("GET", "api", "users", user_id, "explain", query=query)
     else:
-        document = _at_rest(place, database, user_id, campaign, at_ms)
+        document = at_rest(place, database, lambda store: _explain(store, user_id, campaign, at_ms))
     if as_json:
         click.echo(document.decode())
         return
@@ -71,28 +72,6 @@ def _instant_ms(said: str) -> int:
         raise click.BadParameter(str(error), param_hint="'--at'") from error
 
 
-def _at_rest(
-    folder: DataFolder, database: str, user_id: str, campaign: str, at_ms: int | None
-) -> bytes:
-    """Ask a database that no process has; gives the folder back."""
-    import asyncio
-
-    from engine.cli.running import database_at_rest
-    from engine.store import Store
-
-    async def run(path: Path) -> bytes:
-        store = await Store.open(path)
-        try:
-            return await _explain(store, user_id, campaign, at_ms)
-        finally:
-            await store.close()
-
-    try:
-        return asyncio.run(run(database_at_rest(folder.path, database)))
-    finally:
-        folder.release()
-
-
 async def _explain(store: Store, user_id: str, campaign: str, at_ms: int | None) -> bytes:
     import msgspec
 
@@ -101,5 +80,5 @@ async def _explain(store: Store, user_id: str, campaign: str, at_ms: int | None)
 
     explaining = await Explaining.resting(store)
     now_ms = await store.read(last_stamp)
-    told: Any = await explaining.explain(user_id, campaign, now_ms=now_ms, at_ms=at_ms)
+    told = await explaining.explain(user_id, campaign, now_ms=now_ms, at_ms=at_ms)
     return msgspec.json.encode(told)

@@ -48,7 +48,7 @@ def show(*, user_id: str, data: Path, database: str) -> None:
     if isinstance(place, Running):
         _print(place.ask("GET", "api", "users", user_id))
         return
-    _print(_at_rest(place, database, lambda store: _show(store, user_id)))
+    _print(at_rest(place, database, lambda store: _show(store, user_id)))
 
 
 @command.command(
@@ -75,7 +75,7 @@ def export(*, user_id: str, data: Path, database: str, out: Path | None) -> None
     if isinstance(place, Running):
         document = place.ask("GET", "api", "users", user_id, "export")
     else:
-        document = _at_rest(place, database, lambda store: _export(store, data, user_id))
+        document = at_rest(place, database, lambda store: _export(store, data, user_id))
     if out is None:
         _print(document)
         return
@@ -108,7 +108,7 @@ def erase(*, user_id: str, data: Path, database: str, yes: bool, as_json: bool) 
         answer = place.ask("DELETE", "api", "users", user_id)
         erased = msgspec.json.decode(answer, type=Erased)
     else:
-        erased = _at_rest(place, database, lambda store: _erase(store, data, user_id))
+        erased = at_rest(place, database, lambda store: _erase(store, data, user_id))
     if as_json:
         click.echo(msgspec.json.encode(erased).decode())
         return
@@ -126,8 +126,11 @@ def erase(*, user_id: str, data: Path, database: str, yes: bool, as_json: bool) 
         click.echo(f"may still hold him: {backup.path}")
 
 
-def _at_rest(folder: DataFolder, database: str, work: Callable[[Store], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the work gives
-    """Have something done with a database that no process has; gives the folder back."""
+def at_rest(folder: DataFolder, database: str, work: Callable[[Store], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the work gives
+    """Have something done with a database that no process has; gives the folder back.
+
+    Erasures that a kill broke off come to their end first. Raises StoreError, HairspringError.
+    """
     import asyncio
 
     from engine.cli.running import database_at_rest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.runtime.explaining import Explaining, Inexplicable
+from engine.runtime.past import PlanUnreadable
 from engine.server.answers import Refusal, answer_json, in_one_line
 from engine.server.queries import instant_asked
 
@@ -34,7 +35,7 @@ def explain_handler(enter: Callable[[web.Request], House]) -> Handler:
             told = await explaining.explain(
                 user_id, campaign_id, now_ms=house.clock.now_ms(), at_ms=at_ms
             )
-        except Inexplicable as error:
+        except (Inexplicable, PlanUnreadable) as error:
             status = _STATUS.get(error.code, _NOT_FOUND)
             raise Refusal(status, error.code, in_one_line(error)) from error
         return answer_json(told)
