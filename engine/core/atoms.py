@@ -64,6 +64,10 @@ def atom(tree: Checked, text: str, *, want: bool) -> tuple[Solve, Directions]:
 
     Raises CelCheckError where it may change at any millisecond.
     """
+    if isinstance(tree, Asked) and tree.function == "idle":
+        return _idle(tree.window_ms or 0, want=want)
+    if (plain := _plainly_counted(tree, want=want)) is not None:
+        return plain
     answer, directions = _counted(tree, text) or _met(tree, text) or _recorded(tree, text)
 
     def solve(bound: Bound) -> tuple[bool, int]:
@@ -84,6 +88,44 @@ def raised_by(tree: Checked, *, want: bool) -> Touches:
     return touches
 
 
+# The two that nearly every condition has: no code needs to be made for them
+
+
+def _idle(window_ms: int, *, want: bool) -> tuple[Solve, Directions]:
+    """`idle("30m")`: from so long after the last on."""
+
+    def solve(bound: Bound) -> tuple[bool, int]:
+        moment = bound[MOMENT]
+        last_seen_at_ms = moment.user.last_seen_at_ms
+        if not last_seen_at_ms:
+            return not want, NEVER
+        idle_at_ms = last_seen_at_ms + window_ms
+        if moment.now_ms >= idle_at_ms:
+            return want, NEVER
+        return not want, idle_at_ms
+
+    return solve, Directions.RISE if want else Directions.FALL
+
+
+def _plainly_counted(tree: Checked, *, want: bool) -> tuple[Solve, Directions] | None:
+    """`_counted`, where nothing is asked of the events."""
+    asked, least, at_least = _threshold(tree)
+    if asked is None or asked.window_ms is None or least < 1 or asked.predicate is not None:
+        return None
+    name, window_ms, many = asked.name, asked.window_ms, at_least is want
+
+    def solve(bound: Bound) -> tuple[bool, int]:
+        moment = bound[MOMENT]
+        moment.until_ms = NEVER
+        at_ms = moment.nth_newest(name, least)
+        if at_ms is None or at_ms + window_ms <= moment.now_ms:
+            return not many, moment.until_ms
+        leaves_at_ms = at_ms + window_ms
+        return many, min(moment.until_ms, leaves_at_ms)
+
+    return solve, Directions.FALL if many else Directions.RISE
+
+
 # So many events in a window
 
 
@@ -93,8 +135,6 @@ def _counted(tree: Checked, text: str) -> tuple[Answer, Directions] | None:
     if asked is None or asked.window_ms is None or least < 1:
         return None
     window_ms = asked.window_ms
-    if asked.predicate is None:
-        return _plainly_counted(asked.name, window_ms, least, at_least=at_least)
     # The method takes how many where the others take a window.
     nth = msgspec.structs.replace(
         asked, function="nth_newest", window_ms=least, kind=Kind.ANY, at=tree.at
@@ -108,22 +148,6 @@ def _counted(tree: Checked, text: str) -> tuple[Answer, Directions] | None:
             at_ms: Any = program.evaluate(bound)
         except CelError as error:
             return error, moment.until_ms
-        if at_ms is None or at_ms + window_ms <= moment.now_ms:
-            return not at_least, moment.until_ms
-        return at_least, min(moment.until_ms, at_ms + window_ms)
-
-    return answer, Directions.FALL if at_least else Directions.RISE
-
-
-def _plainly_counted(
-    name: str, window_ms: int, least: int, *, at_least: bool
-) -> tuple[Answer, Directions]:
-    """The same where nothing is asked of the events: no code needs to be made for it."""
-
-    def answer(bound: Bound) -> tuple[object, int]:
-        moment = bound[MOMENT]
-        moment.until_ms = NEVER
-        at_ms = moment.nth_newest(name, least)
         if at_ms is None or at_ms + window_ms <= moment.now_ms:
             return not at_least, moment.until_ms
         return at_least, min(moment.until_ms, at_ms + window_ms)
@@ -267,8 +291,6 @@ def _recorded(tree: Checked, text: str) -> tuple[Answer, Directions]:
             until_ms = min(until_ms, _boundary_ms(getter, zone, bound))
         return truth, until_ms
 
-    if isinstance(tree, Asked) and tree.function == "idle":
-        return answer, Directions.RISE
     if not calendar and all(
         part.window_ms is None and part.function != "in_segment" for part in asked
     ):

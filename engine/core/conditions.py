@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.core.atoms import MOMENT
 from engine.core.cel import Scope
@@ -38,12 +38,26 @@ class Condition:
         names: The variables that it reads, the moment always among them.
         touches: What can change it.
         raised_by: What of that can make it true.
+        ask: Asked with all of `names` bound, the moment being the instant that is asked about:
+            whether it is true, and the first instant at which that may change by time alone. An
+            error is not true.
+        is_plain: Whether it reads nothing but the moment.
         signature: Equal where two conditions are asked in the same words.
 
     Raises CelCheckError where it could change at any millisecond.
     """
 
-    __slots__ = ("_solution", "names", "program", "raised_by", "signature", "text", "touches")
+    __slots__ = (
+        "_solution",
+        "ask",
+        "is_plain",
+        "names",
+        "program",
+        "raised_by",
+        "signature",
+        "text",
+        "touches",
+    )
 
     def __init__(self, program: Program, segments: Mapping[str, Condition] | None = None) -> None:
         self.program = program
@@ -56,6 +70,8 @@ class Condition:
             or_, (segment.touches for segment in asked.values()), touches_of(program.tree)
         )
         self._solution = Solution(program.tree, program.text)
+        self.ask = self._solution.solve
+        self.is_plain = self.names == {MOMENT}
         # It may stand behind a `!`: whatever touches a segment may make this true.
         self.raised_by: Touches = reduce(
             or_, (segment.touches for segment in asked.values()), self._solution.raised_by
@@ -65,14 +81,6 @@ class Condition:
     def may_come_back(self) -> bool:
         """Whether time alone can make it true again after time alone made it false."""
         return self._solution.may_come_back
-
-    def ask(self, bound: dict[str, Any]) -> tuple[bool, int]:
-        """Whether it is true, and the first instant at which that may change by time alone.
-
-        `bound` has all of `names`; its moment is the instant that is asked about. An error is not
-        true.
-        """
-        return self._solution.solve(bound)
 
 
 def in_segment(segment: str, segments: Mapping[str, Condition]) -> Condition:

@@ -26,10 +26,11 @@ from engine.core.properties import read_object, reader
 if TYPE_CHECKING:
     from engine.core.state import User
 
-_WIDTH = 8
+WIDTH = 8
+"""Bytes of an instant, as `read_instant` reads it at a place in what is kept."""
 _instant = Struct("q")
 _pack = _instant.pack
-_unpack_from = _instant.unpack_from
+read_instant = _instant.unpack_from
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,24 +78,24 @@ def insert(
     """
     packed = user.history.get(name, b"")
     count = len(packed)
-    if count and _unpack_from(packed, count - _WIDTH)[0] > occurred_at_ms:
-        place = bisect_right(instants_of(packed), occurred_at_ms) * _WIDTH
+    if count and read_instant(packed, count - WIDTH)[0] > occurred_at_ms:
+        place = bisect_right(instants_of(packed), occurred_at_ms) * WIDTH
         packed = packed[:place] + _pack(occurred_at_ms) + packed[place:]
     else:
         place = count
         packed += _pack(occurred_at_ms)
-    gone = count + _WIDTH - kept.most * _WIDTH
+    gone = count + WIDTH - kept.most * WIDTH
     gone = max(gone, 0)
     if kept.window_ms is not None and gone < count and user.held_until_ms <= now_ms:
         # One that leaves the window at this very instant stays: it was in it a millisecond ago.
         # While deadlines are held back, all do: they are judged at instants that have passed.
         floor_ms = now_ms - kept.window_ms
-        if _unpack_from(packed, gone)[0] < floor_ms:
-            gone = min(bisect_left(instants_of(packed), floor_ms) * _WIDTH, count)
+        if read_instant(packed, gone)[0] < floor_ms:
+            gone = min(bisect_left(instants_of(packed), floor_ms) * WIDTH, count)
     if not kept.is_plain:
-        details = _put_details(user, name, place // _WIDTH, packed, kept, properties)
-        gone = max(gone, details.excess(len(packed) // _WIDTH) * _WIDTH)
-        details.trim(gone // _WIDTH)
+        details = _put_details(user, name, place // WIDTH, packed, kept, properties)
+        gone = max(gone, details.excess(len(packed) // WIDTH) * WIDTH)
+        details.trim(gone // WIDTH)
     elif user.details and name in user.details:
         # A plan before this one asked for more. Left as they are they would fall out of step.
         user.details = {key: value for key, value in user.details.items() if key != name}
@@ -111,7 +112,7 @@ def _put_details(
 ) -> Details:
     """Note what is kept of an event besides its instant; `packed` has that at `place` already."""
     details = user.details.get(name)
-    before = len(packed) // _WIDTH - 1
+    before = len(packed) // WIDTH - 1
     if details is None:
         details = Details(total=before)
         user.details = {**user.details, name: details}
@@ -156,5 +157,5 @@ def newest(user: User, name: str) -> int:
     packed = user.history.get(name)
     if not packed:
         return -1
-    at_ms: int = _unpack_from(packed, len(packed) - _WIDTH)[0]
+    at_ms: int = read_instant(packed, len(packed) - WIDTH)[0]
     return at_ms

@@ -16,7 +16,7 @@ from engine.core.atoms import MOMENT
 from engine.core.bindings import bind_more
 from engine.core.cel import CelError
 from engine.core.details import canonical
-from engine.core.history import instants_of, sent_name
+from engine.core.history import WIDTH, instants_of, read_instant, sent_name
 from engine.core.inputs import EMPTY
 from engine.core.state import NEVER
 
@@ -96,6 +96,15 @@ class Moment:
         None where fewer are kept, in whatever window. O(1); with a predicate O(events asked until
         so many are found).
         """
+        if predicate is None:
+            packed = self.user.history.get(name)
+            if not packed:
+                return None
+            place = len(packed) - WIDTH
+            if read_instant(packed, place)[0] <= self.now_ms:
+                place -= WIDTH * (n - 1)
+                at_ms: int | None = read_instant(packed, place)[0] if place >= 0 else None
+                return at_ms
         instants, _, end = self._span(name, None)
         if predicate is None:
             return instants[end - n] if end >= n else None

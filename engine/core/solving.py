@@ -172,12 +172,14 @@ def _every(parts: tuple[Solve, ...]) -> Solve:
         for part in parts:
             truth, until_ms = part(bound)
             if truth:
-                first_ms = min(first_ms, until_ms)
+                if until_ms < first_ms:
+                    first_ms = until_ms
             elif until_ms >= NEVER:
                 return False, NEVER
             else:
                 holds = False
-                last_ms = max(last_ms, until_ms)
+                if until_ms > last_ms:
+                    last_ms = until_ms
         return holds, first_ms if holds else last_ms
 
     return solve
@@ -189,12 +191,14 @@ def _some(parts: tuple[Solve, ...]) -> Solve:
         for part in parts:
             truth, until_ms = part(bound)
             if not truth:
-                first_ms = min(first_ms, until_ms)
+                if until_ms < first_ms:
+                    first_ms = until_ms
             elif until_ms >= NEVER:
                 return True, NEVER
             else:
                 holds = True
-                last_ms = max(last_ms, until_ms)
+                if until_ms > last_ms:
+                    last_ms = until_ms
         return holds, last_ms if holds else first_ms
 
     return solve

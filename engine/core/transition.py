@@ -116,7 +116,7 @@ def _apply_timed(
         elif isinstance(happened, UserScored):
             wakes = plan.on_scores
     turn = _turn(plan, user, happened, effects)
-    came = risen(turn, wakes, is_first=is_first)
+    came = risen(turn, wakes, is_first=is_first) if wakes.edges or user.watch is None else ()
     if isinstance(happened, EventReceived) and reactions is not None and reactions.exits:
         exit_all(turn, reactions, happened.occurred_at_ms)
     _look_again(turn, None if is_first else wakes.inside)

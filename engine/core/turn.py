@@ -64,6 +64,8 @@ class Turn(msgspec.Struct, gc=False):
     def ask(self, condition: Condition) -> tuple[bool, int]:
         """Whether a condition is true at `at_ms`, and until when that surely holds by itself."""
         names, at_ms = condition.names, self.at_ms
+        if condition.is_plain:
+            return condition.ask({MOMENT: Moment(self.user, at_ms, self.plan)})
         if at_ms == self.now_ms:
             bound = self.bindings(condition)
         else:
