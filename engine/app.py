@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from channels.registry import build_channels, front_defaults
-from engine.errors import ServeError
+from engine.errors import ServeError, StoreError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
@@ -28,7 +28,7 @@ from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.reloading import Reloading
-from engine.runtime.restart import restart
+from engine.runtime.restart import come_into_force, restart
 from engine.runtime.stalls import StallWatch
 from engine.server import (
     CONNECTIONS_MAX,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from channels.base import Message
     from config import Shop
     from engine.runtime.processor import Processor, Released
+    from engine.runtime.restart import Restarted
     from engine.runtime.shell import Shell
     from engine.server import AdminKey, Bound, Site
 
@@ -229,7 +230,8 @@ class App:
         self._opened.push_async_callback(self.store.close)
         await finish_erasures(self.store, self._options.data / "outbox")
         restarted = await restart(self.shop, self.store, self._release, self._start_clock)
-        self.clock, self.processor, self.shell, replayed, self._templates = restarted
+        self.clock, self.processor, self.shell, replayed, self._templates, *_ = restarted
+        self._filling = restarted.filling
         self.processor.on_fired = self._count_lateness
         settle_collector()
         self._opened.callback(release_collector)
@@ -237,7 +239,24 @@ class App:
         self._opened.callback(stalls.stop)
         self._working = asyncio.create_task(self.shell.run())
         self._opened.push_async_callback(self._settle)
+        coming = asyncio.create_task(self._come_into_force(restarted))
+        self._opened.push_async_callback(self._stay, coming)
         _log.info("recovered", users=len(self.processor.users), replayed=replayed)
+
+    async def _come_into_force(self, restarted: Restarted) -> None:
+        """Have the shop's plan in force where that has to wait for what the archive has."""
+        if not restarted.waits:
+            return
+        try:
+            await come_into_force(self.shop, restarted)
+        except StoreError as error:
+            _log.error("history.not_found", why=error.message, hint="reload once that is mended")
+
+    async def _stay(self, coming: asyncio.Task[None]) -> None:
+        """Have no other plan come into force any more: the next start sees to it."""
+        self._filling.forget()
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
 
     def _start_clock(self, last_at_ms: int) -> Clock:
         if not self._options.accept_clock:
@@ -280,6 +299,7 @@ class App:
                 shell=self.shell,
                 processor=self.processor,
                 dispatcher=self.dispatcher,
+                filling=self._filling,
             )
         self._opened.push_async_callback(self._drain)
         watch = self.metrics.watch

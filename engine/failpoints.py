@@ -34,6 +34,7 @@ POINTS: Final[Mapping[str, str]] = {
     "in-recovery": "all is read, and nothing is replayed",
     "after-recovery": "all is replayed, and nothing new was taken or delivered",
     "in-plan-change": "another plan is in force, and that is not durable",
+    "in-finding": "a slice of the archive was read, or some of what it has was found, for a plan",
     "in-erasure": "between two steps of the erasure of a user",
     "in-migration": "a change of the schema is made, and not committed",
     "in-backup": "a backup is complete, and does not bear its name yet",

@@ -215,12 +215,37 @@ def keep_only(
 ) -> None:
     """Under another plan, let go of what it does not ask for, or tells apart by something else.
 
+    What was kept for it beforehand, behind another one of the name, takes its place.
+
     O(collections).
     """
     collections = user.collections
     stay = {name: one for name, one in collections.items() if _stays(name, before, after)}
-    if len(stay) < len(collections):
+    for name, one in after.items():
+        waiting = collections.get(waiting_name(one))
+        if waiting is not None:
+            stay[name] = waiting
+    if stay.keys() != collections.keys():
         user.collections = stay
+
+
+def form_of(collection: Collection) -> tuple[object, ...]:
+    """What two collections have in common where one can go on as the other."""
+    return (
+        collection.form,
+        collection.key,
+        collection.add,
+        collection.remove,
+        collection.clear,
+    )
+
+
+def waiting_name(coming: Collection) -> str:
+    """The name under which a coming plan's collection is kept while another one has its own.
+
+    No condition can name it; with the plan it comes by its name (`keep_only`).
+    """
+    return "\n" + "\n".join([coming.name, *map(str, form_of(coming))])
 
 
 def quantity_of(moves: tuple[int | float, ...]) -> int | float:

@@ -130,6 +130,31 @@ class PlanChanged(msgspec.Struct, tag="plan", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
+class PlanAnnounced(msgspec.Struct, tag="announced", omit_defaults=True, gc=False):
+    """A plan is to come into force: from this instant on, what it asks of the past is kept, too.
+
+    Attributes:
+        plan_id: Names its stored content.
+    """
+
+    plan_id: str
+    at_ms: int = 0
+
+
+class HistoryFound(msgspec.Struct, tag="found", omit_defaults=True, gc=False):
+    """What the archive has of a user's past, for a plan that was announced.
+
+    Attributes:
+        found: `found.Found`, encoded: it stands in the place of what was kept of that.
+    """
+
+    user_id: str
+    found: bytes
+    at_ms: int = 0
+    message_id: ClassVar[str] = ""
+    """Never a duplicate by id: what is found twice is the same."""
+
+
 class UserErased(msgspec.Struct, tag="erasure", omit_defaults=True, gc=False):
     """A user is to be forgotten: all that was known of him is gone from this instant on.
 
@@ -150,7 +175,13 @@ FromClient: TypeAlias = EventReceived | UserIdentified | UserScored
 """What clients say of a user."""
 
 UserInput: TypeAlias = (
-    EventReceived | UserIdentified | UserScored | EventImported | TraitsImported | DeliveryReported
+    EventReceived
+    | UserIdentified
+    | UserScored
+    | EventImported
+    | TraitsImported
+    | DeliveryReported
+    | HistoryFound
 )
 """What concerns one user."""
 
@@ -160,7 +191,10 @@ Imported: TypeAlias = EventImported | TraitsImported
 TimeSkipped: TypeAlias = TimeResumed | ClockAdjusted
 """Logical time that nobody lived through."""
 
-Input: TypeAlias = UserInput | TimeSkipped | PlanChanged | UserErased | InputErased
+OfPlan: TypeAlias = PlanAnnounced | PlanChanged
+"""What concerns everybody, and names a plan."""
+
+Input: TypeAlias = UserInput | TimeSkipped | OfPlan | UserErased | InputErased
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Input)

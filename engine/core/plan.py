@@ -8,6 +8,7 @@ but ids: an enrollment names its campaign and its step.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import reduce
 from operator import attrgetter, or_
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,6 +18,7 @@ import msgspec
 from engine.core.bindings import binder
 from engine.core.cel import Program
 from engine.core.collections import Role, asked_for, roles, touched_by
+from engine.core.coming import widen, widen_collections
 from engine.core.conditions import Condition
 from engine.core.history import Kept
 from engine.core.inputs import EventReceived
@@ -276,7 +278,9 @@ class Plan:
         """Conditions that others may ask for, by their id."""
         programs = [program for c in ranked for program in c.programs()]
         programs += [segment.program for segment in self.segments.values()]
-        self.kept = needs(programs, self.policy.events_kept_max)
+        self.asked = needs(programs, self.policy.events_kept_max)
+        """What conditions ask of events, by name."""
+        self.kept = dict(self.asked)
         """What history keeps, by event name."""
         for name in {name for c in ranked for name in c.exit_events}:
             kept = self.kept.get(name)
@@ -308,6 +312,28 @@ class Plan:
         self._reactions = {name: _react(self, ranked, name) for name in names}
         self.reactions = self._reactions.get
         """`reactions(name)` is None for an event that no campaign names. O(1)."""
+
+    def widened(self, coming: Plan) -> Plan:
+        """The same plan, which keeps of users what a coming one asks for, too.
+
+        O(names and collections of both).
+        """
+        wide = copy(self)
+        wide.kept = widen(self.kept, coming.kept)
+        wide.kept_sends = widen(self.kept_sends, coming.kept_sends)
+        wide.models = self.models | coming.models
+        wide.collections = gathered = widen_collections(self.collections, coming.collections)
+        nothing = msgspec.structs.replace(NO_REACTIONS, wakes=self.on_activity)
+        wide._reactions = reactions = dict(self._reactions)  # noqa: SLF001 - its own
+        for name in coming.kept.keys() | {n for one in gathered.values() for n in one.events}:
+            reactions[name] = msgspec.structs.replace(
+                reactions.get(name, nothing),
+                name=name,
+                kept=wide.kept.get(name),
+                gathers=roles(gathered.values(), name),
+            )
+        wide.reactions = reactions.get
+        return wide
 
 
 def _react(plan: Plan, ranked: list[Campaign], name: str) -> Reactions:

@@ -18,9 +18,11 @@ from engine.core.edges import alarmed, refresh, ring, risen
 from engine.core.effects import QuarantineInput, SendMessage
 from engine.core.entry import enter_all, enter_risen, refuse
 from engine.core.exits import exit_all
+from engine.core.found import put
 from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
+    HistoryFound,
     TraitsImported,
     UserIdentified,
     UserScored,
@@ -111,8 +113,8 @@ def _apply_timed(
         _keep(user, happened, reactions, made=made)
     else:
         errors = _apply_other(plan, user, happened, effects)
-        if isinstance(happened, DeliveryReported):
-            wakes = NOTHING
+        if isinstance(happened, DeliveryReported | HistoryFound):
+            wakes = NOTHING  # what is found, nothing that is in force asks for yet
         elif isinstance(happened, UserScored):
             wakes = plan.on_scores
     turn = _turn(plan, user, happened, effects)
@@ -287,6 +289,8 @@ def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effe
                 effects.append(QuarantineInput(happened, "$.traits", refused))
         case UserScored():
             scores.note(user, happened, plan.models)
+        case HistoryFound():
+            put(plan, user, happened.found)
         case DeliveryReported():
             conclude(Turn(plan, user, happened.at_ms, happened.at_ms, effects), happened)
         case _:

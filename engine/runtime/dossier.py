@@ -15,6 +15,7 @@ from engine.core.history import instants_of, sent_name
 from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
+    HistoryFound,
     UserErased,
     UserIdentified,
     UserScored,
@@ -161,8 +162,9 @@ def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
             return _received(happened) | {"model": happened.model, "score": happened.score}
         case DeliveryReported():
             return {"kind": "reported"} | _dated(msgspec.to_builtins(happened))
-        case UserErased():
-            return {"at": format_instant(happened.at_ms), "kind": "erased"}
+        case UserErased() | HistoryFound():  # what was found, are events that stand here, too
+            kind = "erased" if isinstance(happened, UserErased) else "found"
+            return {"at": format_instant(happened.at_ms), "kind": kind}
         case Record():
             said: dict[str, Any] = msgspec.to_builtins(told(happened))
             del said["user_id"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from config import ContentInvalid, Shop, ShopInvalid, decode_content, load_shop
-from engine.core.inputs import ClockAdjusted, PlanChanged, TimeResumed
+from engine.core.inputs import ClockAdjusted, OfPlan, PlanChanged, TimeResumed
 from engine.core.plan import Plan
 from engine.core.state import User, decode_user
 from engine.errors import HairspringError
@@ -53,7 +53,7 @@ class Lived(msgspec.Struct, frozen=True, eq=False):
 
 def plans_named(start: Start, inputs: Numbered) -> list[str]:
     """Ids of the plans that are needed, each once, in order."""
-    named = [one.plan_id for _, one in (*start.changes, *inputs) if isinstance(one, PlanChanged)]
+    named = [one.plan_id for _, one in (*start.changes, *inputs) if isinstance(one, OfPlan)]
     return list(dict.fromkeys(filter(None, named)))
 
 

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from engine.core.adoption import Change
-from engine.core.inputs import PlanChanged, TimeSkipped, encode_inputs
+from engine.core.inputs import OfPlan, PlanAnnounced, PlanChanged, TimeSkipped, encode_inputs
 from engine.core.plan import Plan
 from engine.core.state import stands
 from engine.runtime.roster import Roster
@@ -39,7 +39,8 @@ class Plans:
         known: Further plans, by id, for those and for what a replay comes to.
 
     Attributes:
-        plan: In force now.
+        plan: In force now; widened, where another was announced.
+        bare: The same as it was compiled.
         number: Of the change that brought it; 0 where none did.
         in_force: That change, or None.
         changes: Those that users may lack, oldest first.
@@ -53,7 +54,7 @@ class Plans:
         changes: Iterable[tuple[int, Input]] = (),
         known: Mapping[str, Plan] | None = None,
     ) -> None:
-        self.plan = plan
+        self.plan = self.bare = plan
         self.number = 0
         self.in_force: PlanChanged | None = None
         self.changes: list[Change] = []
@@ -63,7 +64,7 @@ class Plans:
         for number, happened in changes:
             if self.in_force is None and isinstance(happened, PlanChanged):
                 self.number, self.in_force = number, happened
-                self.plan = self._known.get(happened.plan_id, plan)
+                self.plan = self.bare = self._known.get(happened.plan_id, plan)
             else:
                 self.note(happened, number)
 
@@ -71,11 +72,16 @@ class Plans:
         """A change came, of the plan or of time. O(1).
 
         Skipped time matters only to users who lack a change of the plan before it; all others have
-        it at once.
+        it at once. What is announced they need not take on: more of them is kept from then on.
         """
         before = self.plan
+        if isinstance(happened, PlanAnnounced):
+            coming = self._known.get(happened.plan_id)
+            if coming is not None:  # else it cannot be read any more, and never came into force
+                self.plan = self.bare.widened(coming)
+            return
         if isinstance(happened, PlanChanged):
-            self.plan = self._known.get(happened.plan_id, before)
+            self.plan = self.bare = self._known.get(happened.plan_id, self.bare)
             self.number, self.in_force = number, happened
             self.roster.begin()
         elif not self.changes or not isinstance(happened, TimeSkipped):
@@ -88,17 +94,17 @@ class Plans:
         return held is not None and held == PlanChanged(plan.id, *versions, held.at_ms)
 
     def learn(self, plan: Plan) -> None:
-        """Know a plan that is about to come into force."""
+        """Know a plan that is about to come into force, or to be announced."""
         self._known = {plan.id: plan}
 
-    def keep(self, happened: PlanChanged | TimeSkipped, number: int, content: bytes) -> None:
+    def keep(self, happened: OfPlan | TimeSkipped, number: int, content: bytes) -> None:
         """Have the open batch store a change that was just noted, for a restart.
 
         `content` is what its plan was compiled from, if it brings one.
         """
-        if not self.changes:
+        plan_id = happened.plan_id if isinstance(happened, OfPlan) else ""
+        if not plan_id and not self.changes:
             return  # skipped time, which everybody has
-        plan_id = happened.plan_id if isinstance(happened, PlanChanged) else ""
         self._fresh.append(KeptChange(number, plan_id, encode_inputs([happened]), content))
 
     def to_keep(self) -> list[KeptChange]:

@@ -22,6 +22,8 @@ from engine.core.inputs import (
     ClockAdjusted,
     Input,
     InputErased,
+    OfPlan,
+    PlanAnnounced,
     PlanChanged,
     TimeResumed,
     TimeSkipped,
@@ -56,16 +58,13 @@ class Processor:
         plan: The plan in force, unless `changes` or a replay say otherwise.
         users: Who is known, by id.
         now_ms: Logical time to start from; no stamp is earlier.
-        next_input: Number of the next input.
-        next_message: Number of the next outbox row.
-        next_batch: Number of the next batch.
+        next_input, next_message, next_batch: Numbers of the next input, outbox row and batch.
         log: What the last run left in the user log.
         dedupe: Ids already taken.
         max_replay: How many inputs a restart replays at most.
         changes, plans: What the last run left that users may lack (`Plans`).
         keeps: Whether batches are committed. False is for an owner without a store: its batches
-            carry what may leave and nothing that a restart would read, be it inputs, hashes or
-            users.
+            carry what may leave and nothing that a restart would read.
 
     Attributes:
         now_ms: Logical time: the newest stamp or fired deadline.
@@ -158,6 +157,11 @@ class Processor:
         self.plans.learn(plan)
         self._pass_over(PlanChanged(plan.id, versions.engine, versions.tzdata), now_ms, content)
 
+    def announce(self, plan: Plan, now_ms: int, content: bytes = b"") -> None:
+        """Keep of users what `plan` asks for, too, which is to come into force. O(its names)."""
+        self.plans.learn(plan)
+        self._pass_over(PlanAnnounced(plan.id), now_ms, content)
+
     def sweep(self, go_on: Callable[[], bool] | None = None) -> bool:
         """Have users take changes on while `go_on` answers True; whether there are more.
 
@@ -242,7 +246,7 @@ class Processor:
         count = 0
         for count, (number, happened) in enumerate(tail, start=1):  # noqa: B007 - the last is told
             self.now_ms = max(self.now_ms, happened.at_ms)
-            if isinstance(happened, TimeSkipped | PlanChanged):
+            if isinstance(happened, TimeSkipped | OfPlan):
                 self._pass_to_all(happened, number)
             elif isinstance(happened, UserErased):
                 self._forget(happened.user_id)
@@ -366,9 +370,7 @@ class Processor:
             self._touched[user.user_id] = None
         self._follow(user)
 
-    def _pass_over(
-        self, happened: TimeSkipped | PlanChanged, now_ms: int, content: bytes = b""
-    ) -> None:
+    def _pass_over(self, happened: TimeSkipped | OfPlan, now_ms: int, content: bytes = b"") -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
         number = self._next_input
@@ -378,9 +380,9 @@ class Processor:
             self._inputs.append(happened)
             self.plans.keep(happened, number, content)
 
-    def _pass_to_all(self, happened: TimeSkipped | PlanChanged, number: int) -> None:
+    def _pass_to_all(self, happened: TimeSkipped | OfPlan, number: int) -> None:
         self.plans.note(happened, number)
-        if isinstance(happened, PlanChanged):
+        if isinstance(happened, OfPlan):
             self.plan, self._changed = self.plans.plan, self.plans.number
             return
         self.advance(happened.stopped_at_ms)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from config import Settings, Shop
     from engine.runtime.dispatcher import Dispatcher
+    from engine.runtime.filling import Filling
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
 
@@ -37,7 +38,7 @@ class Reloaded(msgspec.Struct, frozen=True):
 
     Attributes:
         plan_id: The plan in force now.
-        changed: Whether it was another before.
+        changed: Whether it was another before this reload; False too where a later one was faster.
         restart_needed: Settings that are other than those the process runs by, as they are spelt.
         warnings: What is probably not meant, as `file:line: what`.
     """
@@ -64,34 +65,43 @@ class Reloading:
         shell: Shell,
         processor: Processor,
         dispatcher: Dispatcher,
+        filling: Filling,
     ) -> None:
         self._folder = folder
         self._settings = settings
         self._shell = shell
         self._processor = processor
         self._dispatcher = dispatcher
+        self._filling = filling
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> Reloaded:
         """Read the shop again and put it into force.
 
-        Raises ShopInvalid, with every fault; then the shop stays as it was.
+        Raises ShopInvalid, with every fault; then the shop stays as it was. StoreError.
         """
         async with self._one_at_a_time:
             # On another thread: reading some hundred campaigns takes longer than a deadline may.
             shop = await asyncio.to_thread(load_folder, self._folder)
-            return self.put_into_force(shop)
+        return await self.put_into_force(shop)
 
-    def put_into_force(self, shop: Shop) -> Reloaded:
-        """Have a shop that was read take the place of the one that is in force. O(1)."""
+    async def put_into_force(self, shop: Shop) -> Reloaded:
+        """Have a shop that was read take the place of the one that is in force.
+
+        At once, or as soon as the past is found that its conditions ask for; where another one is
+        to come into force meanwhile, this one does not. Raises StoreError.
+        """
         now = versions()
+        self._filling.forget()
         changed = not self._processor.plans.hold(shop.plan, now)
+        if changed and self._filling.needs(shop.plan):
+            changed = await self._filling.prepare(shop.plan, shop.content)
         if changed:
             # Before anything is sent under the new plan; a name that is gone may be in the outbox.
             self._dispatcher.templates = {**self._dispatcher.templates, **shop.templates}
             self._shell.adopt(shop.plan, shop.content, now)
         reloaded = Reloaded(
-            plan_id=shop.plan.id,
+            plan_id=self._processor.plans.bare.id,
             changed=changed,
             restart_needed=restart_needed(self._settings, shop.settings),
             warnings=[str(warning) for warning in shop.warnings],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.failpoints import come_to
 from engine.runtime.dedupe import Dedupe
+from engine.runtime.filling import Filling
 from engine.runtime.plans import strays
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
@@ -36,6 +37,9 @@ class Restarted(NamedTuple):
     Attributes:
         replayed: How many inputs the journal's tail held.
         templates: By (name, channel): the shop's, and of earlier plans what it has no more.
+        filling: What finds the past that plans ask for.
+        waits: Whether the shop's plan is not in force yet: it asks for a past that is to be found
+            first, once the shell runs (`come_into_force`).
     """
 
     clock: Clock
@@ -43,6 +47,8 @@ class Restarted(NamedTuple):
     shell: Shell
     replayed: int
     templates: dict[tuple[str, str], Template]
+    filling: Filling
+    waits: bool
 
 
 async def restart(
@@ -72,10 +78,22 @@ async def restart(
     shell = Shell(processor, store, clock, release)
     if recovered.last_at_ms:
         shell.resume(shop.settings.storage.resume_grace_ms)
-    if not processor.plans.hold(shop.plan, versions()):
+    filling = Filling(store, shell, processor)
+    changed = not processor.plans.hold(shop.plan, versions())
+    waits = changed and filling.needs(shop.plan)
+    if changed and not waits:
         shell.adopt(shop.plan, shop.content, versions())
     come_to("after-recovery")
-    return Restarted(clock, processor, shell, replayed, stored.templates)
+    return Restarted(clock, processor, shell, replayed, stored.templates, filling, waits)
+
+
+async def come_into_force(shop: Shop, restarted: Restarted) -> None:
+    """Put the shop's plan into force that `waits`, unless another one comes before it.
+
+    Raises StoreError.
+    """
+    if await restarted.filling.prepare(shop.plan, shop.content):
+        restarted.shell.adopt(shop.plan, shop.content, versions())
 
 
 def stored_plans(shop: Shop, recovered: Recovered) -> Stored:

@@ -25,7 +25,7 @@ from engine.store import CommitFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from engine.core.inputs import DeliveryReported, UserInput
+    from engine.core.inputs import DeliveryReported, HistoryFound, UserInput
     from engine.core.plan import Plan
     from engine.runtime.clock import Clock
     from engine.runtime.processor import Processor, Released
@@ -52,6 +52,9 @@ STALL_MIN_MS = 1_000
 
 RETRY_COMMIT_S = 0.25
 
+LOOK_S = 0.002
+"""Between two looks at whether a commit is through: by what nobody waits for."""
+
 _log = structlog.get_logger("hairspring")
 
 
@@ -65,6 +68,7 @@ class Shell:
     Attributes:
         failure: Why commits do not go through at present, or "".
         inbox: What waits to be taken, and who waits for an answer.
+        is_holding: Whether what is in the inbox waits a moment, be it never so little.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Shell:
     ) -> None:
         self.processor = processor
         self.failure = ""
+        self.is_holding = False
         self.inbox = Inbox()
         self._store = store
         self._clock = clock
@@ -123,6 +128,23 @@ class Shell:
         self.processor.adopt(plan, self._clock.now_ms(), content, versions)
         come_to("in-plan-change")
         self._wake.set()
+
+    def announce(self, plan: Plan, content: bytes) -> None:
+        """Keep of users what a coming plan asks for, too, as of now."""
+        self.processor.announce(plan, self._clock.now_ms(), content)
+        self._wake.set()
+
+    def find(self, found: HistoryFound) -> None:
+        """Have what was found of a user's past in his state."""
+        self.processor.take(found, self._clock.now_ms())
+        self._wake.set()
+
+    async def durable(self) -> None:
+        """Wait until all that the processor has taken by now is durable, however long it takes."""
+        awaited = self.processor.awaited()
+        while self.processor.finished < awaited:
+            self._wake.set()
+            await asyncio.sleep(LOOK_S)
 
     def resume(self, grace_ms: int) -> None:
         """Say that the process was down since the last stamp, before `run`."""
@@ -210,6 +232,7 @@ class Shell:
     def _may_take(self) -> bool:
         return (
             bool(self.inbox.queue)
+            and not self.is_holding
             and not self.failure
             and not self._sealed
             and self.processor.open_size < BATCH_MAX

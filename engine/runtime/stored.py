@@ -15,7 +15,7 @@ import structlog
 
 from channels.rendering import Template
 from config import ContentInvalid, Shop, ShopInvalid, decode_content, load_shop
-from engine.core.inputs import PlanChanged
+from engine.core.inputs import OfPlan
 from engine.core.plan import Plan
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def read_stored(
     changes: Iterable[tuple[int, Input]], contents: Mapping[str, bytes], shop: Shop
 ) -> Stored:
     """Compile what the changes name; `shop` is the one to go on with. O(size of the contents)."""
-    named = [one.plan_id for _, one in changes if isinstance(one, PlanChanged)]
+    named = [one.plan_id for _, one in changes if isinstance(one, OfPlan)]
     ids = dict.fromkeys(filter(None, named))
     shops = {plan_id: _read(plan_id, contents.get(plan_id), shop) for plan_id in ids}
     plans: dict[str, Plan] = {}

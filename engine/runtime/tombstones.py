@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core import ids
-from engine.core.inputs import DeliveryReported
+from engine.core.inputs import DeliveryReported, HistoryFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -40,6 +40,10 @@ class Tombstones:
         self._erased[ids.digest(user_id)] = at_ms
         self._newest_at_ms = max(self._erased.values())
 
+    def erased_at_ms(self, user_id: str) -> int:
+        """As of when he is erased; 0 where he never was. O(1)."""
+        return self._erased.get(ids.digest(user_id), 0)
+
     def guard(self, take: Take, known: Container[str]) -> Take:
         """`take` itself, or, where anybody was erased, one that takes nothing of before: False."""
         if not self._erased:
@@ -51,8 +55,8 @@ class Tombstones:
 
         O(1), and no hash for what happened after the newest erasure.
         """
-        if isinstance(happened, DeliveryReported):
-            # Nobody else waits for a delivery without being known.
+        if isinstance(happened, DeliveryReported | HistoryFound):
+            # Nobody else waits for a delivery, or is looked for, without being known.
             barred = happened.user_id not in known
         elif happened.occurred_at_ms >= self._newest_at_ms:
             return False

@@ -15,7 +15,13 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from config import ContentInvalid, ShopInvalid, decode_content, load_shop
-from engine.core.inputs import ClockAdjusted, PlanChanged, TimeResumed, UserErased
+from engine.core.inputs import (
+    ClockAdjusted,
+    OfPlan,
+    PlanChanged,
+    TimeResumed,
+    UserErased,
+)
 from engine.core.plan import Plan
 from engine.core.records import record_line
 from engine.core.state import decode_user, encode_user
@@ -140,7 +146,7 @@ class Replay:
         if not isinstance(happened, TimeResumed | ClockAdjusted):
             # Nobody lived through what was skipped; in all else, time passes up to the input.
             processor.advance(happened.at_ms)
-        if isinstance(happened, PlanChanged) and happened.plan_id not in self._plans:
+        if isinstance(happened, OfPlan) and happened.plan_id not in self._plans:
             raise JournalUnreadable(
                 f"the journal names a plan that it does not hold: {happened.plan_id}",
                 hint="export it again",

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 SLICE_ROWS: Final = 32
 """Journal rows that a slice reads: many inputs of others may lie among them."""
 
-_OF_ALL: Final = (b'{"type":"plan"', b'{"type":"resumed"', b'{"type":"clock"')
+_OF_ALL: Final = (
+    b'{"type":"plan"',
+    b'{"type":"announced"',
+    b'{"type":"resumed"',
+    b'{"type":"clock"',
+)
 """How the lines of inputs begin that concern everybody."""
 
 _NOBODY: Final = ""
@@ -93,8 +98,9 @@ def last_stamp(connection: sqlite3.Connection) -> int:
 def newest_plan(connection: sqlite3.Connection) -> tuple[str, bytes | None] | None:
     """The plan in force, and what it was compiled from; None for a new database."""
     row = connection.execute(
-        "SELECT plan_id, (SELECT content FROM plans WHERE plans.plan_id = changes.plan_id) "
-        "FROM changes WHERE plan_id <> '' ORDER BY number DESC LIMIT 1"
+        "SELECT plan_id, (SELECT content FROM plans WHERE plans.plan_id = changes.plan_id) "  # noqa: S608 - one text of ours
+        "FROM changes WHERE plan_id <> '' AND number NOT IN "
+        f"({plans.ANNOUNCED}) ORDER BY number DESC LIMIT 1"
     ).fetchone()
     return None if row is None else (row[0], None if row[1] is None else bytes(row[1]))
 

@@ -7,7 +7,7 @@ change as long as a saved user, be it in a floor of the archive, or the journal,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from engine.core.inputs import PlanChanged, decode_inputs
 from engine.core.state import NEVER
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from engine.core.inputs import Input
     from engine.store.batch import KeptChange
+
+ANNOUNCED: Final = (
+    """SELECT number FROM changes WHERE instr(input, CAST('{"type":"announced"' AS BLOB)) = 1"""
+)
+"""Of plans that were to come into force: they name a plan, too, and bring none."""
 
 
 def write(connection: sqlite3.Connection, changes: Iterable[KeptChange], settled: int) -> None:
@@ -71,8 +76,9 @@ def _base(connection: sqlite3.Connection, before: int, settled: int) -> int:
     Everybody is whoever is saved now, and was when `settled` was what everybody had.
     """
     row = connection.execute(
-        "SELECT ifnull(max(number), 0) FROM changes WHERE plan_id <> '' AND number < ? AND number "
-        "<= min(?, ifnull((SELECT value FROM meta WHERE name = 'settled'), 0))",
+        "SELECT ifnull(max(number), 0) FROM changes WHERE plan_id <> '' AND number < ? "  # noqa: S608 - one text of ours
+        "AND number <= min(?, ifnull((SELECT value FROM meta WHERE name = 'settled'), 0)) "
+        f"AND number NOT IN ({ANNOUNCED})",
         (before, settled),
     ).fetchone()
     return int(row[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
 import sqlite3
@@ -82,6 +83,43 @@ async def test_in_a_change_of_the_shop_the_change_is_made_by_the_next_start(life
     life.come_to_rest()
     await life.holds()
     assert life.deaths == 1
+
+
+OFTEN = """
+campaign: often
+enter: {when: 'count("Order Completed", "1d") >= 3'}
+steps: [{exit: done}]
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2, 3] if ALL else [3])
+async def test_while_the_past_is_found_for_a_condition_the_next_start_finds_it(life, times: int):
+    life.start(f"in-finding={times}")
+    life.live(range(6))  # of five users, the first orders twice
+    (life.shop / "campaigns/often.yaml").write_text(OFTEN)
+    life.serving.process.send_signal(signal.SIGHUP)
+    until(lambda: not life.is_alive())
+    life.start()
+    until(lambda: changes(life.data) == ["plan", "announced", "announced", "plan"])
+    life.live(range(6, 12))
+    life.come_to_rest()
+    await life.holds()
+    assert life.deaths == 1
+    with sqlite3.connect(life.data / "hairspring.db") as database:
+        entered = database.execute(
+            "SELECT user_id FROM records WHERE campaign = 'often' AND "
+            "instr(record, CAST('\"entered\"' AS BLOB))"
+        ).fetchall()
+    database.close()
+    assert sorted(entered) == [("u0",), ("u1",)]
+
+
+def changes(data: Path) -> list[str]:
+    """What became of the plan so far, as a reader sees it while the process runs."""
+    with sqlite3.connect(f"file:{data / 'hairspring.db'}?mode=ro", uri=True) as database:
+        lines = database.execute("SELECT input FROM changes ORDER BY number").fetchall()
+    database.close()
+    return [json.loads(line)["type"] for (line,) in lines if b'"resumed"' not in line]
 
 
 @pytest.mark.parametrize("times", range(1, 12) if ALL else [5])

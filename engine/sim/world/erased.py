@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core import ids
-from engine.core.inputs import DeliveryReported, UserErased
+from engine.core.inputs import DeliveryReported, HistoryFound, UserErased
 from engine.core.state import NEVER
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Erased:
     def see_answered(self, inputs: Sequence[UserInput]) -> None:
         """Clients were told that these are taken."""
         for happened in inputs:
-            assert not isinstance(happened, DeliveryReported), "no client reports deliveries"
+            assert not isinstance(happened, DeliveryReported | HistoryFound), "no client's"
             user_id, occurred_at_ms = happened.user_id, happened.occurred_at_ms
             self._occurred_at_ms.setdefault(user_id, {})[happened.message_id] = occurred_at_ms
             if occurred_at_ms <= self._until_ms.get(user_id, -1):

@@ -19,17 +19,18 @@ from engine.runtime.erasing import Erasing, finish_erasures
 from engine.runtime.inbox import Unavailable
 from engine.runtime.metrics import Metrics
 from engine.runtime.reloading import Reloading
-from engine.runtime.restart import restart
+from engine.runtime.restart import come_into_force, restart
 from engine.sim.world.clients import TAKEN
 from engine.sim.world.loop import WorldLoop
 from engine.store import Quarantined, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from channels.base import Channel
     from config import Shop
     from engine.core.inputs import UserInput
+    from engine.runtime.filling import Filling
     from engine.runtime.processor import Processor, Released
     from engine.runtime.shell import Shell
     from engine.sim.world.disk import Disk
@@ -84,8 +85,8 @@ class Process:
         self._chance = chance
         self._accept_clock = accept_clock
         self._look_ns = machine.look_ns
-        self._requests: set[asyncio.Task[None]] = set()
-        self._erasures: set[asyncio.Task[None]] = set()
+        self._requests: set[asyncio.Task[object]] = set()
+        self._operated: set[asyncio.Task[object]] = set()
         with self.loop.running():
             self._told_to_stop = asyncio.Event()
             self._main = self.loop.create_task(self._run())
@@ -98,14 +99,19 @@ class Process:
     def take(self, items: Sequence[bytes], answer: Callable[[int], None]) -> None:
         """A request with these items has come in; `answer` has the status, if one is given."""
         with self.loop.running():
-            task = self.loop.create_task(self._serve(items, answer))
-            self._requests.add(task)
-            task.add_done_callback(self._requests.discard)
+            self._have_done(self._serve(items, answer), self._requests)
 
     def reload(self, shop: Shop) -> None:
         """Take a changed shop on, as SIGHUP has it done once it is read."""
         with self.loop.running():
-            self._reloading.put_into_force(shop)
+            self._have_done(self._reloading.put_into_force(shop), self._operated)
+
+    def _have_done(
+        self, work: Coroutine[Any, Any, object], tasks: set[asyncio.Task[object]]
+    ) -> None:
+        task = self.loop.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     def erase(self, user_id: str, told: Callable[[], None]) -> None:
         """A request to erase a user has come in; `told` is called if it is answered with a yes."""
@@ -113,9 +119,7 @@ class Process:
             return
         self.under_erasure.add(user_id)
         with self.loop.running():
-            task = self.loop.create_task(self._erase(user_id, told))
-            self._erasures.add(task)
-            task.add_done_callback(self._erasures.discard)
+            self._have_done(self._erase(user_id, told), self._operated)
 
     def check(self) -> None:
         """Notice the end of the main task, and what nobody handled."""
@@ -141,12 +145,13 @@ class Process:
         )
         await finish_erasures(store, NO_FOLDER)
         self._witness.see_what_is_there()
-        clock, processor, shell, _, templates = await restart(
+        restarted = await restart(
             self._shop,
             store,
             self._release,
             self._start_clock,
         )
+        clock, processor, shell, _, templates, filling, waits = restarted
         self.processor, self.shell = processor, shell
         self._witness.see_restart(processor, clock, self._shop)
         self._machine.look_ns = self._look_ns
@@ -165,8 +170,10 @@ class Process:
             concurrency=dict.fromkeys(channels, 2),
         )
         self._clock = clock
-        self._set_up_operating(channels)
+        self._set_up_operating(channels, filling)
         working = self.loop.create_task(shell.run())
+        if waits:
+            self._have_done(come_into_force(self._shop, restarted), self._operated)
         self.dispatcher.start()
         self.is_open = True
         stopping: asyncio.Future[Any] = self.loop.create_task(self._told_to_stop.wait())
@@ -177,10 +184,12 @@ class Process:
                 end.result()
         self.is_open = False
         await self.dispatcher.stop(DRAIN_S)
-        # Who asked for an erasure is cut off, as the admin port does; the next start ends it.
-        for task in self._erasures:
+        # Who asked for an erasure or a plan is cut off, as the admin port does; the next start ends
+        # the one, and begins the other anew.
+        filling.forget()
+        for task in self._operated:
             task.cancel()
-        await asyncio.gather(*self._erasures, return_exceptions=True)
+        await asyncio.gather(*self._operated, return_exceptions=True)
         shell.stop_taking()
         settled = self.loop.create_task(shell.settle())
         await asyncio.wait([settled, working], return_when=asyncio.FIRST_COMPLETED)
@@ -191,7 +200,7 @@ class Process:
         await asyncio.wait([working])
         await store.close()
 
-    def _set_up_operating(self, channels: Mapping[str, Channel]) -> None:
+    def _set_up_operating(self, channels: Mapping[str, Channel], filling: Filling) -> None:
         self._erasing = Erasing(
             store=self._store,
             shell=self.shell,
@@ -206,6 +215,7 @@ class Process:
             shell=self.shell,
             processor=self.processor,
             dispatcher=self.dispatcher,
+            filling=filling,
         )
 
     async def _erase(self, user_id: str, told: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import msgspec
 
 from engine.core.adoption import take_on
+from engine.core.coming import gap
 from engine.core.effects import Record, SendMessage
 from engine.core.inputs import Input, decode_inputs
 from engine.core.state import NEVER, decode_user, encode_user
@@ -203,7 +204,8 @@ class Witness:
         expected = self._replayed()
         if last_at_ms:
             expected.resume(last_at_ms, self._grace_ms, processor.now_ms)
-        if not expected.plans.hold(shop.plan, versions()):
+        waits = expected.users and gap(expected.plans.bare, shop.plan)
+        if not expected.plans.hold(shop.plan, versions()) and not waits:
             expected.adopt(shop.plan, processor.now_ms, shop.content, versions())
         self._compare(expected, processor, "a restart has the state that the journal gives")
 

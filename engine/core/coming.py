@@ -1,0 +1,116 @@
+"""What a plan that is to come into force asks of the past, and the one in force did not keep.
+
+Before it comes into force, what it asks for is kept beside what is kept already (`Plan.widened`),
+and what happened earlier is found again (`found`): the `Gap` is what there is to find. What only
+events do that end a campaign is not in it: of those the newest is kept for what comes late. Nor
+are messages that went out and sessions: they are not in the archive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.collections import form_of, waiting_name
+from engine.core.needs import both
+from engine.core.sessions import SESSION_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.core.collections import Collection
+    from engine.core.history import Kept
+    from engine.core.plan import Plan
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """What is to be found of everybody's past.
+
+    Attributes:
+        names: Of events whose history does not go back, or does not say enough.
+        collections: Names of collections, as the widened plan has them.
+        models: Whose scores nothing asked for.
+    """
+
+    names: frozenset[str] = frozenset()
+    collections: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to find."""
+        return bool(self.names or self.collections or self.models)
+
+
+def gap(before: Plan, plan: Plan) -> Gap:
+    """What `plan` asks of the past beyond what is kept for `before`. O(names + collections)."""
+    held, gathered = before.kept, before.collections
+    return Gap(
+        frozenset(
+            name
+            for name, kept in plan.asked.items()
+            if name not in SESSION_EVENTS and (name not in held or not _is_enough(held[name], kept))
+        ),
+        frozenset(
+            name_beside(gathered, one)
+            for name, one in plan.collections.items()
+            if name not in gathered or _beside(gathered[name], one) != gathered[name]
+        ),
+        plan.models - before.models,
+    )
+
+
+def widen(kept: Mapping[str, Kept], coming: Mapping[str, Kept]) -> dict[str, Kept]:
+    """What is enough for both plans."""
+    wide = dict(kept)
+    for name, one in coming.items():
+        wide[name] = both(wide[name], one) if name in wide else one
+    return wide
+
+
+def widen_collections(
+    own: Mapping[str, Collection], coming: Mapping[str, Collection]
+) -> dict[str, Collection]:
+    """Those of both plans. One that is kept otherwise by each is there twice (`name_beside`)."""
+    wide = dict(own)
+    for one in coming.values():
+        name = name_beside(own, one)
+        if name in own:
+            wide[name] = _beside(own[name], one)
+        else:
+            wide[name] = msgspec.structs.replace(one, name=name)
+    return wide
+
+
+def name_beside(own: Mapping[str, Collection], coming: Collection) -> str:
+    """The name of a coming plan's collection while the plan before is in force.
+
+    Its own, unless that plan has another one of this name: then one that nothing can ask for.
+    """
+    name = coming.name
+    if name not in own or form_of(own[name]) == form_of(coming):
+        return name
+    return waiting_name(coming)
+
+
+def _beside(own: Collection, coming: Collection) -> Collection:
+    """One collection that has what either asks of it; they are of one form."""
+    if form_of(own) != form_of(coming):
+        return coming
+    items_max = max(own.items_max, coming.items_max)
+    keeps_properties = own.keeps_properties or coming.keeps_properties
+    if (items_max, keeps_properties) == (own.items_max, own.keeps_properties):
+        return own
+    return msgspec.structs.replace(own, items_max=items_max, keeps_properties=keeps_properties)
+
+
+def _is_enough(held: Kept, asked: Kept) -> bool:
+    """Whether what is kept is all that is asked for."""
+    wide = both(held, asked)
+    return (wide.most, wide.window_ms, wide.properties, wide.total, wide.first) == (
+        held.most,
+        held.window_ms,
+        held.properties,
+        held.total,
+        held.first,
+    )

@@ -1,0 +1,139 @@
+"""What is found again of a user's past, for conditions that did not ask for it as it happened.
+
+What the archive has of him is taken in anew, in the order in which it came and by the means by
+which it would have been (`note`), on a user of whom nothing else is known. What that makes takes
+the place of what he has of it (`put`): it goes as far back as the archive, and holds each event
+once. What a state has from before the archive begins is added first (`add_older`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core import history, scores
+from engine.core.collections import Collected, collect
+from engine.core.details import Details
+from engine.core.inputs import EventReceived
+from engine.core.state import new_user
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.core.coming import Gap
+    from engine.core.history import Kept
+    from engine.core.inputs import UserScored
+    from engine.core.plan import Plan
+    from engine.core.state import User
+
+
+class Found(msgspec.Struct, omit_defaults=True):
+    """What takes the place of what a state has under the same names."""
+
+    history: dict[str, bytes] = {}
+    details: dict[str, Details] = {}
+    collections: dict[str, Collected] = {}
+    scores: dict[str, float] = {}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Found).decode
+_encode_json = msgspec.json.Encoder().encode
+
+
+def note(plan: Plan, gap: Gap, user: User, happened: EventReceived | UserScored) -> None:
+    """Have one more archived input in what is found of `user`, made by `new_user` for it.
+
+    `plan` is the widened one; inputs come in the order of their numbers. O(kept).
+    """
+    if not isinstance(happened, EventReceived):
+        scores.note(user, happened, gap.models)
+        return
+    user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
+    reactions = plan.reactions(happened.name)
+    if reactions is None:
+        return
+    roles = [role for role in reactions.gathers if role.collection.name in gap.collections]
+    if roles:
+        collect(user, happened, tuple(roles))
+    if reactions.kept is not None and happened.name in gap.names:
+        history.insert(
+            user, reactions.name, happened.occurred_at_ms, reactions.kept, happened.at_ms,
+            happened.properties,
+        )  # fmt: skip
+
+
+def add_older(
+    kept: Mapping[str, Kept], found: User, user: User, before_ms: int, now_ms: int
+) -> None:
+    """Add to what was found what `user` has from before the archive begins. O(kept).
+
+    What is in both is known by its instant, of which there may be several. A collection is what
+    all its events make, so that one that is there stays.
+    """
+    for name, packed in user.history.items():
+        if name in found.history:
+            _add_older(kept[name], name, packed, found, user, before_ms, now_ms)
+    found.collections = {
+        name: one for name, one in found.collections.items() if name not in user.collections
+    }
+
+
+def encode_found(found: User, user: User) -> bytes:
+    """What was found, to be journaled; b"" where it is what the user has already. O(found)."""
+    encoded = _encode(_alike(found, found))
+    return b"" if encoded == _encode(_alike(user, found)) else encoded
+
+
+def put(plan: Plan, user: User, encoded: bytes) -> None:
+    """Have it in the place of what the user has of it. Total: nothing for other bytes. O(found)."""
+    try:
+        found = _decode(encoded)
+    except msgspec.MsgspecError:
+        return
+    for name, packed in found.history.items():
+        reactions = plan.reactions(name)
+        shared = name if reactions is None else reactions.name
+        user.history = {**user.history, shared: packed}
+        details = {key: one for key, one in user.details.items() if key != name}
+        if name in found.details:
+            details[shared] = found.details[name]
+        user.details = details or new_user("").details
+    if found.collections:
+        user.collections = {**user.collections, **found.collections}
+    if found.scores:
+        user.scores = {**user.scores, **found.scores}
+
+
+def _alike(user: User, found: User) -> Found:
+    """What a state has of what was found, in the same order."""
+    return Found(
+        {name: user.history[name] for name in found.history if name in user.history},
+        {name: user.details[name] for name in found.history if name in user.details},
+        {name: user.collections[name] for name in found.collections if name in user.collections},
+        {model: user.scores[model] for model in found.scores if model in user.scores},
+    )
+
+
+def _add_older(
+    kept: Kept, name: str, packed: bytes, found: User, user: User, before_ms: int, now_ms: int
+) -> None:
+    instants = history.instants_of(packed)
+    known = Counter(at_ms for at_ms in history.instants_of(found.history[name]))
+    had = user.details.get(name)
+    for place, at_ms in enumerate(instants):
+        if at_ms >= before_ms:
+            break
+        if known[at_ms]:
+            known[at_ms] -= 1
+            continue
+        properties = {} if had is None else had.properties(place)
+        history.insert(found, name, at_ms, kept, now_ms, _encode_json(properties))
+    has = found.details.get(name)
+    if had is None or has is None:
+        return
+    has.total = max(has.total, had.total)
+    if had.first and kept.first and had.first_at_ms < has.first_at_ms:
+        has.first_at_ms, has.first = had.first_at_ms, had.first

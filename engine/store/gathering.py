@@ -1,0 +1,173 @@
+"""What the journal and its archive hold of everybody's past, gathered a slice at a time.
+
+Inputs lie in the order in which they came and not by user, and there may be a hundred million of
+them. They are read through from the oldest to the newest, once for as many users as there is room
+for: those whose hash is in the lowest *shards*. Where what is found of them takes too much room the
+highest shard is let go of, and left to another reading; few readings are needed where the plan asks
+for little of each user, since no more is held than a state would.
+
+Of what lies behind the newest row that there was as all was read through (`catches_up`), only those
+who were found already are told: all others have it, since it came after the plan was announced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeGuard
+
+import msgspec
+from xxhash import xxh3_64_intdigest
+
+from engine.core import found
+from engine.core.inputs import EventReceived, UserErased, UserScored, decode_inputs
+from engine.core.state import new_user
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from engine.core.coming import Gap
+    from engine.core.inputs import Input
+    from engine.core.plan import Plan
+    from engine.core.state import User
+
+SHARDS: Final = 256
+_SHARD_SHIFT: Final = 64 - 8
+
+SLICE_ROWS: Final = 256
+SLICE_BYTES: Final = 256 << 10
+"""Rows, and bytes of inputs, that a slice reads, and one row more: a commit waits for one or two
+milliseconds."""
+
+HELD_BYTES_MAX: Final = 32 << 20
+"""What is found takes up to this, by and large, or one shard."""
+
+_USER_BYTES: Final = 600
+_ITEM_BYTES: Final = 250
+_VALUE_BYTES: Final = 60
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Gathering:
+    """One reading of the journal, and what it finds of users.
+
+    Args:
+        plan: The one in force, widened by the coming one.
+        gap: What is to be found.
+        first_shard: The first whose users are told.
+        bytes_max: As `HELD_BYTES_MAX`.
+
+    Attributes:
+        end_shard: The first whose users are left to another reading.
+        behind: Number behind the last input that was read.
+        begins_at_ms: When the oldest row was written where that is not the first there ever was;
+            else 0. What is older is not in the archive any more.
+    """
+
+    def __init__(
+        self, plan: Plan, gap: Gap, first_shard: int = 0, bytes_max: int = HELD_BYTES_MAX
+    ) -> None:
+        self.end_shard = SHARDS
+        self.behind = 1
+        self.begins_at_ms = 0
+        self._plan = plan
+        self._gap = gap
+        self._first_shard = first_shard
+        self._bytes_max = bytes_max
+        self._after = 0
+        self._catches_up = False
+        self._shards: list[dict[str, User]] = [{} for _ in range(SHARDS)]
+        self._bytes = [0] * SHARDS
+        self._held_bytes = 0
+        names = set(gap.names).union(
+            *(one.events for name, one in plan.collections.items() if name in gap.collections)
+        )
+        self._names = names
+        # A row in which none of these stands is not decoded.
+        self._needles = [b'"name":' + _encode(name) for name in sorted(names)]
+        self._needles += [b'"model":' + _encode(model) for model in sorted(gap.models)]
+        self._needles.append(b'"type":"erasure"')
+
+    def read_some(self, connection: sqlite3.Connection) -> bool:
+        """Read a slice; False once there is nothing behind it. O(`SLICE_BYTES`)."""
+        size = 0
+        rows = connection.execute(
+            "SELECT first_input, inputs_count, at_ms, inputs FROM journal WHERE first_input > ? "
+            "ORDER BY first_input LIMIT ?",
+            (self._after, SLICE_ROWS),
+        )
+        for first_input, count, at_ms, inputs in rows:
+            if not self._after and first_input > 1:
+                self.begins_at_ms = at_ms
+            self._after, self.behind = first_input, first_input + count
+            if any(needle in inputs for needle in self._needles):
+                self._take_in(inputs)
+            size += len(inputs)
+            if size >= SLICE_BYTES:
+                break
+        rows.close()
+        if not size:
+            self._catches_up = True
+        return size > 0
+
+    def found(self) -> Iterator[tuple[str, User]]:
+        """Everybody of whom something was found; he is told once, and let go of."""
+        for shard in self._shards[self._first_shard : self.end_shard]:
+            while shard:
+                yield shard.popitem()
+
+    def put_back(self, user_id: str, user: User) -> None:
+        """Go on with somebody of whom there is more to read."""
+        self._shards[_shard_of(user_id)][user_id] = user
+
+    def _take_in(self, inputs: bytes) -> None:
+        for happened in decode_inputs(inputs):
+            if self._is_asked_for(happened):
+                shard = _shard_of(happened.user_id)
+                if self._first_shard <= shard < self.end_shard:
+                    self._note(shard, happened)
+            elif isinstance(happened, UserErased):
+                self._shards[_shard_of(happened.user_id)].pop(happened.user_id, None)
+
+    def _is_asked_for(self, happened: Input) -> TypeGuard[EventReceived | UserScored]:
+        if isinstance(happened, EventReceived):
+            return happened.name in self._names
+        return isinstance(happened, UserScored) and happened.model in self._gap.models
+
+    def _note(self, shard: int, happened: EventReceived | UserScored) -> None:
+        users = self._shards[shard]
+        user = users.get(happened.user_id)
+        if user is None:
+            if self._catches_up:
+                return
+            user = users[happened.user_id] = new_user(happened.user_id)
+            self._grow(shard, _USER_BYTES)
+        before = _weigh(user)
+        found.note(self._plan, self._gap, user, happened)
+        self._grow(shard, _weigh(user) - before)
+
+    def _grow(self, shard: int, size: int) -> None:
+        self._bytes[shard] += size
+        self._held_bytes += size
+        while self._held_bytes > self._bytes_max and self.end_shard > self._first_shard + 1:
+            self.end_shard -= 1
+            self._held_bytes -= self._bytes[self.end_shard]
+            self._bytes[self.end_shard] = 0
+            self._shards[self.end_shard] = {}
+
+
+def _shard_of(user_id: str) -> int:
+    return xxh3_64_intdigest(user_id.encode("utf-8", "surrogatepass")) >> _SHARD_SHIFT
+
+
+def _weigh(user: User) -> int:
+    """About the bytes that grow with what is found. O(names + collections)."""
+    items = sum([len(one.items) for one in user.collections.values()])
+    instants = sum([len(packed) for packed in user.history.values()])
+    values = sum(
+        [
+            len(one.rows) + sum([len(column) for column in one.columns.values()])
+            for one in user.details.values()
+        ]
+    )
+    return items * _ITEM_BYTES + instants + values * _VALUE_BYTES

@@ -1,0 +1,463 @@
+"""Plans that ask for a past that nobody kept: what the archive has of it, and when they hold."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from config import load_shop
+from engine.core.found import Found
+from engine.core.inputs import EventReceived, HistoryFound, PlanAnnounced, decode_inputs
+from engine.core.state import User, encode_user
+from engine.runtime.clock import Clock
+from engine.runtime.filling import Filling
+from engine.runtime.processor import Processor
+from engine.runtime.restart import Restarted, come_into_force, restart
+from engine.runtime.versions import versions
+from engine.sim.exported import Line, decode_lines
+from engine.sim.exporting import export
+from engine.sim.replaying import Replay
+from engine.store import Store
+from tests.core.world import DAY, HOUR, MINUTE, START
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    import pytest
+
+    from config import Shop
+    from engine.core.effects import Record
+    from engine.core.inputs import Input
+
+SETTINGS = '[events]\nkeep = "30d"\n'
+PLAIN = {"campaigns/plain.yaml": "campaign: plain\nenter: {event: Go}\nsteps: [{exit: done}]\n"}
+
+
+def edge(name: str, when: str, more: str = "") -> dict[str, str]:
+    text = f"campaign: {name}\nenter:\n  when: '{when}'\n{more}steps: [{{exit: done}}]\n"
+    return {f"campaigns/{name}.yaml": text}
+
+
+def shop_of(*parts: dict[str, str], toml: str = SETTINGS) -> Shop:
+    files = {"hairspring.toml": toml}
+    for part in parts:
+        files |= part
+    return load_shop(files)
+
+
+BEFORE = shop_of(PLAIN)
+VIEWED = 'count("View", "7d") >= 3 && !did("Buy", "7d")'
+VIEWED_OFTEN = shop_of(PLAIN, edge("viewed", VIEWED))
+
+
+class Life:
+    """A process on a database, whose clock a test turns."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.now_ms = START
+        self.records: list[Record] = []
+        self.restarted: Restarted
+        self.working: asyncio.Task[None]
+
+    async def start(self, shop: Shop) -> None:
+        self.restarted = await restart(
+            shop,
+            self.store,
+            lambda released: self.records.extend(released.records),
+            lambda last_at_ms: Clock(
+                last_at_ms, wall_ns=lambda: self.now_ms * 1_000_000, monotonic_ns=self.monotonic_ns
+            ),
+        )
+        self.working = asyncio.create_task(self.restarted.shell.run())
+
+    def monotonic_ns(self) -> int:
+        return (self.now_ms - START) * 1_000_000
+
+    async def come_into_force(self, shop: Shop) -> None:
+        await come_into_force(shop, self.restarted)
+
+    async def reload(self, shop: Shop) -> None:
+        processor, filling = self.processor, self.restarted.filling
+        if processor.plans.hold(shop.plan, versions()):
+            return
+        if not filling.needs(shop.plan) or await filling.prepare(shop.plan, shop.content):
+            self.restarted.shell.adopt(shop.plan, shop.content, versions())
+
+    @property
+    def processor(self) -> Processor:
+        return self.restarted.processor
+
+    async def event(self, name: str, t: int | None = None, user: str = "u", **said: Any) -> None:
+        t = self.now_ms if t is None else t
+        raw = msgspec.Raw(msgspec.json.encode(said))
+        event = EventReceived(user, name, t, self.now_ms, raw)
+        await self.restarted.shell.submit([event])
+
+    async def until(self, at_ms: int) -> None:
+        """Time passes, and what is due by then is durable."""
+        self.now_ms = at_ms
+        await self.restarted.shell.submit(())
+        while self.processor.wake_at_ms <= at_ms:
+            await asyncio.sleep(0)
+        await self.restarted.shell.submit(())
+
+    def told(self, kind: str = "entered") -> list[tuple[str, int]]:
+        return [(one.campaign, one.at_ms) for one in self.records if one.kind == kind]
+
+    async def die(self) -> None:
+        """As by a kill: nothing more is committed."""
+        self.working.cancel()
+        await asyncio.gather(self.working, return_exceptions=True)
+
+    async def journal(self) -> list[Input]:
+        rows = await self.store.read(
+            lambda c: c.execute("SELECT inputs FROM journal ORDER BY first_input").fetchall()
+        )
+        return [one for (lines,) in rows for one in decode_inputs(lines)]
+
+
+@asynccontextmanager
+async def living(path: Path, shop: Shop = BEFORE) -> AsyncIterator[Life]:
+    life = Life(await Store.open(path / "h.db"))
+    await life.start(shop)
+    try:
+        yield life
+    finally:
+        await life.die()
+        await life.store.close()
+
+
+async def test_a_condition_that_a_reload_brings_sees_the_days_before_it(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        await life.event("View")
+        await life.until(START + DAY)
+        await life.event("View")
+        await life.until(START + 2 * DAY)
+        await life.reload(VIEWED_OFTEN)
+        await life.event("View")
+        assert life.told() == [("viewed", START + 2 * DAY)]
+
+
+async def test_a_deadline_that_only_the_past_tells_is_due_at_its_millisecond(
+    tmp_path: Path,
+) -> None:
+    left = shop_of(edge("left", 'did("Add", "7d") && !did("Buy", "7d") && idle("3d")'))
+    async with living(tmp_path) as life:
+        await life.event("Add", START + 5, user="left")
+        await life.event("Add", START + 5, user="bought")
+        await life.event("Buy", START + 6, user="bought")
+        await life.until(START + DAY)
+        await life.reload(left)
+        await life.until(START + 4 + 3 * DAY)
+        assert life.told() == []
+        await life.until(START + 5 + 3 * DAY)
+        assert life.told() == [("left", START + 5 + 3 * DAY)]
+
+
+async def test_what_was_true_already_brings_nobody_in_unless_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    backfill = edge("filled", VIEWED, "  backfill: true\n")
+    async with living(tmp_path) as life:
+        for _ in range(3):
+            await life.event("View")
+        await life.until(START + HOUR)
+        await life.reload(shop_of(PLAIN, edge("viewed", VIEWED), backfill))
+        await life.until(START + 2 * HOUR)
+        assert life.told() == [("filled", START + HOUR)]
+
+
+async def test_a_start_under_a_changed_shop_finds_the_past_too(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        for _ in range(2):
+            await life.event("View")
+        await life.die()
+        life.now_ms += DAY
+        await life.start(VIEWED_OFTEN)
+        assert life.restarted.waits
+        assert life.processor.plans.bare.id == BEFORE.plan.id
+        await life.come_into_force(VIEWED_OFTEN)
+        await life.event("View")
+        assert life.told() == [("viewed", START + DAY)]
+
+
+async def test_what_asks_for_nothing_more_of_the_past_is_in_force_at_once(tmp_path: Path) -> None:
+    exits = {"campaigns/plain.yaml": PLAIN["campaigns/plain.yaml"] + "exit: {event: Stop}\n"}
+    less = shop_of(PLAIN, edge("viewed", 'count("View", "2d") >= 2 && !did("Buy", "2d")'))
+    async with living(tmp_path, VIEWED_OFTEN) as life:
+        await life.event("View")
+        for shop in (less, shop_of(exits), BEFORE):
+            assert not life.restarted.filling.needs(shop.plan)
+            await life.reload(shop)
+        assert not any(isinstance(one, PlanAnnounced) for one in await life.journal())
+
+
+async def test_a_condition_that_was_taken_away_sees_all_once_it_is_back(tmp_path: Path) -> None:
+    async with living(tmp_path, VIEWED_OFTEN) as life:
+        await life.event("View")
+        await life.reload(BEFORE)
+        await life.event("View")  # which nothing asks for
+        await life.reload(VIEWED_OFTEN)
+        await life.event("View", START)
+        assert life.told() == [("viewed", START)]
+
+
+async def test_what_happens_meanwhile_counts_once(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        await life.event("View")
+        busy = asyncio.create_task(life.reload(VIEWED_OFTEN))
+        while not busy.done():
+            await life.event("View", START - 1)
+        await busy
+        views = sum(isinstance(one, EventReceived) for one in await life.journal())
+        user = life.processor.users["u"]
+        kept = VIEWED_OFTEN.plan.kept["View"].most
+        assert len(user.history["View"]) // 8 == min(views, kept)
+
+
+async def test_somebody_of_whom_something_comes_all_the_time_is_waited_for_at_last(
+    tmp_path: Path,
+) -> None:
+    async with living(tmp_path) as life:
+        shell = life.restarted.shell
+        await life.event("View")
+        going = True
+
+        async def hammer() -> None:
+            while going:
+                shell.inbox.put_own(
+                    [EventReceived("u", "View", START - 1, life.now_ms, msgspec.Raw(b"{}"))], None
+                )
+                shell._wake.set()
+                await asyncio.sleep(0)
+
+        hammering = asyncio.create_task(hammer())
+        await life.reload(VIEWED_OFTEN)
+        going = False
+        await hammering
+        assert life.processor.plans.bare.id == VIEWED_OFTEN.plan.id
+        assert not shell.is_holding
+
+
+async def test_a_later_plan_that_is_faster_wins(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        await life.event("View")
+        slow = asyncio.create_task(life.reload(VIEWED_OFTEN))
+        await asyncio.sleep(0)
+        other = shop_of(PLAIN, edge("other", 'count("View", "9d") >= 9'))
+        await life.reload(other)
+        await slow
+        assert life.processor.plans.bare.id == other.plan.id
+
+
+async def test_who_was_erased_has_no_past_to_be_found(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        for _ in range(2):
+            await life.event("View")
+        life.processor.erase("u", life.now_ms)
+        await life.restarted.shell.submit(())
+        await life.event("View")
+        await life.reload(VIEWED_OFTEN)
+        assert len(life.processor.users["u"].history["View"]) == 8
+
+
+async def test_few_bytes_are_held_however_many_users_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with living(tmp_path) as life:
+        users = [f"u{number}" for number in range(500)]
+        events = [EventReceived(user, "View", START, START) for user in users for _ in range(2)]
+        await life.restarted.shell.submit(events)
+        readings = 0
+        begin = Filling._hand_out
+
+        async def counted(self: Filling, *args: Any) -> None:
+            nonlocal readings
+            readings += 1
+            await begin(self, *args)
+
+        monkeypatch.setattr(Filling, "_hand_out", counted)
+        monkeypatch.setattr(life.restarted.filling, "_bytes_max", 100_000)
+        await life.reload(VIEWED_OFTEN)
+        assert 2 <= readings <= 20
+        assert {len(life.processor.users[user].history["View"]) for user in users} == {16}
+
+
+async def test_what_the_archive_has_let_go_of_stays_as_it_was_kept(tmp_path: Path) -> None:
+    more = shop_of(PLAIN, edge("viewed", 'count("View") >= 5 && last("View").sku == "a"'))
+    less = shop_of(PLAIN, edge("viewed", 'count("View") >= 9'))
+    async with living(tmp_path, less) as life:
+        for _ in range(3):
+            await life.event("View", sku="a")
+            life.now_ms += MINUTE
+        await life.store.transact(
+            lambda c: c.execute("DELETE FROM journal WHERE first_input <= 2").rowcount
+        )
+        await life.reload(more)
+        user = life.processor.users["u"]
+        assert user.details["View"].total == 3
+        await life.event("View", sku="b")
+        await life.event("View", sku="a")
+        assert life.told() == [("viewed", life.now_ms)]
+
+
+async def test_what_is_found_twice_is_journaled_once(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        await life.event("View")
+        await life.restarted.filling.prepare(VIEWED_OFTEN.plan, VIEWED_OFTEN.content)
+        await life.restarted.filling.prepare(VIEWED_OFTEN.plan, VIEWED_OFTEN.content)
+        found = [one for one in await life.journal() if isinstance(one, HistoryFound)]
+        assert len(found) == 1
+
+
+def test_what_is_no_find_changes_nothing() -> None:
+    processor = Processor(VIEWED_OFTEN.plan)
+    processor.take(EventReceived("u", "View", START, START), START)
+    before = encode_user(processor.users["u"])
+    processor.take(HistoryFound("u", b"\xc1"), START)
+    processor.users["u"].seen -= 1
+    assert encode_user(processor.users["u"]) == before
+    assert msgspec.msgpack.decode(b"\x80", type=Found) == Found()
+
+
+# Against a shop that asked for it from the start
+
+RICH = {
+    "campaigns/a.yaml": """
+campaign: a
+enter:
+  when: >-
+    count("View", "2h", e, e.sku == "a") >= 2 && sum("Buy", "total", "3h") < 50.0
+    && cart.value > 10.0
+steps: [{exit: done}]
+""",
+    "campaigns/b.yaml": """
+campaign: b
+enter: {when: 'count("Add") >= 3 && first("View").sku != "b" && distinct("View", "sku") > 1'}
+steps: [{exit: done}]
+""",
+    "campaigns/c.yaml": """
+campaign: c
+enter: {event: Go, when: 'size(recent) > 1 && score("churn") > 0.5'}
+steps: [{exit: done}]
+""",
+}
+CARTS = """[events]
+keep = "30d"
+[collections.cart]
+add = ["Add"]
+remove = ["Drop"]
+clear = ["Buy"]
+[collections.recent]
+add = ["View"]
+"""
+AFTER = shop_of(RICH, toml=CARTS)
+PART = {name: RICH[name] for name in ("campaigns/b.yaml",)}
+BEFORES = [shop_of(PLAIN, toml=CARTS), shop_of(PART, toml=CARTS), shop_of(RICH)]
+"""That ask for nothing, for some of it, and for a cart that other events fill."""
+
+events = st.tuples(
+    st.sampled_from(["View", "View", "Add", "Drop", "Buy", "Other"]),
+    st.sampled_from(["u", "v"]),
+    st.sampled_from([0, 0, 0, -1, -30, -90, -200]),  # minutes before it came
+    st.sampled_from(["a", "b", "c"]),
+    st.sampled_from([0, 0, 1, 20, 61]),  # minutes since the one before
+)
+
+
+def kept_of(user: User, shop: Shop) -> list[Any]:
+    plan = shop.plan
+    return [
+        {name: one for name, one in user.history.items() if name in plan.kept},
+        {name: msgspec.to_builtins(one) for name, one in user.details.items()},
+        {name: msgspec.to_builtins(one) for name, one in user.collections.items()},
+    ]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    script=st.lists(events, min_size=1, max_size=30),
+    place=st.integers(0, 30),
+    before=st.sampled_from(BEFORES),
+    dies_at=st.none() | st.integers(0, 6),
+)
+def test_afterwards_all_is_as_if_it_had_been_asked_for_from_the_start(
+    tmp_path_factory: pytest.TempPathFactory,
+    script: list[tuple[str, str, int, str, int]],
+    place: int,
+    before: Shop,
+    dies_at: int | None,
+) -> None:
+    async def run(path: Path) -> tuple[dict[str, list[Any]], bool]:
+        async with living(path, before) as life:
+            for at, (name, user, behind, sku, passed) in enumerate(script):
+                if at == place:
+                    await change(life, dies_at)
+                await life.until(life.now_ms + passed * MINUTE)
+                said = {"sku": sku, "product_id": sku, "price": 7.5, "total": at}
+                await life.event(name, life.now_ms + behind * MINUTE, user, **said)
+            if place >= len(script):
+                await change(life, dies_at)
+            # What only `before` asked for goes as a name is next added to.
+            for user in ("u", "v"):
+                for name in ("View", "Add", "Buy"):
+                    await life.event(name, user=user, sku="a", product_id="a", price=1, total=1)
+            users = {name: kept_of(user, AFTER) for name, user in life.processor.users.items()}
+            same = await replays(life)
+            return users, same
+
+    processor = Processor(AFTER.plan)
+    now_ms = START
+    for at, (name, user, behind, sku, passed) in enumerate(script):
+        now_ms += passed * MINUTE
+        said = {"sku": sku, "product_id": sku, "price": 7.5, "total": at}
+        raw = msgspec.Raw(msgspec.json.encode(said))
+        processor.advance(now_ms)
+        processor.take(EventReceived(user, name, now_ms + behind * MINUTE, now_ms, raw), now_ms)
+    for user in ("u", "v"):
+        for name in ("View", "Add", "Buy"):
+            said = {"sku": "a", "product_id": "a", "price": 1, "total": 1}
+            raw = msgspec.Raw(msgspec.json.encode(said))
+            processor.take(EventReceived(user, name, now_ms, now_ms, raw), now_ms)
+    expected = {name: kept_of(user, AFTER) for name, user in processor.users.items()}
+    users, same = asyncio.run(run(tmp_path_factory.mktemp("life")))
+    assert users == expected
+    assert same
+
+
+async def change(life: Life, dies_at: int | None) -> None:
+    """Have the plan in force, by a process that dies so many turns of its work before, or not."""
+    if dies_at is not None:
+        reloading = asyncio.create_task(life.reload(AFTER))
+        for _ in range(dies_at * 7):
+            await asyncio.sleep(0)
+        reloading.cancel()
+        await asyncio.gather(reloading, return_exceptions=True)
+        await life.die()
+        await life.start(AFTER)
+        if life.restarted.waits:
+            await life.come_into_force(AFTER)
+    else:
+        await life.reload(AFTER)
+
+
+async def replays(life: Life) -> bool:
+    """Whether the exported journal, run again, gives the same states to the byte."""
+    await life.restarted.shell.settle()
+    lines: list[bytes] = []
+    await export(life.store, lines.append, lambda _done, _all: None)
+    replay = Replay()
+    read: Callable[[], list[Line]] = lambda: list(  # noqa: E731 - a name for it
+        decode_lines(b"".join(lines).splitlines(), "export")
+    )
+    for _ in replay.run(read()):
+        pass
+    assert replay.comparison.different == 0, replay.comparison.shown
+    return True
