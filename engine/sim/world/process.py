@@ -184,12 +184,7 @@ class Process:
                 end.result()
         self.is_open = False
         await self.dispatcher.stop(DRAIN_S)
-        # Who asked for an erasure or a plan is cut off, as the admin port does; the next start ends
-        # the one, and begins the other anew.
-        filling.forget()
-        for task in self._operated:
-            task.cancel()
-        await asyncio.gather(*self._operated, return_exceptions=True)
+        await self._cut_off()
         shell.stop_taking()
         settled = self.loop.create_task(shell.settle())
         await asyncio.wait([settled, working], return_when=asyncio.FIRST_COMPLETED)
@@ -199,6 +194,15 @@ class Process:
         working.cancel()
         await asyncio.wait([working])
         await store.close()
+
+    async def _cut_off(self) -> None:
+        """Cut off who asked for an erasure or a plan, as the admin port does.
+
+        The next start ends the one, and begins the other anew.
+        """
+        for task in self._operated:
+            task.cancel()
+        await asyncio.gather(*self._operated, return_exceptions=True)
 
     def _set_up_operating(self, channels: Mapping[str, Channel], filling: Filling) -> None:
         self._erasing = Erasing(
