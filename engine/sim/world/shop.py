@@ -115,10 +115,11 @@ steps:
 
 _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
     {},
-    {  # waits that are over by now, or longer; a campaign that is gone; another text
+    {  # waits that are over by now, or longer; a campaign that is gone; texts; what nobody kept
         "campaigns/cart.yaml": {"wait: 2s": "wait: 500ms", "wait: 40s": "wait: 90s"},
         "campaigns/receipt.yaml": {"wait: 7s": "wait: 1s"},
         "campaigns/browse.yaml": {"": ""},
+        "campaigns/lapse.yaml": {'"50s")': '"90s", e, e.price > 20.0)'},
         "templates/note.push.liquid": {"to {{": "for {{"},
     },
     {  # steps that are gone or new, and who is let go of; who said nothing is written to
