@@ -52,9 +52,7 @@ async def test_the_loop_turns_between_answers_to_many_who_waited_for_one_batch()
     assert inbox.held_bytes == 0
 
 
-async def test_who_is_durable_and_not_answered_yet_hears_so_when_others_are_given_up() -> (
-    None
-):
+async def test_who_is_durable_and_not_answered_yet_hears_so_when_others_are_given_up() -> None:
     inbox = Inbox()
     answers = durable(inbox, ANSWERS_A_TURN + 1, batch=1)
     lost = durable(inbox, 1, batch=2)
