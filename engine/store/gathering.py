@@ -89,8 +89,11 @@ class Gathering:
         self._needles.append(b'"type":"erasure"')
 
     def read_some(self, connection: sqlite3.Connection) -> bool:
-        """Read a slice; False once there is nothing behind it. O(`SLICE_BYTES`)."""
-        size = 0
+        """Read a slice; False once it came to the newest row that there was. O(`SLICE_BYTES`).
+
+        Not once there is nothing: while events come there always is one row more.
+        """
+        size = count_rows = 0
         rows = connection.execute(
             "SELECT first_input, inputs_count, at_ms, inputs FROM journal WHERE first_input > ? "
             "ORDER BY first_input LIMIT ?",
@@ -103,12 +106,13 @@ class Gathering:
             if any(needle in inputs for needle in self._needles):
                 self._take_in(inputs)
             size += len(inputs)
+            count_rows += 1
             if size >= SLICE_BYTES:
                 break
         rows.close()
-        if not size:
-            self._catches_up = True
-        return size > 0
+        more = size >= SLICE_BYTES or count_rows == SLICE_ROWS
+        self._catches_up = self._catches_up or not more
+        return more
 
     def found(self) -> Iterator[tuple[str, User]]:
         """Everybody of whom something was found; he is told once, and let go of."""

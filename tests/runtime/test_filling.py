@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import load_shop
+from engine.core.coming import gap
 from engine.core.found import Found
 from engine.core.inputs import EventReceived, HistoryFound, PlanAnnounced, decode_inputs
 from engine.core.state import User, encode_user
@@ -23,6 +24,7 @@ from engine.sim.exported import Line, decode_lines
 from engine.sim.exporting import export
 from engine.sim.replaying import Replay
 from engine.store import Store
+from engine.store.gathering import Gathering
 from tests.core.world import DAY, HOUR, MINUTE, START
 
 if TYPE_CHECKING:
@@ -243,6 +245,16 @@ async def test_somebody_of_whom_something_comes_all_the_time_is_waited_for_at_la
         await hammering
         assert life.processor.plans.bare.id == VIEWED_OFTEN.plan.id
         assert not shell.is_holding
+
+
+async def test_who_reads_the_journal_comes_to_its_end_while_it_grows(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        widened = BEFORE.plan.widened(VIEWED_OFTEN.plan)
+        gathering = Gathering(widened, gap(BEFORE.plan, VIEWED_OFTEN.plan))
+        for _ in range(3):
+            await life.event("View")
+            assert not await life.store.read(gathering.read_some)
+            assert gathering.behind == life.processor.users["u"].seen + 1
 
 
 async def test_a_later_plan_that_is_faster_wins(tmp_path: Path) -> None:
