@@ -34,9 +34,9 @@ SHARDS: Final = 256
 _SHARD_SHIFT: Final = 64 - 8
 
 SLICE_ROWS: Final = 256
-SLICE_BYTES: Final = 256 << 10
-"""Rows, and bytes of inputs, that a slice reads, and one row more: a commit waits for one or two
-milliseconds."""
+SLICE_BYTES: Final = 32 << 10
+"""Rows, and bytes of inputs, that a slice reads, and one row more: a commit waits for a millisecond
+or two, and behind a row of 2,000 events for some twenty."""
 
 HELD_BYTES_MAX: Final = 32 << 20
 """What is found takes up to this, by and large, or one shard."""
