@@ -137,7 +137,7 @@ def _enter(turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: in
             leave(turn, active, "restarted")
     enrollment = _enroll(turn, campaign, per, starts_at_ms)
     turn.record("entered", enrollment)
-    if leaves(turn, campaign, enrollment):
+    if campaign.exit_when is not None and leaves(turn, campaign, enrollment):
         return
     set_out(turn, campaign, enrollment)
 

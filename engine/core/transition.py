@@ -174,14 +174,8 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
     """
     errors = 0
     while user.due_at_ms <= now_ms:
-        session = user.session
-        ends_at_ms = NEVER if session is None or session.ended else session.ends_at_ms
-        if ends_at_ms != NEVER and ends_at_ms == first_due_at_ms(user):
-            errors += _end_session(plan, user, effects)
-            continue
-        campaign = alarmed(plan, user) if user.watch is not None else None
-        if campaign is not None:
-            errors += _ring(plan, user, campaign, effects)
+        if plan.is_timed and (rung := _ring_first(plan, user, effects)) is not None:
+            errors += rung
             continue
         enrollments = user.enrollments
         enrollment = enrollments[0] if len(enrollments) == 1 else _earliest(plan, enrollments)
@@ -190,19 +184,39 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
             judged_at_ms = user.held_until_ms
         name, raw = enrollment.event_name, enrollment.event
         turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw)
-        start = len(effects)
-        if plan.on_sends.edges:  # a message that goes may make true what time has just made false
-            refresh(Turn(plan, user, due_at_ms, judged_at_ms, effects))
-        waited = (enrollment.clock_at_ms, enrollment.position)
-        go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
-        is_asked_alone = (enrollment.clock_at_ms, enrollment.position) == waited
-        if due_at_ms > user.fired_at_ms and not (is_asked_alone and len(effects) == start):
-            user.fired_at_ms = due_at_ms
         if plan.is_timed:
-            _follow_sends(turn, start)
+            _go_on_timed(turn, enrollment)
+        else:
+            if due_at_ms > user.fired_at_ms:
+                user.fired_at_ms = due_at_ms
+            go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
         errors += turn.errors
         reckon(user)
     return errors
+
+
+def _ring_first(plan: Plan, user: User, effects: list[Effect]) -> int | None:
+    """Do what is due before any enrollment: a session's end, a condition; None where nothing is."""
+    session = user.session
+    ends_at_ms = NEVER if session is None or session.ended else session.ends_at_ms
+    if ends_at_ms != NEVER and ends_at_ms == first_due_at_ms(user):
+        return _end_session(plan, user, effects)
+    campaign = alarmed(plan, user) if user.watch is not None else None
+    return None if campaign is None else _ring(plan, user, campaign, effects)
+
+
+def _go_on_timed(turn: Turn, enrollment: Enrollment) -> None:
+    """Go on with an enrollment, or ask what it waits for: that nothing came of it is not seen."""
+    plan, user, effects, due_at_ms = turn.plan, turn.user, turn.effects, turn.at_ms
+    start = len(effects)
+    if plan.on_sends.edges:  # a message that goes may make true what time has just made false
+        refresh(Turn(plan, user, due_at_ms, turn.now_ms, effects))
+    waited = (enrollment.clock_at_ms, enrollment.position)
+    go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
+    is_asked_alone = (enrollment.clock_at_ms, enrollment.position) == waited
+    if due_at_ms > user.fired_at_ms and not (is_asked_alone and len(effects) == start):
+        user.fired_at_ms = due_at_ms
+    _follow_sends(turn, start)
 
 
 def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> int:

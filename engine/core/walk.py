@@ -7,7 +7,7 @@ instant go, those of earlier instants are skipped as `expired`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from engine.core.exits import leave
 from engine.core.plan import END, If, Send, Wait, WaitWhen
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
     from engine.core.turn import Turn
+
+
+_WAITS: Final = (Wait, WaitWhen)
+"""Written as `Wait | WaitWhen` it would be made anew for each step."""
 
 
 def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
@@ -72,7 +76,7 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
     passed: tuple[str, ...] = ()
     while position != END:
         step = steps[position]
-        if isinstance(step, Wait | WaitWhen):
+        if isinstance(step, _WAITS):
             goes_on = _wait(turn, campaign, enrollment, position)
             if goes_on is None:
                 enrollment.passed += passed
@@ -137,7 +141,7 @@ def _ends_at_ms(enrollment: Enrollment) -> int:
 
 def _end_wait(campaign: Campaign, enrollment: Enrollment) -> None:
     step = campaign.steps[enrollment.position]
-    assert isinstance(step, Wait | WaitWhen)
+    assert isinstance(step, _WAITS)
     enrollment.clock_at_ms = _ends_at_ms(enrollment)
     _leave_step(enrollment, step.next if isinstance(step, Wait) else step.otherwise)
 
