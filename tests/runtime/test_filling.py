@@ -233,16 +233,12 @@ async def test_somebody_of_whom_something_comes_all_the_time_is_waited_for_at_la
 
         async def hammer() -> None:
             while going:
-                shell.inbox.put_own(
-                    [EventReceived("u", "View", START - 1, life.now_ms, msgspec.Raw(b"{}"))], None
-                )
-                shell._wake.set()
-                await asyncio.sleep(0)
+                await life.event("View", START - 1)
 
-        hammering = asyncio.create_task(hammer())
+        hammering = [asyncio.create_task(hammer()) for _ in range(8)]
         await life.reload(VIEWED_OFTEN)
         going = False
-        await hammering
+        await asyncio.gather(*hammering)
         assert life.processor.plans.bare.id == VIEWED_OFTEN.plan.id
         assert not shell.is_holding
 
