@@ -42,15 +42,16 @@ class Condition:
             whether it is true, and the first instant at which that may change by time alone. An
             error is not true.
         is_plain: Whether it reads nothing but the moment.
+        may_come_back: Whether time alone can make it true again after time alone made it false.
         signature: Equal where two conditions are asked in the same words.
 
     Raises CelCheckError where it could change at any millisecond.
     """
 
     __slots__ = (
-        "_solution",
         "ask",
         "is_plain",
+        "may_come_back",
         "names",
         "program",
         "raised_by",
@@ -69,18 +70,14 @@ class Condition:
         self.touches: Touches = reduce(
             or_, (segment.touches for segment in asked.values()), touches_of(program.tree)
         )
-        self._solution = Solution(program.tree, program.text)
-        self.ask = self._solution.solve
+        solution = Solution(program.tree, program.text)
+        self.ask = solution.solve
+        self.may_come_back = solution.may_come_back
         self.is_plain = self.names == {MOMENT}
         # It may stand behind a `!`: whatever touches a segment may make this true.
         self.raised_by: Touches = reduce(
-            or_, (segment.touches for segment in asked.values()), self._solution.raised_by
+            or_, (segment.touches for segment in asked.values()), solution.raised_by
         )
-
-    @property
-    def may_come_back(self) -> bool:
-        """Whether time alone can make it true again after time alone made it false."""
-        return self._solution.may_come_back
 
 
 def in_segment(segment: str, segments: Mapping[str, Condition]) -> Condition:

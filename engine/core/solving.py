@@ -58,7 +58,6 @@ class Solution:
 
     Attributes:
         solve: Asked with the bindings, a `Moment` under "@" among them.
-        may_rise: Whether time alone can make it true.
         raised_by: What can make it true, time aside; anything else that touches it can make it
             false alone.
         may_come_back: Whether time alone can make it true again after time alone made it false:
@@ -67,14 +66,13 @@ class Solution:
     Raises CelCheckError where it could change at any millisecond, naming the fragment.
     """
 
-    __slots__ = ("may_come_back", "may_rise", "raised_by", "solve")
+    __slots__ = ("may_come_back", "raised_by", "solve")
 
     def __init__(self, tree: Checked, text: str) -> None:
         if _size(tree) > ATOMS_MAX:
             told = "?: and == of conditions nest too deep here"
             raise check_error(text, tree.at, told, hint="say it with && and ||")
         self.solve, shape = _solve(tree, text, want=True)
-        self.may_rise = shape.rises
         self.raised_by = shape.raised_by
         self.may_come_back = shape.returns or (shape.has_ways and shape.rises)
 
@@ -163,42 +161,29 @@ def _joined(solved: Sequence[tuple[Solve, _Shape]], *, every: bool) -> tuple[Sol
         has_ways=not every or any(one.has_ways for one in shapes),
         raised_by=reduce(or_, (one.raised_by for one in shapes)),
     )
-    return (_every(parts) if every else _some(parts)), shape
+    return _decided(parts, by=not every), shape
 
 
-def _every(parts: tuple[Solve, ...]) -> Solve:
+def _decided(parts: tuple[Solve, ...], *, by: bool) -> Solve:
+    """Of several parts together: one that is `by` decides, `False` for all of them, `True` for any.
+
+    It stays decided until the last of those changes that decide it, undecided until the first of
+    all does.
+    """
+
     def solve(bound: Bound) -> tuple[bool, int]:
-        holds, first_ms, last_ms = True, NEVER, 0
+        decided, first_ms, last_ms = False, NEVER, 0
         for part in parts:
             truth, until_ms = part(bound)
-            if truth:
+            if truth is not by:
                 if until_ms < first_ms:
                     first_ms = until_ms
             elif until_ms >= NEVER:
-                return False, NEVER
+                return by, NEVER
             else:
-                holds = False
+                decided = True
                 if until_ms > last_ms:
                     last_ms = until_ms
-        return holds, first_ms if holds else last_ms
-
-    return solve
-
-
-def _some(parts: tuple[Solve, ...]) -> Solve:
-    def solve(bound: Bound) -> tuple[bool, int]:
-        holds, first_ms, last_ms = False, NEVER, 0
-        for part in parts:
-            truth, until_ms = part(bound)
-            if not truth:
-                if until_ms < first_ms:
-                    first_ms = until_ms
-            elif until_ms >= NEVER:
-                return True, NEVER
-            else:
-                holds = True
-                if until_ms > last_ms:
-                    last_ms = until_ms
-        return holds, last_ms if holds else first_ms
+        return (by, last_ms) if decided else (not by, first_ms)
 
     return solve
