@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from engine.core.cel.checked import Asked, Constant, Field, Has, Local, Operate
+from engine.core.cel import fields_read
+from engine.core.cel.checked import Asked, Constant, Field, Has, Operate, parts
 from engine.core.history import Kept
 
 if TYPE_CHECKING:
@@ -87,16 +86,9 @@ def _asked(part: object, around: object) -> Iterator[tuple[Asked, object]]:
     """Every call of a history function in a tree, with the node right around it."""
     if isinstance(part, Asked):
         yield part, around
-    elif isinstance(part, msgspec.Struct):
-        for inner in msgspec.structs.astuple(part):
-            if isinstance(inner, tuple):
-                for each in inner:
-                    yield from _asked(each, part)
-            else:
-                yield from _asked(inner, part)
-    elif isinstance(part, tuple):  # the entries of a map
-        for inner in part:
-            yield from _asked(inner, around)
+    else:
+        for inner in parts(part):
+            yield from _asked(inner, part)
 
 
 def _need(  # noqa: PLR0911 - one return a family of functions
@@ -111,7 +103,8 @@ def _need(  # noqa: PLR0911 - one return a family of functions
         case "did" if asked.predicate is None:
             return _NEWEST
         case "count" | "did":
-            read = _fields(asked.predicate, asked.level)
+            assert asked.predicate is not None, "the others are told above"
+            read = fields_read(asked.predicate, asked.level)
             return Kept(events_max, asked.window_ms, read)
         case "since":
             return _NEWEST
@@ -138,27 +131,3 @@ def _told_apart(asked: Asked, around: object) -> int:
         return 0
     number = math.ceil(max(0, min(other.value, 2**53)))
     return max(1, number if operator in {">=", "<"} else number + 1)
-
-
-def _fields(part: object, level: int) -> frozenset[str] | None:
-    """The properties of a counted event that the condition on it reads; None for all of them."""
-    match part:
-        case Field(_, Local(_, found), field) | Has(_, Local(_, found), field) if found == level:
-            return frozenset({field})
-        case Operate(_, "[]", (Local(_, found), Constant(_, _, str(field)))) if found == level:
-            return frozenset({field})
-        case Local(_, found):
-            return None if found == level else frozenset()
-        case msgspec.Struct():
-            inner: tuple[object, ...] = msgspec.structs.astuple(part)
-        case tuple():
-            inner = part
-        case _:
-            return frozenset()
-    fields: set[str] = set()
-    for each in inner:
-        found_fields = _fields(each, level)
-        if found_fields is None:
-            return None
-        fields |= found_fields
-    return frozenset(fields)

@@ -1,42 +1,41 @@
-"""What an expression reads of a variable, so that nothing else need be decoded for it."""
+"""What an expression reads of a map, so that nothing else need be decoded or kept for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from engine.core.cel.checked import Field, Has, Variable
+from engine.core.cel.checked import Constant, Field, Has, Local, Operate, Variable, parts
 
 if TYPE_CHECKING:
     from engine.core.cel.checked import Checked
 
 
-def fields_read(tree: Checked, variable: str) -> frozenset[str] | None:
-    """The fields of `variable` that may be asked for, or None where it may be read as a whole.
+def fields_read(tree: Checked, of: str | int) -> frozenset[str] | None:
+    """The fields that may be asked for of a variable, by its name, or of a `Local`, by its level.
 
-    O(size of the tree).
+    None where it may be read as a whole. O(size of the tree).
     """
-    return _fields_read(tree, variable)
-
-
-def _fields_read(part: object, variable: str) -> frozenset[str] | None:
-    """As `fields_read`, of anything that a tree is made of."""
-    match part:
-        case Field(_, Variable(_, name), field) | Has(_, Variable(_, name), field):
-            return frozenset({field}) if name == variable else frozenset()
-        case Variable(_, name):
-            return None if name == variable else frozenset()
-        case msgspec.Struct():
-            inner: tuple[object, ...] = msgspec.structs.astuple(part)
-        case tuple():
-            inner = part
+    if _is(tree, of):
+        return None
+    match tree:
+        case Field(_, whole, field) | Has(_, whole, field) if _is(whole, of):
+            return frozenset({field})
+        case Operate(_, "[]", (whole, Constant(_, _, str(field)))) if _is(whole, of):
+            return frozenset({field})
         case _:
-            return frozenset()
+            pass
     fields: set[str] = set()
-    for each in inner:
-        found = _fields_read(each, variable)
+    for part in parts(tree):
+        found = fields_read(part, of)
         if found is None:
             return None
         fields |= found
     return frozenset(fields)
+
+
+def _is(tree: Checked, of: str | int) -> bool:
+    match tree:
+        case Variable(_, known) | Local(_, known):
+            return known == of
+        case _:
+            return False

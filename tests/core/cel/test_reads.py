@@ -15,6 +15,7 @@ from engine.core import cel
         ("event.items.exists(i, i.price > event.least)", {"items", "least"}),
         ("has(event.a) ? event.b : [event.c][0]", {"a", "b", "c"}),
         ('{"a": event.a}.a == 1', {"a"}),
+        ('event["a"] == event["b c"]', {"a", "b c"}),
     ],
 )
 def test_fields_are_found_wherever_they_are_read(text: str, fields: set[str]) -> None:
@@ -22,7 +23,8 @@ def test_fields_are_found_wherever_they_are_read(text: str, fields: set[str]) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["size(event) > 1", '"a" in event', 'event["a"] == 1', "event.exists(k, k == event.a)"]
+    "text",
+    ["size(event) > 1", '"a" in event', "event[event.a] == 1", "event.exists(k, k == event.a)"],
 )
 def test_what_may_need_the_whole_says_so(text: str) -> None:
     assert cel.fields_read(cel.compile(text).tree, "event") is None
