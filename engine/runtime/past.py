@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from config import ContentInvalid, Shop, ShopInvalid, decode_content, load_shop
+from config import Shop
 from engine.core.inputs import ClockAdjusted, OfPlan, PlanChanged, TimeResumed
 from engine.core.plan import Plan
 from engine.core.state import User, decode_user
 from engine.errors import HairspringError
+from engine.runtime import stored
 from engine.runtime.processor import Processor
 from engine.store.past import Numbered, Start
 
@@ -72,14 +73,11 @@ def read_plans(
 
 def read_shop(plan_id: str, content: bytes | None) -> Shop:
     """A shop of then, from what is stored of its plan. Raises PlanUnreadable."""
-    why = "its content is not stored"
-    if content is not None:
-        try:
-            return load_shop(decode_content(content))
-        except (ShopInvalid, ContentInvalid) as error:
-            why = error.message
+    read = stored.read_shop(content)
+    if isinstance(read, Shop):
+        return read
     raise PlanUnreadable(
-        f"the plan {plan_id} that was in force then cannot be read by this version: {why}",
+        f"the plan {plan_id} that was in force then cannot be read by this version: {read}",
         hint="ask about a later instant, or with the version that ran it",
     )
 

@@ -62,12 +62,22 @@ def read_stored(
 def _read(plan_id: str, content: bytes | None, shop: Shop) -> Shop | None:
     if plan_id == shop.plan.id:
         return shop
-    why = "its content is not stored"
-    if content is not None:
-        try:
-            return load_shop(decode_content(content))
-        except (ShopInvalid, ContentInvalid) as error:
-            why = error.message
+    read = read_shop(content)
+    if isinstance(read, Shop):
+        return read
     hint = "who is in a campaign of it goes on in the next plan, where the same step is found there"
-    _log.warning("plan.unreadable", plan=plan_id, why=why, hint=hint)
+    _log.warning("plan.unreadable", plan=plan_id, why=read, hint=hint)
     return None
+
+
+def read_shop(content: bytes | None) -> Shop | str:
+    """The shop that a stored plan was compiled from, or why this version cannot read it. O(size).
+
+    `content` is None where none is stored.
+    """
+    if content is None:
+        return "its content is not stored"
+    try:
+        return load_shop(decode_content(content))
+    except (ShopInvalid, ContentInvalid) as error:
+        return error.message
