@@ -166,23 +166,6 @@ class Store:
         """Have something done whole or not at all, between two commits. Raises CommitFailed."""
         return await self._write(partial(_in_transaction, work=work))
 
-    async def keep_plan(self, plan_id: str, content: bytes) -> None:
-        """Store a plan's content under its id, before the commit that puts it into force."""
-
-        def keep(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO plans VALUES (?, ?)", (plan_id, content))
-
-        await self._write(partial(_in_transaction, work=keep))
-
-    async def plan_content(self, plan_id: str) -> bytes | None:
-        """The stored content of a plan, or None. Raises StoreError."""
-        row = await self._read(
-            lambda c: c.execute(
-                "SELECT content FROM plans WHERE plan_id = ?", (plan_id,)
-            ).fetchone()
-        )
-        return None if row is None else bytes(row[0])
-
     async def outbox(self, channel: str, after_number: int, limit: int) -> list[OutboxRow]:
         """Unfinished deliveries by one channel beyond a row number, in order. O(limit).
 

@@ -185,19 +185,6 @@ class Floors:
         return True
 
 
-def floor_of(connection: sqlite3.Connection, user_id: str, before_ms: int) -> Floor | None:
-    """A user's floor for an instant: the newest of `before_ms` or before, else the oldest.
-
-    None where no generation is complete yet. O(1).
-    """
-    found = connection.execute(
-        "SELECT generation, from_input, at_ms, settled FROM generations WHERE at_ms IS NOT NULL "
-        "ORDER BY at_ms > ?, abs(at_ms - ?) LIMIT 1",
-        (before_ms, before_ms),
-    ).fetchone()
-    return None if found is None else _floor(connection, user_id, *found)
-
-
 def floors_before(
     connection: sqlite3.Connection, user_id: str, at_ms: int, oldest_ms: int
 ) -> list[Floor]:

@@ -17,6 +17,7 @@ from engine.sim.world.shop import world_shop
 from engine.store import Store
 from tests.core.world import HOUR, START, campaign, wait
 from tests.runtime.rig import Rig
+from tests.store.plans import plan_content
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ async def test_whom_nothing_happens_to_takes_a_change_on_as_the_sweep_comes_by(
     assert {record.at_ms for record in exited} == {rig.processor.plans.in_force.at_ms}  # type: ignore[union-attr]
     await rig.shell.settle()
     assert rig.processor.plans.changes == []
-    assert await rig.store.plan_content("q") == b"content"
+    assert await plan_content(rig.store, "q") == b"content"
     await rig.close()
 
 

@@ -15,6 +15,7 @@ from engine.store.backup import back_up, check_backup
 from engine.store.migrations import SCHEMA_VERSION
 from engine.store.restore import ASIDE, STAGED, finish_restore, restore
 from tests.core.world import START
+from tests.store.plans import keep_plan, plan_content
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def store(path: Path) -> AsyncIterator[Store]:
     opened = await Store.open(path)
-    await opened.keep_plan("before", b"{}")
+    await keep_plan(opened, "before", b"{}")
     yield opened
     await opened.close()
 
@@ -61,20 +62,20 @@ async def test_a_backup_holds_what_was_committed_and_is_noted(store: Store, tmp_
 
 
 async def test_commits_go_on_while_a_backup_is_made(store: Store, tmp_path: Path) -> None:
-    await store.keep_plan("large", bytes(4 << 20))
+    await keep_plan(store, "large", bytes(4 << 20))
     loop = asyncio.get_running_loop()
     committed: list[asyncio.Future[None]] = []
 
     def on_progress(_done: int, _total: int) -> None:
         if not committed:  # once, in the midst of the copy, which then waits for the commit
-            work = store.keep_plan("meanwhile", b"{}")
+            work = keep_plan(store, "meanwhile", b"{}")
             asyncio.run_coroutine_threadsafe(work, loop).result(30)
             committed.append(loop.create_future())
 
     await back_up(store, tmp_path / "b.db", START, on_progress=on_progress)
     assert committed
     assert plans(tmp_path / "b.db") == ["before", "large"]
-    assert await store.plan_content("meanwhile") == b"{}"
+    assert await plan_content(store, "meanwhile") == b"{}"
 
 
 async def test_what_is_there_stays_unless_it_is_forced(store: Store, tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ async def test_the_database_itself_is_no_place_for_a_backup(
 ) -> None:
     with pytest.raises(StoreError, match=r"no place|no folder"):
         await back_up(store, tmp_path / name, START, force=True)
-    assert await store.plan_content("before") == b"{}"
+    assert await plan_content(store, "before") == b"{}"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["data"]
 
 
@@ -112,7 +113,7 @@ async def test_one_that_is_given_up_leaves_nothing(store: Store, tmp_path: Path)
             asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(30)
             loop.call_soon_threadsafe(began.set)
 
-    await store.keep_plan("large", bytes(4 << 20))
+    await keep_plan(store, "large", bytes(4 << 20))
     working.append(
         asyncio.ensure_future(back_up(store, tmp_path / "b.db", START, on_progress=on_progress))
     )
@@ -123,7 +124,7 @@ async def test_one_that_is_given_up_leaves_nothing(store: Store, tmp_path: Path)
 
 async def test_a_damaged_database_is_not_backed_up(path: Path, tmp_path: Path) -> None:
     store = await Store.open(path)
-    await store.keep_plan("large", bytes(1 << 20))
+    await keep_plan(store, "large", bytes(1 << 20))
     await store.close()
     damage(path)
     store = await Store.open(path)
@@ -137,7 +138,7 @@ async def test_a_restored_database_is_as_it_was_and_what_was_there_stays(
     store: Store, path: Path, tmp_path: Path
 ) -> None:
     backup = await made(store, tmp_path / "b.db")
-    await store.keep_plan("after", b"{}")
+    await keep_plan(store, "after", b"{}")
     await store.close()
     aside = restore(backup, path, "then")
     assert plans(path) == ["before"]
@@ -151,7 +152,7 @@ async def test_a_log_that_nobody_checkpointed_stays_with_its_database(
     store: Store, path: Path, tmp_path: Path
 ) -> None:
     backup = await made(store, tmp_path / "b.db")
-    await store.keep_plan("after", b"{}")
+    await keep_plan(store, "after", b"{}")
     # As a kill leaves it: the database without its last commits, which are in the log.
     killed = tmp_path / "killed"
     killed.mkdir()
@@ -173,7 +174,7 @@ async def test_a_restoration_that_was_cut_short_is_finished_by_who_opens_next(
     renames: int,
 ) -> None:
     backup = await made(store, tmp_path / "b.db")
-    await store.keep_plan("after", b"{}")
+    await keep_plan(store, "after", b"{}")
     log = path.with_name(path.name + "-wal").read_bytes()
     await store.close()
     path.with_name(path.name + "-wal").write_bytes(log)
@@ -194,8 +195,8 @@ async def test_a_restoration_that_was_cut_short_is_finished_by_who_opens_next(
             restore(backup, path, "then")
     assert len(done) == renames
     store = await Store.open(path)
-    assert await store.plan_content("after") is None
-    assert await store.plan_content("before") == b"{}"
+    assert await plan_content(store, "after") is None
+    assert await plan_content(store, "before") == b"{}"
     await store.close()
     assert plans(path.with_name(path.name + ASIDE + "then")) == ["after", "before"]
     assert finish_restore(path) is None
@@ -245,7 +246,7 @@ def no_database(path: Path) -> None:
 async def test_what_is_no_sound_backup_is_refused_and_nothing_changes(
     store: Store, path: Path, tmp_path: Path, spoil, told: str
 ) -> None:
-    await store.keep_plan("large", bytes(1 << 20))
+    await keep_plan(store, "large", bytes(1 << 20))
     backup = await made(store, tmp_path / "b.db")
     await store.close()
     spoil(backup)
@@ -258,7 +259,7 @@ async def test_after_a_crash_a_damaged_database_names_the_way_back(
     store: Store, path: Path, tmp_path: Path
 ) -> None:
     backup = await made(store, tmp_path / "b.db")
-    await store.keep_plan("large", bytes(1 << 20))
+    await keep_plan(store, "large", bytes(1 << 20))
     await store.close()
     damage(path)
     path.with_name(path.name + "-wal").write_bytes(b"anything")  # as a crash leaves it

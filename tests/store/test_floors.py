@@ -16,7 +16,7 @@ from engine.runtime.dedupe import Dedupe
 from engine.runtime.erasing import erase_at_rest, finish_erasures
 from engine.runtime.processor import Processor
 from engine.store import CommitFailed, Store, erasure, floors, holdings
-from engine.store.floors import Floor, floor_of
+from engine.store.floors import Floor, floors_before
 from tests.core.world import START
 from tests.model.scripts import UNIT, compiled, make_rules, make_script, make_shop, policy
 from tests.runtime.crashing import DEDUPE_WINDOW_MS, apply, instants
@@ -66,8 +66,10 @@ class Run:
         self.processor = processor
 
     async def floor(self, user_id: str) -> Floor | None:
-        before_ms = self.processor.now_ms - KEEP
-        return await self.store.read(lambda c: floor_of(c, user_id, before_ms))
+        """The archive's own: the newest that is old enough, else the oldest there is."""
+        now_ms = self.processor.now_ms
+        found = await self.store.read(lambda c: floors_before(c, user_id, now_ms, now_ms - KEEP))
+        return found[-1] if found else None
 
     async def replayed(self, gone: str = "") -> dict[str, Any]:
         """Everybody as the archive alone gives him."""

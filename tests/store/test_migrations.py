@@ -12,6 +12,7 @@ from engine.errors import StoreError
 from engine.runtime.processor import Processor
 from engine.store import Store, migrations
 from engine.store.migrations import SCHEMA_VERSION
+from tests.store.plans import plan_content
 
 if TYPE_CHECKING:
     from engine.runtime.processor import Released
@@ -75,7 +76,7 @@ def test_there_is_a_stored_database_of_every_earlier_schema() -> None:
 async def open_and_go_on(path: Path) -> tuple[Store, Processor]:
     store = await Store.open(path)
     recovered = await store.recover(DAY)
-    content = await store.plan_content(recovered.plan_id)
+    content = await plan_content(store, recovered.plan_id)
     assert content is not None
     processor = Processor(
         load_shop(decode_content(content)).plan,

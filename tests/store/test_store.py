@@ -24,6 +24,7 @@ from engine.store import CommitFailed, DataFolder, Quarantined, Store, plans
 from engine.store.schema import SCHEMA_VERSION
 from tests.core.world import HOUR, REACHABLE, START, campaign, send, wait
 from tests.runtime.crashing import Effects
+from tests.store.plans import plan_content
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -219,9 +220,9 @@ async def test_a_plan_comes_with_the_commit_of_its_change_and_goes_with_what_nam
     processor.take(event(3, name="Other"), START + 3)
     await commit(store, processor)
     await let_go(store)
-    assert await store.plan_content("one") is None
-    assert await store.plan_content("two") is None
-    assert await store.plan_content("three") == b"three"
+    assert await plan_content(store, "one") is None
+    assert await plan_content(store, "two") is None
+    assert await plan_content(store, "three") == b"three"
     assert (await store.recover(HOUR)).plan_id == "three"
 
 
@@ -319,7 +320,7 @@ async def test_what_cannot_be_read_while_the_process_runs_is_told_as_at_its_star
     store: Store,
 ) -> None:
     await store._connection.run(lambda c: c.executescript("DROP TABLE outbox; DROP TABLE plans"))
-    for reading in (store.outbox("email", 0, 10), store.plan_content("p")):
+    for reading in (store.outbox("email", 0, 10), plan_content(store, "p")):
         with pytest.raises(StoreError, match="cannot be read") as caught:
             await reading
         assert caught.value.hint
