@@ -24,6 +24,7 @@ from engine.errors import ServeError, StoreError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
+from engine.runtime.inbox import Unavailable
 from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
@@ -249,7 +250,7 @@ class App:
             return
         try:
             await come_into_force(self.shop, restarted)
-        except StoreError as error:
+        except (StoreError, Unavailable) as error:
             _log.error("history.not_found", why=error.message, hint="reload once that is mended")
 
     async def _stay(self, coming: asyncio.Task[None]) -> None:

@@ -75,7 +75,7 @@ class Filling:
     async def prepare(self, plan: Plan, content: bytes) -> bool:
         """Find all that a plan asks for, which may come into force then; False: another one may.
 
-        The shell runs meanwhile. Raises StoreError.
+        The shell runs meanwhile. Raises StoreError, Unavailable.
         """
         self.forget()
         asked = self._asked

@@ -121,6 +121,14 @@ class Inbox:
         """Add what the process itself has to say; never refused."""
         self._add(Submission(inputs, (), answer))
 
+    def wait(self, awaited: int) -> asyncio.Future[None]:
+        """What to await until a batch is durable, which is the open one or was sealed last."""
+        answer = asyncio.get_running_loop().create_future()
+        submission = Submission((), (), answer)
+        submission.awaited = awaited
+        self._awaiting.append(submission)
+        return answer
+
     def take(self, count: int) -> None:
         """Note that so many more inputs of the first submission were taken."""
         self.queue[0].taken += count

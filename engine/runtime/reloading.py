@@ -78,7 +78,8 @@ class Reloading:
     async def reload(self) -> Reloaded:
         """Read the shop again and put it into force.
 
-        Raises ShopInvalid, with every fault; then the shop stays as it was. StoreError.
+        Raises ShopInvalid, with every fault; then the shop stays as it was. Also StoreError and
+        Unavailable.
         """
         async with self._one_at_a_time:
             # On another thread: reading some hundred campaigns takes longer than a deadline may.
@@ -89,7 +90,9 @@ class Reloading:
         """Have a shop that was read take the place of the one that is in force.
 
         At once, or as soon as the past is found that its conditions ask for; where another one is
-        to come into force meanwhile, this one does not. Raises StoreError.
+        to come into force meanwhile, this one does not.
+
+        Raises StoreError, Unavailable.
         """
         now = versions()
         self._filling.forget()

@@ -90,7 +90,7 @@ async def restart(
 async def come_into_force(shop: Shop, restarted: Restarted) -> None:
     """Put the shop's plan into force that `waits`, unless another one comes before it.
 
-    Raises StoreError.
+    Raises StoreError, Unavailable.
     """
     if await restarted.filling.prepare(shop.plan, shop.content):
         restarted.shell.adopt(shop.plan, shop.content, versions())

@@ -52,9 +52,6 @@ STALL_MIN_MS = 1_000
 
 RETRY_COMMIT_S = 0.25
 
-LOOK_S = 0.002
-"""Between two looks at whether a commit is through: by what nobody waits for."""
-
 _log = structlog.get_logger("hairspring")
 
 
@@ -140,11 +137,14 @@ class Shell:
         self._wake.set()
 
     async def durable(self) -> None:
-        """Wait until all that the processor has taken by now is durable, however long it takes."""
+        """Wait until all that the processor has taken by now is durable, however long it takes.
+
+        Raises Unavailable where nothing more is committed.
+        """
         awaited = self.processor.awaited()
-        while self.processor.finished < awaited:
+        if self.processor.finished < awaited:
             self._wake.set()
-            await asyncio.sleep(LOOK_S)
+            await self.inbox.wait(awaited)
 
     def resume(self, grace_ms: int) -> None:
         """Say that the process was down since the last stamp, before `run`."""

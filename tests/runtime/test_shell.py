@@ -439,3 +439,33 @@ async def test_a_wall_clock_that_stays_ahead_is_adopted_as_an_input(
     assert again.clock.now_ms() >= finished.judged_at_ms
     assert again.processor.users["u"].enrollments == ()
     await again.close()
+
+
+async def test_what_was_taken_is_waited_for_without_an_answer_of_its_own(rig: Rig) -> None:
+    rig.start()
+    rig.store.gate.clear()
+    answer = asyncio.create_task(rig.shell.submit([rig.event()]))
+    await rig.store.began.wait()
+    rig.shell.is_holding = True
+    waiting = asyncio.create_task(rig.shell.durable())
+    await turns()
+    assert not waiting.done()
+    rig.store.gate.set()
+    await waiting
+    await answer
+    assert rig.processor.awaited() == rig.processor.finished
+    await rig.shell.durable()
+
+
+async def test_who_waits_for_what_was_taken_hears_that_nothing_more_is_committed(rig: Rig) -> None:
+    rig.store.faults = [CommitFailed("the disk is broken", hint="", again=False)]
+    rig.store.gate.clear()
+    rig.start()
+    answer = asyncio.create_task(rig.shell.submit([rig.event()]))
+    await rig.store.began.wait()
+    waiting = asyncio.create_task(rig.shell.durable())
+    await turns()
+    rig.store.gate.set()
+    for task in (answer, waiting):
+        with pytest.raises(Unavailable, match="the disk is broken"):
+            await task
