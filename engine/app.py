@@ -24,6 +24,7 @@ from engine.errors import ServeError, StoreError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
+from engine.runtime.gauges import watch_work
 from engine.runtime.inbox import Unavailable
 from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
@@ -303,24 +304,13 @@ class App:
                 filling=self._filling,
             )
         self._opened.push_async_callback(self._drain)
-        watch = self.metrics.watch
-        watch("users", "Users in memory.", lambda: len(self.processor.users))
-        watch("inbox", "Inputs that wait to be taken.", lambda: self.shell.inbox.waiting)
-        watch("deliveries_held", "Messages held in memory.", lambda: len(self.dispatcher))
-        watch("journal_failing", "1 while commits fail.", lambda: bool(self.shell.failure))
-        watch("condition_errors", "Conditions that failed.", lambda: self.processor.errors)
-        watch("quarantined", "Items in the quarantine.", lambda: self.store.quarantine.rows)
-        watch(
-            "quarantine_dropped",
-            "Items that newer ones took the place of.",
-            lambda: self.store.quarantine.dropped,
+        watch_work(
+            self.metrics,
+            shell=self.shell,
+            processor=self.processor,
+            dispatcher=self.dispatcher,
+            store=self.store,
         )
-        watch("erased_barred", "Inputs of erased users.", lambda: self.processor.tombstones.barred)
-        watch("dedupe_forgotten", "Ids forgotten too soon.", self._forgotten)
-
-    def _forgotten(self) -> int:
-        dedupe = self.processor.dedupe
-        return 0 if dedupe is None else dedupe.forgotten
 
     def _release(self, released: Released) -> None:
         self.metrics.released(released)

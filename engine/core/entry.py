@@ -249,7 +249,7 @@ def _is_crowded(turn: Turn, campaign: Campaign, leaving: Enrollment | None) -> b
 def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
     user, campaign_id = turn.user, campaign.id
     key = _entry_key(campaign_id, per) if per else campaign_id
-    newest = newest_entry(user.entries, key)
+    newest = newest_entry(user.entries, key) if user.entries else None
     if newest is None or occurred_at_ms > newest[0]:
         ordinal = 0
         user.entries = with_entry(user.entries, key, occurred_at_ms, 1)
