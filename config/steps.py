@@ -227,7 +227,7 @@ class Program:
         Where `at` is END, what they belong to is at fault: they may have faults of their own.
         """
         tails: list[_Open] = []
-        for way, attribute in (("then", "then"), ("else", "otherwise")):
+        for way, attribute in (("then", "then"), ("else", "next")):
             node = fields.get(way)
             start, behind = (END, []) if node is None else self._block(node, f"{path}.{way}")
             tails += behind

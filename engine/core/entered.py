@@ -36,9 +36,9 @@ def with_entry(entries: Entries, key: str, at_ms: int, count: int) -> Entries:
     if isinstance(entries, dict):
         entries[key] = (at_ms, count)
         return entries
-    if not entries:
-        return (key, at_ms, count)
-    place = entries.index(key) if key in entries[::_WIDTH] else len(entries)
+    place, end = 0, len(entries)
+    while place < end and entries[place] != key:
+        place += _WIDTH
     if place == FEW * _WIDTH:
         return {**dict(each_entry(entries)), key: (at_ms, count)}
     return (*entries[:place], key, at_ms, count, *entries[place + _WIDTH :])

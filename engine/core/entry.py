@@ -87,7 +87,9 @@ def enter_all(
         if turn is None:
             at_ms = event.at_ms
             turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
-        _enter_by(turn, campaign, event)
+        occurred_at_ms = event.occurred_at_ms
+        starts_at_ms = occurred_at_ms if campaign.entry.edge is None else event.at_ms
+        _enter(turn, campaign, starts_at_ms, occurred_at_ms)
     if turn is None:
         return errors
     reckon(user)
@@ -100,12 +102,6 @@ def _ranked(
     """All that may be entered; of those that have risen nothing more is asked."""
     entries = (*reactions.entries, *((campaign, None) for campaign in risen))
     return tuple(sorted(entries, key=lambda entry: entry[0].rank))
-
-
-def _enter_by(turn: Turn, campaign: Campaign, event: EventReceived) -> None:
-    occurred_at_ms = event.occurred_at_ms
-    starts_at_ms = occurred_at_ms if campaign.entry.edge is None else event.at_ms
-    _enter(turn, campaign, starts_at_ms, occurred_at_ms)
 
 
 def enter_risen(turn: Turn, risen: Iterable[Campaign]) -> None:

@@ -58,14 +58,14 @@ class Wait(msgspec.Struct, frozen=True, eq=False):
 class WaitWhen(msgspec.Struct, frozen=True, eq=False):
     """Until a condition is true, or `at_most_ms` have passed; None: however long it takes.
 
-    `then` and `otherwise` are positions: where it came true, and where the time was up.
+    `then` and `next` are positions: where it came true, and where the time was up.
     """
 
     id: str
     condition: Condition
     at_most_ms: int | None = None
     then: int = END
-    otherwise: int = END
+    next: int = END
 
 
 class Send(msgspec.Struct, frozen=True, eq=False):
@@ -84,12 +84,12 @@ class Send(msgspec.Struct, frozen=True, eq=False):
 
 
 class If(msgspec.Struct, frozen=True, eq=False):
-    """A branch: `then` and `otherwise` are positions."""
+    """A branch: `then` and `next` are positions: where the condition holds, and where not."""
 
     id: str
     condition: Program
     then: int = END
-    otherwise: int = END
+    next: int = END
 
 
 class Exit(msgspec.Struct, frozen=True, eq=False):

@@ -152,29 +152,30 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
 
+    # In order of use: what almost every input asks is in the first cache line.
     user_id: str
     seen: int = 0
+    due_at_ms: int = NEVER
     last_seen_at_ms: int = 0
     fired_at_ms: int = 0
-    due_at_ms: int = NEVER
-    held_until_ms: int = 0
+    armed_at_ms: int = NEVER
     unsaved: bool = False
-    traits: dict[str, Any] = {}
+    held_until_ms: int = 0
     history: dict[str, bytes] = {}
+    details: dict[str, Details] = {}
     enrollments: tuple[Enrollment, ...] = ()
-    entries: Entries = ()
-    late_entries: int = 0
     pending: dict[str, Pending] = {}
+    entries: Entries = ()
+    watch: Watch | None = None
+    session: Session | None = None
+    traits: dict[str, Any] = {}
+    collections: dict[str, Collected] = {}
+    late_entries: int = 0
     suppressed: dict[str, str] = {}
     refused: str = ""
-    armed_at_ms: int = NEVER
     traits_bytes: int = 0
     identified_at_ms: int = 0
-    collections: dict[str, Collected] = {}
-    details: dict[str, Details] = {}
-    watch: Watch | None = None
     scores: dict[str, float] = {}
-    session: Session | None = None
 
     @property
     def applied_at_ms(self) -> int:

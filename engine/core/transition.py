@@ -1,8 +1,8 @@
 """The one door into the core: `step` applies an input, `fire` lets time pass.
 
 Within one input, in this order: traits, history and collections; exits; waiting steps; entries
-(each in order of priority, then campaign id). Before it, every deadline of that user up to its
-instant fires. Both functions are total: whatever the data, they leave a user who can go on.
+(each in order of priority, then campaign id). Whoever calls lets time pass up to its instant first.
+Both functions are total: whatever the data, they leave a user who can go on.
 
 Where no campaign of the plan has a condition that time can change, most events take a short way,
 on which nothing is asked but what the event names.
@@ -48,21 +48,19 @@ LOOP_MAX = 100
 def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
     """Apply one input to its user, in place, and append what follows to `effects`.
 
-    `happened.at_ms` is its stamp; stamps never decrease. Returns how many conditions ended in an
-    error. O(1) for an event that no campaign names and a user without a due deadline.
+    `happened.at_ms` is its stamp; stamps never decrease, and deadlines up to it have fired
+    (`fire`). Returns how many conditions ended in an error. O(1) for an event that no campaign
+    names.
     """
-    errors = 0
-    if user.due_at_ms <= happened.at_ms:
-        errors = fire(plan, user, happened.at_ms, effects)
     if plan.is_timed:
-        return errors + _step_timed(plan, user, happened, effects)
+        return _step_timed(plan, user, happened, effects)
     if type(happened) is not EventReceived:
-        return errors + _apply_other(plan, user, happened, effects)
+        return _apply_other(plan, user, happened, effects)
     if happened.occurred_at_ms > user.last_seen_at_ms:
         user.last_seen_at_ms = happened.occurred_at_ms
     reactions = plan.reactions(happened.name)
     if reactions is None:
-        return errors
+        return 0
     if reactions.gathers:
         collect(user, happened, reactions.gathers)
     if reactions.kept is not None:
@@ -70,8 +68,8 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         if reactions.exits and (user.enrollments or user.pending):
             exit_all(_turn(plan, user, happened, effects), reactions, happened.occurred_at_ms)
     if reactions.entries:
-        errors += enter_all(plan, user, happened, reactions, effects)
-    return errors
+        return enter_all(plan, user, happened, reactions, effects)
+    return 0
 
 
 def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:

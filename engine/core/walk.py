@@ -33,8 +33,8 @@ def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
         return
     catch_up = _CatchUp()
     walk(turn, campaign, enrollment, catch_up)
-    while _ends_at_ms(enrollment) <= turn.now_ms:
-        _end_wait(campaign, enrollment)
+    while (ends_at_ms := _ends_at_ms(enrollment)) <= turn.now_ms:
+        _leave_step(enrollment, _awaited(campaign, enrollment).next, ends_at_ms)
         walk(turn, campaign, enrollment, catch_up)
     catch_up.release(turn, campaign, enrollment)
 
@@ -45,16 +45,17 @@ def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     An alarm asks what the campaign leaves by, then what the step waits for; neither may be so.
     """
     alarms = enrollment.alarms
+    ends_at_ms = enrollment.due_at_ms
     if alarms is not None:
-        due_at_ms = turn.at_ms
+        due_at_ms, ends_at_ms = turn.at_ms, alarms.ends_at_ms
         if alarms.exit_at_ms <= due_at_ms and leaves(turn, campaign, enrollment):
             return
         if alarms.ask_at_ms <= due_at_ms and pass_on(turn, campaign, enrollment):
             return
-        if alarms.ends_at_ms > due_at_ms:
+        if ends_at_ms > due_at_ms:
             rearm(enrollment)
             return
-    _end_wait(campaign, enrollment)
+    _leave_step(enrollment, _awaited(campaign, enrollment).next, ends_at_ms)
     walk(turn, campaign, enrollment, None)
 
 
@@ -63,8 +64,7 @@ def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     step = campaign.steps[enrollment.position]
     if not isinstance(step, WaitWhen) or not is_met(turn, step, enrollment):
         return False
-    enrollment.clock_at_ms = turn.at_ms
-    _leave_step(enrollment, step.then)
+    _leave_step(enrollment, step.then, turn.at_ms)
     walk(turn, campaign, enrollment, None)
     return True
 
@@ -76,13 +76,7 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
     passed: tuple[str, ...] = ()
     while position != END:
         step = steps[position]
-        if isinstance(step, _WAITS):
-            goes_on = _wait(turn, campaign, enrollment, position)
-            if goes_on is None:
-                enrollment.passed += passed
-                return
-            position = goes_on
-        elif isinstance(step, Send):
+        if isinstance(step, Send):
             if step.id in enrollment.passed:
                 skip(turn, enrollment, step, "passed")
             elif catch_up is not None:
@@ -91,6 +85,14 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
                 send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
             passed = (*passed, step.id)
             position = step.next
+        elif isinstance(step, _WAITS):
+            goes_on = _wait(turn, campaign, enrollment, step)
+            if goes_on is None:
+                enrollment.position = position
+                enrollment.signature = campaign.signatures[position]
+                enrollment.passed += passed
+                return
+            position = goes_on
         elif isinstance(step, If):
             position = _branch(turn, enrollment, step)
         else:
@@ -109,23 +111,21 @@ def _branch(turn: Turn, enrollment: Enrollment, step: If) -> int:
     """Where it goes on from a branch."""
     holds = turn.holds(step.condition)
     turn.record("branched", enrollment, step=step.id, branch="then" if holds else "else")
-    return step.then if holds else step.otherwise
+    return step.then if holds else step.next
 
 
-def _wait(turn: Turn, campaign: Campaign, enrollment: Enrollment, position: int) -> int | None:
+def _wait(
+    turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Wait | WaitWhen
+) -> int | None:
     """Begin a wait; where it goes on from, if what it waits for is so already."""
-    step = campaign.steps[position]
     clock_at_ms = enrollment.clock_at_ms
     if isinstance(step, Wait):
         ends_at_ms = clock_at_ms + step.duration_ms
+    elif is_met(turn, step, enrollment):
+        enrollment.clock_at_ms = max(clock_at_ms, turn.at_ms)
+        return step.then
     else:
-        assert isinstance(step, WaitWhen)
-        if is_met(turn, step, enrollment):
-            enrollment.clock_at_ms = max(clock_at_ms, turn.at_ms)
-            return step.then
         ends_at_ms = NEVER if step.at_most_ms is None else clock_at_ms + step.at_most_ms
-    enrollment.position = position
-    enrollment.signature = campaign.signatures[position]
     if campaign.raised_by is None:
         enrollment.due_at_ms = ends_at_ms
     else:
@@ -139,15 +139,17 @@ def _ends_at_ms(enrollment: Enrollment) -> int:
     return enrollment.due_at_ms if alarms is None else alarms.ends_at_ms
 
 
-def _end_wait(campaign: Campaign, enrollment: Enrollment) -> None:
+def _awaited(campaign: Campaign, enrollment: Enrollment) -> Wait | WaitWhen:
+    """The step that somebody who is due waits in."""
     step = campaign.steps[enrollment.position]
     assert isinstance(step, _WAITS)
-    enrollment.clock_at_ms = _ends_at_ms(enrollment)
-    _leave_step(enrollment, step.next if isinstance(step, Wait) else step.otherwise)
+    return step
 
 
-def _leave_step(enrollment: Enrollment, position: int) -> None:
+def _leave_step(enrollment: Enrollment, position: int, clock_at_ms: int) -> None:
+    """Go on at another step, from that instant of the enrollment's clock."""
     enrollment.position = position
+    enrollment.clock_at_ms = clock_at_ms
     enrollment.due_at_ms = NEVER
     alarms = enrollment.alarms
     if alarms is not None:

@@ -40,17 +40,17 @@ class Dedupe:
 
     def __contains__(self, message_id: str) -> bool:
         """Whether an id is known, as `take` would find it. O(1)."""
-        digest = xxh3_64_intdigest(message_id.encode()) or 1
+        digest = xxh3_64_intdigest(message_id.encode())
         return digest in self._new or digest in self._old
 
-    def take(self, message_id: str, now_ms: int) -> int:
-        """The hash of a new id, which is known from now on; 0 for one that is known. O(1)."""
+    def take(self, message_id: str, now_ms: int) -> int | None:
+        """The hash of a new id, which is known from now on; None for one that is known. O(1)."""
         if now_ms >= self._full_at_ms or len(self._new) >= self._generation_max:
             self._turn(now_ms)
-        digest = xxh3_64_intdigest(message_id.encode()) or 1
+        digest = xxh3_64_intdigest(message_id.encode())
         new = self._new
-        if digest in new or (self._old and digest in self._old):
-            return 0
+        if digest in new or digest in self._old:
+            return None
         new.add(digest)
         return digest
 

@@ -73,8 +73,7 @@ class Processor:
         tombstones: Whom was erased.
         finished: Number of the newest batch that is durable.
         errors: Conditions that ended in an error since the start.
-        on_fired: Told (due_at_ms, now_ms) of each deadline as it fires, for lateness; set it after
-            a replay, which counts nothing.
+        on_fired: Told (due_at_ms, now_ms) of each deadline as it fires; set it after a replay.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class Processor:
         message_id = happened.message_id
         if message_id and self.dedupe is not None:
             digest = self.dedupe.take(message_id, now_ms)
-            if not digest:
+            if digest is None:
                 return False
             if self._keeps:
                 self._hashes.append(digest)
@@ -203,9 +202,7 @@ class Processor:
             if user.seen < self._changed:
                 self._catch_up(user)
             if user.due_at_ms <= due_at_ms:  # and not put off by another plan
-                if self.on_fired is not None:
-                    self.on_fired(first_due_at_ms(user), now_ms)
-                self.errors += fire(self.plan, user, due_at_ms, self._effects)
+                self._fire(user, due_at_ms, now_ms)
                 if self._keeps:
                     # Deadlines are not journaled: one that only led to the next wait is saved too.
                     self._touched[user.user_id] = None
@@ -329,14 +326,19 @@ class Processor:
         elif self._changes and user.seen < self._changed:
             self.errors += take_on(user, self._changes, self._effects)
             user.seen = self._changed
-        if user.due_at_ms <= happened.at_ms and self.on_fired is not None:
-            self.on_fired(first_due_at_ms(user), happened.at_ms)
+        if user.due_at_ms <= happened.at_ms:
+            self._fire(user, happened.at_ms, happened.at_ms)
         errors = step(self.plan, user, happened, self._effects)
         if errors:
             self.errors += errors
         if user.due_at_ms < user.armed_at_ms:
             self._follow(user)
         return user
+
+    def _fire(self, user: User, until_ms: int, now_ms: int) -> None:
+        if self.on_fired is not None:
+            self.on_fired(first_due_at_ms(user), now_ms)
+        self.errors += fire(self.plan, user, until_ms, self._effects)
 
     def _apply_and_note(self, happened: UserInput, number: int) -> None:
         """Apply an input, and note whom a restart would have to replay it to."""
@@ -373,12 +375,11 @@ class Processor:
     def _pass_over(self, happened: TimeSkipped | OfPlan, now_ms: int, content: bytes = b"") -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
-        number = self._next_input
-        self._next_input = number + 1
-        self._pass_to_all(happened, number)
+        self._pass_to_all(happened, self._next_input)
         if self._keeps:
             self._inputs.append(happened)
-            self.plans.keep(happened, number, content)
+            self.plans.keep(happened, self._next_input, content)
+        self._next_input += 1
 
     def _pass_to_all(self, happened: TimeSkipped | OfPlan, number: int) -> None:
         self.plans.note(happened, number)
@@ -395,6 +396,5 @@ class Processor:
             if user.seen < self._changed:
                 self._catch_up(user)
             hold(user, happened)
-            if not user.unsaved:
-                self._saving.note(user, number)
+            self._saving.note(user, number)
             self._follow(user)

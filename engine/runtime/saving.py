@@ -110,9 +110,10 @@ class Saving:
         return saves
 
     def note(self, user: User, number: int) -> None:
-        """A user who was not `unsaved` has seen the input of that number. O(1)."""
-        user.unsaved = True
-        self.unsaved[user.user_id] = number
+        """A user has seen the input of that number; nothing where he was `unsaved`. O(1)."""
+        if not user.unsaved:
+            user.unsaved = True
+            self.unsaved[user.user_id] = number
 
     def forget(self, user_id: str) -> None:
         """There is nobody to save any more."""

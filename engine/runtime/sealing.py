@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
-from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
+from engine.core.effects import (
+    CancelMessage,
+    CloseMessage,
+    Effect,
+    QuarantineInput,
+    Record,
+    SendMessage,
+)
 from engine.core.inputs import Input, encode_inputs
 from engine.store.batch import Batch, Quarantined, kept_of
 
 if TYPE_CHECKING:
     from array import array
 
-    from engine.core.effects import Effect
     from engine.runtime.plans import Plans
     from engine.runtime.saving import Saves
+
+_KINDS: Final[tuple[type, ...]] = get_args(Effect)
 
 
 class Released(msgspec.Struct):
@@ -50,10 +58,11 @@ def seal(
     plans: Plans,
 ) -> Batch:
     """A batch of what happened since the last; `next_input` is behind its inputs. O(all of it)."""
-    messages = [e for e in effects if type(e) is SendMessage]
-    records = [e for e in effects if type(e) is Record]
-    # Deliveries come to their end in batches of their own, mostly: seldom is there more.
-    others = effects if len(messages) + len(records) < len(effects) else ()
+    # In one go: most batches hold a few messages and records, and nothing else.
+    by_type: dict[type, list[Any]] = {kind: [] for kind in _KINDS}
+    for effect in effects:
+        by_type[type(effect)].append(effect)
+    messages: list[SendMessage] = by_type[SendMessage]
     return Batch(
         number=number,
         at_ms=at_ms,
@@ -65,10 +74,10 @@ def seal(
         states=saves.states,
         messages=messages,
         first_message=next_message,
-        closed=[e for e in others if type(e) is CloseMessage],
-        records=records,
-        cancelled=[e for e in others if type(e) is CancelMessage],
-        quarantined=quarantined + kept_of(others),
+        closed=by_type[CloseMessage],
+        records=by_type[Record],
+        cancelled=by_type[CancelMessage],
+        quarantined=quarantined + kept_of(by_type[QuarantineInput]),
         replay_from=saves.replay_from,
         log_from=saves.log_from,
         changes=plans.to_keep(),

@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.effects import (
-    CancelMessage,
-    CloseMessage,
-    QuarantineInput,
-    Record,
-    SendMessage,
-)
+from engine.core.effects import CancelMessage, CloseMessage, QuarantineInput, Record, SendMessage
 from engine.core.items import as_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from engine.core.effects import Effect
 
 EXCERPT_BYTES = 2_048
 """What is kept of an item that is larger than an item may be: enough to know it by."""
@@ -45,7 +37,7 @@ class Quarantined(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
-def kept_of(effects: Iterable[Effect]) -> list[Quarantined]:
+def kept_of(effects: Iterable[QuarantineInput]) -> list[Quarantined]:
     """What was taken, and what its user had no room for, as it is kept: in the native form."""
     return [
         Quarantined(
@@ -56,7 +48,6 @@ def kept_of(effects: Iterable[Effect]) -> list[Quarantined]:
             as_item(effect.identified),
         )
         for effect in effects
-        if type(effect) is QuarantineInput
     ]
 
 

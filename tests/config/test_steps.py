@@ -55,11 +55,11 @@ def test_nested_steps_become_a_flat_program_in_the_order_of_the_file() -> None:
         1,
     )
     assert isinstance(two, If)
-    assert (two.condition.text, two.then, two.otherwise) == ("event.price > 1.0", 2, 6)
+    assert (two.condition.text, two.then, two.next) == ("event.price > 1.0", 2, 6)
     assert isinstance(three, Wait)
     assert (three.duration_ms, three.next) == (3_600_000, 3)
     assert isinstance(four, If)
-    assert (four.id, four.then, four.otherwise) == ("steps.1.then.1", 4, 5)
+    assert (four.id, four.then, four.next) == ("steps.1.then.1", 4, 5)
     assert isinstance(leaves, Exit)
     assert (leaves.id, leaves.reason) == ("steps.1.then.1.then.0", "vip")
     assert isinstance(push, Send)
@@ -121,7 +121,7 @@ def test_an_if_at_the_end_leads_both_ways_to_the_end() -> None:
     branch, send = campaign.steps
     assert isinstance(branch, If)
     assert isinstance(send, Send)
-    assert (branch.then, branch.otherwise, send.next) == (1, END, END)
+    assert (branch.then, branch.next, send.next) == (1, END, END)
 
 
 def test_every_key_of_a_campaign_arrives_in_the_plan() -> None:

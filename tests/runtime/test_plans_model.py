@@ -60,6 +60,7 @@ class AtOnce:
         self._number += 1
         happened.at_ms = now
         user = self.users.setdefault(happened.user_id, new_user(happened.user_id))
+        fire(self.plan, user, now, self.effects)
         step(self.plan, user, happened, self.effects)
         user.seen = self._number
 
