@@ -168,14 +168,14 @@ def _by_processor(plan: Plan, lines: Lines) -> list[Record]:
     decode = msgspec.json.Decoder(EventReceived).decode
     take = processor.take
     happened: list[Record] = []
-    for taken, line in enumerate(lines, start=1):
-        event = decode(line)
-        now_ms = event.received_at_ms
-        if processor.wake_at_ms <= now_ms:
-            processor.advance(now_ms)
-        take(event, now_ms)
-        if taken % BATCH_MAX == 0:
-            happened += _released(processor)
+    for start in range(0, len(lines), BATCH_MAX):
+        for line in lines[start : start + BATCH_MAX]:
+            event = decode(line)
+            now_ms = event.received_at_ms
+            if processor.wake_at_ms <= now_ms:
+                processor.advance(now_ms)
+            take(event, now_ms)
+        happened += _released(processor)
     processor.advance(START_AT_MS + SPAN_MS + DAY_MS)
     happened += _released(processor)
     return happened

@@ -36,6 +36,8 @@ def with_entry(entries: Entries, key: str, at_ms: int, count: int) -> Entries:
     if isinstance(entries, dict):
         entries[key] = (at_ms, count)
         return entries
+    if not entries:
+        return (key, at_ms, count)
     place, end = 0, len(entries)
     while place < end and entries[place] != key:
         place += _WIDTH

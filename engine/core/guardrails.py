@@ -69,10 +69,11 @@ def consents(policy: Policy, user: User, channel: str) -> bool:
     said = user.traits.get("consent")
     if said is False:
         return False  # a no to everything; a yes has to name its channel
-    said = said.get(channel) if isinstance(said, dict) else None
-    if said is None:
-        return channel not in policy.consent_required or policy.consent_unknown_allows
-    return said is True
+    if isinstance(said, dict):
+        answer = said.get(channel)
+        if answer is not None:
+            return answer is True
+    return channel not in policy.consent_required or policy.consent_unknown_allows
 
 
 def cancelled(policy: Policy, user: User, pending: Pending, now_ms: int) -> str:

@@ -11,18 +11,23 @@ from hashlib import blake2b
 
 from xxhash import xxh3_128_hexdigest
 
+_BLANK = blake2b(digest_size=16)
+"""Copied for each digest: that takes half as long as making one."""
+
 # Parts of free text are preceded by their length, so that no two causes read the same.
 
 
 def enrollment_id(campaign: str, user_id: str, per: str, entered_at_ms: int, ordinal: int) -> str:
     """32 hex digits; `ordinal` counts the entries at the very same instant."""
     cause = f"{entered_at_ms} {ordinal} {campaign} {len(user_id)} {user_id} {per}"
-    return blake2b(cause.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return digest(cause)
 
 
 def digest(text: str) -> str:
     """32 hex digits that stand for a text too long to be kept; it may come from a client."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    hashing = _BLANK.copy()
+    hashing.update(text.encode("utf-8", "surrogatepass"))
+    return hashing.hexdigest()
 
 
 def effect_id(enrollment: str, step: str, iteration: int, channel: str) -> str:

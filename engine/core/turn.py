@@ -111,6 +111,6 @@ class Turn(msgspec.Struct, gc=False):
                 reason,
                 message,
                 branch,
-                now_ms if now_ms - at_ms >= JUDGED_MIN_MS else 0,
+                0 if now_ms == at_ms or now_ms - at_ms < JUDGED_MIN_MS else now_ms,
             )
         )

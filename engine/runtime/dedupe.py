@@ -45,10 +45,10 @@ class Dedupe:
 
     def take(self, message_id: str, now_ms: int) -> int | None:
         """The hash of a new id, which is known from now on; None for one that is known. O(1)."""
-        if now_ms >= self._full_at_ms or len(self._new) >= self._generation_max:
-            self._turn(now_ms)
-        digest = xxh3_64_intdigest(message_id.encode())
         new = self._new
+        if now_ms >= self._full_at_ms or len(new) >= self._generation_max:
+            new = self._turn(now_ms)
+        digest = xxh3_64_intdigest(message_id.encode())
         if digest in new or digest in self._old:
             return None
         new.add(digest)
@@ -61,7 +61,7 @@ class Dedupe:
                 self._turn(at_ms)
             self._new.add(digest)
 
-    def _turn(self, now_ms: int) -> None:
+    def _turn(self, now_ms: int) -> set[int]:
         """Begin a new generation: the present one is full, or its window is over. O(1)."""
         over_ms = now_ms - self._full_at_ms
         if over_ms < 0:
@@ -72,3 +72,4 @@ class Dedupe:
         # In step with the generation before, so that a quiet time lengthens no memory.
         began_at_ms = self._full_at_ms if 0 <= over_ms < self._window_ms else now_ms
         self._full_at_ms = began_at_ms + self._window_ms
+        return self._new
