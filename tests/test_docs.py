@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import COMMANDS
+from engine.core import cel
 from engine.runtime.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,20 @@ def blocks(page: Path) -> list[str]:
         for language, mark, code in FENCE.findall(page.read_text())
         if language == "sh" and "not-run" not in mark
     ]
+
+
+def expressions(page: Path) -> list[str]:
+    return [
+        line
+        for language, _, code in FENCE.findall(page.read_text())
+        if language == "cel"
+        for line in code.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("text", [text for page in PAGES for text in expressions(page)])
+def test_the_expressions_are_conditions(text: str):
+    assert cel.compile(text).names
 
 
 @pytest.mark.parametrize(

@@ -173,10 +173,10 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"{campaign}: {told} {', '.join(events)}"
     if report.names:
         yield f"the most frequent events here: {', '.join(map(_shown, report.names))}"
-    if report.condition_errors:
+    for campaign, count in report.condition_errors.items():
         yield (
-            f"conditions ended in an error (a property that is not there, say), and were not true: "
-            f"{report.condition_errors:,}"
+            f"{campaign}: a condition ended in an error {_many(count, 'time')}, and was not true "
+            "then (a property was not there, say)"
         )
     for template, count in report.undefined.items():
         yield f"{template}: {_many(count, 'name')} that the user lacked, rendered as nothing"

@@ -51,28 +51,25 @@ class Change(msgspec.Struct, frozen=True, eq=False):
     plan: Plan
 
 
-def take_on(user: User, changes: Sequence[Change], effects: list[Effect]) -> int:
+def take_on(user: User, changes: Sequence[Change], effects: list[Effect]) -> None:
     """Have a user catch up with every change that he has not seen, in order.
 
     What was due by a change fires before it, also at its very instant, as before any input; under
-    the plan that held until then. Returns how many conditions ended in an error.
-    O(changes + deadlines + enrollments).
+    the plan that held until then. O(changes + deadlines + enrollments).
     """
-    errors = 0
     for change in changes:
         if change.number <= user.seen:
             continue
         happened = change.happened
         if isinstance(happened, PlanChanged):
-            errors += fire(change.before, user, happened.at_ms, effects)
+            fire(change.before, user, happened.at_ms, effects)
             if stands(user) or change.plan.edges:
                 adopt(change.before, change.plan, user, happened.at_ms, effects)
                 user.seen = change.number
         else:
             # Harmless where he has lived through it already: nothing of his is due in it then.
-            errors += fire(change.plan, user, happened.stopped_at_ms, effects)
+            fire(change.plan, user, happened.stopped_at_ms, effects)
             hold(user, happened)
-    return errors
 
 
 def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:

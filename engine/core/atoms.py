@@ -72,6 +72,8 @@ def atom(tree: Checked, text: str, *, want: bool) -> tuple[Solve, Directions]:
 
     def solve(bound: Bound) -> tuple[bool, int]:
         value, until_ms = answer(bound)
+        if value is not True and value is not False:
+            bound[MOMENT].failed = True
         return value is want, until_ms
 
     return solve, directions if want else _TURNED.get(directions, directions)

@@ -130,7 +130,7 @@ def _ask(turn: Turn, watch: Watch, campaign: Campaign) -> bool:
     """Ask one condition, keep the answer; whether it has become true."""
     edge, key = campaign.entry.edge, campaign.id
     assert edge is not None, "only campaigns with a condition to come in by are asked"
-    holds, until_ms = turn.ask(edge)
+    holds, until_ms = turn.ask(edge, key)
     was_true = key in watch.truths
     if holds:
         watch.truths[key] = until_ms
@@ -151,6 +151,6 @@ def _newcomers(plan: Plan) -> tuple[Campaign, ...]:
             campaign
             for campaign in plan.edges
             if (edge := campaign.entry.edge) is not None
-            and ("now" in edge.touches.names or nobody.ask(edge) != (False, NEVER))
+            and ("now" in edge.touches.names or nobody.ask(edge, campaign.id) != (False, NEVER))
         )
     return plan.newcomers

@@ -113,14 +113,22 @@ class QuarantineInput(msgspec.Struct, gc=False):
     reason: str
 
 
-Effect: TypeAlias = Record | SendMessage | CancelMessage | CloseMessage | QuarantineInput
+class ConditionFailed(msgspec.Struct, frozen=True, gc=False):
+    """A condition of a campaign ended in an error, and so was not true: it is counted."""
+
+    campaign: str
+
+
+Effect: TypeAlias = (
+    Record | SendMessage | CancelMessage | CloseMessage | QuarantineInput | ConditionFailed
+)
 
 
 def is_refusal(effect: Effect) -> bool:
     """Whether it only tells of something that was not granted, and a replay makes it again."""
     if type(effect) is Record:
         return effect.kind == "refused"
-    return type(effect) is QuarantineInput
+    return type(effect) is ConditionFailed or type(effect) is QuarantineInput
 
 
 def have_effect(effects: list[Effect], start: int) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 
 from engine.core import history, ids, refusals
 from engine.core.cel import TRAPS, CelError
-from engine.core.effects import Record
+from engine.core.effects import ConditionFailed, Record
 from engine.core.entered import count_entries, newest_entry, only_entries, with_entry
 from engine.core.exits import leave
 from engine.core.state import Enrollment, reckon
@@ -57,19 +57,17 @@ def enter_all(
     reactions: Reactions,
     effects: list[Effect],
     risen: Sequence[Campaign] = (),
-) -> int:
+) -> None:
     """Ask every campaign that the event may enter, in order of rank.
 
     `risen` are those whose own condition the event has made true: they start now, and not when the
     event was.
 
     Most answers are no, so that nothing is made before it is needed: the properties are decoded
-    for the first condition that names them, and no others. Returns how many conditions ended in
-    an error.
+    for the first condition that names them, and no others.
     """
     turn: Turn | None = None
     bound: dict[str, Any] | None = None
-    errors = 0
     entries = _ranked(reactions, risen) if risen else reactions.entries
     for campaign, when in entries:
         if when is not None:
@@ -82,7 +80,8 @@ def enter_all(
             if truth is False:
                 continue
             if truth is not True and (truth := when.truth(bound)) is not True:
-                errors += truth is not False
+                if truth is not False:
+                    effects.append(ConditionFailed(campaign.id))
                 continue
         if turn is None:
             at_ms = event.at_ms
@@ -90,10 +89,8 @@ def enter_all(
         occurred_at_ms = event.occurred_at_ms
         starts_at_ms = occurred_at_ms if campaign.entry.edge is None else event.at_ms
         _enter(turn, campaign, starts_at_ms, occurred_at_ms)
-    if turn is None:
-        return errors
-    reckon(user)
-    return errors + turn.errors
+    if turn is not None:
+        reckon(user)
 
 
 def _ranked(
@@ -148,7 +145,7 @@ def _ask(
         reason = _lateness(turn, campaign, occurred_at_ms)
     if reason:
         return reason, "", None
-    per = "" if program is None else _per(turn, program)
+    per = "" if program is None else _per(turn, program, campaign.id)
     if program is not None and not per:
         return "per", "", None
     active = _active(user, campaign.id, per)
@@ -168,7 +165,7 @@ def _admission(turn: Turn, campaign: Campaign) -> str:
         status == "test" and turn.user.user_id in turn.plan.policy.testers
     ):
         return "status"
-    if campaign.audience is not None and not turn.holds(campaign.audience):
+    if campaign.audience is not None and not turn.holds(campaign.audience, campaign.id):
         return "audience"
     return ""
 
@@ -182,12 +179,12 @@ def _lateness(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> str:
     return ""
 
 
-def _per(turn: Turn, program: Program) -> str:
+def _per(turn: Turn, program: Program, campaign_id: str) -> str:
     """The `per` value as JSON text, or "" where it failed."""
     try:
         value = program.evaluate(turn.bindings(program))
     except CelError:
-        turn.errors += 1
+        turn.effects.append(ConditionFailed(campaign_id))
         return ""
     if isinstance(value, float):
         if not isfinite(value):

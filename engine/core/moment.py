@@ -44,15 +44,17 @@ class Moment:
     Attributes:
         until_ms: Every answer lowers it to the first instant after `now_ms` at which that very
             answer may be another one if nothing more happens; `NEVER` where it may not.
+        failed: Whether a part of a condition ended in an error since this was last set to False.
     """
 
-    __slots__ = ("now_ms", "plan", "until_ms", "user")
+    __slots__ = ("failed", "now_ms", "plan", "until_ms", "user")
 
     def __init__(self, user: User, now_ms: int, plan: Plan) -> None:
         self.user = user
         self.now_ms = now_ms
         self.plan = plan
         self.until_ms = NEVER
+        self.failed = False
 
     def count(
         self, name: str, window_ms: int | None = None, predicate: Predicate | None = None

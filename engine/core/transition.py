@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 from engine.core import history, scores, sessions
 from engine.core.collections import collect
 from engine.core.edges import alarmed, refresh, ring, risen
-from engine.core.effects import QuarantineInput, SendMessage
+from engine.core.effects import ConditionFailed, QuarantineInput, SendMessage
 from engine.core.entry import enter_all, enter_risen, refuse
 from engine.core.exits import exit_all
 from engine.core.found import put
@@ -45,22 +45,23 @@ LOOP_MAX = 100
 """Changes that one input may make after another, each by what the one before brought about."""
 
 
-def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
+def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
     """Apply one input to its user, in place, and append what follows to `effects`.
 
     `happened.at_ms` is its stamp; stamps never decrease, and deadlines up to it have fired
-    (`fire`). Returns how many conditions ended in an error. O(1) for an event that no campaign
-    names.
+    (`fire`). O(1) for an event that no campaign names.
     """
     if plan.is_timed:
-        return _step_timed(plan, user, happened, effects)
+        _step_timed(plan, user, happened, effects)
+        return
     if type(happened) is not EventReceived:
-        return _apply_other(plan, user, happened, effects)
+        _apply_other(plan, user, happened, effects)
+        return
     if happened.occurred_at_ms > user.last_seen_at_ms:
         user.last_seen_at_ms = happened.occurred_at_ms
     reactions = plan.reactions(happened.name)
     if reactions is None:
-        return 0
+        return
     if reactions.gathers:
         collect(user, happened, reactions.gathers)
     if reactions.kept is not None:
@@ -68,32 +69,29 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         if reactions.exits and (user.enrollments or user.pending):
             exit_all(_turn(plan, user, happened, effects), reactions, happened.occurred_at_ms)
     if reactions.entries:
-        return enter_all(plan, user, happened, reactions, effects)
-    return 0
+        enter_all(plan, user, happened, reactions, effects)
 
 
-def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
+def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
     """Apply one input where time can do more than end a wait, and what the engine makes of it."""
     made: tuple[EventReceived, ...] = ()
     if plan.keeps_sessions and type(happened) is EventReceived:
         made = sessions.follow(user, happened, plan.policy.session_gap_ms)
-    errors = _apply_timed(plan, user, happened, effects)
+    _apply_timed(plan, user, happened, effects)
     for event in made:
-        errors += _apply_made(plan, user, event, effects)
+        _apply_made(plan, user, event, effects)
     reckon(user)
-    return errors
 
 
-def _apply_made(plan: Plan, user: User, event: EventReceived, effects: list[Effect]) -> int:
+def _apply_made(plan: Plan, user: User, event: EventReceived, effects: list[Effect]) -> None:
     """Apply an event that the engine has made, where anything asks for it."""
-    if plan.reactions(event.name) is None:
-        return 0
-    return _apply_timed(plan, user, event, effects, made=True)
+    if plan.reactions(event.name) is not None:
+        _apply_timed(plan, user, event, effects, made=True)
 
 
 def _apply_timed(
     plan: Plan, user: User, happened: UserInput, effects: list[Effect], *, made: bool = False
-) -> int:
+) -> None:
     """Apply one input where conditions may become true by it, or cease to be.
 
     An event that the engine has `made` is nothing that the user did.
@@ -101,7 +99,6 @@ def _apply_timed(
     if user.watch is not None and user.watch.truths:
         refresh(_turn(plan, user, happened, effects))
     start = len(effects)
-    errors = 0
     reactions: Reactions | None = None
     wakes = plan.on_traits
     is_first = user.last_seen_at_ms == 0 and isinstance(happened, EventReceived)
@@ -110,7 +107,7 @@ def _apply_timed(
         wakes = plan.on_activity if reactions is None else reactions.wakes
         _keep(user, happened, reactions, made=made)
     else:
-        errors = _apply_other(plan, user, happened, effects)
+        _apply_other(plan, user, happened, effects)
         if isinstance(happened, DeliveryReported | HistoryFound):
             wakes = NOTHING  # what is found, nothing that is in force asks for yet
         elif isinstance(happened, UserScored):
@@ -123,11 +120,10 @@ def _apply_timed(
     if type(happened) is EventReceived:
         reacts = reactions or NO_REACTIONS
         if reacts.entries or came:
-            errors += enter_all(plan, user, happened, reacts, effects, came)
+            enter_all(plan, user, happened, reacts, effects, came)
     elif not isinstance(happened, EventReceived | TraitsImported):  # history brings nobody in
         enter_risen(turn, came)
     _follow_sends(turn, start)
-    return errors + turn.errors
 
 
 def _look_again(turn: Turn, inside: frozenset[str] | None) -> None:
@@ -142,7 +138,6 @@ def _look_again(turn: Turn, inside: frozenset[str] | None) -> None:
     for campaign, enrollment, own in stay:
         if not pass_on(own, campaign, enrollment):
             rearm(enrollment)
-        turn.errors += own.errors
 
 
 def _follow_sends(turn: Turn, start: int) -> None:
@@ -158,22 +153,19 @@ def _follow_sends(turn: Turn, start: int) -> None:
         came = risen(after, wakes)
         _look_again(after, wakes.inside)
         enter_risen(after, came)
-        turn.errors += after.errors
     for campaign in wakes.edges:
         refuse(turn, campaign.id, "loop")
 
 
-def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
+def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
     """Fire the user's deadlines that are due at `now_ms`, in order.
 
     A deadline is judged at its own instant; one that a downtime held back, at the instant until
     which it was held. Order: due instant, priority (higher first), campaign id, entry.
-    Returns how many conditions ended in an error. O(enrollments) a deadline.
+    O(enrollments) a deadline.
     """
-    errors = 0
     while user.due_at_ms <= now_ms:
-        if plan.is_timed and (rung := _ring_first(plan, user, effects)) is not None:
-            errors += rung
+        if plan.is_timed and _ring_first(plan, user, effects):
             continue
         enrollments = user.enrollments
         enrollment = enrollments[0] if len(enrollments) == 1 else _earliest(plan, enrollments)
@@ -188,19 +180,20 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> int:
             if due_at_ms > user.fired_at_ms:
                 user.fired_at_ms = due_at_ms
             go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
-        errors += turn.errors
         reckon(user)
-    return errors
 
 
-def _ring_first(plan: Plan, user: User, effects: list[Effect]) -> int | None:
-    """Do what is due before any enrollment: a session's end, a condition; None where nothing is."""
+def _ring_first(plan: Plan, user: User, effects: list[Effect]) -> bool:
+    """Do what is due before any enrollment: a session's end, a condition; whether anything is."""
     session = user.session
     ends_at_ms = NEVER if session is None or session.ended else session.ends_at_ms
     if ends_at_ms != NEVER and ends_at_ms == first_due_at_ms(user):
-        return _end_session(plan, user, effects)
+        _end_session(plan, user, effects)
+        return True
     campaign = alarmed(plan, user) if user.watch is not None else None
-    return None if campaign is None else _ring(plan, user, campaign, effects)
+    if campaign is not None:
+        _ring(plan, user, campaign, effects)
+    return campaign is not None
 
 
 def _go_on_timed(turn: Turn, enrollment: Enrollment) -> None:
@@ -212,13 +205,14 @@ def _go_on_timed(turn: Turn, enrollment: Enrollment) -> None:
     waited = (enrollment.clock_at_ms, enrollment.position)
     go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
     is_asked_alone = (enrollment.clock_at_ms, enrollment.position) == waited
-    if due_at_ms > user.fired_at_ms and not (is_asked_alone and len(effects) == start):
+    came_to_nothing = all(type(effect) is ConditionFailed for effect in effects[start:])
+    if due_at_ms > user.fired_at_ms and not (is_asked_alone and came_to_nothing):
         user.fired_at_ms = due_at_ms
     _follow_sends(turn, start)
 
 
-def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> int:
-    """Ask the condition of a campaign at the instant of its alarm; returns as `fire`.
+def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> None:
+    """Ask the condition of a campaign at the instant of its alarm.
 
     That nothing came of it must not be seen anywhere: who asks when is nobody's business.
     """
@@ -233,16 +227,14 @@ def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> 
         enter_risen(turn, (campaign,))
         _follow_sends(turn, start)
     reckon(user)
-    return turn.errors
 
 
-def _end_session(plan: Plan, user: User, effects: list[Effect]) -> int:
-    """End a user's session at the instant at which its gap has passed; returns as `fire`."""
+def _end_session(plan: Plan, user: User, effects: list[Effect]) -> None:
+    """End a user's session at the instant at which its gap has passed."""
     event = sessions.end(user)
-    errors = _apply_made(plan, user, event, effects)
+    _apply_made(plan, user, event, effects)
     user.fired_at_ms = max(user.fired_at_ms, event.occurred_at_ms)
     reckon(user)
-    return errors
 
 
 def hold(user: User, skipped: TimeSkipped) -> None:
@@ -283,7 +275,7 @@ def _note(user: User, event: EventReceived, reactions: Reactions) -> None:
     history.insert(user, reactions.name, event.occurred_at_ms, kept, event.at_ms, event.properties)
 
 
-def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> int:
+def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
     match happened:
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
             reactions = plan.reactions(happened.name)
@@ -307,7 +299,6 @@ def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effe
             conclude(Turn(plan, user, happened.at_ms, happened.at_ms, effects), happened)
         case _:
             assert_never(happened)
-    return 0
 
 
 def _earliest(plan: Plan, enrollments: tuple[Enrollment, ...]) -> Enrollment:

@@ -8,7 +8,7 @@ import msgspec
 
 from engine.core.atoms import MOMENT
 from engine.core.bindings import bind_more
-from engine.core.effects import Effect, Record
+from engine.core.effects import ConditionFailed, Effect, Record
 from engine.core.inputs import EMPTY
 from engine.core.moment import Moment
 from engine.core.plan import Plan
@@ -38,7 +38,6 @@ class Turn(msgspec.Struct, gc=False):
         event_name: Of the event at hand, or "".
         raw: Its properties, as JSON.
         bound: What conditions were given so far; None before the first asked.
-        errors: How many conditions ended in an error in this turn.
     """
 
     plan: Plan
@@ -49,7 +48,6 @@ class Turn(msgspec.Struct, gc=False):
     event_name: str = ""
     raw: msgspec.Raw | bytes = EMPTY
     bound: dict[str, Any] | None = None
-    errors: int = 0
 
     def bindings(self, program: Program | Condition) -> dict[str, Any]:
         """The values that `program` may name; made once a turn, and added to as it asks."""
@@ -61,12 +59,15 @@ class Turn(msgspec.Struct, gc=False):
             bound[MOMENT] = Moment(self.user, self.now_ms, self.plan)
         return bound
 
-    def ask(self, condition: Condition) -> tuple[bool, int]:
-        """Whether a condition is true at `at_ms`, and until when that surely holds by itself."""
+    def ask(self, condition: Condition, campaign_id: str) -> tuple[bool, int]:
+        """Whether a condition is true at `at_ms`, and until when that surely holds by itself.
+
+        One that ends in an error is not, and is counted.
+        """
         names, at_ms = condition.names, self.at_ms
         if condition.is_plain:
-            return condition.ask({MOMENT: Moment(self.user, at_ms, self.plan)})
-        if at_ms == self.now_ms:
+            bound: dict[str, Any] = {MOMENT: Moment(self.user, at_ms, self.plan)}
+        elif at_ms == self.now_ms:
             bound = self.bindings(condition)
         else:
             # A deadline that was held back: what conditions say is what they said when it was due.
@@ -74,16 +75,19 @@ class Turn(msgspec.Struct, gc=False):
             bind_more(bound, names, self.raw, at_ms, self.user, self.plan.collections)
         if MOMENT not in bound:
             bound[MOMENT] = Moment(self.user, at_ms, self.plan)
-        return condition.ask(bound)
+        answer = condition.ask(bound)
+        if bound[MOMENT].failed:
+            bound[MOMENT].failed = False
+            if not answer[0] and condition.program.truth(bound) is not False:
+                self.effects.append(ConditionFailed(campaign_id))
+        return answer
 
-    def holds(self, program: Program) -> bool:
+    def holds(self, program: Program, campaign_id: str) -> bool:
         """Whether a condition is true here; one that ends in an error is not, and is counted."""
         truth = program.truth(self.bindings(program))
-        if truth is True:
-            return True
-        if truth is not False:
-            self.errors += 1
-        return False
+        if truth is not True and truth is not False:
+            self.effects.append(ConditionFailed(campaign_id))
+        return truth is True
 
     def record(
         self,

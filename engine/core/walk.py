@@ -109,7 +109,7 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
 
 def _branch(turn: Turn, enrollment: Enrollment, step: If) -> int:
     """Where it goes on from a branch."""
-    holds = turn.holds(step.condition)
+    holds = turn.holds(step.condition, enrollment.campaign)
     turn.record("branched", enrollment, step=step.id, branch="then" if holds else "else")
     return step.then if holds else step.next
 

@@ -25,7 +25,7 @@ def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     condition = campaign.exit_when
     if condition is None:
         return False
-    holds, until_ms = turn.ask(condition)
+    holds, until_ms = turn.ask(condition, campaign.id)
     if holds:
         leave(turn, enrollment, "when")
         return True
@@ -36,7 +36,7 @@ def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
 
 def is_met(turn: Turn, step: WaitWhen, enrollment: Enrollment) -> bool:
     """Ask what the enrollment waits for."""
-    holds, until_ms = turn.ask(step.condition)
+    holds, until_ms = turn.ask(step.condition, enrollment.campaign)
     _alarms(enrollment).ask_at_ms = NEVER if holds else until_ms
     return holds
 

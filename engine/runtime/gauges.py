@@ -21,7 +21,9 @@ def watch_work(
     watch("inbox", "Inputs that wait to be taken.", lambda: shell.inbox.waiting)
     watch("deliveries_held", "Messages held in memory.", lambda: len(dispatcher))
     watch("journal_failing", "1 while commits fail.", lambda: bool(shell.failure))
-    watch("condition_errors", "Conditions that failed.", lambda: processor.errors)
+    metrics.watch_each(
+        "condition_errors", "Conditions that failed.", "campaign", lambda: processor.errors
+    )
     watch("quarantined", "Items in the quarantine.", lambda: quarantine.rows)
     watch("quarantine_dropped", "Items that newer ones displaced.", lambda: quarantine.dropped)
     watch("erased_barred", "Inputs of erased users.", lambda: processor.tombstones.barred)

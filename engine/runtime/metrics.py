@@ -7,9 +7,14 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
+
+    from prometheus_client import Metric
 
     from engine.runtime.processor import Released
 
@@ -21,6 +26,23 @@ LATENESS_BUCKETS_S = (
 
 STALL_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5)
 """Upper bounds in seconds. Timers of the loop are rounded up to the next millisecond or so."""
+
+
+class _Each(Collector):
+    """Counters that are kept elsewhere."""
+
+    def __init__(
+        self, name: str, meaning: str, label: str, values: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._name, self._meaning, self._label = name, meaning, label
+        self._values = values
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(self._name, self._meaning, labels=[self._label])
+        for key, value in self._values().items():
+            family.add_metric([key], value)
+        yield family
 
 
 class Metrics:
@@ -72,6 +94,12 @@ class Metrics:
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """A gauge that is read when somebody asks."""
         Gauge(f"hairspring_{name}", meaning, registry=self.registry).set_function(value)
+
+    def watch_each(
+        self, name: str, meaning: str, label: str, values: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """A counter for each value of a label, read when somebody asks."""
+        self.registry.register(_Each(f"hairspring_{name}", meaning, label, values))
 
     def deadline_fired(self, late_ms: float) -> None:
         """Count one deadline by its lateness, in real milliseconds."""

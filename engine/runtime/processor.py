@@ -13,6 +13,7 @@ The live process, the simulator and recovery are three such owners of the same o
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.core.adoption import adopt, take_on
@@ -72,7 +73,7 @@ class Processor:
             far in the future (`NEVER`) where there is none.
         tombstones: Whom was erased.
         finished: Number of the newest batch that is durable.
-        errors: Conditions that ended in an error since the start.
+        errors: How many conditions ended in an error since the start, by campaign.
         on_fired: Told (due_at_ms, now_ms) of each deadline as it fires; set it after a replay.
     """
 
@@ -97,7 +98,7 @@ class Processor:
         self.plan, self._changed = self.plans.plan, self.plans.number
         self._changes = self.plans.changes
         self.now_ms = now_ms
-        self.errors = 0
+        self.errors: Counter[str] = Counter()
         self.on_fired: Callable[[int, int], None] | None = None
         self.dedupe = dedupe
         self._keeps = keeps
@@ -288,6 +289,7 @@ class Processor:
             quarantined=self._quarantined,
             saves=saves,
             plans=self.plans,
+            errors=self.errors,
         )
         self._next_message += len(batch.messages)
         self._number += 1
@@ -324,13 +326,11 @@ class Processor:
             user.seen = self._changed
             self.plans.roster.welcome(user)
         elif self._changes and user.seen < self._changed:
-            self.errors += take_on(user, self._changes, self._effects)
+            take_on(user, self._changes, self._effects)
             user.seen = self._changed
         if user.due_at_ms <= happened.at_ms:
             self._fire(user, happened.at_ms, happened.at_ms)
-        errors = step(self.plan, user, happened, self._effects)
-        if errors:
-            self.errors += errors
+        step(self.plan, user, happened, self._effects)
         if user.due_at_ms < user.armed_at_ms:
             self._follow(user)
         return user
@@ -338,7 +338,7 @@ class Processor:
     def _fire(self, user: User, until_ms: int, now_ms: int) -> None:
         if self.on_fired is not None:
             self.on_fired(first_due_at_ms(user), now_ms)
-        self.errors += fire(self.plan, user, until_ms, self._effects)
+        fire(self.plan, user, until_ms, self._effects)
 
     def _apply_and_note(self, happened: UserInput, number: int) -> None:
         """Apply an input, and note whom a restart would have to replay it to."""
@@ -367,7 +367,7 @@ class Processor:
     def _catch_up(self, user: User) -> None:
         """Have a user take on what he lacks, with nothing else happening to him."""
         before = len(self._effects)
-        self.errors += take_on(user, self._changes, self._effects)
+        take_on(user, self._changes, self._effects)
         if have_effect(self._effects, before):
             self._touched[user.user_id] = None
         self._follow(user)

@@ -9,6 +9,7 @@ import msgspec
 from engine.core.effects import (
     CancelMessage,
     CloseMessage,
+    ConditionFailed,
     Effect,
     QuarantineInput,
     Record,
@@ -19,6 +20,7 @@ from engine.store.batch import Batch, Quarantined, kept_of
 
 if TYPE_CHECKING:
     from array import array
+    from collections import Counter
 
     from engine.runtime.plans import Plans
     from engine.runtime.saving import Saves
@@ -56,13 +58,19 @@ def seal(
     quarantined: list[Quarantined],
     saves: Saves,
     plans: Plans,
+    errors: Counter[str],
 ) -> Batch:
-    """A batch of what happened since the last; `next_input` is behind its inputs. O(all of it)."""
+    """A batch of what happened since the last; `next_input` is behind its inputs. O(all of it).
+
+    Conditions that failed are added to `errors`: nothing of them is kept.
+    """
     # In one go: most batches hold a few messages and records, and nothing else.
     by_type: dict[type, list[Any]] = {kind: [] for kind in _KINDS}
     for effect in effects:
         by_type[type(effect)].append(effect)
     messages: list[SendMessage] = by_type[SendMessage]
+    if failed := by_type[ConditionFailed]:
+        errors.update([effect.campaign for effect in failed])
     return Batch(
         number=number,
         at_ms=at_ms,

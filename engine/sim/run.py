@@ -74,7 +74,7 @@ class Report(msgspec.Struct, kw_only=True):
         users: How many there were.
         first_at: When the first event was received, ISO 8601; "" where there was none.
         last_at: When the last one was.
-        condition_errors: How often a condition ended in an error, and so was not true.
+        condition_errors: By campaign, how often a condition ended in an error, and so was not true.
         campaigns: By campaign, in order of priority.
         undefined: By template, how often a name that was not there was rendered as nothing.
         render_faults: How often a template could not be rendered, by what was wrong.
@@ -92,7 +92,7 @@ class Report(msgspec.Struct, kw_only=True):
     users: int
     first_at: str
     last_at: str
-    condition_errors: int
+    condition_errors: dict[str, int]
     campaigns: list[CampaignSummary]
     undefined: dict[str, int] = {}
     render_faults: dict[str, int] = {}
@@ -211,7 +211,7 @@ def _run_again(
         users=len(replay.processor.users),
         first_at=format_instant(replay.first_at_ms),
         last_at=format_instant(replay.last_at_ms),
-        condition_errors=replay.processor.errors,
+        condition_errors=dict(sorted(replay.processor.errors.items())),
         campaigns=tally.summaries(shop.plan),
         replayed=replay.comparison,
     )
@@ -293,7 +293,7 @@ def _report(
         users=len(simulation.processor.users),
         first_at=format_instant(simulation.first_at_ms) if taken else "",
         last_at=format_instant(simulation.last_at_ms) if taken else "",
-        condition_errors=simulation.processor.errors,
+        condition_errors=dict(sorted(simulation.processor.errors.items())),
         campaigns=tally.summaries(plan),
         undefined=dict(sorted(deliveries.undefined.items())),
         render_faults=dict(sorted(deliveries.faults.items())),

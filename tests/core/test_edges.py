@@ -286,3 +286,26 @@ def test_a_user_is_saved_with_what_he_waits_for(at: int) -> None:
     again = decode_user(encode_user(user))
     assert encode_user(again) == encode_user(user)
     assert again.due_at_ms == user.due_at_ms
+
+
+def test_a_condition_that_ends_in_an_error_is_counted_wherever_it_is_asked() -> None:
+    world = World(
+        campaign("edge", rises='user.height > 180 && did("Go")'),
+        campaign("exit", wait(HOUR), exit_when="user.height > 180"),
+        campaign("wait", wait_when("user.height > 180", at_most=HOUR)),
+        campaign("false", rises='user.height > 180 && did("Never")'),
+        campaign("true", rises='user.height > 180 || did("Go")'),
+    )
+    world.event("Go", 0)
+    assert world.processor.errors == {"edge": 1, "exit": 1, "wait": 1}
+
+
+def test_an_error_that_time_alone_asks_about_makes_nothing_late() -> None:
+    asked = 'user.height > 180 || idle("10m")'
+    world = World(campaign("c", rises=asked), campaign("w", wait_when(asked, at_most=DAY)))
+    world.event("Go", 0)
+    world.event("Look", 5 * MINUTE)
+    before = world.processor.errors.copy()
+    assert world.advance(12 * MINUTE) == []
+    assert world.processor.errors - before == {"c": 1, "w": 1}
+    assert world.user().fired_at_ms == 0

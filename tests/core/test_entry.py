@@ -41,7 +41,7 @@ def test_a_condition_that_does_not_hold_is_no_refusal() -> None:
 def test_a_condition_that_ends_in_an_error_is_not_true_and_is_counted() -> None:
     world = World(campaign("c", when="event.price > 20.0"))
     assert world.event("Go", 1) == []
-    assert world.processor.errors == 1
+    assert world.processor.errors == {"c": 1}
 
 
 @pytest.mark.parametrize("status", ["draft", "paused", "archived", "test"])
@@ -214,7 +214,7 @@ def test_per_that_gives_no_plain_value_has_failed(value: Any) -> None:
 def test_per_that_ends_in_an_error_is_refused_and_counted() -> None:
     world = World(campaign("c", per=PER))
     assert world.event("Go", 0) == ["0 c refused per"]
-    assert world.processor.errors == 1
+    assert world.processor.errors == {"c": 1}
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, True), (0, False), (1, "1"), (True, "true")])

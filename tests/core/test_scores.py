@@ -58,13 +58,13 @@ def test_the_first_word_on_a_user_may_bring_him_in() -> None:
 def test_the_latest_score_of_a_model_counts_and_none_is_an_error() -> None:
     world = World(*campaigns(LIKED))
     assert world.event("Go", 0) == []
-    assert world.processor.errors == 1
+    assert world.processor.errors == {"liked": 1}
     score(world, 1, "taste", 0.9)
     score(world, 2, "taste", 0.5)
     assert world.event("Go", 3) == []
     score(world, 4, "taste", 0.51)
     assert world.event("Go", 5) == ["5 liked entered"]
-    assert world.processor.errors == 1
+    assert world.processor.errors == {"liked": 1}
 
 
 def test_scores_are_kept_of_models_that_a_condition_names_and_as_long() -> None:

@@ -35,3 +35,13 @@ def test_reasons_that_the_engine_gives_are_told_apart(kind: str) -> None:
     metrics.released(released(record))
     line = f'hairspring_records_total{{campaign="c",kind="{kind}",reason="limit"}} 1.0'
     assert line in metrics.render().decode()
+
+
+def test_conditions_that_failed_are_told_by_campaign_as_they_stand() -> None:
+    metrics = Metrics()
+    failed = {"a": 1}
+    metrics.watch_each("condition_errors", "Conditions that failed.", "campaign", lambda: failed)
+    failed |= {"a": 2, "b": 1}
+    told = metrics.render().decode()
+    assert 'hairspring_condition_errors_total{campaign="a"} 2.0' in told
+    assert 'hairspring_condition_errors_total{campaign="b"} 1.0' in told

@@ -12,6 +12,8 @@ from engine.core import cel
 
 CASES = Path(__file__).parents[3] / "../shared/data/cel/cases.json"
 
+REFERENCE = Path(__file__).parents[3] / "docs/reference/expressions.md"
+
 EXCEPTED = {
     "string(timestamp('9999-12-31T23:59:59.999999999Z'))": "to the microsecond, not nanosecond",
     "timestamp('0001-01-01T00:00:01.000000001Z') + duration('-999999999ns')"
@@ -60,6 +62,11 @@ def _agrees(case: dict[str, Any]) -> bool:
         return answer is ERROR
     expected = _decoded(case["value"])
     return type(answer) is type(expected) and answer == expected
+
+
+def test_each_exception_is_told_in_the_reference() -> None:
+    told = REFERENCE.read_text()
+    assert [text for text in EXCEPTED if f"`{text}`" not in told] == []
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="the conformance cases are not beside the checkout")
