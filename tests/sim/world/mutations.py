@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from engine.core import ids, transition
+from engine.core import ids
 from engine.core.inputs import PlanChanged
 from engine.runtime import processor as processor_module
 from engine.runtime.clock import Clock
@@ -54,7 +54,16 @@ def stamps_go_back(patch: pytest.MonkeyPatch) -> None:
 
 def inputs_pass_deadlines(patch: pytest.MonkeyPatch) -> None:
     """A user's deadline that is due is not fired before his input."""
-    patch.setattr(transition, "fire", lambda *_: 0)
+    apply = Processor._apply
+
+    def pass_on(self: Processor, happened: Any) -> Any:
+        vars(self)["_fire"] = lambda *_: None
+        try:
+            return apply(self, happened)
+        finally:
+            del vars(self)["_fire"]
+
+    patch.setattr(Processor, "_apply", pass_on)
 
 
 def deadlines_are_early(patch: pytest.MonkeyPatch) -> None:
