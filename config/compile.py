@@ -209,9 +209,3 @@ def _warn_of(fields: Fields, campaign: Campaign, *, silent: bool) -> None:
     line = fields.line("campaign")
     if silent:
         fields.source.warn(line, f"{campaign.id} can send nothing", "add a `send` step")
-    edge = campaign.entry.edge
-    asked = edge.program if edge is not None else campaign.entry.when
-    for when, name in ((campaign.audience, "audience"), (asked, "enter.when")):
-        if when is not None and not when.names:
-            told = f"{name} is always the same: {shown(when.text)}"
-            fields.source.warn(fields.line(name.partition(".")[0]), told, "leave it out")

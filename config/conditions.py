@@ -7,6 +7,7 @@ from typing import Final
 
 from config.asking import Receipt, receipts_of, warn_of_memory
 from config.faults import nearest, shown
+from config.foregone import is_always, is_never
 from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, NAMES_LATER
 from config.source import NOT_BUILT, Fields, kind_of
 from config.yaml12 import Scalar, place_within
@@ -73,6 +74,8 @@ def _program(
     if program.kind not in kinds:
         fields.fault(name, f"gives {told(program.kind)}", wanted)
         return None
+    if kinds is _TRUTHS:
+        _warn_of_foregone(fields, name, program)
     segments = fields.source.segments
     unknown = [one for one in segments_asked(program.tree) if one not in segments]
     for segment in unknown:
@@ -80,6 +83,19 @@ def _program(
         fields.fault(name, told_of, nearest(segment, segments))
     _look_back(fields, name, node, program)
     return None if unknown else program
+
+
+def _warn_of_foregone(fields: Fields, name: str, program: Program) -> None:
+    where = f"{fields.prefix}{name}"
+    if not program.names:
+        told_of, hint = "is always the same", "leave it out"
+    elif is_never(program.tree):
+        told_of, hint = "can never be true", "parts of it exclude each other, or cannot be true"
+    elif is_always(program.tree):
+        told_of, hint = "is always true, or an error", "leave it out, or say what may be false"
+    else:
+        return
+    fields.source.warn(fields.line(name), f"{where} {told_of}: {shown(program.text)}", hint)
 
 
 def _look_back(fields: Fields, name: str, node: Scalar, program: Program) -> None:

@@ -240,9 +240,6 @@ class Program:
     def _if(self, fields: Fields, step_id: str, path: str) -> tuple[int, list[_Open]]:
         fields.required("if", "a condition, like `if: event.price > 50.0`")
         program = condition(fields, "if") if fields.get("if") else None
-        if program is not None and not program.names:
-            told = f"{path}.if is always the same: {shown(program.text)}"
-            self._source.warn(fields.line("if"), told, "leave one branch, without the `if`")
         if not any(fields.get(way) for way in ("then", "else")):
             hint = "give `then:` or `else:` a list of steps"
             fields.fault("if", "leads nowhere", hint)

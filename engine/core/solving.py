@@ -31,7 +31,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.core.atoms import Directions, atom, raised_by
-from engine.core.cel.checked import Choice, Kind, Logic, Operate
+from engine.core.cel.checked import Choice, Logic, Operate, are_truths
 from engine.core.cel.errors import check_error
 from engine.core.state import NEVER
 
@@ -112,7 +112,7 @@ def _solve(tree: Checked, text: str, *, want: bool) -> tuple[Solve, _Shape]:
                 for met, part in ((True, then), (False, otherwise))
             ]
             return _joined(ways, every=False)
-        case Operate(_, "==" | "!=" as operator, (left, right)) if _are_truths(left, right):
+        case Operate(_, "==" | "!=" as operator, (left, right)) if are_truths(left, right):
             alike = (operator == "==") is want
             ways = [
                 _joined(
@@ -140,15 +140,10 @@ def _size(tree: Checked) -> int:
             return sum(map(_size, parts))
         case Choice(_, condition, then, otherwise):
             return 2 * _size(condition) + _size(then) + _size(otherwise)
-        case Operate(_, "==" | "!=", (left, right)) if _are_truths(left, right):
+        case Operate(_, "==" | "!=", (left, right)) if are_truths(left, right):
             return 2 * (_size(left) + _size(right))
         case _:
             return 1
-
-
-def _are_truths(left: Checked, right: Checked) -> bool:
-    """Whether two values are true or false, if they are no errors."""
-    return left.kind is Kind.BOOL and right.kind is Kind.BOOL
 
 
 def _joined(solved: Sequence[tuple[Solve, _Shape]], *, every: bool) -> tuple[Solve, _Shape]:

@@ -208,6 +208,11 @@ Checked = (
 )
 
 
+def are_truths(left: Checked, right: Checked) -> bool:
+    """Whether two values are true or false, if they are no errors."""
+    return left.kind is Kind.BOOL and right.kind is Kind.BOOL
+
+
 def within(tree: object) -> Iterator[object]:
     """A tree and all that it is made of."""
     yield tree
