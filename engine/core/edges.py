@@ -8,14 +8,16 @@ true once more after it made it false. For a user who was never seen every condi
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from engine.core.state import NEVER, Watch, new_user
 from engine.core.turn import Turn
 
 if TYPE_CHECKING:
-    from engine.core.plan import Campaign, Plan, Wakes
+    from engine.core.plan import Campaign, Plan
     from engine.core.state import User
+    from engine.core.wakes import Wakes
 
 
 def begin(user: User) -> Watch:
@@ -51,14 +53,19 @@ def risen(turn: Turn, wakes: Wakes, *, is_first: bool = False) -> list[Campaign]
     """
     watch = turn.user.watch
     if watch is None:
-        named = {campaign.id for campaign in (*_newcomers(turn.plan), *wakes.edges)}
+        newcomers = {campaign.id for campaign in _newcomers(turn.plan)}
         watch = begin(turn.user)
-        asked = [campaign for campaign in turn.plan.edges if campaign.id in named]
+        plan = turn.plan
+        asked = [one for one in plan.edges if one.id in newcomers or wakes.may_change(one.id)]
     elif is_first:
-        asked = list(wakes.edges)
+        asked = wakes.edges()
     else:
-        raised, truths = wakes.raised, watch.truths
-        asked = [one for one in wakes.edges if one.id in raised or one.id in truths]
+        asked = list(wakes.raised.campaigns)
+        raised = wakes.raised.ids
+        true = [key for key in watch.truths if key not in raised and wakes.may_change(key)]
+        if true:
+            campaigns = turn.plan.campaigns
+            asked = sorted([*asked, *[campaigns[key] for key in true]], key=attrgetter("rank"))
     return [campaign for campaign in asked if _ask(turn, watch, campaign)]
 
 

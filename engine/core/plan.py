@@ -7,6 +7,7 @@ but ids: an enrollment names its campaign and its step.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from copy import copy
 from functools import reduce
@@ -17,7 +18,7 @@ import msgspec
 
 from engine.core.bindings import binder
 from engine.core.cel import Program
-from engine.core.collections import Role, asked_for, roles, touched_by
+from engine.core.collections import Role, asked_for, roles
 from engine.core.coming import widen, widen_collections
 from engine.core.conditions import Condition
 from engine.core.history import Kept
@@ -28,6 +29,7 @@ from engine.core.scores import models_asked
 from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
 from engine.core.touches import Touches
+from engine.core.wakes import Index, Wakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -207,21 +209,6 @@ class Policy(msgspec.Struct, frozen=True):
     events_kept_max: int = EVENTS_MAX
 
 
-class Wakes(msgspec.Struct, frozen=True, eq=False):
-    """Conditions that something may change, time aside.
-
-    Attributes:
-        edges: Campaigns that users come in by such a condition, in order of rank.
-        raised: Ids of those whose condition it may make true; of the others it is asked only where
-            that was true.
-        inside: Ids of campaigns that ask such a condition of those who are in them.
-    """
-
-    edges: tuple[Campaign, ...] = ()
-    raised: frozenset[str] = frozenset()
-    inside: frozenset[str] = frozenset()
-
-
 class Reactions(msgspec.Struct, frozen=True, eq=False):
     """What one event name can do.
 
@@ -245,7 +232,7 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
 
 
 NOTHING = Wakes()
-"""What an input changes that no condition can see."""
+"""What an input wakes that no condition can see."""
 
 NO_REACTIONS = Reactions((), frozenset(), "", None, (), lambda _user, _event: {}, NOTHING)
 """Those to an event that no campaign names."""
@@ -295,7 +282,8 @@ class Plan:
         """Those that a condition or a template asks for, by name."""
         names = {name for c in ranked for name in c.entry.events} | self.kept.keys()
         names.update(*[one.events for one in self.collections.values()])
-        names.update(*[touches.events for touches in _touches(ranked)])
+        woken = Index(ranked, self.collections.values())
+        names |= woken.events()
         self.edges = tuple(c for c in ranked if c.entry.edge is not None)
         """Campaigns that users come in by a condition, in order of rank."""
         self.newcomers: tuple[Campaign, ...] | None = None
@@ -305,11 +293,12 @@ class Plan:
         timed = self.edges or self.keeps_sessions
         self.is_timed = bool(timed) or any(c.raised_by is not None for c in ranked)
         """Whether time alone can do more than end a wait."""
-        self.on_activity = _wakes(ranked, lambda touches: touches.activity)
-        self.on_traits = _wakes(ranked, lambda touches: touches.traits)
-        self.on_scores = _wakes(ranked, lambda touches: touches.scores)
-        self.on_sends = _wakes(ranked, lambda touches: touches.sends)
-        self._reactions = {name: _react(self, ranked, name) for name in names}
+        self.on_activity, self.on_traits = woken.on_activity, woken.on_traits
+        self.on_scores, self.on_sends = woken.on_scores, woken.on_sends
+        entering, leaving = _by_event(ranked)
+        self._reactions = {
+            name: _react(self, name, entering[name], leaving[name], woken) for name in names
+        }
         self.reactions = self._reactions.get
         """`reactions(name)` is None for an event that no campaign names. O(1)."""
 
@@ -336,46 +325,34 @@ class Plan:
         return wide
 
 
-def _react(plan: Plan, ranked: list[Campaign], name: str) -> Reactions:
-    exits = frozenset(c.id for c in ranked if name in c.exit_events)
-    entries = tuple((c, c.entry.when) for c in ranked if name in c.entry.events)
+def _by_event(
+    ranked: Iterable[Campaign],
+) -> tuple[dict[str, list[Campaign]], dict[str, list[Campaign]]]:
+    """Which campaigns an event enters, and which it ends, in order of rank."""
+    entering: dict[str, list[Campaign]] = defaultdict(list)
+    leaving: dict[str, list[Campaign]] = defaultdict(list)
+    for campaign in ranked:
+        for name in dict.fromkeys(campaign.entry.events):
+            entering[name].append(campaign)
+        for name in dict.fromkeys(campaign.exit_events):
+            leaving[name].append(campaign)
+    return entering, leaving
+
+
+def _react(
+    plan: Plan, name: str, entering: list[Campaign], leaving: list[Campaign], woken: Index
+) -> Reactions:
+    entries = tuple((campaign, campaign.entry.when) for campaign in entering)
 
     def past(user: User, now_ms: int) -> Moment:
         return Moment(user, now_ms, plan)
 
     return Reactions(
         entries=entries,
-        exits=exits,
+        exits=frozenset(campaign.id for campaign in leaving),
         name=name,
         kept=plan.kept.get(name),
         gathers=roles(plan.collections.values(), name),
         bind=binder((when for _, when in entries if when is not None), plan.collections, past),
-        wakes=_wakes(ranked, lambda touches: _is_touched(plan, touches, name)),
+        wakes=woken.on_event(name),
     )
-
-
-def _is_touched(plan: Plan, touches: Touches, name: str) -> bool:
-    """Whether an event of that name can change what is touched so."""
-    gathered = touched_by(plan.collections.values(), name)
-    return touches.activity or name in touches.events or bool(gathered & touches.names)
-
-
-def _wakes(ranked: list[Campaign], is_touched: Callable[[Touches], bool]) -> Wakes:
-    edges = [
-        (campaign, campaign.entry.edge)
-        for campaign in ranked
-        if campaign.entry.edge is not None and is_touched(campaign.entry.edge.touches)
-    ]
-    return Wakes(
-        tuple(campaign for campaign, _ in edges),
-        frozenset(campaign.id for campaign, edge in edges if is_touched(edge.raised_by)),
-        frozenset(c.id for c in ranked if c.raised_by is not None and is_touched(c.raised_by)),
-    )
-
-
-def _touches(ranked: list[Campaign]) -> Iterator[Touches]:
-    for campaign in ranked:
-        if campaign.entry.edge is not None:
-            yield campaign.entry.edge.touches
-        if campaign.raised_by is not None:
-            yield campaign.raised_by

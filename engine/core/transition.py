@@ -113,7 +113,7 @@ def _apply_timed(
         elif isinstance(happened, UserScored):
             wakes = plan.on_scores
     turn = _turn(plan, user, happened, effects)
-    came = risen(turn, wakes, is_first=is_first) if wakes.edges or user.watch is None else ()
+    came = risen(turn, wakes, is_first=is_first) if wakes.has_edges or user.watch is None else ()
     if isinstance(happened, EventReceived) and reactions is not None and reactions.exits:
         exit_all(turn, reactions, happened.occurred_at_ms)
     _look_again(turn, None if is_first else wakes.inside)
@@ -143,7 +143,7 @@ def _look_again(turn: Turn, inside: frozenset[str] | None) -> None:
 def _follow_sends(turn: Turn, start: int) -> None:
     """Ask again what messages that went out may have made true, and what that sends in turn."""
     wakes, effects = turn.plan.on_sends, turn.effects
-    if not wakes.edges and not wakes.inside:
+    if not wakes.has_edges and not wakes.inside:
         return
     for _ in range(LOOP_MAX):
         if not any(type(effect) is SendMessage for effect in effects[start:]):
@@ -153,7 +153,7 @@ def _follow_sends(turn: Turn, start: int) -> None:
         came = risen(after, wakes)
         _look_again(after, wakes.inside)
         enter_risen(after, came)
-    for campaign in wakes.edges:
+    for campaign in wakes.edges():
         refuse(turn, campaign.id, "loop")
 
 
@@ -200,7 +200,7 @@ def _go_on_timed(turn: Turn, enrollment: Enrollment) -> None:
     """Go on with an enrollment, or ask what it waits for: that nothing came of it is not seen."""
     plan, user, effects, due_at_ms = turn.plan, turn.user, turn.effects, turn.at_ms
     start = len(effects)
-    if plan.on_sends.edges:  # a message that goes may make true what time has just made false
+    if plan.on_sends.has_edges:  # a message that goes may make true what time has just made false
         refresh(Turn(plan, user, due_at_ms, turn.now_ms, effects))
     waited = (enrollment.clock_at_ms, enrollment.position)
     go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
@@ -220,7 +220,7 @@ def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> 
     due_at_ms = user.watch.alarms[campaign.id]
     start = len(effects)
     turn = Turn(plan, user, due_at_ms, max(due_at_ms, user.held_until_ms), effects)
-    if plan.on_sends.edges:
+    if plan.on_sends.has_edges:
         refresh(turn)
     if ring(turn, campaign):
         user.fired_at_ms = max(user.fired_at_ms, due_at_ms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.core.cel.checker import Scope, check
 from engine.core.cel.emit import CarefulCode
@@ -36,7 +36,8 @@ class Program:
         self.text = text
         self.names = names
         self.tree = tree
-        self.fast = FastCode().function(tree)
+        # Made when it is first asked: of a thousand campaigns few may ever be.
+        self.fast: Callable[[Any], Any] = self._asked_first
         self._careful: Callable[[Value], Value] | None = None
 
     @property
@@ -76,6 +77,11 @@ class Program:
             verdict: bool | CelError = value
             return verdict
         return CelError(f"a condition is true or false, this is of type {name_of(value)}")
+
+    def _asked_first(self, bindings: Mapping[str, Value]) -> Value:
+        self.fast = FastCode().function(self.tree)
+        value: Value = self.fast(bindings)
+        return value
 
     def _evaluated_carefully(self, bindings: Mapping[str, Value]) -> Value:
         """The value, or the error as a value."""
