@@ -11,10 +11,16 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from engine.core.state import NEVER, Watch, new_user
+from engine.core.touches import Touches
 from engine.core.turn import Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.core.conditions import Condition
     from engine.core.plan import Campaign, Plan
     from engine.core.state import User
     from engine.core.wakes import Wakes
@@ -52,13 +58,9 @@ def risen(turn: Turn, wakes: Wakes, *, is_first: bool = False) -> list[Campaign]
     be true of him. O(conditions asked).
     """
     watch = turn.user.watch
-    if watch is None:
-        newcomers = {campaign.id for campaign in _newcomers(turn.plan)}
+    if watch is None or is_first:
+        asked = _of_beginner(turn.plan, wakes, is_new=watch is None)
         watch = begin(turn.user)
-        plan = turn.plan
-        asked = [one for one in plan.edges if one.id in newcomers or wakes.may_change(one.id)]
-    elif is_first:
-        asked = wakes.edges()
     else:
         asked = list(wakes.raised.campaigns)
         raised = wakes.raised.ids
@@ -150,14 +152,43 @@ def _ask(turn: Turn, watch: Watch, campaign: Campaign) -> bool:
     return holds and not was_true
 
 
-def _newcomers(plan: Plan) -> tuple[Campaign, ...]:
+def _of_beginner(plan: Plan, wakes: Wakes, *, is_new: bool) -> list[Campaign]:
+    """Whose condition to ask of one who did nothing before, in order of rank."""
+    if plan.newcomers is None or plan.beginners is None:
+        plan.newcomers, plan.beginners = _newcomers(plan), _beginners(plan)
+    named = wakes.named.ids | wakes.raised.ids
+    asked = named | (plan.beginners & wakes.active.ids) | (plan.newcomers if is_new else named)
+    return sorted((plan.campaigns[key] for key in asked), key=attrgetter("rank"))
+
+
+def _newcomers(plan: Plan) -> frozenset[str]:
     """The campaigns whose condition may be true, some time, of one who has done nothing."""
-    if plan.newcomers is None:
-        nobody = Turn(plan, new_user(""), 0, 0, [])
-        plan.newcomers = tuple(
-            campaign
-            for campaign in plan.edges
-            if (edge := campaign.entry.edge) is not None
-            and ("now" in edge.touches.names or nobody.ask(edge, campaign.id) != (False, NEVER))
-        )
-    return plan.newcomers
+    return frozenset(
+        campaign.id
+        for campaign, edge in _edges(plan)
+        if "now" in edge.touches.names or _may_hold(plan, new_user(""), campaign, edge)
+    )
+
+
+def _beginners(plan: Plan) -> frozenset[str]:
+    """Those whose condition may be true of one who has just done what it does not name."""
+    seen = new_user("")
+    seen.last_seen_at_ms = 1
+    return frozenset(
+        campaign.id
+        for campaign, edge in _edges(plan)
+        if msgspec.structs.replace(edge.touches, events=frozenset(), activity=False) != Touches()
+        or _may_hold(plan, seen, campaign, edge)
+    )
+
+
+def _edges(plan: Plan) -> Iterator[tuple[Campaign, Condition]]:
+    for campaign in plan.edges:
+        if campaign.entry.edge is not None:
+            yield campaign, campaign.entry.edge
+
+
+def _may_hold(plan: Plan, user: User, campaign: Campaign, edge: Condition) -> bool:
+    """Whether a condition is true of a user, or may become so by time alone."""
+    at_ms = user.last_seen_at_ms
+    return Turn(plan, user, at_ms, at_ms, []).ask(edge, campaign.id) != (False, NEVER)

@@ -286,8 +286,10 @@ class Plan:
         names |= woken.events()
         self.edges = tuple(c for c in ranked if c.entry.edge is not None)
         """Campaigns that users come in by a condition, in order of rank."""
-        self.newcomers: tuple[Campaign, ...] | None = None
+        self.newcomers: frozenset[str] | None = None
         """Of `edges`, those that may be true of somebody who has done nothing; made by `edges`."""
+        self.beginners: frozenset[str] | None = None
+        """Likewise, of somebody who has just done what they do not name."""
         self.keeps_sessions = asks_for_sessions(programs, names)
         """Whether anything asks for sessions: then the engine makes their events."""
         timed = self.edges or self.keeps_sessions
