@@ -186,11 +186,11 @@ def _met(tree: Checked, text: str) -> tuple[Answer, Directions] | None:
     if not (isinstance(tree, Operate) and tree.operator in _MIRRORED):
         return None
     sides = tree.operands
-    if not any(map(_moves, sides)):
+    if not any(map(moves, sides)):
         return None
     slope = _slope(sides[0], text) - _slope(sides[1], text)
-    moving = sides[0] if _moves(sides[0]) else sides[1]
-    if abs(slope) != 1 or all(map(_moves, sides)):
+    moving = sides[0] if moves(sides[0]) else sides[1]
+    if abs(slope) != 1 or all(map(moves, sides)):
         raise _refused(tree, text)
     for asked in within(moving):
         if isinstance(asked, Asked) and asked.function != "since":
@@ -235,7 +235,7 @@ def _meeting_ms(reached: Any, against: Any, now_ms: int, slope: int) -> int:  # 
 def _slope(tree: Checked, text: str) -> int:
     """By how much the value of a tree grows with time: 1 as fast as time, 0 not at all."""
     match tree:
-        case _ if not _moves(tree):
+        case _ if not moves(tree):
             return 0
         case Variable() | Asked():
             return 1
@@ -247,15 +247,15 @@ def _slope(tree: Checked, text: str) -> int:
             raise _refused(tree, text)
 
 
-def _moves(tree: Checked) -> bool:
+def moves(tree: Checked) -> bool:
     """Whether `now` or `since()` stands in it, calendar parts of `now` aside."""
     match tree:
         case Variable(_, "now") | Asked(function="since"):
             return True
         case Apply(_, function, (Variable(_, "now"), *zones)) if function in GETTERS:
-            return any(map(_moves, zones))
+            return any(map(moves, zones))
         case _:
-            return any(map(_moves, parts(tree)))
+            return any(map(moves, parts(tree)))
 
 
 def _refused(tree: Checked, text: str) -> Exception:
@@ -276,7 +276,7 @@ def _refused(tree: Checked, text: str) -> Exception:
 
 def _recorded(tree: Checked, text: str) -> tuple[Answer, Directions]:
     """It changes where something that it asks for does: history functions note it as they go."""
-    if _moves(tree):
+    if moves(tree):
         raise _refused(tree, text)
     program = Program(text, tree, frozenset())
     calendar = [_calendar_part(part, text) for part in within(tree) if _is_calendar(part)]

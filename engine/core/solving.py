@@ -30,10 +30,23 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.core.atoms import Directions, atom, raised_by
-from engine.core.cel.checked import Choice, Logic, Operate, are_truths
+import msgspec
+
+from engine.core.atoms import MOMENT, Directions, atom, moves, raised_by
+from engine.core.cel import Program
+from engine.core.cel.checked import (
+    Choice,
+    Comprehension,
+    Kind,
+    Logic,
+    Operate,
+    Variable,
+    are_truths,
+    parts,
+)
 from engine.core.cel.errors import check_error
 from engine.core.state import NEVER
+from engine.core.touches import touches_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,6 +135,8 @@ def _solve(tree: Checked, text: str, *, want: bool) -> tuple[Solve, _Shape]:
                 for met in (True, False)
             ]
             return _joined(ways, every=False)
+        case _ if inner := _inner(tree):
+            return _around(tree, inner, text, want=want)
         case _:
             solve, directions = atom(tree, text, want=want)
             rises, falls = Directions.RISE in directions, Directions.FALL in directions
@@ -143,7 +158,66 @@ def _size(tree: Checked) -> int:
         case Operate(_, "==" | "!=", (left, right)) if are_truths(left, right):
             return 2 * (_size(left) + _size(right))
         case _:
-            return 1
+            return 1 + 2 * sum(map(_size, _inner(tree)))
+
+
+def _inner(tree: Checked) -> list[Checked]:
+    """The largest parts of an atom that are conditions of their own, and move with time.
+
+    What a macro asks of each element is none: it has no answer but for that element.
+    """
+    found: list[Checked] = []
+    if isinstance(tree, Comprehension) or not moves(tree):
+        return found
+    for part in parts(tree):
+        if part.kind is Kind.BOOL and moves(part):
+            found.append(part)
+        else:
+            found += _inner(part)
+    return found
+
+
+def _around(tree: Checked, inner: list[Checked], text: str, *, want: bool) -> tuple[Solve, _Shape]:
+    """An atom around conditions, as `user.vip == (since("A") > "5m")`: it changes as they do."""
+    answers: dict[Checked, Checked] = {
+        part: Variable(part.at, f"?{place}", Kind.BOOL) for place, part in enumerate(inner)
+    }
+    solved = [
+        (f"?{place}", _solve(part, text, want=True)[0], _solve(part, text, want=False)[0])
+        for place, part in enumerate(inner)
+    ]
+    outer, _ = atom(_replaced(tree, answers), text, want=want)
+    whole = Program(text, tree, frozenset({MOMENT}))
+
+    def solve(bound: Bound) -> tuple[bool, int]:
+        until_ms, told = NEVER, dict(bound)
+        for name, is_so, is_not_so in solved:
+            truth, changes_ms = is_so(bound)
+            if not truth:
+                is_false, until_false_ms = is_not_so(bound)
+                if not is_false:  # an error: it may yet be that nobody asks for it
+                    moment = bound[MOMENT]
+                    moment.until_ms = min(until_ms, changes_ms, until_false_ms)
+                    return whole.truth(bound) is want, moment.until_ms
+                changes_ms = until_false_ms
+            told[name] = truth
+            until_ms = min(until_ms, changes_ms)
+        holds, outer_ms = outer(told)
+        return holds, min(until_ms, outer_ms)
+
+    return solve, _Shape(rises=True, returns=True, has_ways=False, raised_by=touches_of(tree))
+
+
+def _replaced(tree: Any, answers: dict[Checked, Checked]) -> Any:  # noqa: ANN401 - any part of a tree
+    """A tree with other parts in the place of some."""
+    if isinstance(tree, tuple):
+        return tuple(_replaced(part, answers) for part in tree)
+    if not isinstance(tree, msgspec.Struct):
+        return tree
+    if tree in answers:
+        return answers[tree]
+    changes = {name: _replaced(getattr(tree, name), answers) for name in tree.__struct_fields__}
+    return msgspec.structs.replace(tree, **changes)
 
 
 def _joined(solved: Sequence[tuple[Solve, _Shape]], *, every: bool) -> tuple[Solve, _Shape]:

@@ -115,12 +115,7 @@ def make_condition(pick: Pick, scale: Scale, depth: int = 3) -> Any:
         return No(next(parts))
     if kind == "choice":
         return Choice(next(parts), next(parts), next(parts))
-    return Compared(as_truth(next(parts)), pick(("==", "!=")), as_truth(next(parts)))
-
-
-def as_truth(tree: Any) -> Any:
-    """The same, of which it is known that it is no number: only such conditions can be compared."""
-    return No(No(tree)) if isinstance(tree, Read | Choice) and not isinstance(tree, Has) else tree
+    return Compared(next(parts), pick(("==", "!=")), next(parts))
 
 
 def make_literal(pick: Pick, scale: Scale) -> Any:

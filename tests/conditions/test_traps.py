@@ -243,3 +243,15 @@ def test_another_zone_is_another_time_of_day() -> None:
     more: Any = {"after": 24 * HOUR, "instants": days(0, *QUARTERS)}
     found = rises(local("getHours", "==", 7, "user.timezone"), *script, **more)
     assert found == [2 * HOUR, 49 * HOUR + HOUR // 4]
+
+
+# A condition inside of a value
+
+
+def test_what_is_compared_with_a_condition_changes_as_that_does() -> None:
+    same = Compared(Read("user", "vip"), "==", Since("A", ">", 5))
+    assert rises(same, told_of(0, vip=True), happening(3, "A")) == [9]
+    assert rises(same, told_of(0, vip=False), happening(3, "A")) == [3]
+    other = Compared(Since("A", ">", 5), "!=", Read("user", "vip"))
+    assert rises(other, told_of(0, vip=False), happening(3, "A"), happening(8, "A")) == [14]
+    assert rises(other, told_of(0, vip=1), happening(3, "A")) == [3]
