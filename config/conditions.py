@@ -92,7 +92,8 @@ def _warn_of_foregone(fields: Fields, name: str, program: Program) -> None:
     elif is_never(program.tree):
         told_of, hint = "can never be true", "parts of it exclude each other, or cannot be true"
     elif is_always(program.tree):
-        told_of, hint = "is always true, or an error", "leave it out, or say what may be false"
+        told_of = "is always true, or an error"
+        hint = "ask has() or did() if that there is such a value is meant, else leave it out"
     else:
         return
     fields.source.warn(fields.line(name), f"{where} {told_of}: {shown(program.text)}", hint)

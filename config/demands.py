@@ -35,7 +35,9 @@ _PARTS: Final = {
 _MS: Final = timedelta(milliseconds=1)
 _COUNTS: Final = frozenset({"count", "received", "visits", "distinct"})
 _LINEAR: Final = frozenset({"number", "duration"})
-_ARITHMETIC: Final = frozenset("+-*/%")
+_EXACT_MAX: Final = 2**53
+"""Up to this every whole number is a float, so that both are compared alike."""
+
 _NUMBERS: Final = (Kind.INT, Kind.DOUBLE)
 
 Term: TypeAlias = tuple[Any, ...]
@@ -75,15 +77,13 @@ def demand_of(tree: Checked, *, want: bool) -> Demand:
         case Operate(_, operator, (left, right)) if operator in _MIRRORED:
             if _value(left) is not None:
                 left, right, operator = right, left, _MIRRORED[operator]
-            value = _value(right)
-            if left.kind is Kind.DURATION and value is not None and value[0] == "text":
-                value = _duration(value[1])
-            if value is not None:
+            value = _beside(left, right)
+            if value is not None and _is_plain(left):
                 told = _compared(left, operator if want else _CONTRARY[operator], value)
                 return told or _itself(tree, want)
         case Operate(_, "in", (left, Items(_, items))):
-            values = frozenset(map(_value, items))
-            if None not in values:
+            values = frozenset(_beside(left, item) for item in items)
+            if None not in values and _is_plain(left):
                 return _one_of(left, values) if want else _none_of(left, values)
         case _:
             pass
@@ -111,12 +111,38 @@ def _compared(left: Checked, operator: str, value: Value) -> Demand | None:
         return _one_of(left, frozenset({value}))
     if operator == "!=":
         return _none_of(left, frozenset({value}))
-    # What is computed may be no number (NaN), of which neither it nor its contrary is true.
-    if kind not in _LINEAR or (isinstance(left, Operate) and left.operator in _ARITHMETIC):
+    if kind not in _LINEAR:
         return None
     if operator in {">", ">="}:
         return Demand(term_of(left), left, low=(bound, operator == ">"))
     return Demand(term_of(left), left, high=(bound, operator == "<"))
+
+
+def _is_plain(tree: Checked) -> bool:
+    """Whether a value is what it seems: read, or told by a function of history, of size or of time.
+
+    What is computed or converted may be no number (NaN), of which neither a comparison nor its
+    contrary is true, or a duration that is compared with a text.
+    """
+    match tree:
+        case Asked(function=function):
+            return function in _COUNTS or function in {"since", "score"}
+        case Apply(_, function, _):
+            return function == "size" or function in _PARTS
+        case Operate(_, operator, _):
+            return operator == "[]"
+        case Variable() | Field():
+            return True
+        case _:
+            return False
+
+
+def _beside(left: Checked, right: Checked) -> Value | None:
+    """A constant as it is compared with a term: a text beside a duration is one."""
+    value = _value(right)
+    if left.kind is Kind.DURATION and value is not None and value[0] == "text":
+        return _duration(value[1])
+    return value
 
 
 def _value(tree: Checked) -> Value | None:
@@ -124,8 +150,8 @@ def _value(tree: Checked) -> Value | None:
     match tree:
         case Constant(_, Kind.BOOL, value):
             return "truth", value
-        case Constant(_, kind, value) if kind in _NUMBERS:
-            return "number", value
+        case Constant(_, kind, int() | float() as value) if kind in _NUMBERS:
+            return ("number", value) if abs(value) <= _EXACT_MAX else None
         case Constant(_, Kind.STRING, value):
             return "text", value
         case Constant(_, Kind.NULL, _):
@@ -203,7 +229,8 @@ def has_value(demand: Demand) -> bool:
 
 
 def _is_banned(number: float, demand: Demand) -> bool:
-    return any(value == number for kind, value in demand.never if kind in _LINEAR)
+    kind = "duration" if demand.about.kind is Kind.DURATION else "number"
+    return (kind, number) in demand.never
 
 
 def _fits(value: Value, demand: Demand) -> bool:

@@ -130,6 +130,7 @@ class _Piecemeal:
                 self._count(len(fresh), len(piece) - len(fresh))
 
     def _pieces(self) -> Iterator[list[Imported]]:
+        from engine.runtime.clock import wall_ms
         from engine.sim.history import as_history, in_chunks
         from engine.sim.run import PROGRESS_EVERY, nothing_in
 
@@ -140,7 +141,7 @@ class _Piecemeal:
                     self._told(self._source.position_bytes(), self._source.size_bytes)
                 yield happened
 
-        yield from in_chunks(as_history(read()))
+        yield from in_chunks(as_history(read(), wall_ms()))
         if not self._reading.events:
             raise nothing_in(self._reading)
 

@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from engine.errors import HairspringError, StoreError
+from engine.runtime.logs import set_up_logs
 from engine.store import DataFolder, holder_of
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def reach(data: Path) -> Running | DataFolder:
 
     Raises StoreError where there is none, it cannot be used, or whoever has it cannot be asked.
     """
+    # Work at rest logs as a process does: to standard error, and only what needs a person.
+    set_up_logs(as_json=False, verbose=False, quiet=True)
     if not data.is_dir():
         raise StoreError(
             f"there is no data folder {data}",

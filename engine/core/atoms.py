@@ -80,10 +80,13 @@ def atom(tree: Checked, text: str, *, want: bool) -> tuple[Solve, Directions]:
 
 
 def raised_by(tree: Checked, *, want: bool) -> Touches:
-    """What can make an atom be definitely `want`, time aside: one more event makes none fewer."""
+    """What can make an atom be definitely `want`, time aside: one more event makes none fewer.
+
+    Unless it takes the place of one that a predicate would count: only so many are kept of a name.
+    """
     touches = touches_of(tree)
     asked, least, at_least = _threshold(tree)
-    if asked is not None and least >= 1 and at_least is not want:
+    if asked is not None and asked.predicate is None and least >= 1 and at_least is not want:
         return msgspec.structs.replace(touches, events=frozenset())
     if isinstance(tree, Asked) and tree.function == "idle" and want:
         return msgspec.structs.replace(touches, activity=False)

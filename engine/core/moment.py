@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from datetime import timedelta
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from engine.core.atoms import MOMENT
@@ -190,14 +191,15 @@ class Moment:
     def total(self, name: str, detail: str, window_ms: int | None = None) -> float:
         """The sum of a property over the events in the window, 0.0 where none has a number.
 
-        Shewchuk's exact partial sums (`math.fsum`). O(events in the window), as all below.
+        Infinite where it is beyond every number, as CEL's own sums are. O(events in the window),
+        as all below.
         """
-        return math.fsum(self._numbers(name, detail, window_ms))
+        return _rounded(self._numbers(name, detail, window_ms), 1)
 
     def average(self, name: str, detail: str, window_ms: int | None = None) -> float:
         """The mean of a property; CelError where no event in the window has a number."""
         numbers = self._some_numbers(name, detail, window_ms)
-        return math.fsum(numbers) / len(numbers)
+        return _rounded(numbers, len(numbers))
 
     def least(self, name: str, detail: str, window_ms: int | None = None) -> float:
         """The least of a property; CelError where no event in the window has a number."""
@@ -265,3 +267,18 @@ def _properties(details: Details | None, place: int) -> dict[str, Any]:
 
 def _never(name: str) -> CelError:
     return CelError(f"the user never did {name!r}")
+
+
+def _rounded(numbers: list[float], parts: int) -> float:
+    """The sum over `parts`, rounded once: Shewchuk's exact partial sums (`math.fsum`). O(n).
+
+    Those overflow where numbers are huge, though what they come to may not be: then as fractions.
+    """
+    try:
+        return math.fsum(numbers) / parts
+    except OverflowError:
+        exact = sum(map(Fraction, numbers)) / parts
+        try:
+            return float(exact)
+        except OverflowError:
+            return math.inf if exact > 0 else -math.inf

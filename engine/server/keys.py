@@ -24,9 +24,11 @@ class _Said(msgspec.Struct):
 
     write_key: object = msgspec.field(default=None, name="writeKey")
     api_key: object = None
+    batch: object = None
 
 
 _decode_said = msgspec.json.Decoder(_Said).decode
+_decode_any = msgspec.json.Decoder().decode
 
 
 class WriteKeys:
@@ -81,11 +83,28 @@ def _from_header(header: str) -> str:
 
 
 def _from_body(body: bytes) -> str:
+    """The key that a body says itself, or its first item: of a batch, an array or lines."""
     try:
         said = _decode_said(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""
-    for key in (said.write_key, said.api_key):
-        if isinstance(key, str):
-            return key
+        return _from_first(body)
+    return _key_of({"writeKey": said.write_key, "api_key": said.api_key}) or _key_of(said.batch)
+
+
+def _from_first(body: bytes) -> str:
+    for text in (body, body.partition(b"\n")[0]):
+        try:
+            return _key_of(_decode_any(text))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+    return ""
+
+
+def _key_of(said: object) -> str:
+    if isinstance(said, list):
+        said = said[0] if said else None
+    if isinstance(said, dict):
+        for name in ("writeKey", "api_key"):
+            if isinstance(key := said.get(name), str):
+                return key
     return ""

@@ -36,10 +36,12 @@ CHUNK_BYTES_MAX = 1 << 18
 """Bytes of properties and traits that are handed over at a time, and one input more."""
 
 
-def as_history(inputs: Iterable[UserInput]) -> Iterator[Imported]:
+def as_history(inputs: Iterable[UserInput], now_ms: int) -> Iterator[Imported]:
     """Recorded inputs as history, oldest first. O(n log n), in bounded memory (`in_order`).
 
-    Scores are left out: a model says anew what holds now.
+    What happens after `now_ms`, by somebody's wrong clock, happened then: as with live events, no
+    event is later than the time it was received. Scores are left out: a model says anew what holds
+    now.
     """
     ordered = in_order(_dated(inputs))
     for _, together in groupby(ordered, key=attrgetter("received_at_ms")):
@@ -51,6 +53,8 @@ def as_history(inputs: Iterable[UserInput]) -> Iterator[Imported]:
                 said = _digest(imported)
                 counts[said] = count = counts.get(said, -1) + 1
                 imported.message_id = f"import-{said}-{count}"
+            imported.occurred_at_ms = min(imported.occurred_at_ms, now_ms)
+            imported.received_at_ms = imported.occurred_at_ms
             yield imported
 
 

@@ -31,6 +31,7 @@ _ROW_BYTES: Final = 64 << 10
 """What looking into a journal row counts for beside its size."""
 
 _encode = msgspec.json.Encoder().encode
+_ID_BITS_MAX: Final = 4_096
 _decode_any = msgspec.json.Decoder().decode
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -255,16 +256,30 @@ class Erasure:
 
 
 def names(body: bytes, user_id: str) -> bool:
-    """Whether a quarantined item names a user: as any value in it, or in what is no JSON."""
+    """Whether a quarantined item names a user: as any value in it, or in what is no JSON.
+
+    Total: what lies there is what could not be read, whatever a client sent. O(size).
+    """
     try:
         return _holds(_decode_any(body), user_id)
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return user_id.encode() in body or _encode(user_id)[1:-1] in body
 
 
 def _holds(value: Any, user_id: str) -> bool:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        return any(_holds(inner, user_id) for inner in value.values())
-    if isinstance(value, list):
-        return any(_holds(inner, user_id) for inner in value)
-    return not isinstance(value, bool) and str(value) == user_id
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        elif not isinstance(value, bool) and _written(value) == user_id:
+            return True
+    return False
+
+
+def _written(value: Any) -> str:  # noqa: ANN401 - as above
+    # Python refuses to write out thousands of digits; nobody's id has more than a few hundred.
+    too_long = isinstance(value, int) and value.bit_length() > _ID_BITS_MAX
+    return "" if too_long else str(value)

@@ -74,6 +74,15 @@ EITHER = [
     "since('A') > '30m' && did('A', '1h')",
     "since('A') <= '30m' && !did('A', '30m')",
     "received('email', '1d') < 1 && received('sms', '1d') > 2",
+    "since('A') in ['30m']",
+    "!(double(user.s) < 5.0 || double(user.s) >= 5.0)",
+    "double(user.s) < 5.0 || double(user.s) >= 5.0",
+    "int(user.x) >= 9007199254740993 && int(user.x) <= 9007199254740993 "
+    "&& int(user.x) != 9007199254740992",
+    "user.x >= 5 && user.x <= 5 && user.x != duration('5ms')",
+    "dyn(since('A')) == '30m' && dyn(since('A')) > duration('10m')",
+    "count('A') > 1e999",
+    "count('A', '1h') < -1e999",
     "now.getHours(user.timezone) >= 9 && now.getHours() < 5",
     " && ".join(f"(user.a{n} == 1 || user.b{n} == 1)" for n in range(ALTERNATIVES_MAX)),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -247,3 +248,25 @@ def test_numbers_past_64_bits_are_kept_as_fractions() -> None:
         user = decode_user(encode_user(user))
         assert Moment(user, 2, PLAN).greatest("A", "n") == 1e308
         assert Moment(user, 2, PLAN).least("A", "n") == 2.0**64
+
+
+HUGE = 1.7e308
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "expected"),
+    [
+        ('sum("A", "v")', [HUGE, HUGE], math.inf),
+        ('sum("A", "v")', [-HUGE, -HUGE], -math.inf),
+        ('sum("A", "v")', [HUGE, HUGE, -HUGE, -HUGE, 1.5], 1.5),
+        ('avg("A", "v")', [HUGE, HUGE], HUGE),
+        ('avg("A", "v")', [10**400, 10**400], 1e308),
+    ],
+)
+def test_huge_numbers_are_summed_as_any(text: str, values: list[float], expected: float) -> None:
+    program, user = cel.compile(text), new_user("u")
+    kept = needs([program])["A"]
+    for at_ms, value in enumerate(values):
+        raw = json.dumps({"v": value}).encode()
+        history.insert(user, "A", at_ms, kept, at_ms, raw)
+    assert program.evaluate({"@": Moment(user, 10, PLAN)}) == expected

@@ -151,7 +151,15 @@ async def test_an_erased_user_is_found_nowhere_and_the_others_where_they_were(st
         (b'{"userId": "bob", "note": "ada wrote"}', False),
         (b'{"userId": "ada", "cut off', True),
         (b"no json, bob", False),
+        (b'{"userId": "ada", "event": "\xff"}', True),
+        (b'{"userId": "bob", "event": "\xff"}', False),
+        (b'{"userId": "ada", "a": ' + b"[" * 500 + b"]" * 500 + b"}", True),
+        (b'{"userId": "ada", "a": ' + b"[" * 9_000 + b"]" * 9_000 + b"}", True),
+        (b'{"userId": "bob", "a": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_000 + b"}", False),
+        (b'{"userId": "bob", "a": ' + b"9" * 9_000 + b"}", False),
+        (b"", False),
     ],
+    ids=map(str, range(14)),
 )
 def test_a_quarantined_item_is_of_whom_it_names(body: bytes, named: bool) -> None:
     assert erasure.names(body, "ada") is named

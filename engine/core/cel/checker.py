@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, assert_never
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import msgspec
 
@@ -13,6 +14,7 @@ from engine.core.cel.checked import Checked, Kind
 from engine.core.cel.errors import CelCheckError, CelError, check_error
 from engine.core.cel.functions import FUNCTIONS, Function, matches
 from engine.core.cel.limits import HEIGHT_MAX
+from engine.core.cel.moments import GETTERS, to_duration
 from engine.core.cel.overloads import result_of
 from engine.core.cel.tree import Call, ListOf, Literal, MapOf, Name, Operation, Select, Tree
 
@@ -57,6 +59,12 @@ _TOLD = {
     Kind.TYPE: "a type",
     Kind.ANY: "a value",
 }
+_STAND_INS: Final[dict[Any, Any]] = {
+    matches: "",
+    **dict.fromkeys(GETTERS.values(), datetime(1970, 1, 1, tzinfo=UTC)),
+}
+"""What a function is tried on with a constant second argument: a pattern, a time zone."""
+
 _OPERATOR_HINTS = {
     "!": "`!` wants true or false",
     "-": "`-` wants numbers, durations, or a timestamp before a duration",
@@ -241,7 +249,18 @@ class _Checker:
                     if hint is _ORDER_HINT and Kind.DURATION in kinds:
                         hint = 'a duration compares with one, such as "30m"'
                     raise self._fault(tree.at, f"`{shown}` does not take {found}", hint=hint)
+                if self._scope is not None and Kind.DURATION in kinds:
+                    self._durations(operands)
                 return to.Operate(tree.at, operator, operands, result)
+
+    def _durations(self, operands: tuple[Checked, ...]) -> None:
+        """A text beside a duration is one, or the two could never compare."""
+        for operand in operands:
+            if isinstance(operand, to.Constant) and isinstance(operand.value, str):
+                try:
+                    to_duration(operand.value)
+                except CelError as error:
+                    raise self._fault(operand.at, error.message, hint=error.hint) from error
 
     def _expect(self, operand: Checked, kinds: tuple[Kind, ...], what: str) -> None:
         if operand.kind not in kinds:
@@ -299,15 +318,16 @@ class _Checker:
                 )
 
     def _possible(self, function: Function, arguments: tuple[Checked, ...]) -> None:
-        """A call on constants alone, or with a constant pattern, is tried now."""
+        """A call on constants alone, or with a constant pattern or zone, is tried now."""
         constants = [each for each in arguments if isinstance(each, to.Constant)]
         if not constants:
             return
-        given = [each.value for each in constants]
+        given: list[Any] = [each.value for each in constants]
         if len(constants) < len(arguments):
-            if function.implementation is not matches or arguments[1] is not constants[0]:
+            stand_in = _STAND_INS.get(function.implementation)
+            if stand_in is None or arguments[1] is not constants[0]:
                 return
-            given = ["", constants[0].value]
+            given = [stand_in, constants[0].value]
         try:
             function.implementation(*given)
         except CelError as error:

@@ -96,6 +96,8 @@ class Program:
             return error.with_traceback(None)
         except RecursionError:
             return CelError("the data nest too deep")
+        except ArithmeticError as error:
+            return CelError(f"it cannot be computed: {error}")
 
 
 def compile(text: str, scope: Scope | None = None) -> Program:  # noqa: A001 - re.compile has the same name for the same thing
