@@ -50,7 +50,7 @@ steps:
 def call(url: str, method: str, path: str, body: Any = None, key: str = "demo-write-key") -> Any:
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-    data = None if body is None else json.dumps(body)
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body)
     connection.request(method, path, data, {"Authorization": f"Bearer {key}"})
     answer = connection.getresponse()
     said = answer.read()
@@ -131,6 +131,29 @@ def test_a_user_is_erased_to_the_last_byte_where_no_process_runs(shop: Path, ser
     assert run("users", "show", ADA, "--data", data).returncode == 1
     assert serving.drain() == 0
     assert files_with(data, ADA, ADDRESS) == []
+
+
+EVE = "eve-5d1f"
+UNREADABLE = (
+    b'{"user_id": "eve-5d1f", "event": "\xff"}',
+    b'{"user_id": "eve-5d1f", "event": "Deep", "properties": ' + b"[" * 500 + b"]" * 500 + b"}",
+)
+
+
+def test_what_nobody_can_read_hides_nobody_and_bars_no_start(shop: Path, serve) -> None:
+    serving = serve(shop)
+    data = shop / "data"
+    live(serving.url, [ADA])
+    for body in UNREADABLE:
+        assert call(serving.url, "POST", "/events", body)[0] == 400
+    exported = run("users", "export", EVE, "--data", data)
+    assert len(json.loads(exported.stdout)["quarantine"]) == len(UNREADABLE)
+    assert run("users", "erase", ADA, "--data", data).returncode == 0, "nobody can be asked"
+    assert serving.drain() == 0
+    erased = json.loads(run("users", "erase", EVE, "--data", data, "--json").stdout)
+    assert erased["quarantined"] == len(UNREADABLE)
+    assert files_with(data, ADA, ADDRESS, EVE) == []
+    assert serve(shop).drain() == 0
 
 
 def test_the_copy_of_an_export_that_was_killed_is_named(shop: Path, serve, tmp_path: Path) -> None:

@@ -77,8 +77,10 @@ EITHER = [
     "since('A') in ['30m']",
     "!(double(user.s) < 5.0 || double(user.s) >= 5.0)",
     "double(user.s) < 5.0 || double(user.s) >= 5.0",
-    "int(user.x) >= 9007199254740993 && int(user.x) <= 9007199254740993 "
-    "&& int(user.x) != 9007199254740992",
+    (
+        "int(user.x) >= 9007199254740993 && int(user.x) <= 9007199254740993 "
+        "&& int(user.x) != 9007199254740992"
+    ),
     "user.x >= 5 && user.x <= 5 && user.x != duration('5ms')",
     "dyn(since('A')) == '30m' && dyn(since('A')) > duration('10m')",
     "count('A') > 1e999",

@@ -5,8 +5,21 @@ from __future__ import annotations
 import pytest
 
 from engine.core.inputs import EventReceived, TraitsImported
+from engine.core.plan import Policy
 from engine.core.state import decode_user, encode_user
-from tests.core.world import DAY, HOUR, MINUTE, START, World, campaign, leave, send, wait, wait_when
+from tests.core.world import (
+    DAY,
+    HOUR,
+    MINUTE,
+    START,
+    S,
+    World,
+    campaign,
+    leave,
+    send,
+    wait,
+    wait_when,
+)
 
 ABANDONED = 'did("Add", "7d") && !did("Buy", "7d") && idle("30m")'
 
@@ -298,6 +311,18 @@ def test_a_condition_that_ends_in_an_error_is_counted_wherever_it_is_asked() -> 
     )
     world.event("Go", 0)
     assert world.processor.errors == {"edge": 1, "exit": 1, "wait": 1}
+
+
+def test_an_event_can_make_fewer_where_only_so_many_are_kept() -> None:
+    policy = Policy(events_kept_max=2)
+    first = 'count("A", "1d", e, e.x == 1) < 1'
+    world = World(campaign("c", rises=first), campaign("n", rises=f"!({first})"), policy=policy)
+    entered = [world.event("A", at * S, x=x) for at, x in ((0, 1), (1, 0), (2, 0))]
+    assert [[one.split()[1] for one in told if "entered" in one] for told in entered] == [
+        ["n"],
+        [],
+        ["c"],
+    ]
 
 
 def test_an_error_that_time_alone_asks_about_makes_nothing_late() -> None:

@@ -234,3 +234,18 @@ async def test_the_content_type_is_not_asked(house: House, content_type: str) ->
     answer = await house.post("/v1/track", b'{"userId":"u","event":"E"}', headers=headers)
 
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("name", ["writeKey", "api_key"])
+async def test_the_key_comes_in_the_first_item(house: House, name: str) -> None:
+    event = {"user_id": "u", "event": "Seen"}
+    keyed = {**event, name: KEY}
+    lines = b"\n".join(msgspec.json.encode(one) for one in (keyed, event))
+    for path, body in (
+        ("/v1/batch", {"batch": [{**TRACK, name: KEY}]}),
+        ("/events", [keyed, event]),
+        ("/events", lines),
+    ):
+        answer = await house.post(path, body, headers={})
+        assert answer.status == 200, (path, answer.json)
+    assert (await house.post("/events", [event, keyed], headers={})).status == 401
