@@ -42,6 +42,11 @@ data_option = click.option(
 )
 """`--data DIR` of every operating command."""
 
+always_json_option = click.option(
+    "--json", is_flag=True, expose_value=False, help="As it is anyhow: the answer is JSON."
+)
+"""`--json` of commands that print nothing else: whoever says it everywhere may."""
+
 database_option = click.option(
     "--database",
     default="hairspring.db",

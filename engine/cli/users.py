@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.running import data_option, database_option
+from engine.cli.running import always_json_option, data_option, database_option
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +36,7 @@ def command() -> None:
 @click.argument("user_id", metavar="ID")
 @data_option
 @database_option
+@always_json_option
 def show(*, user_id: str, data: Path, database: str) -> None:
     """Print a user's state as JSON.
 
@@ -62,6 +63,7 @@ def show(*, user_id: str, data: Path, database: str) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file, readable for you alone, instead of to the terminal.",
 )
+@always_json_option
 def export(*, user_id: str, data: Path, database: str, out: Path | None) -> None:
     """Print everything that is held of a user, as one JSON document.
 

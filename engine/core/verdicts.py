@@ -109,7 +109,9 @@ def _by_event(campaign: Campaign, found: Account) -> Verdict:
     names = " or ".join(campaign.entry.events) or "nothing that is built yet"
     came = found.came
     if came is None:
-        return Verdict("waits", f"waits for {names}: none is known of{_before(found)}")
+        return Verdict(
+            "waits", f"waits for {names}: none has come, imported history aside{_before(found)}"
+        )
     asked = came.when
     last = f"the last {came.event} came at {came.at}"
     for refusal in found.refusals:

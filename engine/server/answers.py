@@ -63,7 +63,8 @@ class Refusal(HairspringError):  # noqa: N818 - an answer more than an error
     ) -> None:
         super().__init__(message, code=code)
         self.status = status
-        self.faults = faults
+        # Of a body as a whole, the fault is at its root: whoever reads `errors` alone learns of it.
+        self.faults = faults or ([Fault("$", message)] if code.startswith("body.") else ())
         self.headers = headers
         self.more = more
 

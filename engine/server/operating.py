@@ -88,7 +88,7 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
         house = enter(request, operating)
         asked = await read_body(request, BackupAsked)
         path = Path(asked.path)
-        if not path.is_absolute():
+        if not path.is_absolute() or "\0" in asked.path:
             message = "the path of a backup on this machine is absolute, as /backups/shop.db"
             raise Refusal(400, "backup.place", message)
         return await tell_long(
@@ -131,7 +131,7 @@ async def read_body(request: web.Request, form: type[_T]) -> _T:
     """The body of a request as a `form`. Raises Refusal."""
     try:
         return msgspec.json.decode(await request.read(), type=form)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, "body.invalid", str(error)) from error
 
 

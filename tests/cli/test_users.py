@@ -40,7 +40,7 @@ def test_no_export_takes_the_place_of_the_database(
         with pytest.raises(HairspringError) as caught:
             call(*command, *option, file, "--data", data)
         assert caught.value.hint
-    call("users", "show", "ada", "--data", data)
+    call("users", "show", "ada", "--data", data, "--json")
     assert '"user_id":"ada"' in capsys.readouterr().out
 
 

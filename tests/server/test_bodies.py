@@ -179,6 +179,7 @@ async def test_a_byte_order_mark_alone_is_an_empty_body(house: House) -> None:
     answer = await house.post("/events", BOM)
 
     assert (answer.status, answer.json["code"]) == (400, "body.empty")
+    assert [fault["path"] for fault in answer.json["errors"]] == ["$"]
 
 
 async def test_utf_16_is_named(house: House) -> None:

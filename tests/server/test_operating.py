@@ -64,13 +64,36 @@ async def test_no_web_page_reaches_it_under_a_name_of_its_own(house: House) -> N
     assert await ask(house, "Bearer an-admin-key", headers=headers) == (403, "host.foreign")
 
 
-async def test_an_answer_that_takes_long_bears_what_all_answers_bear(
-    house: House, tmp_path: Path
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"path": "/nowhere/back\\u0000up.db"}', "backup.place"),
+        (b'{"path": "backup.db"}', "backup.place"),
+        (b'{"path": "/nowhere/\xff.db"}', "body.invalid"),
+        (b"[" * 9_000, "body.invalid"),
+    ],
+    ids=["nul", "relative", "no UTF-8", "deep"],
+)
+async def test_what_is_no_place_for_a_backup_is_refused(
+    house: House, body: bytes, code: str
 ) -> None:
+    let_in(house)
+    headers = {"Authorization": "Bearer an-admin-key"}
+    async with house.client.post(house.admin.url + ROUTE, data=body, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (400, code)
+
+
+def let_in(house: House) -> None:
     operated: Any = {"erasing": None, "reloading": None}
     for name in ("store", "shell", "processor", "clock"):
         operated[name] = getattr(house, name)
     house.operated = lambda: engine.server.House(**operated)
+
+
+async def test_an_answer_that_takes_long_bears_what_all_answers_bear(
+    house: House, tmp_path: Path
+) -> None:
+    let_in(house)
     backup = tmp_path / "backup.db"
     headers = {"Authorization": "Bearer an-admin-key", "X-Request-Id": "mine"}
     async with house.client.post(
