@@ -33,7 +33,7 @@ _PARTS: Final = {
     "getMilliseconds": (0, 999),
 }  # fmt: skip
 _MS: Final = timedelta(milliseconds=1)
-_COUNTS: Final = frozenset({"count", "received", "visits", "distinct"})
+_COUNTS: Final = frozenset({"count", "received", "distinct"})
 _LINEAR: Final = frozenset({"number", "duration"})
 _EXACT_MAX: Final = 2**53
 """Up to this every whole number is a float, so that both are compared alike."""
@@ -140,7 +140,7 @@ def _is_plain(tree: Checked) -> bool:
 def _beside(left: Checked, right: Checked) -> Value | None:
     """A constant as it is compared with a term: a text beside a duration is one."""
     value = _value(right)
-    if left.kind is Kind.DURATION and value is not None and value[0] == "text":
+    if _is_duration(left) and value is not None and value[0] == "text":
         return _duration(value[1])
     return value
 
@@ -229,7 +229,7 @@ def has_value(demand: Demand) -> bool:
 
 
 def _is_banned(number: float, demand: Demand) -> bool:
-    kind = "duration" if demand.about.kind is Kind.DURATION else "number"
+    kind = "duration" if _is_duration(demand.about) else "number"
     return (kind, number) in demand.never
 
 
@@ -248,6 +248,12 @@ def _fits(value: Value, demand: Demand) -> bool:
 def _is_whole(tree: Checked) -> bool:
     """Whether a term is a whole number wherever it is one."""
     return tree.kind is Kind.INT or _is_size(tree)
+
+
+def _is_duration(tree: Checked) -> bool:
+    return tree.kind is Kind.DURATION or (
+        isinstance(tree, Variable) and tree.name == "session.duration"
+    )
 
 
 def _is_size(tree: Checked) -> bool:

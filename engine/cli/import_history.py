@@ -52,11 +52,10 @@ def command(
     from engine.cli.running import Running, reach
     from engine.cli.terminal import progress_bar
     from engine.sim.sources import open_events
-    from engine.store import DataFolder
 
     data = data or shop / "data"
     with open_events(events) as source, progress_bar("importing") as told:
-        place = reach(data) if data.is_dir() else DataFolder.take(data)
+        place = reach(data, may_make=True)
         piecemeal = _Piecemeal(source, events, columns, told)
         if isinstance(place, Running):
             piecemeal.bring_to(place)

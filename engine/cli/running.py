@@ -115,14 +115,15 @@ class Running(msgspec.Struct, frozen=True):
         raise Refused("the process ended before it was done", hint="look at its log")
 
 
-def reach(data: Path) -> Running | DataFolder:
+def reach(data: Path, *, may_make: bool = False) -> Running | DataFolder:
     """The process that serves from a data folder; else the folder, locked: release it.
 
-    Raises StoreError where there is none, it cannot be used, or whoever has it cannot be asked.
+    Raises StoreError where there is none (unless it `may_make` one), it cannot be used, or whoever
+    has it cannot be asked.
     """
     # Work at rest logs as a process does: to standard error, and only what needs a person.
     set_up_logs(as_json=False, verbose=False, quiet=True)
-    if not data.is_dir():
+    if not may_make and not data.is_dir():
         raise StoreError(
             f"there is no data folder {data}",
             hint="name the one that `serve` was given with --data (its default: SHOP/data)",

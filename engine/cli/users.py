@@ -103,10 +103,10 @@ def erase(*, user_id: str, data: Path, database: str, yes: bool, as_json: bool) 
     from engine.cli.running import Running, reach
     from engine.runtime.erasing import Erased
 
-    place = reach(data)
     # Where nobody can answer, a script has asked for it.
     if not yes and sys.stdin.isatty():
         click.confirm(f"Erase everything that is held of {user_id!r}?", abort=True, err=True)
+    place = reach(data)
     if isinstance(place, Running):
         answer = place.ask("DELETE", "api", "users", user_id)
         erased = msgspec.json.decode(answer, type=Erased)

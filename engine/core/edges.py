@@ -157,7 +157,9 @@ def _of_beginner(plan: Plan, wakes: Wakes, *, is_new: bool) -> list[Campaign]:
     if plan.newcomers is None or plan.beginners is None:
         plan.newcomers, plan.beginners = _newcomers(plan), _beginners(plan)
     named = wakes.named.ids | wakes.raised.ids
-    asked = named | (plan.beginners & wakes.active.ids) | (plan.newcomers if is_new else named)
+    asked = named | (plan.beginners & wakes.active.ids)
+    if is_new:
+        asked |= plan.newcomers
     return sorted((plan.campaigns[key] for key in asked), key=attrgetter("rank"))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 from engine.core import history, scores, sessions
 from engine.core.collections import collect
 from engine.core.edges import alarmed, refresh, ring, risen
-from engine.core.effects import ConditionFailed, QuarantineInput, SendMessage
+from engine.core.effects import QuarantineInput, SendMessage, have_effect
 from engine.core.entry import enter_all, enter_risen, refuse
 from engine.core.exits import exit_all
 from engine.core.found import put
@@ -205,8 +205,7 @@ def _go_on_timed(turn: Turn, enrollment: Enrollment) -> None:
     waited = (enrollment.clock_at_ms, enrollment.position)
     go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
     is_asked_alone = (enrollment.clock_at_ms, enrollment.position) == waited
-    came_to_nothing = all(type(effect) is ConditionFailed for effect in effects[start:])
-    if due_at_ms > user.fired_at_ms and not (is_asked_alone and came_to_nothing):
+    if due_at_ms > user.fired_at_ms and (have_effect(effects, start) or not is_asked_alone):
         user.fired_at_ms = due_at_ms
     _follow_sends(turn, start)
 

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from config.foregone import ALTERNATIVES_MAX, is_always, is_never
+from config.schema import FUNCTIONS, NAMES
 from engine.core import cel
 from engine.core.atoms import MOMENT
 from engine.core.moment import Moment
@@ -75,6 +76,7 @@ EITHER = [
     "since('A') <= '30m' && !did('A', '30m')",
     "received('email', '1d') < 1 && received('sms', '1d') > 2",
     "since('A') in ['30m']",
+    "session.duration == '10m' && session.duration > duration('5m')",
     "!(double(user.s) < 5.0 || double(user.s) >= 5.0)",
     "double(user.s) < 5.0 || double(user.s) >= 5.0",
     (
@@ -90,8 +92,11 @@ EITHER = [
 ]
 
 
+SCOPE = cel.Scope(variables=NAMES, functions=FUNCTIONS)
+
+
 def answers(text: str) -> tuple[bool, bool]:
-    tree = cel.compile(text).tree
+    tree = cel.compile(text, SCOPE).tree
     return is_never(tree), is_always(tree)
 
 
