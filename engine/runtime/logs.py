@@ -55,7 +55,6 @@ def set_up_logs(*, as_json: bool, verbose: bool, quiet: bool = False) -> bool:
             if as_json
             else structlog.PrintLoggerFactory(sys.stderr)
         ),
-        cache_logger_on_first_use=True,
     )
     _hear_others()
     return as_json
