@@ -154,6 +154,7 @@ def stop_on_signals(
 async def _reload(reloading: Reloading | None) -> None:
     """Take a changed shop on; one with faults is told in the log, and changes nothing."""
     from config import ShopInvalid
+    from engine.errors import HairspringError
 
     if reloading is None:
         _logger().warning("reload.refused", why="this shop is in no folder")
@@ -164,6 +165,8 @@ async def _reload(reloading: Reloading | None) -> None:
         faults = [str(fault) for fault in invalid.faults]
         hint = "the shop stays as it was; mend it and reload again"
         _logger().error("reload.refused", why=f"{len(faults)} faults", faults=faults, hint=hint)
+    except HairspringError as error:
+        _logger().error("reload.refused", why=error.message, hint=error.hint)
 
 
 async def _serve(shop: Shop, options: Options) -> None:

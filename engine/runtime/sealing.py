@@ -78,6 +78,7 @@ def seal(
         inputs_count=len(inputs),
         inputs=encode_inputs(inputs),
         hashes=hashes.tobytes(),
+        user_ids={getattr(one, "user_id", "") for one in inputs},
         users=saves.rows,
         states=saves.states,
         messages=messages,

@@ -90,7 +90,7 @@ class Shell:
         self._armed_at_ms = NEVER
         self._sealed: deque[Batch] = deque()
         self._pruning: asyncio.Task[None] | None = None
-        self._prune_at = processor.finished + PRUNE_EVERY
+        self._prune_at = processor.finished  # commits index the archive once the rows before are
         self._stopping = False
 
     async def submit(

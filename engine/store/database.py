@@ -17,7 +17,7 @@ from engine.store.indexing import Indexing
 from engine.store.restore import finish_restore
 from engine.store.soundness import unusable
 from engine.store.worker import Thread
-from engine.store.writing import write_batch
+from engine.store.writing import Written, write_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,13 +203,20 @@ class Store:
     # of pruning are under way side by side, and the later must see what the earlier left.
 
     def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        def write(connection: sqlite3.Connection) -> Quarantine:
-            quarantine = write_batch(connection, batch=batch, quarantine=self.quarantine)
+        def write(connection: sqlite3.Connection) -> Written:
+            written = write_batch(connection, batch=batch, quarantine=self.quarantine)
+            self.indexing.write(connection)
             come_to("in-commit")
-            return quarantine
+            return written
 
-        self.quarantine = _in_transaction(connection, write)
+        try:
+            written = _in_transaction(connection, write)
+        except BaseException:
+            self.indexing.forget()
+            raise
         come_to("after-commit")
+        self.indexing.note(batch, written)
+        self.quarantine = written.quarantine
         self._fresh_rows = max(self._fresh_rows, len(batch.records))
 
     def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
@@ -225,7 +232,7 @@ class Store:
 
     def _keep_archive(self, connection: sqlite3.Connection, now_ms: int) -> bool:
         def keep(connection: sqlite3.Connection) -> bool:
-            indexed = self.indexing.work(connection)
+            indexed = self.indexing.catch_up(connection)
             dropped = archive.drop_below(connection)
             moved = self.floors.work(connection, now_ms, self.keep_ms)
             come_to("in-archive")

@@ -1,9 +1,9 @@
-"""The archive's index as it is built: gathered a slice at a time, written a segment at a time.
+"""The archive's index as it is built: gathered with each commit, written a segment at a time.
 
-A segment is a page to write in each bucket and a commit to sync, however short it is. So rows of
-the journal are read some at a time, which writes nothing, and whose inputs they have is held until
-there is enough for a segment; a restart reads them again. Records are few: they are read once they
-fill one.
+A segment is a page to write in each bucket, however short it is. So whose inputs and records a
+commit holds is noted in memory, and goes into the transaction of a later one, once it is enough for
+a segment. What is not noted, since a process has just begun or a transaction was rolled back, is
+read from the rows, a slice at a time; from its end on commits note again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from engine.store.archive import Kind
+    from engine.store.batch import Batch
+    from engine.store.writing import Written
 
 SEGMENT_INPUTS: Final = 2_048
 SEGMENT_RECORDS: Final = 1_024
 """What a segment holds at the least, and so what a look-up may have to scan."""
 
 SLICE_INPUTS: Final = 1_024
-"""Inputs that a slice reads, and one journal row more: two milliseconds, of which a commit waits
-for one."""
+"""Inputs that a slice reads, and one journal row more."""
 
 SLICE_BYTES_MAX: Final = 1 << 20
 """Bytes of inputs that a slice reads, and one journal row more."""
@@ -42,64 +43,115 @@ class _Whose(msgspec.Struct, gc=False):
 _decode_whose = msgspec.json.Decoder(_Whose).decode_lines
 
 
-class Indexing:
-    """Builds the index, a slice at a time.
+class _Open:
+    """A segment that is not written yet.
 
-    Of one database, on its connection's thread, each call within a transaction that is not rolled
-    back without `forget`.
+    Attributes:
+        first: Key of its first row.
+        behind: Key behind its last row, where the next is expected; 0: not known yet.
+        marks: What is noted of its rows.
+    """
+
+    __slots__ = ("behind", "first", "marks")
+
+    def __init__(self, behind: int = 0) -> None:
+        self.first = self.behind = behind
+        self.marks: list[int] = []
+
+    def add(self, behind: int, marks: Iterable[int]) -> None:
+        """Note rows up to the key `behind`."""
+        self.marks += marks
+        self.behind = behind
+
+
+class Indexing:
+    """Builds the index.
+
+    Of one database, on its connection's thread. Whoever calls `write` or `catch_up` within a
+    transaction calls `forget` where it is rolled back.
     """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Gather the segment anew that is not written yet."""
-        self._first = self._behind = 0
-        self._marks: list[int] = []
+        """Gather anew, from the rows, what no segment holds."""
+        self._open: dict[Kind, _Open] = {"journal": _Open(), "records": _Open()}
 
-    def work(self, connection: sqlite3.Connection) -> bool:
-        """Do a slice; whether there may be more. O(`SLICE_INPUTS`, and a segment)."""
-        indexed = self._index_journal(connection)
-        return _index_records(connection) or indexed
+    def note(self, batch: Batch, written: Written) -> None:
+        """A batch is durable: note whose inputs and records it has. O(their users).
 
-    def _index_journal(self, connection: sqlite3.Connection) -> bool:
-        begun = self._behind or _indexed(connection, "journal")
-        self._behind = begun
+        Where rows before it are not noted yet, `catch_up` will.
+        """
+        journal = self._open["journal"]
+        if batch.inputs_count and journal.behind == batch.first_input:
+            marks = _marks(batch.user_ids, batch.first_input - journal.first)
+            journal.add(batch.first_input + batch.inputs_count, marks)
+        if not written.recorded:
+            return
+        records = self._open["records"]
+        first = written.next_record - len(written.recorded)
+        if records.behind == first:
+            rows = enumerate(written.recorded, start=first)
+            records.add(written.next_record, _marks_of_rows(rows, records.first))
+        else:
+            # Numbers are given out again where the newest rows have gone.
+            self._open["records"] = _Open()
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write what is enough for a segment. O(a segment)."""
+        for kind, gathered in self._open.items():
+            least = SEGMENT_INPUTS if kind == "journal" else SEGMENT_RECORDS
+            if gathered.behind - gathered.first >= least:
+                _write(connection, kind, gathered.first, sorted(gathered.marks), gathered.behind)
+                self._open[kind] = _Open(gathered.behind)
+
+    def catch_up(self, connection: sqlite3.Connection) -> bool:
+        """Note a slice of the rows that are not noted; whether there may be more.
+
+        O(`SLICE_INPUTS`, and a segment).
+        """
+        more = [self._read_journal(connection), self._read_records(connection)]
+        self.write(connection)
+        return any(more)
+
+    def _read_journal(self, connection: sqlite3.Connection) -> bool:
+        gathered = self._opened(connection, "journal")
+        begun, size = gathered.behind, 0
         rows = connection.execute(
             "SELECT first_input, inputs_count, inputs FROM journal WHERE first_input >= ? "
             "ORDER BY first_input",
             (begun,),
         )
-        size = 0
         for first_input, inputs_count, inputs in rows:
-            if not self._marks:
-                self._first = first_input
+            if not gathered.marks:
+                gathered.first = first_input
             user_ids = {whose.user_id for whose in _decode_whose(inputs)}
-            self._marks += _marks(user_ids, first_input - self._first)
-            self._behind = first_input + inputs_count
+            marks = _marks(user_ids, first_input - gathered.first)
+            gathered.add(first_input + inputs_count, marks)
             size += len(inputs)
-            if self._behind - begun >= SLICE_INPUTS or size >= SLICE_BYTES_MAX:
+            if gathered.behind - begun >= SLICE_INPUTS or size >= SLICE_BYTES_MAX:
                 break
         rows.close()
-        if self._marks and self._behind - self._first >= SEGMENT_INPUTS:
-            _write(connection, "journal", self._first, sorted(self._marks), self._behind)
-            self._marks = []
-        return self._behind > begun
+        return gathered.behind > begun
 
+    def _read_records(self, connection: sqlite3.Connection) -> bool:
+        gathered = self._opened(connection, "records")
+        rows = connection.execute(
+            "SELECT number, user_id FROM records WHERE number >= ? ORDER BY number LIMIT ?",
+            (gathered.behind, SEGMENT_RECORDS),
+        ).fetchall()
+        if not rows:
+            return False
+        if not gathered.marks:
+            gathered.first = rows[0][0]
+        gathered.add(rows[-1][0] + 1, _marks_of_rows(rows, gathered.first))
+        return True
 
-def _index_records(connection: sqlite3.Connection) -> bool:
-    first = _indexed(connection, "records")
-    (newest,) = connection.execute("SELECT ifnull(max(number), 0) FROM records").fetchone()
-    if newest - first + 1 < SEGMENT_RECORDS:
-        return False  # without a look at those that there are
-    rows = connection.execute(
-        "SELECT number, user_id FROM records WHERE number >= ? ORDER BY number LIMIT ?",
-        (first, SEGMENT_RECORDS),
-    ).fetchall()
-    start = rows[0][0]
-    marks = [mark for number, user_id in rows for mark in _marks((user_id,), number - start)]
-    _write(connection, "records", start, sorted(marks), rows[-1][0] + 1)
-    return True
+    def _opened(self, connection: sqlite3.Connection, kind: Kind) -> _Open:
+        if not self._open[kind].behind:
+            self._open[kind] = _Open(_indexed(connection, kind))
+        return self._open[kind]
 
 
 def _indexed(connection: sqlite3.Connection, kind: Kind) -> int:
@@ -114,6 +166,12 @@ def _marks(ids: Iterable[str], place: int) -> list[int]:
     """What is noted of these users at that place of a segment."""
     digest, mask = xxh3_64_intdigest, ~PLACE_MASK
     return [digest(user_id.encode()) & mask | place for user_id in ids]
+
+
+def _marks_of_rows(rows: Iterable[tuple[int, str]], first: int) -> list[int]:
+    """What is noted of (key, user id) in the segment that begins with the key `first`."""
+    digest, mask = xxh3_64_intdigest, ~PLACE_MASK
+    return [digest(user_id.encode()) & mask | key - first for key, user_id in rows]
 
 
 def _write(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.store import plans, pruning, recovery
+from engine.store.pruning import Quarantine
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from engine.core.effects import SendMessage
     from engine.store.batch import Batch
-    from engine.store.pruning import Quarantine
 
 ROWS_A_STATEMENT_MAX = 16
 """Beyond it SQLite takes as long to bind a statement's values as it saves."""
@@ -30,8 +30,22 @@ LOG_SWEPT_EVERY = 16
 _encode = msgspec.json.Encoder().encode
 
 
-def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine) -> Quarantine:
-    """Write it all, within a transaction; how full that leaves the quarantine. O(the batch)."""
+class Written(msgspec.Struct):
+    """What came of writing a batch.
+
+    Attributes:
+        quarantine: How full the quarantine is now.
+        recorded: Of whom there is a new record, in order, once for each.
+        next_record: The number behind that of the last one; of no meaning where there is none.
+    """
+
+    quarantine: Quarantine
+    recorded: list[str]
+    next_record: int
+
+
+def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine) -> Written:
+    """Write it all, within a transaction. O(the batch)."""
     run = connection.execute
     if batch.inputs_count:
         run(
@@ -40,15 +54,12 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quaran
         )
     _write_users(connection, batch)
     _write_messages(connection, batch)
-    _insert(
-        connection,
-        "INTO records (user_id, campaign, record)",
-        [
-            (record.user_id, record.campaign, _encode(record))
-            for record in batch.records
-            if record.kind != "refused"
-        ],
-    )
+    records = [
+        (record.user_id, record.campaign, _encode(record))
+        for record in batch.records
+        if record.kind != "refused"
+    ]
+    last_record = _insert(connection, "INTO records (user_id, campaign, record)", records)
     if batch.quarantined:
         _insert(
             connection,
@@ -69,7 +80,7 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quaran
     )
     if batch.changes or batch.settled:
         plans.write(connection, batch.changes, batch.settled)
-    return quarantine
+    return Written(quarantine, [user_id for user_id, *_ in records], last_record + 1)
 
 
 def _write_users(connection: sqlite3.Connection, batch: Batch) -> None:
@@ -114,16 +125,18 @@ def _head(message: SendMessage) -> bytes:
     return _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
 
 
-def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, in order, some in each statement."""
-    place = 0
+def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Insert rows, in order, some in each statement; SQLite's number for the last, 0 if none."""
+    place, last = 0, 0
     while place < len(rows):
         # Powers of two, so that few statements are ever prepared.
         count = min(ROWS_A_STATEMENT_MAX, 1 << ((len(rows) - place).bit_length() - 1))
         some = rows[place : place + count]
         statement = _statement(into, len(some[0]), count)
-        connection.execute(statement, [value for row in some for value in row])
+        values = [value for row in some for value in row]
+        last = connection.execute(statement, values).lastrowid or 0
         place += count
+    return last
 
 
 @cache

@@ -7,8 +7,9 @@ import pytest
 
 from engine.core.effects import SendMessage
 from engine.runtime.lane import READ_AT_ONCE, Lane
-from engine.store import Batch, Store
+from engine.store import Store
 from tests.core.world import START
+from tests.store.test_pruning import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +27,7 @@ def message(number: int) -> SendMessage:
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await Store.open(tmp_path / "hairspring.db", sync="normal")
     messages = [message(number) for number in range(1, BACKLOG + 1)]
-    await opened.commit(Batch(1, START, 1, 0, b"", b"", [], [], messages, 1, [], [], [], [], 1, 1))
+    await opened.commit(msgspec.structs.replace(EMPTY, messages=messages))
     yield opened
     await opened.close()
 

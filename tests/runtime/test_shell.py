@@ -107,7 +107,7 @@ async def test_what_could_not_be_taken_fills_the_inbox_too(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inbox_module, "INBOX_MAX", 3)
-    item = Quarantined(1, "/events", "$", "is bad", b"{}")
+    item = Quarantined(rig.event().received_at_ms, "/events", "$", "is bad", b"{}")
     waiting = asyncio.create_task(rig.shell.submit([rig.event()], [item, item]))
     await turns()
     with pytest.raises(Unavailable):

@@ -64,7 +64,7 @@ async def test_a_users_inputs_and_those_of_everybody_are_found_with_an_index_and
     store = await filled(tmp_path / "hairspring.db", 900)
     for indexed in (False, True):
         if indexed:
-            while await store.transact(store.indexing.work):
+            while await store.transact(store.indexing.catch_up):
                 pass
             said = await store.read(lambda c: archive.places(c, "journal", "u1"))
             assert said[1] > 512

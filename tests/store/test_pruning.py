@@ -36,7 +36,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-EMPTY = Batch(1, START, 1, 0, b"", b"", [], [], [], 1, [], [], [], [], 1, 1)
+EMPTY = Batch(1, START, 1, 0, b"", b"", set(), [], [], [], 1, [], [], [], [], 1, 1)
 
 
 async def commit(store: Store, at: int, first: int = 1, **more: Any) -> None:

@@ -8,6 +8,7 @@ submitted.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,7 +105,7 @@ class Process:
     def reload(self, shop: Shop) -> None:
         """Take a changed shop on, as SIGHUP has it done once it is read."""
         with self.loop.running():
-            self._have_done(self._reloading.put_into_force(shop), self._operated)
+            self._have_done(_until_it_fails(self._reloading.put_into_force(shop)), self._operated)
 
     def _have_done(
         self, work: Coroutine[Any, Any, object], tasks: set[asyncio.Task[object]]
@@ -173,7 +174,8 @@ class Process:
         self._set_up_operating(channels, filling)
         working = self.loop.create_task(shell.run())
         if waits:
-            self._have_done(come_into_force(self._shop, restarted), self._operated)
+            coming = come_into_force(self._shop, restarted)
+            self._have_done(_until_it_fails(coming), self._operated)
         self.dispatcher.start()
         self.is_open = True
         stopping: asyncio.Future[Any] = self.loop.create_task(self._told_to_stop.wait())
@@ -265,3 +267,9 @@ class Process:
         else:
             self._witness.see_answered(inputs)
             answer(TAKEN)
+
+
+async def _until_it_fails(work: Coroutine[Any, Any, object]) -> None:
+    """Do what only the log tells of where the journal cannot be written any more."""
+    with suppress(HairspringError):
+        await work
