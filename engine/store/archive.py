@@ -1,10 +1,10 @@
 """The archive: what is kept below the replay cut, and what finds a user in it.
 
 Journal rows hold the inputs of a whole commit, and records stand in order of time: neither is kept
-by user, since that would be a page to write for each. What finds a user is an index, built in the
-background (`indexing`), a *segment* at a time: some thousand inputs, as (hash of the user's id,
-place) in `BUCKETS` rows by the hash's first bits. A bucket's rows lie side by side, so that a
-look-up reads a few pages however long the archive is; what no segment holds yet is scanned.
+by user, since that would be a page to write for each. What finds a user is an index, written by
+commits (`indexing`), a *segment* at a time: some thousand inputs, as (hash of the user's id, place)
+in `BUCKETS` rows by the hash's first bits. A bucket's rows lie side by side, so that a look-up
+reads a few pages however long the archive is; what no segment holds yet is scanned.
 
 A hash has 32 bits: it says which rows are worth reading, and nothing of a user that is gone.
 """
