@@ -2,8 +2,8 @@
 
 Before it comes into force, what it asks for is kept beside what is kept already (`Plan.widened`),
 and what happened earlier is found again (`found`): the `Gap` is what there is to find. What only
-events do that end a campaign is not in it: of those the newest is kept for what comes late. Nor
-are messages that went out and sessions: they are not in the archive.
+events do that end a campaign is not in it: of those the newest is kept for what comes late.
+Sessions are made anew of what users did, and messages that went out are in the records.
 """
 
 from __future__ import annotations
@@ -31,32 +31,43 @@ class Gap(msgspec.Struct, frozen=True):
         names: Of events whose history does not go back, or does not say enough.
         collections: Names of collections, as the widened plan has them.
         models: Whose scores nothing asked for.
+        sessions: Whether sessions are to be made of all that users did.
+        sends: Channels and campaigns of messages that went out.
     """
 
     names: frozenset[str] = frozenset()
     collections: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
+    sessions: bool = False
+    sends: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether there is anything to find."""
-        return bool(self.names or self.collections or self.models)
+        found = (self.names, self.collections, self.models, self.sessions, self.sends)
+        return any(found)
 
 
 def gap(before: Plan, plan: Plan) -> Gap:
     """What `plan` asks of the past beyond what is kept for `before`. O(names + collections)."""
-    held, gathered = before.kept, before.collections
+    gathered = before.collections
+    names = _lacking(before.kept, plan.asked)
+    kept_sessions = before.keeps_sessions or not plan.keeps_sessions
     return Gap(
-        frozenset(
-            name
-            for name, kept in plan.asked.items()
-            if name not in SESSION_EVENTS and (name not in held or not _is_enough(held[name], kept))
-        ),
+        names,
         frozenset(
             name_beside(gathered, one)
             for name, one in plan.collections.items()
             if name not in gathered or _beside(gathered[name], one) != gathered[name]
         ),
         plan.models - before.models,
+        not kept_sessions or not names.isdisjoint(SESSION_EVENTS),
+        _lacking(before.kept_sends, plan.kept_sends),
+    )
+
+
+def _lacking(held: Mapping[str, Kept], asked: Mapping[str, Kept]) -> frozenset[str]:
+    return frozenset(
+        name for name, kept in asked.items() if name not in held or not _is_enough(held[name], kept)
     )
 
 

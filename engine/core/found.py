@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core import history, scores
+from engine.core import history, scores, sessions
 from engine.core.collections import Collected, collect
 from engine.core.details import Details
 from engine.core.inputs import EventReceived
-from engine.core.state import new_user
+from engine.core.sending import sent_as
+from engine.core.state import Session, new_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.core.coming import Gap
+    from engine.core.effects import Record
     from engine.core.history import Kept
     from engine.core.inputs import UserScored
     from engine.core.plan import Plan
@@ -36,6 +38,7 @@ class Found(msgspec.Struct, omit_defaults=True):
     details: dict[str, Details] = {}
     collections: dict[str, Collected] = {}
     scores: dict[str, float] = {}
+    session: Session | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -51,7 +54,45 @@ def note(plan: Plan, gap: Gap, user: User, happened: EventReceived | UserScored)
     if not isinstance(happened, EventReceived):
         scores.note(user, happened, gap.models)
         return
+    made: tuple[EventReceived, ...] = ()
+    if gap.sessions:
+        end_session(plan, gap, user, happened.at_ms)
+        made = sessions.follow(user, happened, plan.policy.session_gap_ms)
     user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
+    for event in (happened, *made):
+        _keep(plan, gap, user, event)
+
+
+def end_session(plan: Plan, gap: Gap, user: User, now_ms: int) -> None:
+    """Time passes: where what is found of `user` has a session whose gap is over, it ends."""
+    session = user.session
+    if session is not None and not session.ended and session.ends_at_ms <= now_ms:
+        _keep(plan, gap, user, sessions.end(user))
+
+
+def note_sent(plan: Plan, gap: Gap, user: User, sent: Record) -> None:
+    """Have one more message that went out in what is found of `user`. O(kept)."""
+    at_ms = sent.judged_at_ms or sent.at_ms
+    for what in sent_as(sent.channel, sent.campaign):
+        if what in gap.sends:
+            name = history.sent_name(what)
+            history.insert(user, name, at_ms, plan.kept_sends[what], at_ms)
+
+
+def add_own_sends(plan: Plan, gap: Gap, found: User, user: User) -> None:
+    """Have what went out since the plan was announced from `user`, who has all of it. O(kept)."""
+    for what in gap.sends:
+        name = history.sent_name(what)
+        own = history.instants_of(user.history.get(name, b""))
+        if name not in found.history or not own:
+            continue
+        older = [at_ms for at_ms in history.instants_of(found.history[name]) if at_ms < own[0]]
+        found.history[name] = history.pack_instants(older)
+        for at_ms in own:
+            history.insert(found, name, at_ms, plan.kept_sends[what], at_ms)
+
+
+def _keep(plan: Plan, gap: Gap, user: User, happened: EventReceived) -> None:
     reactions = plan.reactions(happened.name)
     if reactions is None:
         return
@@ -79,6 +120,9 @@ def add_older(
     found.collections = {
         name: one for name, one in found.collections.items() if name not in user.collections
     }
+    if found.session is not None:
+        # What he did before the archive begins is not known: better none is his first than two are.
+        found.session.first = False
 
 
 def encode_found(found: User, user: User) -> bytes:
@@ -105,6 +149,8 @@ def put(plan: Plan, user: User, encoded: bytes) -> None:
         user.collections = {**user.collections, **found.collections}
     if found.scores:
         user.scores = {**user.scores, **found.scores}
+    if found.session is not None:
+        user.session = found.session
 
 
 def _alike(user: User, found: User) -> Found:
@@ -114,6 +160,7 @@ def _alike(user: User, found: User) -> Found:
         {name: user.details[name] for name in found.history if name in user.details},
         {name: user.collections[name] for name in found.collections if name in user.collections},
         {model: user.scores[model] for model in found.scores if model in user.scores},
+        user.session if found.session is not None else None,
     )
 
 

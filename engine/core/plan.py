@@ -313,6 +313,8 @@ class Plan:
         wide.kept = widen(self.kept, coming.kept)
         wide.kept_sends = widen(self.kept_sends, coming.kept_sends)
         wide.models = self.models | coming.models
+        wide.keeps_sessions = self.keeps_sessions or coming.keeps_sessions
+        wide.is_timed = self.is_timed or coming.keeps_sessions
         wide.collections = gathered = widen_collections(self.collections, coming.collections)
         nothing = msgspec.structs.replace(NO_REACTIONS, wakes=self.on_activity)
         wide._reactions = reactions = dict(self._reactions)  # noqa: SLF001 - its own

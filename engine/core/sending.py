@@ -168,12 +168,18 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
 def _note_sent(turn: Turn, pending: Pending) -> None:
     """Have a message in its user's history, as far as a condition asks for such."""
     kept_sends, now_ms = turn.plan.kept_sends, turn.now_ms
-    # A campaign that bears a channel's name is not told apart from it: the channel is meant.
-    campaign = "" if pending.campaign in CONSENT_CHANNELS else pending.campaign
-    for what in (pending.channel, campaign):
+    for what in sent_as(pending.channel, pending.campaign):
         kept = kept_sends.get(what)
         if kept is not None:
             history.insert(turn.user, sent_name(what), now_ms, kept, now_ms)
+
+
+def sent_as(channel: str, campaign: str) -> tuple[str, ...]:
+    """What conditions may ask for a message by.
+
+    A campaign that bears a channel's name is not told apart from it: the channel is meant.
+    """
+    return (channel,) if campaign in CONSENT_CHANNELS else (channel, campaign)
 
 
 def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send) -> msgspec.Raw:

@@ -164,8 +164,10 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
     which it was held. Order: due instant, priority (higher first), campaign id, entry.
     O(enrollments) a deadline.
     """
+    # A session may be left of a plan that was to come into force, and cannot be read any more.
+    rings = plan.is_timed or user.session is not None
     while user.due_at_ms <= now_ms:
-        if plan.is_timed and _ring_first(plan, user, effects):
+        if rings and _ring_first(plan, user, effects):
             continue
         enrollments = user.enrollments
         enrollment = enrollments[0] if len(enrollments) == 1 else _earliest(plan, enrollments)

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from engine.core.coming import gap
-from engine.core.found import add_older, encode_found
+from engine.core.found import add_older, add_own_sends, encode_found, end_session
 from engine.core.inputs import HistoryFound
 from engine.failpoints import come_to
 from engine.store.gathering import HELD_BYTES_MAX, SHARDS, Gathering
 
 if TYPE_CHECKING:
+    from engine.core.coming import Gap
     from engine.core.plan import Plan
     from engine.core.state import User
     from engine.runtime.processor import Processor
@@ -85,7 +86,7 @@ class Filling:
         shell.announce(plan, content)
         widened = processor.plan
         await shell.durable()
-        handing = Handing(shell, processor, widened, began_at_ms)
+        handing = Handing(shell, processor, widened, lacking, began_at_ms)
         shard = 0
         while shard < SHARDS and asked == self._asked:
             gathering = Gathering(widened, lacking, shard, self._bytes_max)
@@ -134,17 +135,21 @@ class Handing:
 
     Args:
         widened: The plan in force, widened by the coming one.
+        lacking: What is to be found.
         began_at_ms: When the journal began to be read: who was erased since has no past.
 
     Attributes:
         count: How many got something that they had not.
     """
 
-    def __init__(self, shell: Shell, processor: Processor, widened: Plan, began_at_ms: int) -> None:
+    def __init__(
+        self, shell: Shell, processor: Processor, widened: Plan, lacking: Gap, began_at_ms: int
+    ) -> None:
         self.count = 0
         self._shell = shell
         self._processor = processor
-        self._kept = widened.kept
+        self._widened = widened
+        self._lacking = lacking
         self._began_at_ms = began_at_ms
 
     def hand(self, gathering: Gathering, user_id: str, found: User) -> bool:
@@ -155,8 +160,10 @@ class Handing:
             return True
         if user.seen >= gathering.behind:
             return False
+        end_session(self._widened, self._lacking, found, processor.now_ms)
+        add_own_sends(self._widened, self._lacking, found, user)
         if gathering.begins_at_ms:
-            add_older(self._kept, found, user, gathering.begins_at_ms, processor.now_ms)
+            add_older(self._widened.kept, found, user, gathering.begins_at_ms, processor.now_ms)
         encoded = encode_found(found, user)
         if encoded:
             self._shell.find(HistoryFound(user_id, encoded))

@@ -8,22 +8,25 @@ for little of each user, since no more is held than a state would.
 
 Of what lies behind the newest row that there was as all was read through (`catches_up`), only those
 who were found already are told: all others have it, since it came after the plan was announced.
+Messages that went out are read first, from the records, once: later ones everybody has.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
 from engine.core import found
+from engine.core.effects import Record
 from engine.core.inputs import EventReceived, UserErased, UserScored, decode_inputs
 from engine.core.state import new_user
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from engine.core.coming import Gap
     from engine.core.inputs import Input
@@ -45,7 +48,10 @@ _USER_BYTES: Final = 600
 _ITEM_BYTES: Final = 250
 _VALUE_BYTES: Final = 60
 
+_SENT: Final = b'"kind":"sent"'
+
 _encode = msgspec.json.Encoder().encode
+_decode_record = msgspec.json.Decoder(Record).decode
 
 
 class Gathering:
@@ -76,6 +82,7 @@ class Gathering:
         self._bytes_max = bytes_max
         self._after = 0
         self._catches_up = False
+        self._after_record = 0 if gap.sends else -1
         self._shards: list[dict[str, User]] = [{} for _ in range(SHARDS)]
         self._bytes = [0] * SHARDS
         self._held_bytes = 0
@@ -87,12 +94,17 @@ class Gathering:
         self._needles = [b'"name":' + _encode(name) for name in sorted(names)]
         self._needles += [b'"model":' + _encode(model) for model in sorted(gap.models)]
         self._needles.append(b'"type":"erasure"')
+        if gap.sessions:
+            self._needles.append(b'"type":"event"')
 
     def read_some(self, connection: sqlite3.Connection) -> bool:
         """Read a slice; False once it came to the newest row that there was. O(`SLICE_BYTES`).
 
         Not once there is nothing: while events come there always is one row more.
         """
+        if self._after_record >= 0:
+            self._read_records(connection)
+            return True
         size = count_rows = 0
         rows = connection.execute(
             "SELECT first_input, inputs_count, at_ms, inputs FROM journal WHERE first_input > ? "
@@ -114,6 +126,22 @@ class Gathering:
         self._catches_up = self._catches_up or not more
         return more
 
+    def _read_records(self, connection: sqlite3.Connection) -> None:
+        """A slice of the messages that went out; below 0 is behind the newest."""
+        rows = connection.execute(
+            "SELECT number, record FROM records WHERE number > ? ORDER BY number LIMIT ?",
+            (self._after_record, SLICE_ROWS),
+        ).fetchall()
+        for number, record in rows:
+            self._after_record = number
+            if _SENT in record:
+                sent = _decode_record(record)
+                shard = _shard_of(sent.user_id)
+                if self._first_shard <= shard < self.end_shard:
+                    self._change(shard, sent.user_id, partial(found.note_sent, sent=sent))
+        if len(rows) < SLICE_ROWS:
+            self._after_record = -1
+
     def found(self) -> Iterator[tuple[str, User]]:
         """Everybody of whom something was found; he is told once, and let go of."""
         for shard in self._shards[self._first_shard : self.end_shard]:
@@ -129,25 +157,29 @@ class Gathering:
             if self._is_asked_for(happened):
                 shard = _shard_of(happened.user_id)
                 if self._first_shard <= shard < self.end_shard:
-                    self._note(shard, happened)
+                    noted = partial(found.note, happened=happened)
+                    self._change(shard, happened.user_id, noted)
             elif isinstance(happened, UserErased):
                 self._shards[_shard_of(happened.user_id)].pop(happened.user_id, None)
 
     def _is_asked_for(self, happened: Input) -> TypeGuard[EventReceived | UserScored]:
         if isinstance(happened, EventReceived):
+            if self._gap.sessions and type(happened) is EventReceived:
+                return True  # whatever it is, it is something that the user did
             return happened.name in self._names
         return isinstance(happened, UserScored) and happened.model in self._gap.models
 
-    def _note(self, shard: int, happened: EventReceived | UserScored) -> None:
+    def _change(self, shard: int, user_id: str, change: Callable[[Plan, Gap, User], None]) -> None:
+        """Have something noted of a user, and weigh what that makes."""
         users = self._shards[shard]
-        user = users.get(happened.user_id)
+        user = users.get(user_id)
         if user is None:
             if self._catches_up:
                 return
-            user = users[happened.user_id] = new_user(happened.user_id)
+            user = users[user_id] = new_user(user_id)
             self._grow(shard, _USER_BYTES)
         before = _weigh(user)
-        found.note(self._plan, self._gap, user, happened)
+        change(self._plan, self._gap, user)
         self._grow(shard, _weigh(user) - before)
 
     def _grow(self, shard: int, size: int) -> None:

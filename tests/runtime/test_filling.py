@@ -7,14 +7,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import load_shop
 from engine.core.coming import gap
 from engine.core.found import Found
+from engine.core.history import instants_of, sent_name
 from engine.core.inputs import EventReceived, HistoryFound, PlanAnnounced, decode_inputs
-from engine.core.state import User, encode_user
+from engine.core.state import NEVER, Session, User, encode_user
 from engine.runtime.clock import Clock
 from engine.runtime.filling import Filling
 from engine.runtime.processor import Processor
@@ -30,8 +32,6 @@ from tests.core.world import DAY, HOUR, MINUTE, START
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-
-    import pytest
 
     from config import Shop
     from engine.core.effects import Record
@@ -161,6 +161,89 @@ async def test_a_deadline_that_only_the_past_tells_is_due_at_its_millisecond(
         assert life.told() == []
         await life.until(START + 5 + 3 * DAY)
         assert life.told() == [("left", START + 5 + 3 * DAY)]
+
+
+async def test_the_sessions_of_the_days_before_are_found(tmp_path: Path) -> None:
+    back = shop_of(PLAIN, edge("back", 'visits("7d") >= 3 && !session.first'))
+    async with living(tmp_path) as life:
+        for hour in (0, 5):
+            await life.until(START + hour * HOUR)
+            await life.event("View")
+            await life.event("Go")
+        await life.until(START + DAY)
+        await life.reload(back)
+        session = life.processor.users["u"].session
+        assert session is not None
+        assert session.ended
+        assert life.told() == [("plain", START), ("plain", START + 5 * HOUR)]
+        await life.event("View")
+        assert life.told()[2:] == [("back", START + DAY)]
+
+
+SENDING = {
+    "templates/t.in_app.liquid": "Hello",
+    "campaigns/hello.yaml": """
+campaign: hello
+purpose: transactional
+enter: {event: Go, reentry: always}
+steps: [{wait: 1m, id: w}, {send: in_app, template: t, id: s}]
+""",
+}
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_the_messages_of_the_days_before_are_found(tmp_path: Path, dies: bool) -> None:
+    asks = edge("told", 'received("in_app", "7d") >= 3 && received("hello", "3d") >= 2')
+    often, seldom = shop_of(SENDING, asks), shop_of(SENDING)
+    async with living(tmp_path, seldom) as life:
+        for hour in (0, 30):
+            await life.until(START + hour * HOUR)
+            await life.event("Go")
+            await life.until(life.now_ms + MINUTE)
+        if dies:
+            await life.die()
+            await life.start(often)
+            await life.come_into_force(often)
+        else:
+            await life.reload(often)
+        sent = [START + MINUTE, START + 30 * HOUR + MINUTE]
+        history = life.processor.users["u"].history
+        assert [*instants_of(history[sent_name("in_app")])] == sent
+        await life.until(START + 3 * DAY)
+        await life.event("Go")
+        assert not any(name == "told" for name, _ in life.told())
+        await life.until(START + 3 * DAY + MINUTE)
+        assert life.told()[-1] == ("told", START + 3 * DAY + MINUTE)
+        assert await replays(life)
+
+
+async def test_a_message_that_goes_out_while_others_are_looked_for_counts_once(
+    tmp_path: Path,
+) -> None:
+    asks = edge("told", 'received("in_app", "7d") >= 9')
+    often, seldom = shop_of(SENDING, asks), shop_of(SENDING)
+    async with living(tmp_path, seldom) as life:
+        await life.event("Go")
+        await life.until(START + MINUTE)
+        await life.event("Go")
+        preparing = asyncio.create_task(life.reload(often))
+        await asyncio.sleep(0)
+        await life.until(START + 2 * MINUTE)
+        await preparing
+        history = life.processor.users["u"].history
+        expected = [START + MINUTE, START + 2 * MINUTE]
+        assert [*instants_of(history[sent_name("in_app")])] == expected
+
+
+def test_a_session_that_is_left_of_a_plan_that_is_lost_ends_without_a_word() -> None:
+    processor = Processor(BEFORE.plan)
+    processor.take(EventReceived("u", "Go", START, START), START)
+    user = processor.users["u"]
+    user.session = Session(START, START, START + HOUR)
+    processor.take(EventReceived("u", "Go", START, START), START)
+    processor.advance(START + 2 * HOUR)
+    assert user.session.ended
+    assert processor.wake_at_ms == NEVER
 
 
 async def test_what_was_true_already_brings_nobody_in_unless_it_is_asked_for(
@@ -350,6 +433,11 @@ campaign: b
 enter: {when: 'count("Add") >= 3 && first("View").sku != "b" && distinct("View", "sku") > 1'}
 steps: [{exit: done}]
 """,
+    "campaigns/d.yaml": """
+campaign: d
+enter: {when: 'visits("1d") >= 3 && session.duration > "10m" && count("Session Ended") > 1'}
+steps: [{exit: done}]
+""",
     "campaigns/c.yaml": """
 campaign: c
 enter: {event: Go, when: 'size(recent) > 1 && score("churn") > 0.5'}
@@ -367,8 +455,14 @@ add = ["View"]
 """
 AFTER = shop_of(RICH, toml=CARTS)
 PART = {name: RICH[name] for name in ("campaigns/b.yaml",)}
-BEFORES = [shop_of(PLAIN, toml=CARTS), shop_of(PART, toml=CARTS), shop_of(RICH)]
-"""That ask for nothing, for some of it, and for a cart that other events fill."""
+VISITS = edge("visits", 'visits("2h") > 1')
+BEFORES = [
+    shop_of(PLAIN, toml=CARTS),
+    shop_of(PART, toml=CARTS),
+    shop_of(RICH),
+    shop_of(VISITS, toml=CARTS),
+]
+"""That ask for nothing, for some of it, for a cart that other events fill, and for sessions."""
 
 events = st.tuples(
     st.sampled_from(["View", "View", "Add", "Drop", "Buy", "Other"]),
@@ -385,6 +479,7 @@ def kept_of(user: User, shop: Shop) -> list[Any]:
         {name: one for name, one in user.history.items() if name in plan.kept},
         {name: msgspec.to_builtins(one) for name, one in user.details.items()},
         {name: msgspec.to_builtins(one) for name, one in user.collections.items()},
+        user.session and msgspec.to_builtins(user.session),
     ]
 
 
