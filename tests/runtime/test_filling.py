@@ -218,18 +218,22 @@ async def test_the_messages_of_the_days_before_are_found(tmp_path: Path, dies: b
 
 
 async def test_a_message_that_goes_out_while_others_are_looked_for_counts_once(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asks = edge("told", 'received("in_app", "7d") >= 9')
     often, seldom = shop_of(SENDING, asks), shop_of(SENDING)
+    hand_out = Filling._hand_out
+
+    async def after_a_minute(filling: Filling, *found: Any) -> None:
+        await life.until(START + 2 * MINUTE)
+        await hand_out(filling, *found)
+
+    monkeypatch.setattr(Filling, "_hand_out", after_a_minute)
     async with living(tmp_path, seldom) as life:
         await life.event("Go")
         await life.until(START + MINUTE)
         await life.event("Go")
-        preparing = asyncio.create_task(life.reload(often))
-        await asyncio.sleep(0)
-        await life.until(START + 2 * MINUTE)
-        await preparing
+        await life.reload(often)
         history = life.processor.users["u"].history
         expected = [START + MINUTE, START + 2 * MINUTE]
         assert [*instants_of(history[sent_name("in_app")])] == expected
