@@ -11,13 +11,14 @@ from config.foregone import is_always, is_never
 from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, NAMES_LATER
 from config.source import NOT_BUILT, Fields, kind_of
 from config.yaml12 import Scalar, place_within
+from engine.core.bindings import KINDS
 from engine.core.cel import CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
 from engine.core.cel.checker import told
 from engine.core.conditions import Condition, segments_asked
 
-_SCOPE: Final = Scope(variables=NAMES, functions=FUNCTIONS)
-_STANDING: Final = Scope(variables=NAMES - EVENT_NAMES, functions=FUNCTIONS)
+_SCOPE: Final = Scope(variables=NAMES, functions=FUNCTIONS, kinds=KINDS)
+_STANDING: Final = Scope(variables=NAMES - EVENT_NAMES, functions=FUNCTIONS, kinds=KINDS)
 _UNKNOWN: Final = re.compile(r"unknown (?:name|function) '?([A-Za-z_]+)")
 _TRUTHS: Final = (Kind.BOOL, Kind.ANY)
 _VALUES: Final = (Kind.BOOL, Kind.INT, Kind.DOUBLE, Kind.STRING, Kind.ANY)
@@ -67,7 +68,7 @@ def _program(
         return None
     try:
         names = scope.variables | fields.source.collections
-        program = compile_cel(node.text, Scope(variables=names, functions=scope.functions))
+        program = compile_cel(node.text, Scope(names, scope.functions, scope.kinds))
     except CelTextError as error:
         _tell(fields, name, node, error)
         return None

@@ -185,7 +185,6 @@ class App:
         """Take what one process only can have: the data folder, both ports; let operators in."""
         folder = DataFolder.take(self._options.data)
         self._opened.callback(folder.release)
-        self.admin_key = take_admin_key(self.shop.settings.keys.admin, self._options.data)
         server = self.shop.settings.server
         port = server.port if self._options.port is None else self._options.port
         ingest = await bind(self._options.host or server.host, port)
@@ -205,6 +204,8 @@ class App:
             host_option="server.admin_host",
         )
         self._opened.callback(admin.close)
+        # Once the rest is there: a start that fails would have used up the one telling of it.
+        self.admin_key = take_admin_key(self.shop.settings.keys.admin, self._options.data)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         door = AdminDoor(
             key=self.admin_key.key,

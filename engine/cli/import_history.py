@@ -165,11 +165,13 @@ class _Piecemeal:
             click.echo(msgspec.json.encode(said).decode())
             return
         known = f", {self.known:,} known already" if self.known else ""
-        click.echo(f"{self.taken:,} inputs of history taken{known}")
+        inputs = "input" if self.taken == 1 else "inputs"
+        click.echo(f"{self.taken:,} {inputs} of history taken{known}")
         for kind, count in sorted(reading.ignored.items()):
             click.echo(f"{count:,} {kind} calls passed over: they change nothing")
         if reading.bad:
-            click.echo(f"{reading.bad:,} lines are no event:", err=True)
+            lines = "1 line is" if reading.bad == 1 else f"{reading.bad:,} lines are"
+            click.echo(f"{lines} no event:", err=True)
             for bad in reading.shown:
                 click.echo(f"  {bad.text}", err=True)
 

@@ -164,7 +164,7 @@ async def _reload(reloading: Reloading | None) -> None:
     except ShopInvalid as invalid:
         faults = [str(fault) for fault in invalid.faults]
         hint = "the shop stays as it was; mend it and reload again"
-        _logger().error("reload.refused", why=f"{len(faults)} faults", faults=faults, hint=hint)
+        _logger().error("reload.refused", why="the shop does not check", faults=faults, hint=hint)
     except HairspringError as error:
         _logger().error("reload.refused", why=error.message, hint=error.hint)
 

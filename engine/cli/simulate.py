@@ -178,7 +178,7 @@ def _written(out: str | None) -> Iterator[Callable[[bytes], object] | None]:
     except OSError as error:
         raise HairspringError(
             f"{called} cannot be written: {error.strerror}",
-            hint="give a file that can be written, or leave --out out",
+            hint="give a file that can be written, or do without --out",
         ) from error
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
 from engine.core import collections, sessions
-from engine.core.cel import MOMENT, fields_read
+from engine.core.cel import MOMENT, Kind, fields_read
 from engine.core.instants import to_datetime
 from engine.core.properties import reader
 
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from engine.core.state import User
 
     Bindings: TypeAlias = dict[str, Any]
+
+KINDS: Final = {
+    "user": Kind.MAP,
+    "event_name": Kind.STRING,
+    "now": Kind.TIMESTAMP,
+    sessions.DURATION: Kind.DURATION,
+    sessions.FIRST: Kind.BOOL,
+}
+"""Of names that are bound to one kind of value, whoever binds them."""
 
 _decode = msgspec.json.Decoder().decode
 

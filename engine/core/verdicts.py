@@ -65,7 +65,9 @@ def verdict(campaign: Campaign, found: Account, ahead: Ahead) -> Verdict:
 
 def _in_it(places: list[Place]) -> Verdict:
     newest = max(places, key=lambda place: place.entered_at)
-    more = f", and {len(places) - 1} times more" if len(places) > 1 else ""
+    again = len(places) - 1
+    times = "once" if again == 1 else f"{again} times"
+    more = f", and {times} more" if again else ""
     text = f"entered at {newest.entered_at}{more}; {waiting(newest)}"
     return Verdict("in", text, newest.entered_at)
 

@@ -215,20 +215,20 @@ class Dispatcher:
         template = self.templates.get((message.template, message.channel))
         if template is None:
             reason = f"template: there is no {message.template}.{message.channel}.liquid"
-            self._conclude(delivery, "failed", reason)
+            self._give_up(delivery, reason)
             return None
         context = _decode_snapshot(delivery.snapshot)
         to = address_of(message.channel, context["user"])
         if to is None:
-            self._conclude(delivery, "failed", f"no {message.channel} address that can be used")
+            self._give_up(delivery, f"no {message.channel} address that can be used")
             return None
         try:
             rendered = template.render(context, now_at_ms=message.at_ms)
         except RenderFailed as error:
-            self._conclude(delivery, "failed", f"template: {error}")
+            self._give_up(delivery, f"template: {error}")
             return None
         except Exception as error:  # noqa: BLE001 - one message must not end all others
-            self._conclude(delivery, "failed", f"template: rendering broke: {error!r}")
+            self._give_up(delivery, f"template: rendering broke: {error!r}")
             _log.error("rendering.broke", template=message.template, exc_info=True)
             return None
         if rendered.undefined:
@@ -245,6 +245,21 @@ class Dispatcher:
             front={**self._front.get(message.channel, {}), **rendered.front},
             html=rendered.html,
         )
+
+    def _give_up(self, delivery: Delivery, reason: str) -> None:
+        """What cannot be made has no attempt that would tell of it."""
+        message = delivery.message
+        _log.warning(
+            "delivery",
+            id=message.id,
+            campaign=message.campaign,
+            channel=message.channel,
+            template=message.template,
+            attempt=0,
+            outcome="unmade",
+            reason=reason,
+        )
+        self._conclude(delivery, "failed", reason)
 
     # Attempts
 

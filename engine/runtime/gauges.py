@@ -16,7 +16,7 @@ def watch_work(
     metrics: Metrics, *, shell: Shell, processor: Processor, dispatcher: Dispatcher, store: Store
 ) -> None:
     """Have `metrics` tell how much there is of what is held, waits, failed or was turned away."""
-    watch, quarantine, dedupe = metrics.watch, store.quarantine, processor.dedupe
+    watch, dedupe = metrics.watch, processor.dedupe
     watch("users", "Users in memory.", lambda: len(processor.users))
     watch("inbox", "Inputs that wait to be taken.", lambda: shell.inbox.waiting)
     watch("deliveries_held", "Messages held in memory.", lambda: len(dispatcher))
@@ -24,8 +24,12 @@ def watch_work(
     metrics.watch_each(
         "condition_errors", "Conditions that failed.", "campaign", lambda: processor.errors
     )
-    watch("quarantined", "Items in the quarantine.", lambda: quarantine.rows)
-    watch("quarantine_dropped", "Items that newer ones displaced.", lambda: quarantine.dropped)
+    watch("quarantined", "Items in the quarantine.", lambda: store.quarantine.rows)
+    watch(
+        "quarantine_dropped",
+        "Items that newer ones displaced.",
+        lambda: store.quarantine.dropped,
+    )
     watch("erased_barred", "Inputs of erased users.", lambda: processor.tombstones.barred)
     watch(
         "dedupe_forgotten",

@@ -130,7 +130,7 @@ def run_shop(
             ask for something else.
     """
     reading = Reading(label or source.path)
-    if not source.is_journal():
+    if not source.is_journal(reading.label):
         read: Iterable[UserInput] = source.inputs(reading, options.columns)
         return _run(shop, read, reading, options, write, on_progress)
     lines = source.journal(reading.label)
@@ -269,8 +269,11 @@ def nothing_in(reading: Reading) -> EventsUnreadable:
     """What to raise for a file in which no line is an event."""
     if reading.bad:
         shown = "\n  ".join(bad.text for bad in reading.shown)
+        lines = "its only line is no event"
+        if reading.bad > 1:
+            lines = f"none of its {reading.bad} lines is an event"
         return EventsUnreadable(
-            f"{reading.label}: none of its {reading.bad} lines is an event\n  {shown}",
+            f"{reading.label}: {lines}\n  {shown}",
             hint='a line is {"user_id": "u1", "event": "Product Added", "timestamp": …}; '
             "a JSON array is made into lines by: jq -c '.[]'; "
             "a CSV has a name that ends in .csv, or --map names its columns",

@@ -61,9 +61,13 @@ class Source:
         """How much of it was read, in the measure of `size_bytes`; 0 where that is None."""
         return self._raw.tell() if self.size_bytes is not None else 0
 
-    def is_journal(self) -> bool:
-        """Whether it is a live run's exported journal. Asked before anything is read."""
-        begin: bytes = self._file.peek(len(FIRST_BYTES))  # type: ignore[attr-defined]
+    def is_journal(self, label: str) -> bool:
+        """Whether it is a live run's exported journal. Asked before anything is read.
+
+        Raises EventsUnreadable, under that label.
+        """
+        with _told_unreadable(label):
+            begin: bytes = self._file.peek(len(FIRST_BYTES))  # type: ignore[attr-defined]
         return begin.startswith(FIRST_BYTES)
 
     def journal(self, label: str) -> Iterator[Line]:
@@ -89,7 +93,7 @@ class Source:
             if columns or name.endswith(".csv"):
                 self._refuse_json(reading, columns)
                 yield from read_table(self._file, reading, columns)
-            elif self.is_journal():
+            elif self.is_journal(reading.label):
                 yield from users_inputs(decode_lines(self._file, reading.label), reading)
             else:
                 yield from read_ndjson(self._file, reading)

@@ -85,8 +85,7 @@ def places(connection: sqlite3.Connection, kind: Kind, user_id: str) -> tuple[li
         "SELECT value FROM meta WHERE name = ?", (f"indexed_{kind}",)
     ).fetchone()
     scanned_from = int(row[0]) if row else 1
-    # A record's number may have been given twice (`step_back`): in another segment, or in none yet.
-    return sorted({key for key in found if key < scanned_from}), scanned_from
+    return sorted(found), scanned_from
 
 
 class Walk:
@@ -125,13 +124,16 @@ class Walk:
         return chosen
 
 
-def step_back(connection: sqlite3.Connection) -> None:
-    """After records were deleted: SQLite gives the number of the newest again, if it was. O(1)."""
-    connection.execute(
-        "UPDATE meta SET value = (SELECT ifnull(max(number), 0) + 1 FROM records) "
-        "WHERE name = 'indexed_records' "
-        "AND value > (SELECT ifnull(max(number), 0) + 1 FROM records)"
-    )
+def next_record(connection: sqlite3.Connection) -> int:
+    """The number that the next record gets. O(1).
+
+    Never one that was given before: the index has it, though the record may be gone.
+    """
+    (number,) = connection.execute(
+        "SELECT max(ifnull((SELECT max(number) + 1 FROM records), 1), "
+        "ifnull((SELECT max(value) FROM meta WHERE name IN ('next_record', 'indexed_records')), 1))"
+    ).fetchone()
+    return int(number)
 
 
 def lines_of(inputs: bytes, user_id: str) -> Iterator[tuple[int, bytes]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -77,9 +79,12 @@ class Store:
         indexing: Builds the archive's index; for that thread alone.
     """
 
-    def __init__(self, worker: Worker, path: Path, keep_ms: int, quarantine: Quarantine) -> None:
+    def __init__(
+        self, worker: Worker, path: Path, keep_ms: int, quarantine: Quarantine, next_record: int
+    ) -> None:
         self._connection = worker
         self._fresh_rows = 0
+        self._next_record = next_record
         self.path = path
         self.keep_ms = keep_ms
         self.quarantine = quarantine
@@ -108,10 +113,11 @@ class Store:
         Raises StoreError for a database that is foreign, newer, unreadable or not writable.
         """
         finish_restore(path)
+        _make_private(path)
         worker = worker or Thread(path)
         try:
             await worker.begin()
-            quarantine = await worker.run(
+            quarantine, next_record = await worker.run(
                 partial(_prepare, path=path, sync=sync, on_progress=on_progress)
             )
         except sqlite3.Error as error:
@@ -124,7 +130,7 @@ class Store:
         except BaseException:
             await worker.end()
             raise
-        return cls(worker, path, keep_ms, quarantine)
+        return cls(worker, path, keep_ms, quarantine, next_record)
 
     async def close(self) -> None:
         """Checkpoint and close."""
@@ -204,7 +210,7 @@ class Store:
 
     def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
         def write(connection: sqlite3.Connection) -> Written:
-            written = write_batch(connection, batch=batch, quarantine=self.quarantine)
+            written = write_batch(connection, batch, self.quarantine, self._next_record)
             self.indexing.write(connection)
             come_to("in-commit")
             return written
@@ -217,6 +223,7 @@ class Store:
         come_to("after-commit")
         self.indexing.note(batch, written)
         self.quarantine = written.quarantine
+        self._next_record = written.next_record
         self._fresh_rows = max(self._fresh_rows, len(batch.records))
 
     def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
@@ -272,12 +279,18 @@ def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Conn
     return done
 
 
+def _make_private(path: Path) -> None:
+    """Make the file where there is none, for this user alone: so are the logs that follow it."""
+    with suppress(OSError):  # what is wrong with the place, SQLite tells
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
 def _prepare(
     connection: sqlite3.Connection, path: Path, sync: str, on_progress: OnProgress | None
-) -> Quarantine:
+) -> tuple[Quarantine, int]:
     schema.prepare(connection, path, sync, on_progress)
     try:
-        return pruning.measure(connection)
+        return pruning.measure(connection), archive.next_record(connection)
     except sqlite3.DatabaseError as error:
         raise unusable(path, error) from error
 

@@ -211,7 +211,6 @@ class Erasure:
             self.counts.records += connection.execute(
                 "DELETE FROM records WHERE number = ? AND user_id = ?", (key, self._user_id)
             ).rowcount
-        archive.step_back(connection)
         return bool(keys)
 
     def _quarantine(self, connection: sqlite3.Connection) -> bool:

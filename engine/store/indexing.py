@@ -94,9 +94,6 @@ class Indexing:
         if records.behind == first:
             rows = enumerate(written.recorded, start=first)
             records.add(written.next_record, _marks_of_rows(rows, records.first))
-        else:
-            # Numbers are given out again where the newest rows have gone.
-            self._open["records"] = _Open()
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write what is enough for a segment. O(a segment)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.store import archive, plans
+from engine.store import plans
 
 if TYPE_CHECKING:
     import sqlite3
@@ -93,7 +93,6 @@ def prune(
     for table, chosen in gone.items():
         if chosen:
             connection.executemany(_DELETE[table], [(key,) for key, _ in chosen])
-    archive.step_back(connection)
     plans.let_go(connection)
     items = gone["quarantine"]
     left = Quarantine(

@@ -36,7 +36,7 @@ class Written(msgspec.Struct):
     Attributes:
         quarantine: How full the quarantine is now.
         recorded: Of whom there is a new record, in order, once for each.
-        next_record: The number behind that of the last one; of no meaning where there is none.
+        next_record: The number that the next one gets.
     """
 
     quarantine: Quarantine
@@ -44,7 +44,9 @@ class Written(msgspec.Struct):
     next_record: int
 
 
-def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine) -> Written:
+def write_batch(
+    connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine, next_record: int
+) -> Written:
     """Write it all, within a transaction. O(the batch)."""
     run = connection.execute
     if batch.inputs_count:
@@ -54,12 +56,13 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quaran
         )
     _write_users(connection, batch)
     _write_messages(connection, batch)
+    happened = [record for record in batch.records if record.kind != "refused"]
     records = [
-        (record.user_id, record.campaign, _encode(record))
-        for record in batch.records
-        if record.kind != "refused"
+        (number, record.user_id, record.campaign, _encode(record))
+        for number, record in enumerate(happened, start=next_record)
     ]
-    last_record = _insert(connection, "INTO records (user_id, campaign, record)", records)
+    next_record += len(records)
+    _insert(connection, "INTO records", records)
     if batch.quarantined:
         _insert(
             connection,
@@ -70,17 +73,19 @@ def write_batch(connection: sqlite3.Connection, batch: Batch, quarantine: Quaran
         quarantine = pruning.make_room(connection, quarantine, sizes)
     run(
         "INSERT OR REPLACE INTO meta VALUES "
-        "('replay_from', ?), ('next_input', ?), ('last_at_ms', ?), ('next_batch', ?)",
+        "('replay_from', ?), ('next_input', ?), ('last_at_ms', ?), ('next_batch', ?), "
+        "('next_record', ?)",
         (
             batch.replay_from,
             batch.first_input + batch.inputs_count,
             batch.at_ms,
             batch.number + 1,
+            next_record,
         ),
     )
     if batch.changes or batch.settled:
         plans.write(connection, batch.changes, batch.settled)
-    return Written(quarantine, [user_id for user_id, *_ in records], last_record + 1)
+    return Written(quarantine, [record.user_id for record in happened], next_record)
 
 
 def _write_users(connection: sqlite3.Connection, batch: Batch) -> None:
@@ -125,18 +130,16 @@ def _head(message: SendMessage) -> bytes:
     return _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
 
 
-def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Insert rows, in order, some in each statement; SQLite's number for the last, 0 if none."""
-    place, last = 0, 0
+def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows, in order, some in each statement."""
+    place = 0
     while place < len(rows):
         # Powers of two, so that few statements are ever prepared.
         count = min(ROWS_A_STATEMENT_MAX, 1 << ((len(rows) - place).bit_length() - 1))
         some = rows[place : place + count]
         statement = _statement(into, len(some[0]), count)
-        values = [value for row in some for value in row]
-        last = connection.execute(statement, values).lastrowid or 0
+        connection.execute(statement, [value for row in some for value in row])
         place += count
-    return last
 
 
 @cache

@@ -66,6 +66,7 @@ def test_a_port_in_use_is_found_before_any_work(shop, which):
     assert ("server.admin_port" if which == "admin" else "--port") in line["hint"]
     assert done.stdout == ""
     assert not (shop / "data" / "hairspring.db").exists()
+    assert not (shop / "data" / "admin.key").exists()  # or nobody would ever be told of it
 
 
 def test_every_line_of_a_piped_log_is_json(shop, serve):
@@ -157,7 +158,8 @@ def test_the_admin_key_is_made_once_and_printed_once(shop, serve):
     key = key_file.read_text().strip()
     line = first.process.stdout.readline()
     assert line == f"admin key, made now and kept in {key_file}: {key}\n"
-    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    for file in (key_file, *key_file.parent.glob("hairspring.db*")):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert first.drain() == 0
     assert not any(key in line for line in first.log)
 

@@ -264,7 +264,7 @@ def test_an_out_that_cannot_be_written_is_told_with_its_name(
 def test_a_file_without_any_event_fails(shop: Path, tmp_path: Path) -> None:
     path = tmp_path / "none.ndjson"
     path.write_text("[]\n")
-    with pytest.raises(EventsUnreadable, match="none of its 1 lines is an event"):
+    with pytest.raises(EventsUnreadable, match="its only line is no event"):
         run(shop, "--events", path)
 
 

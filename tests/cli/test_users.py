@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from engine.cli import hairspring
+from engine.core.effects import SendMessage
 from engine.errors import HairspringError
 from tests.acceptance.conftest import write
+from tests.core.world import START
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+NULL = msgspec.Raw(b"null")
 
 
 def call(*args: object) -> None:
@@ -28,6 +35,28 @@ def data(tmp_path: Path) -> Path:
     events.write_text(json.dumps(said) + "\n")
     call("import", shop, "--events", events)
     return shop / "data"
+
+
+def test_an_export_has_the_messages_that_wait_and_those_that_failed(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = sqlite3.connect(data / "hairspring.db")
+    for number, dead in enumerate((None, "the mailbox is gone")):
+        message = SendMessage(f"m{number}", START, "ada", "c", "e", "s", "email", "t", NULL)
+        database.execute(
+            "INSERT INTO outbox VALUES (?, ?, 'ada', 'email', ?, CAST('{}' AS BLOB), NULL, ?)",
+            (number, message.id, msgspec.json.encode(message), dead),
+        )
+    database.commit()
+    database.close()
+    call("users", "export", "ada", "--data", data)
+    told = json.loads(capsys.readouterr().out)["messages"]
+    assert [(one["id"], one["status"], one["reason"]) for one in told] == [
+        ("m0", "waiting", ""),
+        ("m1", "dead", "the mailbox is gone"),
+    ]
+    assert told[0]["at"].startswith("20")
+    assert told[0]["snapshot"] == {}
 
 
 @pytest.mark.parametrize(

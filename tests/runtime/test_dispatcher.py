@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from channels.base import Rejected, Retry
 from engine.core.plan import Plan
@@ -264,6 +265,23 @@ async def test_a_template_that_is_not_there_fails_the_message_and_nobody_else(pa
     (failed,) = await rig.until("failed")
     assert "gone.email.liquid" in failed.reason
     await rig.until("delivered")
+    await rig.close()
+
+
+async def test_a_message_that_cannot_be_made_is_in_the_log_with_its_reason(path: Path) -> None:
+    plan = Plan("p", [campaign("c", send("email", template="gone"))])
+    rig = await Rig.open(path, plan, email=ScriptedChannel())
+    rig.reachable("u")
+    rig.start()
+    with capture_logs() as lines:
+        await rig.shell.submit([rig.event()])
+        (failed,) = await rig.until("failed")
+    (line,) = [line for line in lines if line["event"] == "delivery"]
+    assert (line["id"], line["outcome"], line["reason"]) == (
+        failed.message,
+        "unmade",
+        "template: there is no gone.email.liquid",
+    )
     await rig.close()
 
 

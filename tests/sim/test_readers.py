@@ -85,6 +85,14 @@ def test_a_damaged_gzip_file_is_not_run(tmp_path: Path) -> None:
         read_file(path)
 
 
+def test_a_gzip_file_of_which_only_the_header_is_there_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson.gz"
+    path.write_bytes(gzip.compress(LINE % 1)[:10])
+    refused = pytest.raises(EventsUnreadable, match="its label is no whole gzip file")
+    with open_events(str(path)) as source, refused:
+        source.is_journal("its label")
+
+
 def test_a_file_that_is_not_there_is_told_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(EventsUnreadable, match=r"none\.ndjson cannot be opened: No such file"):
         read_file(tmp_path / "none.ndjson")

@@ -127,7 +127,7 @@ async def test_the_index_goes_with_the_rows(store: Store) -> None:
         ).fetchall()
     )
     assert dict(segments) == {"journal": 1, "records": 1}
-    # SQLite gives the records' numbers out again; who comes now is found all the same.
+    # Who comes now is found all the same.
     await fill(store, Random(2), 20, first=len(inputs) + 1)
     users = await store.read(
         lambda c: c.execute("SELECT user_id, count(*) FROM records GROUP BY user_id").fetchall()
@@ -147,6 +147,57 @@ async def test_an_erased_user_is_found_nowhere_and_the_others_where_they_were(st
     for user_id in ("u1", "u8", "u150"):
         found = [plain(one) async for one in holdings.inputs_of(store, user_id)]
         assert found == [plain(one) for one in inputs if of(one) == user_id]
+
+
+async def records(store: Store, number: int, *user_ids: str, at_ms: int = START) -> None:
+    entered = [Record(at_ms, user_id, "c", "entered") for user_id in user_ids]
+    await store.commit(msgspec.structs.replace(EMPTY, number=number, records=entered))
+
+
+async def test_a_record_never_gets_the_number_of_one_that_is_gone(store: Store) -> None:
+    while await store.keep_archive(START):
+        pass
+    await records(store, 1, *["busy"] * 160)  # enough for a segment, which the next commit writes
+    rows = erasure.Erasure("busy")
+    while await store.transact(rows.go_on):
+        pass
+    await records(store, 2, "late")
+    await store.close()
+    reopened = await Store.open(store.path, sync="normal", keep_ms=KEEP)
+    await records(reopened, 3, "later")
+    found = await reopened.read(
+        lambda c: c.execute("SELECT number, user_id FROM records ORDER BY number").fetchall()
+    )
+    assert found == [(161, "late"), (162, "later")]
+    for user_id in ("late", "later"):
+        rows = erasure.Erasure(user_id)
+        while await reopened.transact(rows.go_on):
+            pass
+        assert rows.counts.records == 1
+    await reopened.close()
+
+
+async def test_a_segment_stays_as_long_as_it_has_rows(store: Store) -> None:
+    """Where a busy user was erased, too, and what came later grows old bit by bit."""
+    number = 0
+    for _ in range(4):
+        number += 1
+        await records(store, number, *["busy"] * 170)
+        await store.keep_archive(START)
+    rows = erasure.Erasure("busy")
+    while await store.transact(rows.go_on):
+        pass
+    for k in range(400):
+        number += 1
+        await records(store, number, f"u{k}", f"v{k}", at_ms=START + k)
+        await store.keep_archive(START)
+    for old in range(0, 400, 10):
+        while await store.prune(START + old + KEEP):
+            pass
+        while await store.keep_archive(START):
+            pass
+        for user_id in (f"u{old}", f"v{old + 5}"):
+            assert await holdings.is_held(store, user_id)
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,12 @@ class Scope(msgspec.Struct, frozen=True):
     Attributes:
         variables: The names that will be bound; a name may be dotted (`session.duration`).
         functions: The functions of history that it may call (`asking.QUESTIONS`).
+        kinds: Of those variables that always have the same.
     """
 
     variables: frozenset[str]
     functions: frozenset[str] = frozenset()
+    kinds: dict[str, Kind] = {}
 
 
 MACROS = {"all": (2,), "exists": (2,), "exists_one": (2,), "map": (2, 3), "filter": (2,)}
@@ -76,6 +78,10 @@ _OPERATOR_HINTS = {
     "[]": "a list wants a whole number in [ ], a map a key",
 }
 _ORDER_HINT = "both sides of a comparison are of one kind; double(text) makes a number of a text"
+_ORDER_HINTS = {
+    Kind.DURATION: 'a duration compares with one, such as "30m"',
+    Kind.TIMESTAMP: 'an instant compares with one, such as timestamp("2026-01-31T09:00:00Z")',
+}
 _LITERALS = {"true": "true", "false": "false", "null": "null", "none": "null", "nil": "null"}
 _OTHER_WORDS = {
     "length": "size",
@@ -188,7 +194,7 @@ class _Checker:
         if self._scope is not None and name in self._scope.variables:
             self._readable(at, name)
             self.names.add(name)
-            return to.Variable(at, name)
+            return to.Variable(at, name, self._scope.kinds.get(name, Kind.ANY))
         if name in _TYPE_NAMES:
             return to.TypeName(at, name)
         return None
@@ -245,9 +251,8 @@ class _Checker:
                 if result is None:
                     found = " and ".join(map(told, kinds))
                     shown = "-" if operator == "negate" else operator
-                    hint = _OPERATOR_HINTS.get(shown, _ORDER_HINT)
-                    if hint is _ORDER_HINT and Kind.DURATION in kinds:
-                        hint = 'a duration compares with one, such as "30m"'
+                    hints = [_ORDER_HINTS[kind] for kind in kinds if kind in _ORDER_HINTS]
+                    hint = _OPERATOR_HINTS.get(shown) or (hints or [_ORDER_HINT])[0]
                     raise self._fault(tree.at, f"`{shown}` does not take {found}", hint=hint)
                 if self._scope is not None and Kind.DURATION in kinds:
                     self._durations(operands)
