@@ -125,6 +125,8 @@ def test_bad_bodies_and_keys_cost_the_others_nothing(shop, serve, mailbox):
     assert status == 200
     assert said["accepted"] == 2
     assert [one["index"] for one in said["rejected"]] == [1]
+    with urllib.request.urlopen(f"{serving.admin_url}/metrics") as answer:
+        assert b"\nhairspring_quarantined 1.0\n" in answer.read()
     mailbox.wait_for(lambda: len(mailbox.mails) == 2)
     assert serving.drain() == 0
 
