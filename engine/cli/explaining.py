@@ -39,6 +39,11 @@ def lines_of(told: Explanation) -> Iterator[str]:
     if found.refusals:
         yield from ("", "refused, newest first")
         yield from (f"{_INDENT}{one.at}  {one.reason}" for one in found.refusals)
+    if found.undelivered:
+        yield from ("", "sent, and not delivered yet: the log tells of each attempt by this id")
+        yield from (
+            f"{_INDENT}{one.message}  {one.step} {one.channel}" for one in found.undelivered
+        )
     if found.records:
         yield from ("", "what happened, newest first")
         yield from (f"{_INDENT}{_record(one)}" for one in found.records)

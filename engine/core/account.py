@@ -85,6 +85,19 @@ class Refusal(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Undelivered(msgspec.Struct, frozen=True):
+    """A message that was sent, and of whose delivery nothing is known yet.
+
+    Attributes:
+        message: The effect id, by which the log tells of each attempt.
+    """
+
+    message: str
+    step: str
+    channel: str
+    template: str
+
+
 class Ahead(msgspec.Struct, frozen=True):
     """What a user comes to if nothing happens.
 
@@ -113,6 +126,7 @@ class Account(msgspec.Struct, omit_defaults=True):
         places: His enrollments in it.
         refusals: The last that are kept, newest first.
         records: What happened, newest first.
+        undelivered: Messages whose delivery has not come to its end.
     """
 
     status: str = ""
@@ -123,6 +137,7 @@ class Account(msgspec.Struct, omit_defaults=True):
     places: list[Place] = []
     refusals: list[Refusal] = []
     records: list[RecordLine] = []
+    undelivered: list[Undelivered] = []
 
 
 def account(
@@ -152,6 +167,11 @@ def account(
             for record in reversed(records)
             if record.campaign == campaign.id and max(record.at_ms, record.judged_at_ms) <= at_ms
         ][:RECORDS_TOLD],
+        undelivered=[
+            Undelivered(message, one.step, one.channel, one.template)
+            for message, one in user.pending.items()
+            if one.campaign == campaign.id
+        ],
     )
 
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from config import load_shop
-from engine.core.inputs import EventReceived, UserIdentified
+from engine.cli.explaining import lines_of
+from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified
 from engine.core.instants import format_instant
 from engine.core.state import encode_user
 from engine.runtime.clock import Clock
@@ -323,3 +324,22 @@ async def test_asking_changes_nothing(life: Life) -> None:
     assert told.verdict.kind == "in" or told.account.records == []
     assert encode_user(life.processor.users["ada"]) == before
     assert life.processor.begin(life.now_ms) is None
+
+
+async def test_a_message_that_was_not_delivered_yet_is_told_with_its_id(tmp_path: Path) -> None:
+    life = Life(tmp_path / "hairspring.db", shop_of())
+    await life.start()
+    await life.traits("ada", tier="gold")
+    await life.event("ada", "Bought", total=80)
+    await life.at(HOUR)
+    told = await life.explain("ada", "order")
+    (waiting,) = told.account.undelivered
+    (sent,) = [one for one in told.account.records if one.kind == "sent"]
+    assert (waiting.message, waiting.channel) == (sent.message, "in_app")
+    assert f"  {waiting.message}  s in_app" in list(lines_of(told))
+    outcome = DeliveryReported("ada", waiting.message, "delivered", at_ms=life.now_ms)
+    life.processor.take(outcome, life.now_ms)
+    await life.commit()
+    assert (await life.explain("ada", "order")).account.undelivered == []
+    assert (await life.explain("ada", "order", HOUR - 1)).account.undelivered == [waiting]
+    await life.store.close()
