@@ -14,7 +14,7 @@ from engine.core.inputs import DeliveryReported, HistoryFound, UserErased
 from engine.core.state import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from engine.core.inputs import Input, UserInput
 
@@ -43,13 +43,21 @@ class Erased:
         """He is erased as of an instant."""
         self._until_ms[user_id] = at_ms
 
-    def see_file(self, tombstones: Mapping[str, int]) -> None:
-        """A process has opened the file, and brought to its end what was begun."""
+    def see_file(self, tombstones: Mapping[str, int], vanished: Collection[str]) -> None:
+        """A process has opened the file, and brought to its end what was begun.
+
+        `vanished` are message ids that were in the journal, and are not any more: also of what
+        nobody was answered yet, and is known by its id when it comes again, whenever it happened.
+        """
+        begun = [user_id for user_id, until_ms in self._until_ms.items() if until_ms == NEVER]
         self._until_ms = {
             user_id: at_ms
             for user_id in self.users
             if (at_ms := tombstones.get(ids.digest(user_id))) is not None
         }
+        for user_id in begun:
+            if user_id in self._until_ms:
+                self.gone.update(one for one in vanished if one.startswith(f"{user_id}-"))
         for user_id, until_ms in self._until_ms.items():
             occurred = self._occurred_at_ms.get(user_id, {})
             self.gone.update(one for one, at_ms in occurred.items() if at_ms <= until_ms)

@@ -99,12 +99,13 @@ class Witness:
     def see_what_is_there(self) -> None:
         """A process has opened the file: everything acknowledged has to be in it."""
         self.journal.clear()
-        self._numbers.clear()
+        before, self._numbers = self._numbers, {}
         self._last_at_ms = 0
         self._answered.clear()
         self._is_looking = True
         self.see_work_done()
-        self._erased.see_file(dict(self._ask("SELECT digest, at_ms FROM tombstones")))
+        tombstones = dict(self._ask("SELECT digest, at_ms FROM tombstones"))
+        self._erased.see_file(tombstones, before.keys() - self._numbers.keys())
         lost = self.acknowledged - self._numbers.keys() - self._erased.gone
         if lost:
             self.blame("what was acknowledged is durable", f"{sorted(lost)} are gone")
