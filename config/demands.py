@@ -39,6 +39,14 @@ _EXACT_MAX: Final = 2**53
 """Up to this every whole number is a float, so that both are compared alike."""
 
 _NUMBERS: Final = (Kind.INT, Kind.DOUBLE)
+_KINDS: Final = {
+    "truth": (Kind.BOOL, Kind.ANY),
+    "number": (*_NUMBERS, Kind.ANY),
+    "text": (Kind.STRING, Kind.ANY),
+    "duration": (Kind.DURATION, Kind.ANY),
+    "null": (Kind.NULL, Kind.ANY),
+}
+"""Of terms that may be such a value."""
 
 Term: TypeAlias = tuple[Any, ...]
 Value: TypeAlias = tuple[str, Any]
@@ -140,7 +148,7 @@ def _is_plain(tree: Checked) -> bool:
 def _beside(left: Checked, right: Checked) -> Value | None:
     """A constant as it is compared with a term: a text beside a duration is one."""
     value = _value(right)
-    if _is_duration(left) and value is not None and value[0] == "text":
+    if left.kind is Kind.DURATION and value is not None and value[0] == "text":
         return _duration(value[1])
     return value
 
@@ -229,11 +237,13 @@ def has_value(demand: Demand) -> bool:
 
 
 def _is_banned(number: float, demand: Demand) -> bool:
-    kind = "duration" if _is_duration(demand.about) else "number"
+    kind = "duration" if demand.about.kind is Kind.DURATION else "number"
     return (kind, number) in demand.never
 
 
 def _fits(value: Value, demand: Demand) -> bool:
+    if demand.about.kind not in _KINDS[value[0]]:
+        return False
     if demand.low[0] == -inf and demand.high[0] == inf:
         return True
     kind, number = value
@@ -248,12 +258,6 @@ def _fits(value: Value, demand: Demand) -> bool:
 def _is_whole(tree: Checked) -> bool:
     """Whether a term is a whole number wherever it is one."""
     return tree.kind is Kind.INT or _is_size(tree)
-
-
-def _is_duration(tree: Checked) -> bool:
-    return tree.kind is Kind.DURATION or (
-        isinstance(tree, Variable) and tree.name == "session.duration"
-    )
 
 
 def _is_size(tree: Checked) -> bool:

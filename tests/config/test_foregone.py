@@ -8,10 +8,16 @@ from config.foregone import ALTERNATIVES_MAX, is_always, is_never
 from config.schema import FUNCTIONS, NAMES
 from engine.core import cel
 from engine.core.atoms import MOMENT
+from engine.core.bindings import KINDS
 from engine.core.moment import Moment
 from tests.core.world import MINUTE, START, World, campaign
 
 NEVER = [
+    "now == '2026-01-31'",
+    "event_name == 3",
+    "count('A') == '3'",
+    "session.first == 'yes' || user == 'ada'",
+    "event_name in [1, 2]",
     "user.x == 1 && user.x == 2",
     "user.x > 5 && user.x < 3",
     "user.x > 5 && user.x <= 5",
@@ -48,6 +54,8 @@ NEVER = [
     "now.getDayOfWeek(user.timezone) == 7",
 ]
 ALWAYS = [
+    "now != '2026-01-31'",
+    "did('A') == 'yes' || did('A') != 'yes'",
     "did('A') || !did('A')",
     "count('A', '1h') >= 0",
     "user.x > 5 || user.x <= 5",
@@ -77,6 +85,8 @@ EITHER = [
     "received('email', '1d') < 1 && received('sms', '1d') > 2",
     "since('A') in ['30m']",
     "session.duration == '10m' && session.duration > duration('5m')",
+    "now == timestamp('2026-01-31T09:00:00Z')",
+    "event_name == 'A' || user == dyn('A')",
     "!(double(user.s) < 5.0 || double(user.s) >= 5.0)",
     "double(user.s) < 5.0 || double(user.s) >= 5.0",
     (
@@ -92,7 +102,7 @@ EITHER = [
 ]
 
 
-SCOPE = cel.Scope(variables=NAMES, functions=FUNCTIONS)
+SCOPE = cel.Scope(variables=NAMES, functions=FUNCTIONS, kinds=KINDS)
 
 
 def answers(text: str) -> tuple[bool, bool]:
