@@ -107,6 +107,10 @@ class _Reader:
         collections = self._collections(raw.get("collections", {}))
         settings: Settings = Settings(**read, channels=channels, collections=collections)  # type: ignore[arg-type]
         self._across(settings)
+        said = raw.get("keys")
+        if not settings.keys.write and not (isinstance(said, dict) and said.get("write")):
+            hint = 'give one: write = ["env:WRITE_KEY"]'
+            self._warn(("keys", "write"), "keys.write is empty: no event can come in", hint)
         return settings
 
     def _across(self, settings: Settings) -> None:
@@ -123,9 +127,6 @@ class _Reader:
             self._fault(("keys", "write"), "keys.write has one key twice", "keep one of them")
         if self._env is not None and not all([*(key.key for key in keys.write), *keys.trigger]):
             self._fault(("keys",), "keys has an empty key, which lets everybody in", "remove it")
-        if not keys.write:
-            hint = 'give one: write = ["env:WRITE_KEY"]'
-            self._warn(("keys", "write"), "keys.write is empty: no event can come in", hint)
 
     def _channels(self, raw: object) -> dict[str, ChannelSettings]:
         if not isinstance(raw, dict):
