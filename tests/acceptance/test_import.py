@@ -145,7 +145,7 @@ def test_a_csv_with_a_map_is_read_as_simulate_reads_it(shop, tmp_path: Path) -> 
     file = tmp_path / "orders.csv"
     file.write_text(f"user_id,kind,timestamp\nold,Order Cancelled,{YEAR_AGO}\n")
     done = run("import", shop, "--events", file, "--map", "event=kind")
-    assert (done.returncode, done.stdout) == (0, "1 inputs of history taken\n")
+    assert (done.returncode, done.stdout) == (0, "1 input of history taken\n")
     assert "Order Cancelled" in users_of(shop / "data")["old"].history
 
 
@@ -158,4 +158,4 @@ def test_a_file_without_an_event_is_told(shop, tmp_path: Path) -> None:
     file.write_text("no event\n")
     done = run("import", shop, "--events", file)
     assert done.returncode == 1
-    assert "none of its 1 lines is an event" in done.stderr
+    assert "its only line is no event" in done.stderr
