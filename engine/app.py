@@ -254,6 +254,9 @@ class App:
             await come_into_force(self.shop, restarted)
         except (StoreError, Unavailable) as error:
             _log.error("history.not_found", why=error.message, hint="reload once that is mended")
+        except Exception:  # noqa: BLE001 - the shop before goes on, and the log says so
+            hint = "the shop before stays in force; please report this"
+            _log.exception("history.broke", hint=hint)
 
     async def _stay(self, coming: asyncio.Task[None]) -> None:
         """Have no other plan come into force any more: the next start sees to it."""

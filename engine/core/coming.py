@@ -32,6 +32,8 @@ class Gap(msgspec.Struct, frozen=True):
         collections: Names of collections, as the widened plan has them.
         models: Whose scores nothing asked for.
         sessions: Whether sessions are to be made of all that users did.
+        session_gap_ms: That of the coming plan.
+        sessions_kept: Whether the plan before made them as they came.
         sends: Channels and campaigns of messages that went out.
     """
 
@@ -39,6 +41,8 @@ class Gap(msgspec.Struct, frozen=True):
     collections: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     sessions: bool = False
+    session_gap_ms: int = 0
+    sessions_kept: bool = False
     sends: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
@@ -53,15 +57,17 @@ def gap(before: Plan, plan: Plan) -> Gap:
     names = _lacking(before.kept, plan.asked)
     kept_sessions = before.keeps_sessions or not plan.keeps_sessions
     return Gap(
-        names,
-        frozenset(
+        names=names,
+        collections=frozenset(
             name_beside(gathered, one)
             for name, one in plan.collections.items()
             if name not in gathered or _beside(gathered[name], one) != gathered[name]
         ),
-        plan.models - before.models,
-        not kept_sessions or not names.isdisjoint(SESSION_EVENTS),
-        _lacking(before.kept_sends, plan.kept_sends),
+        models=plan.models - before.models,
+        sessions=not kept_sessions or not names.isdisjoint(SESSION_EVENTS),
+        session_gap_ms=plan.policy.session_gap_ms,
+        sessions_kept=before.keeps_sessions,
+        sends=_lacking(before.kept_sends, plan.kept_sends),
     )
 
 

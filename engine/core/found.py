@@ -18,6 +18,7 @@ from engine.core.collections import Collected, collect
 from engine.core.details import Details
 from engine.core.inputs import EventReceived
 from engine.core.sending import sent_as
+from engine.core.sessions import SESSION_EVENTS
 from engine.core.state import Session, new_user
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def note(plan: Plan, gap: Gap, user: User, happened: EventReceived | UserScored)
         scores.note(user, happened, gap.models)
         return
     made: tuple[EventReceived, ...] = ()
-    if gap.sessions:
+    if gap.sessions and type(happened) is EventReceived:  # history that was brought in makes none
         end_session(plan, gap, user, happened.at_ms)
-        made = sessions.follow(user, happened, plan.policy.session_gap_ms)
+        made = sessions.follow(user, happened, gap.session_gap_ms)
     user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
     for event in (happened, *made):
         _keep(plan, gap, user, event)
@@ -70,26 +71,37 @@ def end_session(plan: Plan, gap: Gap, user: User, now_ms: int) -> None:
         _keep(plan, gap, user, sessions.end(user))
 
 
-def note_sent(plan: Plan, gap: Gap, user: User, sent: Record) -> None:
-    """Have one more message that went out in what is found of `user`. O(kept)."""
+def note_sent(plan: Plan, gap: Gap, user: User, sent: Record, upto_ms: int) -> None:
+    """Have one more message that went out in what is found of `user`. O(kept).
+
+    Nothing where it went out behind `upto_ms`: of those the user knows himself.
+    """
     at_ms = sent.judged_at_ms or sent.at_ms
+    if at_ms > upto_ms:
+        return
     for what in sent_as(sent.channel, sent.campaign):
         if what in gap.sends:
             name = history.sent_name(what)
             history.insert(user, name, at_ms, plan.kept_sends[what], at_ms)
 
 
-def add_own_sends(plan: Plan, gap: Gap, found: User, user: User) -> None:
-    """Have what went out since the plan was announced from `user`, who has all of it. O(kept)."""
+def add_own_sends(
+    plan: Plan, gap: Gap, found: User, user: User, *, begins_at_ms: int, upto_ms: int
+) -> None:
+    """Add to what the records have what only `user` knows. O(kept).
+
+    That is what went out before the oldest record, and behind `upto_ms`, as the plan was announced;
+    at that very instant either may know of more.
+    """
     for what in gap.sends:
-        name = history.sent_name(what)
-        own = history.instants_of(user.history.get(name, b""))
-        if name not in found.history or not own:
-            continue
-        older = [at_ms for at_ms in history.instants_of(found.history[name]) if at_ms < own[0]]
-        found.history[name] = history.pack_instants(older)
-        for at_ms in own:
-            history.insert(found, name, at_ms, plan.kept_sends[what], at_ms)
+        name, kept = history.sent_name(what), plan.kept_sends[what]
+        known = [*history.instants_of(found.history.get(name, b""))].count(upto_ms)
+        for at_ms in history.instants_of(user.history.get(name, b"")):
+            if at_ms == upto_ms and known:
+                known -= 1
+            elif at_ms < begins_at_ms or at_ms >= upto_ms:
+                history.insert(found, name, at_ms, kept, at_ms)
+        _keep_total(found, user, name)
 
 
 def _keep(plan: Plan, gap: Gap, user: User, happened: EventReceived) -> None:
@@ -107,15 +119,17 @@ def _keep(plan: Plan, gap: Gap, user: User, happened: EventReceived) -> None:
 
 
 def add_older(
-    kept: Mapping[str, Kept], found: User, user: User, before_ms: int, now_ms: int
+    kept: Mapping[str, Kept], gap: Gap, found: User, user: User, before_ms: int, now_ms: int
 ) -> None:
     """Add to what was found what `user` has from before the archive begins. O(kept).
 
     What is in both is known by its instant, of which there may be several. A collection is what
-    all its events make, so that one that is there stays.
+    all its events make, so that one that is there stays. So does a session.
     """
     for name, packed in user.history.items():
-        if name in found.history:
+        if name in SESSION_EVENTS and gap.sessions_kept:
+            _keep_own_sessions(name, packed, found, user)
+        elif name in found.history and name in kept:
             _add_older(kept[name], name, packed, found, user, before_ms, now_ms)
     found.collections = {
         name: one for name, one in found.collections.items() if name not in user.collections
@@ -123,6 +137,8 @@ def add_older(
     if found.session is not None:
         # What he did before the archive begins is not known: better none is his first than two are.
         found.session.first = False
+    if gap.sessions_kept:
+        found.session = None
 
 
 def encode_found(found: User, user: User) -> bytes:
@@ -162,6 +178,25 @@ def _alike(user: User, found: User) -> Found:
         {model: user.scores[model] for model in found.scores if model in user.scores},
         user.session if found.session is not None else None,
     )
+
+
+def _keep_own_sessions(name: str, packed: bytes, found: User, user: User) -> None:
+    """Behind the first that the user knows of there is none that he does not know.
+
+    What is found of the one that was under way as the archive begins, begins there.
+    """
+    if name in found.history and packed:
+        first_at_ms = history.instants_of(packed)[0]
+        instants = history.instants_of(found.history[name])
+        older = [at_ms for at_ms in instants if at_ms < first_at_ms]
+        found.history[name] = history.pack_instants(older) + packed
+        _keep_total(found, user, name)
+
+
+def _keep_total(found: User, user: User, name: str) -> None:
+    had, has = user.details.get(name), found.details.get(name)
+    if had is not None and has is not None:
+        has.total = max(has.total, had.total)
 
 
 def _add_older(

@@ -313,6 +313,9 @@ class Plan:
         wide.kept = widen(self.kept, coming.kept)
         wide.kept_sends = widen(self.kept_sends, coming.kept_sends)
         wide.models = self.models | coming.models
+        if coming.keeps_sessions and not self.keeps_sessions:
+            gap_ms = coming.policy.session_gap_ms
+            wide.policy = msgspec.structs.replace(self.policy, session_gap_ms=gap_ms)
         wide.keeps_sessions = self.keeps_sessions or coming.keeps_sessions
         wide.is_timed = self.is_timed or coming.keeps_sessions
         wide.collections = gathered = widen_collections(self.collections, coming.collections)

@@ -84,12 +84,12 @@ class Filling:
         lacking = gap(processor.plans.bare, plan)
         began_at_ms = processor.now_ms
         shell.announce(plan, content)
-        widened = processor.plan
+        widened, announced_at_ms = processor.plan, processor.now_ms
         await shell.durable()
-        handing = Handing(shell, processor, widened, lacking, began_at_ms)
+        handing = Handing(shell, processor, widened, lacking, began_at_ms, announced_at_ms)
         shard = 0
         while shard < SHARDS and asked == self._asked:
-            gathering = Gathering(widened, lacking, shard, self._bytes_max)
+            gathering = Gathering(widened, lacking, announced_at_ms, shard, self._bytes_max)
             while asked == self._asked and await self._read(gathering):
                 pass
             await self._hand_out(gathering, handing, asked)
@@ -137,13 +137,20 @@ class Handing:
         widened: The plan in force, widened by the coming one.
         lacking: What is to be found.
         began_at_ms: When the journal began to be read: who was erased since has no past.
+        announced_at_ms: When the coming plan was announced: what it asks for is kept since.
 
     Attributes:
         count: How many got something that they had not.
     """
 
     def __init__(
-        self, shell: Shell, processor: Processor, widened: Plan, lacking: Gap, began_at_ms: int
+        self,
+        shell: Shell,
+        processor: Processor,
+        widened: Plan,
+        lacking: Gap,
+        began_at_ms: int,
+        announced_at_ms: int,
     ) -> None:
         self.count = 0
         self._shell = shell
@@ -151,6 +158,7 @@ class Handing:
         self._widened = widened
         self._lacking = lacking
         self._began_at_ms = began_at_ms
+        self._announced_at_ms = announced_at_ms
 
     def hand(self, gathering: Gathering, user_id: str, found: User) -> bool:
         """Have one user get it; False where something came of him that was not read yet."""
@@ -161,9 +169,19 @@ class Handing:
         if user.seen >= gathering.behind:
             return False
         end_session(self._widened, self._lacking, found, processor.now_ms)
-        add_own_sends(self._widened, self._lacking, found, user)
+        add_own_sends(
+            self._widened,
+            self._lacking,
+            found,
+            user,
+            begins_at_ms=gathering.records_begin_at_ms,
+            upto_ms=self._announced_at_ms,
+        )
         if gathering.begins_at_ms:
-            add_older(self._widened.kept, found, user, gathering.begins_at_ms, processor.now_ms)
+            begins_at_ms = gathering.begins_at_ms
+            add_older(
+                self._widened.kept, self._lacking, found, user, begins_at_ms, processor.now_ms
+            )
         encoded = encode_found(found, user)
         if encoded:
             self._shell.find(HistoryFound(user_id, encoded))

@@ -8,7 +8,8 @@ for little of each user, since no more is held than a state would.
 
 Of what lies behind the newest row that there was as all was read through (`catches_up`), only those
 who were found already are told: all others have it, since it came after the plan was announced.
-Messages that went out are read first, from the records, once: later ones everybody has.
+Messages that went out are read behind the journal, from the records, once: everybody has those that
+came after the announcement.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Gathering:
     Args:
         plan: The one in force, widened by the coming one.
         gap: What is to be found.
+        announced_at_ms: When the coming plan was.
         first_shard: The first whose users are told.
         bytes_max: As `HELD_BYTES_MAX`.
 
@@ -68,14 +70,21 @@ class Gathering:
         behind: Number behind the last input that was read.
         begins_at_ms: When the oldest row was written where that is not the first there ever was;
             else 0. What is older is not in the archive any more.
+        records_begin_at_ms: Likewise, of the oldest record.
     """
 
     def __init__(
-        self, plan: Plan, gap: Gap, first_shard: int = 0, bytes_max: int = HELD_BYTES_MAX
+        self,
+        plan: Plan,
+        gap: Gap,
+        announced_at_ms: int,
+        first_shard: int = 0,
+        bytes_max: int = HELD_BYTES_MAX,
     ) -> None:
         self.end_shard = SHARDS
         self.behind = 1
-        self.begins_at_ms = 0
+        self.begins_at_ms = self.records_begin_at_ms = 0
+        self._announced_at_ms = announced_at_ms
         self._plan = plan
         self._gap = gap
         self._first_shard = first_shard
@@ -83,6 +92,7 @@ class Gathering:
         self._after = 0
         self._catches_up = False
         self._after_record = 0 if gap.sends else -1
+        self._erased_at_ms: dict[str, int] = {}
         self._shards: list[dict[str, User]] = [{} for _ in range(SHARDS)]
         self._bytes = [0] * SHARDS
         self._held_bytes = 0
@@ -95,16 +105,21 @@ class Gathering:
         self._needles += [b'"model":' + _encode(model) for model in sorted(gap.models)]
         self._needles.append(b'"type":"erasure"')
         if gap.sessions:
-            self._needles.append(b'"type":"event"')
+            self._needles += [b'"type":"event"', b'"type":"imported_event"']
 
     def read_some(self, connection: sqlite3.Connection) -> bool:
         """Read a slice; False once it came to the newest row that there was. O(`SLICE_BYTES`).
 
         Not once there is nothing: while events come there always is one row more.
         """
-        if self._after_record >= 0:
+        more = self._read_journal(connection)
+        if not more and self._after_record >= 0:
             self._read_records(connection)
             return True
+        self._catches_up = self._catches_up or not more
+        return more
+
+    def _read_journal(self, connection: sqlite3.Connection) -> bool:
         size = count_rows = 0
         rows = connection.execute(
             "SELECT first_input, inputs_count, at_ms, inputs FROM journal WHERE first_input > ? "
@@ -122,9 +137,7 @@ class Gathering:
             if size >= SLICE_BYTES:
                 break
         rows.close()
-        more = size >= SLICE_BYTES or count_rows == SLICE_ROWS
-        self._catches_up = self._catches_up or not more
-        return more
+        return size >= SLICE_BYTES or count_rows == SLICE_ROWS
 
     def _read_records(self, connection: sqlite3.Connection) -> None:
         """A slice of the messages that went out; below 0 is behind the newest."""
@@ -133,12 +146,17 @@ class Gathering:
             (self._after_record, SLICE_ROWS),
         ).fetchall()
         for number, record in rows:
+            if not self._after_record and number > 1:
+                self.records_begin_at_ms = _decode_record(record).at_ms
             self._after_record = number
             if _SENT in record:
                 sent = _decode_record(record)
+                if sent.at_ms <= self._erased_at_ms.get(sent.user_id, -1):
+                    continue  # it is about to go
                 shard = _shard_of(sent.user_id)
                 if self._first_shard <= shard < self.end_shard:
-                    self._change(shard, sent.user_id, partial(found.note_sent, sent=sent))
+                    noted = partial(found.note_sent, sent=sent, upto_ms=self._announced_at_ms)
+                    self._change(shard, sent.user_id, noted)
         if len(rows) < SLICE_ROWS:
             self._after_record = -1
 
@@ -161,10 +179,11 @@ class Gathering:
                     self._change(shard, happened.user_id, noted)
             elif isinstance(happened, UserErased):
                 self._shards[_shard_of(happened.user_id)].pop(happened.user_id, None)
+                self._erased_at_ms[happened.user_id] = happened.at_ms
 
     def _is_asked_for(self, happened: Input) -> TypeGuard[EventReceived | UserScored]:
         if isinstance(happened, EventReceived):
-            if self._gap.sessions and type(happened) is EventReceived:
+            if self._gap.sessions:
                 return True  # whatever it is, it is something that the user did
             return happened.name in self._names
         return isinstance(happened, UserScored) and happened.model in self._gap.models

@@ -15,7 +15,13 @@ from config import load_shop
 from engine.core.coming import gap
 from engine.core.found import Found
 from engine.core.history import instants_of, sent_name
-from engine.core.inputs import EventReceived, HistoryFound, PlanAnnounced, decode_inputs
+from engine.core.inputs import (
+    EventImported,
+    EventReceived,
+    HistoryFound,
+    PlanAnnounced,
+    decode_inputs,
+)
 from engine.core.state import NEVER, Session, User, encode_user
 from engine.runtime.clock import Clock
 from engine.runtime.filling import Filling
@@ -239,6 +245,113 @@ async def test_a_message_that_goes_out_while_others_are_looked_for_counts_once(
         assert [*instants_of(history[sent_name("in_app")])] == expected
 
 
+def sends(life: Life, what: str = "in_app") -> list[int]:
+    packed = life.processor.users["u"].history.get(sent_name(what), b"")
+    return [(at_ms - START) // MINUTE for at_ms in instants_of(packed)]
+
+
+async def sent(life: Life, *at_minutes: int) -> None:
+    for at in at_minutes:
+        await life.until(START + (at - 1) * MINUTE)
+        await life.event("Go")
+        await life.until(START + at * MINUTE)
+
+
+ASKS_OFTEN = edge("told", 'received("in_app", "7d") >= 9 && received("hello") >= 99')
+
+
+async def test_what_went_out_while_nothing_asked_for_it_is_found(tmp_path: Path) -> None:
+    """Also where something did before, and what it had is kept still."""
+    often, seldom = shop_of(SENDING, ASKS_OFTEN), shop_of(SENDING)
+    async with living(tmp_path, often) as life:
+        await sent(life, 1)
+        await life.reload(seldom)
+        await sent(life, 61, 121)
+        await life.reload(often)
+        await sent(life, 181)
+        assert sends(life) == [1, 61, 121, 181]
+        assert life.processor.users["u"].details[sent_name("hello")].total == 4
+
+
+async def test_who_was_erased_and_came_back_has_what_went_out_since(tmp_path: Path) -> None:
+    often, seldom = shop_of(SENDING, ASKS_OFTEN), shop_of(SENDING)
+    async with living(tmp_path, seldom) as life:
+        await sent(life, 1)
+        life.processor.erase("u", life.now_ms)
+        await life.restarted.shell.submit(())
+        await sent(life, 121)
+        await life.reload(often)
+        assert sends(life) == [121]
+
+
+async def test_messages_of_one_instant_are_two(tmp_path: Path) -> None:
+    text = SENDING["campaigns/hello.yaml"]
+    twice = SENDING | {"campaigns/again.yaml": text.replace("campaign: hello", "campaign: again")}
+    once = shop_of(twice, edge("told", 'received("in_app", "1h") >= 1'))
+    async with living(tmp_path, once) as life:
+        await sent(life, 1)
+        await life.until(START + 2 * HOUR)
+        await life.reload(shop_of(twice, ASKS_OFTEN))
+        assert sends(life) == [1, 1]
+
+
+async def cut(life: Life, first_left: int) -> None:
+    await life.store.transact(
+        lambda c: c.execute("DELETE FROM journal WHERE first_input < ?", (first_left,))
+    )
+
+
+async def test_a_longer_window_where_the_archive_was_cut_has_what_is_left(tmp_path: Path) -> None:
+    once = shop_of(SENDING, edge("told", 'received("in_app", "1h") >= 1'))
+    async with living(tmp_path, once) as life:
+        await sent(life, 1, 121)
+        await cut(life, 3)
+        await life.reload(shop_of(SENDING, ASKS_OFTEN))
+        assert sends(life) == [1, 121]
+
+
+async def test_a_session_that_began_before_the_archive_does_is_one(tmp_path: Path) -> None:
+    asks = 'visits("WINDOW") >= 9 || session.duration > "9h"'
+    short, long = (shop_of(PLAIN, edge("v", asks.replace("WINDOW", w))) for w in ("2h", "7d"))
+    async with living(tmp_path, short) as life:
+        for minute in (0, 20, 40, 60):
+            await life.until(START + minute * MINUTE)
+            await life.event("View")
+        await cut(life, 4)
+        await life.reload(long)
+        user = life.processor.users["u"]
+        assert [*instants_of(user.history["Session Started"])] == [START]
+        assert user.session is not None
+        assert user.session.started_at_ms == START
+
+
+async def test_sessions_of_before_are_told_apart_by_the_gap_of_the_coming_shop(
+    tmp_path: Path,
+) -> None:
+    patient = shop_of(PLAIN, edge("v", 'visits("7d") >= 9'), toml=SETTINGS + 'session_gap = "2h"\n')
+    async with living(tmp_path) as life:
+        for minute in (0, 60, 300):
+            await life.until(START + minute * MINUTE)
+            await life.event("View")
+        await life.reload(patient)
+        started = life.processor.users["u"].history["Session Started"]
+        assert [*instants_of(started)] == [START, START + 5 * HOUR]
+
+
+async def test_history_that_was_brought_in_makes_no_session(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        for user_id, name in (("u", "View"), ("v", "Read")):
+            brought = EventImported(user_id, name, START - DAY, START, at_ms=START)
+            await life.restarted.shell.submit([brought])
+        await life.event("View", user="v")
+        await life.reload(shop_of(PLAIN, edge("v", 'visits("90d") >= 9 && session.first')))
+        users = life.processor.users
+        assert users["u"].session is None
+        assert "Session Started" not in users["u"].history
+        assert users["v"].session is not None
+        assert not users["v"].session.first
+
+
 def test_a_session_that_is_left_of_a_plan_that_is_lost_ends_without_a_word() -> None:
     processor = Processor(BEFORE.plan)
     processor.take(EventReceived("u", "Go", START, START), START)
@@ -333,7 +446,7 @@ async def test_somebody_of_whom_something_comes_all_the_time_is_waited_for_at_la
 async def test_who_reads_the_journal_comes_to_its_end_while_it_grows(tmp_path: Path) -> None:
     async with living(tmp_path) as life:
         widened = BEFORE.plan.widened(VIEWED_OFTEN.plan)
-        gathering = Gathering(widened, gap(BEFORE.plan, VIEWED_OFTEN.plan))
+        gathering = Gathering(widened, gap(BEFORE.plan, VIEWED_OFTEN.plan), START)
         for _ in range(3):
             await life.event("View")
             assert not await life.store.read(gathering.read_some)
