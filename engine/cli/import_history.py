@@ -124,7 +124,7 @@ class _Piecemeal:
             shell, dedupe = resting.restarted.shell, resting.restarted.processor.dedupe
             assert dedupe is not None
             for piece in self._pieces():
-                fresh = [one for one in piece if one.message_id not in dedupe]
+                fresh = dedupe.fresh(piece)
                 await resting.have(shell.submit(fresh))
                 self._count(len(fresh), len(piece) - len(fresh))
 

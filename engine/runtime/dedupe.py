@@ -7,8 +7,16 @@ remembered ids, a fresh id is taken for a known one with a chance of about 3e-13
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING, TypeVar
 
 from xxhash import xxh3_64_intdigest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.core.inputs import Imported
+
+    _Imported = TypeVar("_Imported", bound=Imported)
 
 HASH_CODE = "Q"
 """The array type of stored hashes: unsigned 64 bit, native byte order."""
@@ -53,6 +61,14 @@ class Dedupe:
             return None
         new.add(digest)
         return digest
+
+    def fresh(self, history: Iterable[_Imported]) -> list[_Imported]:
+        """Those whose ids are not known, each id once: what `take` would take. O(all)."""
+        unknown: dict[str, _Imported] = {}
+        for one in history:
+            if one.message_id not in self:
+                unknown.setdefault(one.message_id, one)
+        return list(unknown.values())
 
     def restore(self, at_ms: int, hashes: bytes) -> None:
         """Remember what an earlier run took at that instant; rows come oldest first."""

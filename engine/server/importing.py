@@ -46,7 +46,7 @@ def import_handler(enter: Callable[[web.Request], House]) -> Handler:
         except msgspec.MsgspecError as error:
             raise Refusal(400, "history.invalid", f"this is no history: {error}") from error
         known = house.processor.dedupe
-        fresh = [one for one in history if known is None or one.message_id not in known]
+        fresh = history if known is None else known.fresh(history)
         # Also where nothing is left: what is known may not be durable yet.
         await house.shell.submit(fresh, size_bytes=len(body))
         return answer_json(Taken(len(fresh), len(history) - len(fresh)))

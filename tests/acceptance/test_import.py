@@ -159,3 +159,14 @@ def test_a_file_without_an_event_is_told(shop, tmp_path: Path) -> None:
     done = run("import", shop, "--events", file)
     assert done.returncode == 1
     assert "its only line is no event" in done.stderr
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_an_id_that_is_there_twice_is_taken_once_and_said_so(shop, serve, tmp_path, is_running):
+    file = tmp_path / "twice.ndjson"
+    line = {"user_id": "b", "event": "Go", "timestamp": YEAR_AGO, "message_id": "m9"}
+    file.write_text((json.dumps(line) + "\n") * 3)
+    serving = serve(shop) if is_running else None
+    said = brought(shop, file)
+    assert (said["taken"], said["known"]) == (1, 2)
+    assert serving is None or serving.drain() == 0
