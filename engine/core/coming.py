@@ -33,7 +33,8 @@ class Gap(msgspec.Struct, frozen=True):
         models: Whose scores nothing asked for.
         sessions: Whether sessions are to be made of all that users did.
         session_gap_ms: That of the coming plan.
-        sessions_kept: Whether the plan before made them as they came.
+        sessions_kept: Whether the plan before had the user's own at hand.
+        session_events: Of those that are made of sessions, what the plan before kept.
         sends: Channels and campaigns of messages that went out.
     """
 
@@ -43,6 +44,7 @@ class Gap(msgspec.Struct, frozen=True):
     sessions: bool = False
     session_gap_ms: int = 0
     sessions_kept: bool = False
+    session_events: frozenset[str] = frozenset()
     sends: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
@@ -67,6 +69,7 @@ def gap(before: Plan, plan: Plan) -> Gap:
         sessions=not kept_sessions or not names.isdisjoint(SESSION_EVENTS),
         session_gap_ms=plan.policy.session_gap_ms,
         sessions_kept=before.keeps_sessions,
+        session_events=SESSION_EVENTS & before.kept.keys(),
         sends=_lacking(before.kept_sends, plan.kept_sends),
     )
 

@@ -18,7 +18,6 @@ from engine.core.collections import Collected, collect
 from engine.core.details import Details
 from engine.core.inputs import EventReceived
 from engine.core.sending import sent_as
-from engine.core.sessions import SESSION_EVENTS
 from engine.core.state import Session, new_user
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def add_older(
     all its events make, so that one that is there stays. So does a session.
     """
     for name, packed in user.history.items():
-        if name in SESSION_EVENTS and gap.sessions_kept:
+        if name in gap.session_events:
             _keep_own_sessions(name, packed, found, user)
         elif name in found.history and name in kept:
             _add_older(kept[name], name, packed, found, user, before_ms, now_ms)

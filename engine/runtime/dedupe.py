@@ -7,7 +7,7 @@ remembered ids, a fresh id is taken for a known one with a chance of about 3e-13
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from xxhash import xxh3_64_intdigest
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.core.inputs import Imported
-
-    _Imported = TypeVar("_Imported", bound=Imported)
 
 HASH_CODE = "Q"
 """The array type of stored hashes: unsigned 64 bit, native byte order."""
@@ -62,9 +60,9 @@ class Dedupe:
         new.add(digest)
         return digest
 
-    def fresh(self, history: Iterable[_Imported]) -> list[_Imported]:
+    def fresh(self, history: Iterable[Imported]) -> list[Imported]:
         """Those whose ids are not known, each id once: what `take` would take. O(all)."""
-        unknown: dict[str, _Imported] = {}
+        unknown: dict[str, Imported] = {}
         for one in history:
             if one.message_id not in self:
                 unknown.setdefault(one.message_id, one)

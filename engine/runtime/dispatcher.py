@@ -248,16 +248,9 @@ class Dispatcher:
 
     def _give_up(self, delivery: Delivery, reason: str) -> None:
         """What cannot be made has no attempt that would tell of it."""
-        message = delivery.message
+        template = delivery.message.template
         _log.warning(
-            "delivery",
-            id=message.id,
-            campaign=message.campaign,
-            channel=message.channel,
-            template=message.template,
-            attempt=0,
-            outcome="unmade",
-            reason=reason,
+            "delivery", **_whose(delivery), template=template, outcome="unmade", reason=reason
         )
         self._conclude(delivery, "failed", reason)
 
@@ -302,10 +295,7 @@ class Dispatcher:
         self._metrics.delivery_seconds.labels(message.channel).observe(took_s)
         _log.info(
             "delivery",
-            id=message.id,
-            campaign=message.campaign,
-            channel=message.channel,
-            attempt=delivery.attempts,
+            **_whose(delivery),
             outcome=said,
             reason=getattr(outcome, "reason", ""),
             took_ms=round(took_s * 1000, 1),
@@ -364,3 +354,14 @@ class Dispatcher:
         # The journal holds UTF-8; what a channel or a library says may hold anything.
         reason = reason.encode(errors="replace").decode()
         self._report(DeliveryReported(message.user_id, message.id, outcome, reason, bad_address))
+
+
+def _whose(delivery: Delivery) -> dict[str, str | int]:
+    """What a line of the log says of a delivery; 0 attempts: there was nothing to hand over."""
+    message = delivery.message
+    return {
+        "id": message.id,
+        "campaign": message.campaign,
+        "channel": message.channel,
+        "attempt": delivery.attempts,
+    }

@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from engine.core.coming import gap
-from engine.core.found import add_older, add_own_sends, encode_found, end_session
+from engine.core.found import encode_found
 from engine.core.inputs import HistoryFound
 from engine.failpoints import come_to
 from engine.store.gathering import HELD_BYTES_MAX, SHARDS, Gathering
 
 if TYPE_CHECKING:
-    from engine.core.coming import Gap
     from engine.core.plan import Plan
     from engine.core.state import User
     from engine.runtime.processor import Processor
@@ -86,7 +85,7 @@ class Filling:
         shell.announce(plan, content)
         widened, announced_at_ms = processor.plan, processor.now_ms
         await shell.durable()
-        handing = Handing(shell, processor, widened, lacking, began_at_ms, announced_at_ms)
+        handing = Handing(shell, processor, began_at_ms)
         shard = 0
         while shard < SHARDS and asked == self._asked:
             gathering = Gathering(widened, lacking, announced_at_ms, shard, self._bytes_max)
@@ -134,31 +133,17 @@ class Handing:
     """Has users get what was found of them.
 
     Args:
-        widened: The plan in force, widened by the coming one.
-        lacking: What is to be found.
         began_at_ms: When the journal began to be read: who was erased since has no past.
-        announced_at_ms: When the coming plan was announced: what it asks for is kept since.
 
     Attributes:
         count: How many got something that they had not.
     """
 
-    def __init__(
-        self,
-        shell: Shell,
-        processor: Processor,
-        widened: Plan,
-        lacking: Gap,
-        began_at_ms: int,
-        announced_at_ms: int,
-    ) -> None:
+    def __init__(self, shell: Shell, processor: Processor, began_at_ms: int) -> None:
         self.count = 0
         self._shell = shell
         self._processor = processor
-        self._widened = widened
-        self._lacking = lacking
         self._began_at_ms = began_at_ms
-        self._announced_at_ms = announced_at_ms
 
     def hand(self, gathering: Gathering, user_id: str, found: User) -> bool:
         """Have one user get it; False where something came of him that was not read yet."""
@@ -168,20 +153,7 @@ class Handing:
             return True
         if user.seen >= gathering.behind:
             return False
-        end_session(self._widened, self._lacking, found, processor.now_ms)
-        add_own_sends(
-            self._widened,
-            self._lacking,
-            found,
-            user,
-            begins_at_ms=gathering.records_begin_at_ms,
-            upto_ms=self._announced_at_ms,
-        )
-        if gathering.begins_at_ms:
-            begins_at_ms = gathering.begins_at_ms
-            add_older(
-                self._widened.kept, self._lacking, found, user, begins_at_ms, processor.now_ms
-            )
+        gathering.complete(found, user, processor.now_ms)
         encoded = encode_found(found, user)
         if encoded:
             self._shell.find(HistoryFound(user_id, encoded))

@@ -69,7 +69,7 @@ def places(connection: sqlite3.Connection, kind: Kind, user_id: str) -> tuple[li
 
     O(segments of one bucket).
     """
-    mark = _mark(user_id)
+    mark = mark_of(user_id)
     found: list[int] = []
     for first, entries in connection.execute(
         "SELECT first, entries FROM archive_index WHERE kind = ? AND bucket = ? ORDER BY first",
@@ -152,6 +152,6 @@ def split(inputs: bytes) -> list[bytes]:
     return [bytes(line) for line in _decode_raw(inputs)]
 
 
-def _mark(user_id: str) -> int:
+def mark_of(user_id: str) -> int:
     """The first 32 bits of the id's hash, in front of room for a place."""
     return xxh3_64_intdigest(user_id.encode("utf-8", "surrogatepass")) & ~PLACE_MASK

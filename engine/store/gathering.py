@@ -68,9 +68,6 @@ class Gathering:
     Attributes:
         end_shard: The first whose users are left to another reading.
         behind: Number behind the last input that was read.
-        begins_at_ms: When the oldest row was written where that is not the first there ever was;
-            else 0. What is older is not in the archive any more.
-        records_begin_at_ms: Likewise, of the oldest record.
     """
 
     def __init__(
@@ -83,7 +80,9 @@ class Gathering:
     ) -> None:
         self.end_shard = SHARDS
         self.behind = 1
-        self.begins_at_ms = self.records_begin_at_ms = 0
+        # When the oldest row was written, where that is not the first there ever was: what is older
+        # is not in the archive any more.
+        self._begins_at_ms = self._records_begin_at_ms = 0
         self._announced_at_ms = announced_at_ms
         self._plan = plan
         self._gap = gap
@@ -128,7 +127,7 @@ class Gathering:
         )
         for first_input, count, at_ms, inputs in rows:
             if not self._after and first_input > 1:
-                self.begins_at_ms = at_ms
+                self._begins_at_ms = at_ms
             self._after, self.behind = first_input, first_input + count
             if any(needle in inputs for needle in self._needles):
                 self._take_in(inputs)
@@ -147,7 +146,7 @@ class Gathering:
         ).fetchall()
         for number, record in rows:
             if not self._after_record and number > 1:
-                self.records_begin_at_ms = _decode_record(record).at_ms
+                self._records_begin_at_ms = _decode_record(record).at_ms
             self._after_record = number
             if _SENT in record:
                 sent = _decode_record(record)
@@ -165,6 +164,20 @@ class Gathering:
         for shard in self._shards[self._first_shard : self.end_shard]:
             while shard:
                 yield shard.popitem()
+
+    def complete(self, one: User, user: User, now_ms: int) -> None:
+        """Add to what was found of a user what he knows himself, and the archive does not.
+
+        `now_ms`: until when all was read of him. O(kept).
+        """
+        plan, gap = self._plan, self._gap
+        found.end_session(plan, gap, one, now_ms)
+        found.add_own_sends(
+            plan, gap, one, user, begins_at_ms=self._records_begin_at_ms,
+            upto_ms=self._announced_at_ms,
+        )  # fmt: skip
+        if self._begins_at_ms:
+            found.add_older(plan.kept, gap, one, user, self._begins_at_ms, now_ms)
 
     def put_back(self, user_id: str, user: User) -> None:
         """Go on with somebody of whom there is more to read."""

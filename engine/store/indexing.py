@@ -13,9 +13,8 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from xxhash import xxh3_64_intdigest
 
-from engine.store.archive import BUCKET_SHIFT, BUCKETS, PLACE_MASK
+from engine.store.archive import BUCKET_SHIFT, BUCKETS, mark_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,15 +84,17 @@ class Indexing:
         """
         journal = self._open["journal"]
         if batch.inputs_count and journal.behind == batch.first_input:
-            marks = _marks(batch.user_ids, batch.first_input - journal.first)
+            place = batch.first_input - journal.first
+            marks = [mark_of(user_id) | place for user_id in batch.user_ids]
             journal.add(batch.first_input + batch.inputs_count, marks)
         if not written.recorded:
             return
         records = self._open["records"]
         first = written.next_record - len(written.recorded)
         if records.behind == first:
-            rows = enumerate(written.recorded, start=first)
-            records.add(written.next_record, _marks_of_rows(rows, records.first))
+            places = enumerate(written.recorded, start=first - records.first)
+            marks = [mark_of(user_id) | place for place, user_id in places]
+            records.add(written.next_record, marks)
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write what is enough for a segment. O(a segment)."""
@@ -123,8 +124,9 @@ class Indexing:
         for first_input, inputs_count, inputs in rows:
             if not gathered.marks:
                 gathered.first = first_input
+            place = first_input - gathered.first
             user_ids = {whose.user_id for whose in _decode_whose(inputs)}
-            marks = _marks(user_ids, first_input - gathered.first)
+            marks = [mark_of(user_id) | place for user_id in user_ids]
             gathered.add(first_input + inputs_count, marks)
             size += len(inputs)
             if gathered.behind - begun >= SLICE_INPUTS or size >= SLICE_BYTES_MAX:
@@ -142,7 +144,8 @@ class Indexing:
             return False
         if not gathered.marks:
             gathered.first = rows[0][0]
-        gathered.add(rows[-1][0] + 1, _marks_of_rows(rows, gathered.first))
+        marks = [mark_of(user_id) | number - gathered.first for number, user_id in rows]
+        gathered.add(rows[-1][0] + 1, marks)
         return True
 
     def _opened(self, connection: sqlite3.Connection, kind: Kind) -> _Open:
@@ -157,18 +160,6 @@ def _indexed(connection: sqlite3.Connection, kind: Kind) -> int:
         "SELECT value FROM meta WHERE name = ?", (f"indexed_{kind}",)
     ).fetchone()
     return int(row[0]) if row else 1
-
-
-def _marks(ids: Iterable[str], place: int) -> list[int]:
-    """What is noted of these users at that place of a segment."""
-    digest, mask = xxh3_64_intdigest, ~PLACE_MASK
-    return [digest(user_id.encode()) & mask | place for user_id in ids]
-
-
-def _marks_of_rows(rows: Iterable[tuple[int, str]], first: int) -> list[int]:
-    """What is noted of (key, user id) in the segment that begins with the key `first`."""
-    digest, mask = xxh3_64_intdigest, ~PLACE_MASK
-    return [digest(user_id.encode()) & mask | key - first for key, user_id in rows]
 
 
 def _write(

@@ -325,6 +325,22 @@ async def test_a_session_that_began_before_the_archive_does_is_one(tmp_path: Pat
         assert user.session.started_at_ms == START
 
 
+async def test_sessions_that_began_while_nobody_counted_them_are_found(tmp_path: Path) -> None:
+    """A count that was kept once, and not since, is not trusted for what came since."""
+    counts = shop_of(PLAIN, edge("v", 'visits("7d") >= 9'))
+    lasts = shop_of(PLAIN, edge("v", 'session.duration > "9h"'))
+    async with living(tmp_path, counts) as life:
+        await life.event("View")
+        await life.reload(lasts)
+        for minute in (60, 120):
+            await life.until(START + minute * MINUTE)
+            await life.event("View")
+        await cut(life, 3)
+        await life.reload(counts)
+        started = life.processor.users["u"].history["Session Started"]
+        assert [*instants_of(started)] == [START, START + HOUR, START + 2 * HOUR]
+
+
 async def test_sessions_of_before_are_told_apart_by_the_gap_of_the_coming_shop(
     tmp_path: Path,
 ) -> None:

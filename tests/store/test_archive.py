@@ -150,7 +150,8 @@ async def test_an_erased_user_is_found_nowhere_and_the_others_where_they_were(st
 
 
 async def records(store: Store, number: int, *user_ids: str, at_ms: int = START) -> None:
-    entered = [Record(at_ms, user_id, "c", "entered") for user_id in user_ids]
+    """Commit a record of each, a millisecond apart."""
+    entered = [Record(at_ms + n, one, "c", "entered") for n, one in enumerate(user_ids)]
     await store.commit(msgspec.structs.replace(EMPTY, number=number, records=entered))
 
 
@@ -179,25 +180,25 @@ async def test_a_record_never_gets_the_number_of_one_that_is_gone(store: Store) 
 
 async def test_a_segment_stays_as_long_as_it_has_rows(store: Store) -> None:
     """Where a busy user was erased, too, and what came later grows old bit by bit."""
-    number = 0
-    for _ in range(4):
-        number += 1
-        await records(store, number, *["busy"] * 170)
-        await store.keep_archive(START)
+    for number in range(1, 5):
+        await records(store, number, *["busy"] * 161)
+        while await store.keep_archive(START):
+            pass
     rows = erasure.Erasure("busy")
     while await store.transact(rows.go_on):
         pass
-    for k in range(400):
-        number += 1
-        await records(store, number, f"u{k}", f"v{k}", at_ms=START + k)
-        await store.keep_archive(START)
-    for old in range(0, 400, 10):
+    users = [f"u{place}" for place in range(408)]
+    for begin in range(0, 408, 102):
+        await records(store, 5 + begin, *users[begin : begin + 102], at_ms=START + begin)
+        while await store.keep_archive(START):
+            pass
+    for old in range(10, 400, 20):
         while await store.prune(START + old + KEEP):
             pass
         while await store.keep_archive(START):
             pass
-        for user_id in (f"u{old}", f"v{old + 5}"):
-            assert await holdings.is_held(store, user_id)
+        for user_id in users[old::7]:
+            assert [one.user_id async for one in holdings.records_of(store, user_id)] == [user_id]
 
 
 @pytest.mark.parametrize(
