@@ -36,7 +36,7 @@ class ManyCampaigns:
 
     name = f"campaigns-{MANY}"
     title = f"an event that wakes one of {MANY:,} campaigns, over one of {FEW}"
-    n = 20_000
+    n = 60_000
     n_small = 6_000
     limit = 1.3
     repetitions = 9
