@@ -64,6 +64,8 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         passed: Ids of the send steps before the wait it is in: in a changed campaign one of them
             may lie ahead, and nothing is sent twice.
         alarms: Where the campaign asks conditions of its own while somebody is in it.
+        held_out: Whether it goes through everything and is sent nothing (`holdout`).
+        variants: (split, variant) of each split it went by, the newest last.
     """
 
     enrollment: str
@@ -78,6 +80,8 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     event_name: str = ""
     passed: tuple[str, ...] = ()
     alarms: Alarms | None = None
+    held_out: bool = False
+    variants: tuple[tuple[str, str], ...] = ()
 
 
 class Pending(msgspec.Struct, omit_defaults=True, gc=False):
