@@ -30,21 +30,20 @@ from engine.core.inputs import (
     TimeSkipped,
     UserErased,
 )
-from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
-from engine.core.transition import fire, hold, step
+from engine.core.state import NEVER, User, new_user, stands
+from engine.core.transition import hold, step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
-from engine.runtime.plans import NO_PLAN, Plans
-from engine.runtime.roster import SWEPT_AT_ONCE
+from engine.runtime.plans import NO_PLAN
+from engine.runtime.population import Population
 from engine.runtime.saving import Saving
 from engine.runtime.sealing import Released, release, seal
 from engine.runtime.tombstones import Tombstones
 from engine.runtime.versions import NO_VERSIONS, Versions
-from engine.timers import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from engine.core.effects import Effect, SendMessage
+    from engine.core.effects import SendMessage
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
     from engine.store.batch import Batch, Quarantined, UserLog
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Processor", "Released"]
 
 
-class Processor:
+class Processor(Population):
     """All users of one process, and the only door to them.
 
     Args:
@@ -93,23 +92,16 @@ class Processor:
         plans: Mapping[str, Plan] | None = None,
         keeps: bool = True,
     ) -> None:
-        self.users = users if users is not None else {}
-        self.plans = Plans(plan, self.users, changes, plans)
-        self.plan, self._changed = self.plans.plan, self.plans.number
-        self._changes = self.plans.changes
+        known = users if users is not None else {}
+        super().__init__(plan, known, now_ms=now_ms, changes=changes, plans=plans)
         self.now_ms = now_ms
         self.errors: Counter[str] = Counter()
-        self.on_fired: Callable[[int, int], None] | None = None
         self.dedupe = dedupe
         self._keeps = keeps
         self._next_input = next_input
         self._next_message = next_message
         self._number = next_batch
         self.finished = next_batch - 1
-        self.wake_at_ms = NEVER
-        self._deadlines: Deadlines[User] = Deadlines(now_ms)
-        for user in self.users.values():
-            self._follow(user)
         self._saving = Saving(self.users, max_replay, log)
         self.tombstones = Tombstones()
         self._open()
@@ -161,20 +153,6 @@ class Processor:
         """Keep of users what `plan` asks for, too, which is to come into force. O(its names)."""
         self.plans.learn(plan)
         self._pass_over(PlanAnnounced(plan.id), now_ms, content)
-
-    def sweep(self, go_on: Callable[[], bool] | None = None) -> bool:
-        """Have users take changes on while `go_on` answers True; whether there are more.
-
-        Looks at some dozens between two answers. O(users) in all.
-        """
-        roster = self.plans.roster
-        while roster.has_visits:
-            for user in roster.visit(SWEPT_AT_ONCE):
-                if user.seen < self._changed and (stands(user) or self.plan.edges):
-                    self._catch_up(user)
-            if go_on is not None and not go_on():
-                return roster.has_visits
-        return False
 
     def erase(self, user_id: str, now_ms: int) -> None:
         """Forget a user; once that is durable, his rows are the owner's to erase."""
@@ -310,8 +288,8 @@ class Processor:
 
     def _open(self) -> None:
         self._inputs: list[Input] = []
-        self._effects: list[Effect] = []
-        self._touched: dict[str, None] = {}
+        self._effects = []
+        self._touched = {}
         self._hashes = array(HASH_CODE)
         self._quarantined: list[Quarantined] = []
 
@@ -335,11 +313,6 @@ class Processor:
             self._follow(user)
         return user
 
-    def _fire(self, user: User, until_ms: int, now_ms: int) -> None:
-        if self.on_fired is not None:
-            self.on_fired(first_due_at_ms(user), now_ms)
-        fire(self.plan, user, until_ms, self._effects)
-
     def _apply_and_note(self, happened: UserInput, number: int) -> None:
         """Apply an input, and note whom a restart would have to replay it to."""
         before = len(self._effects)
@@ -355,22 +328,6 @@ class Processor:
             self._deadlines.remove(user)
         self._touched.pop(user_id, None)
         self._saving.forget(user_id)
-
-    def _follow(self, user: User) -> None:
-        """Have the wheel look at the user in time; a later deadline, or none, touches no slot."""
-        due_at_ms = user.due_at_ms
-        if due_at_ms < user.armed_at_ms:
-            self._deadlines.insert(user, due_at_ms)
-            if due_at_ms < self.wake_at_ms:
-                self.wake_at_ms = due_at_ms
-
-    def _catch_up(self, user: User) -> None:
-        """Have a user take on what he lacks, with nothing else happening to him."""
-        before = len(self._effects)
-        take_on(user, self._changes, self._effects)
-        if have_effect(self._effects, before):
-            self._touched[user.user_id] = None
-        self._follow(user)
 
     def _pass_over(self, happened: TimeSkipped | OfPlan, now_ms: int, content: bytes = b"") -> None:
         self.now_ms = max(self.now_ms, now_ms)

@@ -25,7 +25,7 @@ from engine.core.inputs import (
 from engine.core.plan import Plan
 from engine.core.state import User, encode_user, new_user
 from engine.core.transition import fire, hold, step
-from engine.runtime import processor as processor_module
+from engine.runtime import population
 from engine.runtime import roster as roster_module
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor, Released
@@ -229,7 +229,7 @@ def make(pick: Any, lengths: Sequence[int]) -> tuple[list[Plan], list[Any], list
 
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor_module, "SWEPT_AT_ONCE", 1)
+    monkeypatch.setattr(population, "SWEPT_AT_ONCE", 1)
     monkeypatch.setattr(roster_module, "SAVES_A_COMMIT", 1)
     monkeypatch.setattr(roster_module, "LOOKS_A_COMMIT", 2)
 

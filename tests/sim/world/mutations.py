@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from engine.core import ids
 from engine.core.inputs import PlanChanged
+from engine.runtime import population
 from engine.runtime import processor as processor_module
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
@@ -160,7 +161,8 @@ def commits_are_not_synced(patch: pytest.MonkeyPatch) -> None:
 
 
 def users_with_effects_are_not_saved(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(processor_module, "have_effect", lambda *_: False)
+    for module in (population, processor_module):
+        patch.setattr(module, "have_effect", lambda *_: False)
 
 
 def users_whose_deadline_fired_are_not_saved(patch: pytest.MonkeyPatch) -> None:
@@ -278,7 +280,8 @@ def a_changed_plan_is_taken_on_late(patch: pytest.MonkeyPatch) -> None:
         ]
         return take_on(user, late, effects)
 
-    patch.setattr(processor_module, "take_on", take_on_now)
+    for module in (population, processor_module):
+        patch.setattr(module, "take_on", take_on_now)
 
 
 def a_changed_plan_is_forgotten_by_a_restart(patch: pytest.MonkeyPatch) -> None:
