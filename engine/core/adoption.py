@@ -24,8 +24,8 @@ from engine.core.exits import leave
 from engine.core.inputs import PlanChanged, TimeSkipped
 from engine.core.plan import Plan, Wait, WaitWhen
 from engine.core.state import NEVER, Alarms, reckon, stands
-from engine.core.transition import fire, hold
-from engine.core.turn import Turn
+from engine.core.transition import fire, hold, settle
+from engine.core.turn import Queue, Turn
 from engine.core.watching import rearm
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
     if user.scores:
         scores.keep_only(user, plan.models)
     sessions.take_on(user, at_ms, asked=plan.keeps_sessions, gap_ms=plan.policy.session_gap_ms)
-    turn = Turn(plan, user, at_ms, at_ms, effects)
+    turn = Turn(plan, user, at_ms, at_ms, effects, queue=Queue())
     enrollments = user.enrollments
     if len(enrollments) > 1:
         enrollments = tuple(sorted(enrollments, key=lambda one: _rank(before, one)))
@@ -93,6 +93,7 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
         if reason:
             leave(turn, enrollment, reason)
     enter_risen(turn, edges.take_on(turn, before))
+    settle(turn)
     reckon(user)
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core import history, ids, refusals
+from engine.core import history, ids
 from engine.core.cel import TRAPS, CelError
-from engine.core.effects import ConditionFailed, Record
+from engine.core.effects import ConditionFailed
 from engine.core.entered import count_entries, newest_entry, only_entries, with_entry
 from engine.core.exits import leave
 from engine.core.state import Enrollment, reckon
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engine.core.inputs import EventReceived
     from engine.core.plan import Campaign, Plan, Reactions
     from engine.core.state import User
+    from engine.core.turn import Queue
 
 ENTRIES_SWEEP_MIN = 64
 """From this many remembered entries on, those that no rule asks about any more are dropped."""
@@ -57,6 +58,7 @@ def enter_all(
     reactions: Reactions,
     effects: list[Effect],
     risen: Sequence[Campaign] = (),
+    queue: Queue | None = None,
 ) -> None:
     """Ask every campaign that the event may enter, in order of rank.
 
@@ -86,9 +88,11 @@ def enter_all(
         if turn is None:
             at_ms = event.at_ms
             turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
+            turn.queue = queue
         occurred_at_ms = event.occurred_at_ms
         starts_at_ms = occurred_at_ms if campaign.entry.edge is None else event.at_ms
         _enter(turn, campaign, starts_at_ms, occurred_at_ms)
+        bound = bound if queue is None else None  # a step may have set a trait
     if turn is not None:
         reckon(user)
 
@@ -124,7 +128,7 @@ def _enter(turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: in
     ):
         reason, per, active = _ask(turn, campaign, starts_at_ms, occurred_at_ms)
         if reason:
-            refuse(turn, campaign.id, reason)
+            turn.refuse(campaign.id, reason)
             return
         if active is not None:
             leave(turn, active, "restarted")
@@ -150,13 +154,6 @@ def _ask(
         return "per", "", None
     active = _active(user, campaign.id, per)
     return _room(turn, campaign, per, starts_at_ms, active), per, active
-
-
-def refuse(turn: Turn, campaign_id: str, reason: str) -> None:
-    """Record that entry was not granted. The user keeps the last few; O(1)."""
-    user = turn.user
-    turn.effects.append(Record(turn.at_ms, user.user_id, campaign_id, "refused", reason=reason))
-    user.refused = refusals.add(user.refused, turn.at_ms, campaign_id, reason)
 
 
 def _admission(turn: Turn, campaign: Campaign) -> str:

@@ -235,7 +235,7 @@ NOTHING = Wakes()
 """What an input wakes that no condition can see."""
 
 NO_REACTIONS = Reactions((), frozenset(), "", None, (), lambda _user, _event: {}, NOTHING)
-"""Those to an event that no campaign names."""
+"""None at all."""
 
 
 class Plan:
@@ -297,6 +297,10 @@ class Plan:
         """Whether time alone can do more than end a wait."""
         self.on_activity, self.on_traits = woken.on_activity, woken.on_traits
         self.on_scores, self.on_sends = woken.on_scores, woken.on_sends
+        self.unnamed = msgspec.structs.replace(NO_REACTIONS, wakes=self.on_activity)
+        """Reactions to an event that no campaign names."""
+        self.may_follow = self.on_sends.has_edges
+        """Whether what a step does can bring somebody in."""
         entering, leaving = _by_event(ranked)
         self._reactions = {
             name: _react(self, name, entering[name], leaving[name], woken) for name in names
@@ -319,11 +323,10 @@ class Plan:
         wide.keeps_sessions = self.keeps_sessions or coming.keeps_sessions
         wide.is_timed = self.is_timed or coming.keeps_sessions
         wide.collections = gathered = widen_collections(self.collections, coming.collections)
-        nothing = msgspec.structs.replace(NO_REACTIONS, wakes=self.on_activity)
         wide._reactions = reactions = dict(self._reactions)  # noqa: SLF001 - its own
         for name in coming.kept.keys() | {n for one in gathered.values() for n in one.events}:
             reactions[name] = msgspec.structs.replace(
-                reactions.get(name, nothing),
+                reactions.get(name, self.unnamed),
                 name=name,
                 kept=wide.kept.get(name),
                 gathers=roles(gathered.values(), name),

@@ -9,6 +9,7 @@ import msgspec
 from engine.core import history, ids
 from engine.core.collections import bind
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
+from engine.core.following import follow
 from engine.core.guardrails import barrier, is_full
 from engine.core.history import sent_name
 from engine.core.state import Pending
@@ -172,6 +173,7 @@ def _note_sent(turn: Turn, pending: Pending) -> None:
         kept = kept_sends.get(what)
         if kept is not None:
             history.insert(turn.user, sent_name(what), now_ms, kept, now_ms)
+    follow(turn, turn.plan.on_sends)
 
 
 def sent_as(channel: str, campaign: str) -> tuple[str, ...]:

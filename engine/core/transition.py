@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, assert_never
 from engine.core import history, scores, sessions
 from engine.core.collections import collect
 from engine.core.edges import alarmed, refresh, ring, risen
-from engine.core.effects import QuarantineInput, SendMessage, have_effect
-from engine.core.entry import enter_all, enter_risen, refuse
+from engine.core.effects import QuarantineInput, have_effect
+from engine.core.entry import enter_all, enter_risen
 from engine.core.exits import exit_all
+from engine.core.following import announce
 from engine.core.found import put
 from engine.core.inputs import (
     DeliveryReported,
@@ -27,11 +28,11 @@ from engine.core.inputs import (
     UserIdentified,
     UserScored,
 )
-from engine.core.plan import NO_REACTIONS, NOTHING
+from engine.core.plan import NOTHING
 from engine.core.sending import conclude
 from engine.core.state import NEVER, first_due_at_ms, reckon
 from engine.core.traits import recall, tell
-from engine.core.turn import Turn
+from engine.core.turn import Queue, Turn
 from engine.core.walk import go_on, pass_on
 from engine.core.watching import leaves, own_turn, rearm, touched
 
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from engine.core.inputs import TimeSkipped, UserInput
     from engine.core.plan import Campaign, Plan, Reactions
     from engine.core.state import Enrollment, User
-
-LOOP_MAX = 100
-"""Changes that one input may make after another, each by what the one before brought about."""
 
 
 def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
@@ -55,7 +53,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         _step_timed(plan, user, happened, effects)
         return
     if type(happened) is not EventReceived:
-        _apply_other(plan, user, happened, effects)
+        _apply_other(_turn(plan, user, happened, effects), happened)
         return
     if happened.occurred_at_ms > user.last_seen_at_ms:
         user.last_seen_at_ms = happened.occurred_at_ms
@@ -73,57 +71,76 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
 
 
 def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
-    """Apply one input where time can do more than end a wait, and what the engine makes of it."""
+    """Apply one input where time can do more than end a wait, and all that follows from it."""
     made: tuple[EventReceived, ...] = ()
     if plan.keeps_sessions and type(happened) is EventReceived:
         made = sessions.follow(user, happened, plan.policy.session_gap_ms)
-    _apply_timed(plan, user, happened, effects)
+    queue = Queue()
+    turn = _turn(plan, user, happened, effects, queue)
+    if isinstance(happened, EventReceived):
+        _apply_event(turn, happened)
+    else:
+        _apply_said(turn, happened)
     for event in made:
-        _apply_made(plan, user, event, effects)
+        announce(turn, event, "")
+    settle(turn)
     reckon(user)
 
 
-def _apply_made(plan: Plan, user: User, event: EventReceived, effects: list[Effect]) -> None:
-    """Apply an event that the engine has made, where anything asks for it."""
-    if plan.reactions(event.name) is not None:
-        _apply_timed(plan, user, event, effects, made=True)
+def settle(turn: Turn) -> None:
+    """Do what follows at the same instant, first in, first out, until nothing more does."""
+    plan, user, effects, queue = turn.plan, turn.user, turn.effects, turn.queue
+    assert queue is not None, "whoever keeps a queue settles it"
+    changes = queue.changes
+    while changes:
+        change = changes.popleft()
+        event = change.event
+        if event is not None:
+            _apply_event(_turn(plan, user, event, effects, queue), event, made=True)
+            continue
+        after = Turn(plan, user, change.at_ms, change.now_ms, effects, queue=queue)
+        _look_again(after, change.inside)
+        enter_risen(after, change.came)
 
 
-def _apply_timed(
-    plan: Plan, user: User, happened: UserInput, effects: list[Effect], *, made: bool = False
-) -> None:
-    """Apply one input where conditions may become true by it, or cease to be.
+def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> None:
+    """Apply an event where conditions may become true by it, or cease to be.
 
-    An event that the engine has `made` is nothing that the user did.
+    One that the engine has `made` is nothing that the user did.
     """
+    plan, user = turn.plan, turn.user
     if user.watch is not None and user.watch.truths:
-        refresh(_turn(plan, user, happened, effects))
-    start = len(effects)
-    reactions: Reactions | None = None
-    wakes = plan.on_traits
-    is_first = user.last_seen_at_ms == 0 and isinstance(happened, EventReceived)
-    if isinstance(happened, EventReceived):
-        reactions = plan.reactions(happened.name)
-        wakes = plan.on_activity if reactions is None else reactions.wakes
-        _keep(user, happened, reactions, made=made)
-    else:
-        _apply_other(plan, user, happened, effects)
-        if isinstance(happened, DeliveryReported | HistoryFound):
-            wakes = NOTHING  # what is found, nothing that is in force asks for yet
-        elif isinstance(happened, UserScored):
-            wakes = plan.on_scores
-    turn = _turn(plan, user, happened, effects)
+        refresh(turn)
+        turn.bound = None
+    is_first = user.last_seen_at_ms == 0 and not made
+    reactions = plan.reactions(event.name) or plan.unnamed
+    wakes = reactions.wakes
+    _keep(user, event, reactions, made=made)
     came = risen(turn, wakes, is_first=is_first) if wakes.has_edges or user.watch is None else ()
-    if isinstance(happened, EventReceived) and reactions is not None and reactions.exits:
-        exit_all(turn, reactions, happened.occurred_at_ms)
+    if reactions.exits:
+        exit_all(turn, reactions, event.occurred_at_ms)
     _look_again(turn, None if is_first else wakes.inside)
-    if type(happened) is EventReceived:
-        reacts = reactions or NO_REACTIONS
-        if reacts.entries or came:
-            enter_all(plan, user, happened, reacts, effects, came)
-    elif not isinstance(happened, EventReceived | TraitsImported):  # history brings nobody in
+    # History brings nobody in.
+    if type(event) is EventReceived and (reactions.entries or came):
+        enter_all(plan, user, event, reactions, turn.effects, came, turn.queue)
+
+
+def _apply_said(turn: Turn, happened: UserInput) -> None:
+    """As `_apply_event`, for what is no event."""
+    plan, user = turn.plan, turn.user
+    if user.watch is not None and user.watch.truths:
+        refresh(turn)
+        turn.bound = None
+    _apply_other(turn, happened)
+    wakes = plan.on_traits
+    if isinstance(happened, DeliveryReported | HistoryFound):
+        wakes = NOTHING  # what is found, nothing that is in force asks for yet
+    elif isinstance(happened, UserScored):
+        wakes = plan.on_scores
+    came = risen(turn, wakes) if wakes.has_edges or user.watch is None else []
+    _look_again(turn, wakes.inside)
+    if not isinstance(happened, TraitsImported):  # history brings nobody in
         enter_risen(turn, came)
-    _follow_sends(turn, start)
 
 
 def _look_again(turn: Turn, inside: frozenset[str] | None) -> None:
@@ -140,23 +157,6 @@ def _look_again(turn: Turn, inside: frozenset[str] | None) -> None:
             rearm(enrollment)
 
 
-def _follow_sends(turn: Turn, start: int) -> None:
-    """Ask again what messages that went out may have made true, and what that sends in turn."""
-    wakes, effects = turn.plan.on_sends, turn.effects
-    if not wakes.has_edges and not wakes.inside:
-        return
-    for _ in range(LOOP_MAX):
-        if not any(type(effect) is SendMessage for effect in effects[start:]):
-            return
-        start = len(effects)
-        after = Turn(turn.plan, turn.user, turn.at_ms, turn.now_ms, effects)
-        came = risen(after, wakes)
-        _look_again(after, wakes.inside)
-        enter_risen(after, came)
-    for campaign in wakes.edges():
-        refuse(turn, campaign.id, "loop")
-
-
 def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
     """Fire the user's deadlines that are due at `now_ms`, in order.
 
@@ -166,8 +166,9 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
     """
     # A session may be left of a plan that was to come into force, and cannot be read any more.
     rings = plan.is_timed or user.session is not None
+    queue = Queue() if rings else None
     while user.due_at_ms <= now_ms:
-        if rings and _ring_first(plan, user, effects):
+        if queue is not None and _ring_first(plan, user, effects, queue):
             continue
         enrollments = user.enrollments
         enrollment = enrollments[0] if len(enrollments) == 1 else _earliest(plan, enrollments)
@@ -176,7 +177,9 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
             judged_at_ms = user.held_until_ms
         name, raw = enrollment.event_name, enrollment.event
         turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw)
-        if plan.is_timed:
+        if queue is not None:
+            queue.go_to(due_at_ms)
+            turn.queue = queue
             _go_on_timed(turn, enrollment)
         else:
             if due_at_ms > user.fired_at_ms:
@@ -185,16 +188,17 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
         reckon(user)
 
 
-def _ring_first(plan: Plan, user: User, effects: list[Effect]) -> bool:
+def _ring_first(plan: Plan, user: User, effects: list[Effect], queue: Queue) -> bool:
     """Do what is due before any enrollment: a session's end, a condition; whether anything is."""
     session = user.session
     ends_at_ms = NEVER if session is None or session.ended else session.ends_at_ms
     if ends_at_ms != NEVER and ends_at_ms == first_due_at_ms(user):
-        _end_session(plan, user, effects)
+        queue.go_to(ends_at_ms)
+        _end_session(plan, user, effects, queue)
         return True
     campaign = alarmed(plan, user) if user.watch is not None else None
     if campaign is not None:
-        _ring(plan, user, campaign, effects)
+        _ring(plan, user, campaign, effects, queue)
     return campaign is not None
 
 
@@ -202,38 +206,41 @@ def _go_on_timed(turn: Turn, enrollment: Enrollment) -> None:
     """Go on with an enrollment, or ask what it waits for: that nothing came of it is not seen."""
     plan, user, effects, due_at_ms = turn.plan, turn.user, turn.effects, turn.at_ms
     start = len(effects)
-    if plan.on_sends.has_edges:  # a message that goes may make true what time has just made false
+    if plan.may_follow:  # what a step does may make true what time has just made false
         refresh(Turn(plan, user, due_at_ms, turn.now_ms, effects))
     waited = (enrollment.clock_at_ms, enrollment.position)
     go_on(turn, plan.campaigns[enrollment.campaign], enrollment)
     is_asked_alone = (enrollment.clock_at_ms, enrollment.position) == waited
     if due_at_ms > user.fired_at_ms and (have_effect(effects, start) or not is_asked_alone):
         user.fired_at_ms = due_at_ms
-    _follow_sends(turn, start)
+    settle(turn)
 
 
-def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect]) -> None:
+def _ring(plan: Plan, user: User, campaign: Campaign, effects: list[Effect], queue: Queue) -> None:
     """Ask the condition of a campaign at the instant of its alarm.
 
     That nothing came of it must not be seen anywhere: who asks when is nobody's business.
     """
     assert user.watch is not None, "it has the alarm"
     due_at_ms = user.watch.alarms[campaign.id]
-    start = len(effects)
-    turn = Turn(plan, user, due_at_ms, max(due_at_ms, user.held_until_ms), effects)
-    if plan.on_sends.has_edges:
+    queue.go_to(due_at_ms)
+    judged_at_ms = max(due_at_ms, user.held_until_ms)
+    turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, queue=queue)
+    if plan.may_follow:
         refresh(turn)
     if ring(turn, campaign):
         user.fired_at_ms = max(user.fired_at_ms, due_at_ms)
         enter_risen(turn, (campaign,))
-        _follow_sends(turn, start)
+        settle(turn)
     reckon(user)
 
 
-def _end_session(plan: Plan, user: User, effects: list[Effect]) -> None:
+def _end_session(plan: Plan, user: User, effects: list[Effect], queue: Queue) -> None:
     """End a user's session at the instant at which its gap has passed."""
     event = sessions.end(user)
-    _apply_made(plan, user, event, effects)
+    turn = _turn(plan, user, event, effects, queue)
+    announce(turn, event, "")
+    settle(turn)
     user.fired_at_ms = max(user.fired_at_ms, event.occurred_at_ms)
     reckon(user)
 
@@ -249,24 +256,28 @@ def hold(user: User, skipped: TimeSkipped) -> None:
         reckon(user)
 
 
-def _turn(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> Turn:
+def _turn(
+    plan: Plan,
+    user: User,
+    happened: UserInput,
+    effects: list[Effect],
+    queue: Queue | None = None,
+) -> Turn:
     at_ms = happened.at_ms
+    turn = Turn(plan, user, at_ms, at_ms, effects, queue=queue)
     if isinstance(happened, EventReceived):
-        return Turn(plan, user, at_ms, at_ms, effects, happened.name, happened.properties)
-    return Turn(plan, user, at_ms, at_ms, effects)
+        turn.event_name, turn.raw = happened.name, happened.properties
+    return turn
 
 
-def _keep(
-    user: User, event: EventReceived, reactions: Reactions | None, *, made: bool = False
-) -> None:
+def _keep(user: User, event: EventReceived, reactions: Reactions, *, made: bool = False) -> None:
     """Have an event in all that is kept of its user."""
     if not made:
         user.last_seen_at_ms = max(user.last_seen_at_ms, event.occurred_at_ms)
-    if reactions is not None:
-        if reactions.gathers:
-            collect(user, event, reactions.gathers)
-        if reactions.kept is not None:
-            _note(user, event, reactions)
+    if reactions.gathers:
+        collect(user, event, reactions.gathers)
+    if reactions.kept is not None:
+        _note(user, event, reactions)
 
 
 def _note(user: User, event: EventReceived, reactions: Reactions) -> None:
@@ -276,13 +287,14 @@ def _note(user: User, event: EventReceived, reactions: Reactions) -> None:
     history.insert(user, reactions.name, event.occurred_at_ms, kept, event.at_ms, event.properties)
 
 
-def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
+def _apply_other(turn: Turn, happened: UserInput) -> None:
+    plan, user, effects = turn.plan, turn.user, turn.effects
     match happened:
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
-            reactions = plan.reactions(happened.name)
+            reactions = plan.reactions(happened.name) or plan.unnamed
             _keep(user, happened, reactions)
-            if reactions is not None and reactions.exits:
-                exit_all(_turn(plan, user, happened, effects), reactions, happened.occurred_at_ms)
+            if reactions.exits:
+                exit_all(turn, reactions, happened.occurred_at_ms)
         case TraitsImported():
             refused = recall(user, happened.traits, happened.occurred_at_ms)
             if refused:
@@ -297,7 +309,7 @@ def _apply_other(plan: Plan, user: User, happened: UserInput, effects: list[Effe
         case HistoryFound():
             put(plan, user, happened.found)
         case DeliveryReported():
-            conclude(Turn(plan, user, happened.at_ms, happened.at_ms, effects), happened)
+            conclude(turn, happened)
         case _:
             assert_never(happened)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from engine.core import refusals
 from engine.core.atoms import MOMENT
 from engine.core.bindings import bind_more
 from engine.core.effects import ConditionFailed, Effect, Record
-from engine.core.inputs import EMPTY
+from engine.core.inputs import EMPTY, EventReceived
 from engine.core.moment import Moment
-from engine.core.plan import Plan
+from engine.core.plan import Campaign, Plan
 from engine.core.state import User
 
 if TYPE_CHECKING:
@@ -22,6 +24,57 @@ if TYPE_CHECKING:
 
 JUDGED_MIN_MS = 1_000
 """Records say when they were judged where that differs from `at_ms` by this much."""
+
+
+CHANGES_MAX = 100
+"""Changes that one input or instant may make after another, each by what the one before did."""
+
+
+class Change(msgspec.Struct, gc=False):
+    """What a change to the user brings about at the same instant, once its turn comes.
+
+    Attributes:
+        at_ms, now_ms: As those of the turn in which it was made.
+        event: One of the engine's own, which is still to be applied; None for what has been made.
+        came: Campaigns whose condition it has made true.
+        inside: Those who are in these campaigns are asked again; None: in all.
+    """
+
+    at_ms: int
+    now_ms: int
+    event: EventReceived | None = None
+    came: list[Campaign] = []
+    inside: frozenset[str] | None = frozenset()
+
+
+class Queue:
+    """Changes of one user at one instant, first in, first out.
+
+    Attributes:
+        changes: Whose turn has not come.
+    """
+
+    __slots__ = ("_at_ms", "_made", "changes")
+
+    def __init__(self) -> None:
+        self.changes: deque[Change] = deque()
+        self._at_ms = 0
+        self._made = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this instant has seen `CHANGES_MAX` of them."""
+        return self._made >= CHANGES_MAX
+
+    def append(self, change: Change) -> None:
+        """Take one more; whoever calls has asked whether it `is_full`."""
+        self._made += 1
+        self.changes.append(change)
+
+    def go_to(self, at_ms: int) -> None:
+        """From here on it is that instant; a later one may make as many changes again."""
+        if at_ms != self._at_ms:
+            self._at_ms, self._made = at_ms, 0
 
 
 class Turn(msgspec.Struct, gc=False):
@@ -38,6 +91,7 @@ class Turn(msgspec.Struct, gc=False):
         event_name: Of the event at hand, or "".
         raw: Its properties, as JSON.
         bound: What conditions were given so far; None before the first asked.
+        queue: Takes what follows at the same instant; None where nothing can.
     """
 
     plan: Plan
@@ -48,12 +102,14 @@ class Turn(msgspec.Struct, gc=False):
     event_name: str = ""
     raw: msgspec.Raw | bytes = EMPTY
     bound: dict[str, Any] | None = None
+    queue: Queue | None = None
 
     def bindings(self, program: Program | Condition) -> dict[str, Any]:
         """The values that `program` may name; made once a turn, and added to as it asks."""
         bound = self.bound
         if bound is None:
-            self.bound = bound = {"user": self.user.traits, "event_name": self.event_name}
+            self.bound = bound = {"event_name": self.event_name}
+        bound["user"] = self.user.traits  # a step may have set one since
         bind_more(bound, program.names, self.raw, self.now_ms, self.user, self.plan.collections)
         if MOMENT in program.names and MOMENT not in bound:
             bound[MOMENT] = Moment(self.user, self.now_ms, self.plan)
@@ -88,6 +144,12 @@ class Turn(msgspec.Struct, gc=False):
         if truth is not True and truth is not False:
             self.effects.append(ConditionFailed(campaign_id))
         return truth is True
+
+    def refuse(self, campaign_id: str, reason: str) -> None:
+        """Record that something was not granted. The user keeps the last few; O(1)."""
+        user = self.user
+        self.effects.append(Record(self.at_ms, user.user_id, campaign_id, "refused", reason=reason))
+        user.refused = refusals.add(user.refused, self.at_ms, campaign_id, reason)
 
     def record(
         self,

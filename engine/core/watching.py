@@ -76,6 +76,7 @@ def own_turn(turn: Turn, enrollment: Enrollment) -> Turn:
         turn.effects,
         enrollment.event_name,
         enrollment.event,
+        queue=turn.queue,
     )
 
 

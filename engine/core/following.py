@@ -1,0 +1,55 @@
+"""What follows from a change at the same instant: kept in a queue until its turn comes.
+
+A message that goes out, a trait that a step sets and an event that the engine makes may make
+conditions true, which brings users in and on, which may change something in turn. Conditions are
+asked right as the change is made, so that an edge is truth before and after each of them; what that
+brings about waits in the queue, first in, first out. `CHANGES_MAX` of them at one instant are
+enough for whatever is meant, and beyond that it is a loop between campaigns: refused, and told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core.edges import risen
+from engine.core.turn import Change, Turn
+
+if TYPE_CHECKING:
+    from engine.core.inputs import EventReceived
+    from engine.core.wakes import Wakes
+
+
+def follow(turn: Turn, wakes: Wakes) -> None:
+    """A change has been made: ask what it may have made true, and keep that for its turn.
+
+    O(conditions asked + enrollments).
+    """
+    if not wakes.has_edges and not wakes.inside:
+        return
+    queue, user = turn.queue, turn.user
+    assert queue is not None, "conditions that a change can wake make the plan a timed one"
+    after = Turn(turn.plan, user, turn.at_ms, turn.now_ms, turn.effects)
+    came = risen(after, wakes) if wakes.has_edges or user.watch is None else []
+    inside = {one.campaign for one in user.enrollments if one.campaign in wakes.inside}
+    if not came and not inside:
+        return
+    if queue.is_full:
+        for campaign_id in [*(campaign.id for campaign in came), *sorted(inside)]:
+            turn.refuse(campaign_id, "loop")
+        return
+    queue.append(Change(turn.at_ms, turn.now_ms, None, came, wakes.inside))
+
+
+def announce(turn: Turn, event: EventReceived, by: str) -> None:
+    """Keep an event of the engine's own for its turn, where anything asks for it. O(1).
+
+    `by` is the campaign that is told where it is refused.
+    """
+    queue = turn.queue
+    if turn.plan.reactions(event.name) is None:
+        return
+    assert queue is not None, "whatever makes events makes the plan a timed one"
+    if queue.is_full:
+        turn.refuse(by, "loop")
+        return
+    queue.append(Change(turn.at_ms, turn.now_ms, event))
