@@ -12,6 +12,7 @@ import msgspec
 
 from engine.core.effects import Record
 from engine.core.explaining import Part, explain, told_instant
+from engine.core.holding import holds
 from engine.core.plan import Wait, WaitWhen
 from engine.core.records import RecordLine, told
 from engine.core.state import NEVER, decode_user, encode_user
@@ -46,6 +47,7 @@ class Place(msgspec.Struct, omit_defaults=True):
         next_at: When it is looked at again, whatever comes of it; "" for not by time alone.
         exit_events: Events that end it.
         exit_when: The condition that ends it.
+        is_held: Whether it stands while its campaign's status holds it: no deadline fires.
     """
 
     enrollment: str
@@ -59,6 +61,7 @@ class Place(msgspec.Struct, omit_defaults=True):
     waits_for: Part | None = None
     exit_events: tuple[str, ...] = ()
     exit_when: Part | None = None
+    is_held: bool = False
 
 
 class Came(msgspec.Struct, omit_defaults=True):
@@ -219,13 +222,13 @@ def _place(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> Place:
         exit_when=None if campaign.exit_when is None else explain(own, campaign.exit_when),
     )
     step = campaign.steps[enrollment.position]
-    assert isinstance(step, Wait | WaitWhen), "an enrollment rests where it waits"
     place.step = step.id
+    place.is_held = holds(turn.plan, campaign, turn.user.user_id)
     place.since = told_instant(enrollment.clock_at_ms)
     if isinstance(step, WaitWhen):
         at_most_ms = NEVER if step.at_most_ms is None else step.at_most_ms
         place.until = told_instant(min(enrollment.clock_at_ms + at_most_ms, NEVER))
         place.waits_for = explain(own, step.condition)
-    else:
+    elif isinstance(step, Wait):
         place.until = told_instant(enrollment.clock_at_ms + step.duration_ms)
     return place

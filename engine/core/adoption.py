@@ -20,9 +20,10 @@ import msgspec
 from engine.core import edges, scores, sessions
 from engine.core.collections import keep_only
 from engine.core.entry import enter_risen
-from engine.core.exits import leave
+from engine.core.exits import leave, withdraw
+from engine.core.holding import hold_still, holds, limit_stay
 from engine.core.inputs import PlanChanged, TimeSkipped
-from engine.core.plan import Plan, Wait, WaitWhen
+from engine.core.plan import WAITS, Plan, Wait, WaitWhen
 from engine.core.state import NEVER, Alarms, reckon, stands
 from engine.core.transition import fire, hold, settle
 from engine.core.turn import Queue, Turn
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.core.effects import Effect
+    from engine.core.plan import Campaign, Step
     from engine.core.state import Enrollment, User
 
 
@@ -77,7 +79,9 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
 
     Who leaves does so in the order of the campaigns' priority under the plan before. A wait counts
     from where it began, by the new plan's duration; one that is over by that fires at once and is
-    judged at `at_ms`. Collections and scores that nothing asks for any more go. O(enrollments).
+    judged at `at_ms`. Who is held by his campaign's status stands; who was, and is no more, goes on
+    with what fell due meanwhile, judged at `at_ms` too. Collections and scores that nothing asks
+    for any more go. O(enrollments + pending messages).
     """
     if user.collections:
         keep_only(user, before.collections, plan.collections)
@@ -89,16 +93,20 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
     if len(enrollments) > 1:
         enrollments = tuple(sorted(enrollments, key=lambda one: _rank(before, one)))
     for enrollment in enrollments:
-        reason = _go_on(plan, user, enrollment, at_ms)
+        reason = _go_on(turn, before, enrollment)
         if reason:
             leave(turn, enrollment, reason)
+    if user.pending:
+        withdraw(turn)
+        limit_stay(user, plan, at_ms)
     enter_risen(turn, edges.take_on(turn, before))
     settle(turn)
     reckon(user)
 
 
-def _go_on(plan: Plan, user: User, enrollment: Enrollment, at_ms: int) -> str:
+def _go_on(turn: Turn, before: Plan, enrollment: Enrollment) -> str:
     """Find the enrollment's step again; why there is none for it, or ""."""
+    plan, user, at_ms = turn.plan, turn.user, turn.at_ms
     campaign = plan.campaigns.get(enrollment.campaign)
     if campaign is None:
         return "campaign_removed"
@@ -107,29 +115,43 @@ def _go_on(plan: Plan, user: User, enrollment: Enrollment, at_ms: int) -> str:
     if enrollment.signature not in campaign.signatures:
         return "step_removed"
     position = campaign.signatures.index(enrollment.signature)
-    waiting = campaign.steps[position]
-    if not isinstance(waiting, Wait | WaitWhen):
+    step = campaign.steps[position]
+    was = before.campaigns.get(enrollment.campaign)
+    if not isinstance(step, WAITS) and (was is None or _waits(was, enrollment)):
         return "step_removed"
+    is_held = holds(plan, campaign, user.user_id)
+    if was is not None and holds(before, was, user.user_id) and not is_held:
+        enrollment.resumed_at_ms = at_ms
     enrollment.position = position
-    enrollment.due_at_ms = ends_at_ms = enrollment.clock_at_ms + _longest_ms(waiting)
-    if ends_at_ms < at_ms:
+    enrollment.due_at_ms = ends_at_ms = enrollment.clock_at_ms + _longest_ms(step)
+    if ends_at_ms < at_ms and not is_held:
         user.held_until_ms = max(user.held_until_ms, at_ms)
     enrollment.alarms = None
     if campaign.raised_by is not None:
         # What it leaves by and what it waits for may be asked otherwise now: they are, at once.
         enrollment.alarms = Alarms(
             NEVER if campaign.exit_when is None else at_ms,
-            at_ms if isinstance(waiting, WaitWhen) else NEVER,
+            at_ms if isinstance(step, WaitWhen) else NEVER,
             ends_at_ms,
         )
         rearm(enrollment)
+    if is_held:
+        hold_still(enrollment)
     return ""
 
 
-def _longest_ms(step: Wait | WaitWhen) -> int:
+def _waits(campaign: Campaign, enrollment: Enrollment) -> bool:
+    """Whether it waited at its step, and was not held there on its way."""
+    return isinstance(campaign.steps[enrollment.position], WAITS)
+
+
+def _longest_ms(step: Step) -> int:
+    """How long a step lasts at the most."""
     if isinstance(step, Wait):
         return step.duration_ms
-    return NEVER if step.at_most_ms is None else step.at_most_ms
+    if isinstance(step, WaitWhen):
+        return NEVER if step.at_most_ms is None else step.at_most_ms
+    return 0
 
 
 def _rank(plan: Plan, enrollment: Enrollment) -> tuple[int, str]:

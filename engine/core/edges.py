@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from engine.core.holding import goes_live
 from engine.core.state import NEVER, Watch, new_user
 from engine.core.touches import Touches
 from engine.core.turn import Turn
@@ -96,8 +97,8 @@ def alarmed(plan: Plan, user: User) -> Campaign | None:
 def take_on(turn: Turn, before: Plan) -> list[Campaign]:
     """Have a user go on under another plan: what is true of him already brings him in nowhere.
 
-    But where a campaign that has gone live by it asks for that (`backfill`): those are given back,
-    in order of rank. What was asked in the same words before goes on as it is. O(conditions).
+    But where a campaign that goes live by it asks for that (`backfill`): those are given back, in
+    order of rank. What was asked in the same words before goes on as it is. O(conditions).
     """
     plan, user = turn.plan, turn.user
     if not plan.edges:
@@ -118,14 +119,8 @@ def take_on(turn: Turn, before: Plan) -> list[Campaign]:
         for campaign in plan.edges
         if campaign.entry.backfill
         and campaign.id in watch.truths
-        and campaign.status == "live"
-        and not _is_live(before, campaign.id)
+        and goes_live(before, plan, campaign, user.user_id)
     ]
-
-
-def _is_live(plan: Plan, key: str) -> bool:
-    campaign = plan.campaigns.get(key)
-    return campaign is not None and campaign.status == "live"
 
 
 def _is_same(before: Plan, plan: Plan, key: str) -> bool:

@@ -89,6 +89,7 @@ class CancelMessage(msgspec.Struct, gc=False):
 
     id: str
     reason: str
+    user_id: str
 
 
 class CloseMessage(msgspec.Struct, gc=False):

@@ -18,6 +18,7 @@ from engine.core.cel import TRAPS, CelError
 from engine.core.effects import ConditionFailed
 from engine.core.entered import count_entries, newest_entry, only_entries, with_entry
 from engine.core.exits import leave
+from engine.core.holding import admits
 from engine.core.state import Enrollment, reckon
 from engine.core.turn import Turn
 from engine.core.walk import set_out
@@ -157,10 +158,7 @@ def _ask(
 
 
 def _admission(turn: Turn, campaign: Campaign) -> str:
-    status = campaign.status
-    if status != "live" and not (
-        status == "test" and turn.user.user_id in turn.plan.policy.testers
-    ):
+    if not admits(turn.plan, campaign, turn.user.user_id):
         return "status"
     if campaign.audience is not None and not turn.holds(campaign.audience, campaign.id):
         return "audience"

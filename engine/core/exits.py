@@ -51,8 +51,20 @@ def leave(turn: Turn, enrollment: Enrollment, reason: str, *, step: str = "") ->
             _take_back(turn, effect_id)
 
 
+def withdraw(turn: Turn) -> None:
+    """Take back what archived campaigns had not sent, also of those who came to their end.
+
+    O(pending messages).
+    """
+    campaigns = turn.plan.campaigns
+    for effect_id, pending in turn.user.pending.items():
+        campaign = campaigns.get(pending.campaign)
+        if campaign is not None and campaign.status == "archived":
+            _take_back(turn, effect_id)
+
+
 def _take_back(turn: Turn, effect_id: str) -> None:
     pending = turn.user.pending[effect_id]
     if not pending.cancelled:
         pending.cancelled = "exited"
-        turn.effects.append(CancelMessage(effect_id, "exited"))
+        turn.effects.append(CancelMessage(effect_id, "exited", turn.user.user_id))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import reduce
 from operator import attrgetter, or_
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -103,6 +103,9 @@ class Exit(msgspec.Struct, frozen=True, eq=False):
 
 Step: TypeAlias = Wait | WaitWhen | Send | If | Exit
 
+WAITS: Final = (Wait, WaitWhen)
+"""Steps that enrollments rest in. Written as a union it would be made anew each time."""
+
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
     """How users come in.
@@ -139,6 +142,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         is_guarded: Whether entry asks a user without an active enrollment for anything but the
             event and `enter.when`.
         is_marketing: Whether its messages need consent.
+        is_live: Whether nobody's place in it is asked for its status (`holding`).
         exit_when: Whoever is in it leaves at the instant at which this is true.
         raised_by: What can make a condition true that is asked of those who are in it; None where
             none is.
@@ -158,6 +162,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     facts: msgspec.Raw = NO_FACTS
     is_guarded: bool = False
     is_marketing: bool = True
+    is_live: bool = True
     exit_when: Condition | None = None
     raised_by: Touches | None = None
 
@@ -174,6 +179,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         )
         derive(self, "is_guarded", is_guarded)
         derive(self, "is_marketing", self.purpose == "marketing")
+        derive(self, "is_live", self.status == "live")
         asked = [step.condition for step in self.steps if isinstance(step, WaitWhen)]
         if self.exit_when is not None:
             asked.append(self.exit_when)

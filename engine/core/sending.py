@@ -12,6 +12,7 @@ from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
 from engine.core.following import follow
 from engine.core.guardrails import barrier, is_full
 from engine.core.history import sent_name
+from engine.core.holding import is_stale
 from engine.core.state import Pending
 from engine.core.traits import CONSENT_CHANNELS
 
@@ -42,6 +43,9 @@ def send(
     """Ask the guardrails and put the message into the outbox, or skip it with the reason."""
     expires_ms = step.expires_ms
     if expires_ms is not None and turn.now_ms - due_at_ms > expires_ms:
+        skip(turn, enrollment, step, "expired")
+        return
+    if enrollment.resumed_at_ms and expires_ms is None and is_stale(turn, enrollment, due_at_ms):
         skip(turn, enrollment, step, "expired")
         return
     channels, marketing, place = step.channels, campaign.is_marketing, 0

@@ -64,6 +64,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         passed: Ids of the send steps before the wait it is in: in a changed campaign one of them
             may lie ahead, and nothing is sent twice.
         alarms: Where the campaign asks conditions of its own while somebody is in it.
+        resumed_at_ms: When it went on after its campaign had held it (`holding`); 0: it never was.
         held_out: Whether it goes through everything and is sent nothing (`holdout`).
         variants: (split, variant) of each split it went by, the newest last.
     """
@@ -80,6 +81,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     event_name: str = ""
     passed: tuple[str, ...] = ()
     alarms: Alarms | None = None
+    resumed_at_ms: int = 0
     held_out: bool = False
     variants: tuple[tuple[str, str], ...] = ()
 
@@ -248,8 +250,8 @@ def drop(user: User, enrollment: Enrollment) -> None:
 
 def stands(user: User) -> bool:
     """Whether anything of the user's has its place in the plan, and must find it in another."""
-    kept = user.enrollments or user.collections or user.scores or user.session or user.watch
-    return bool(kept)
+    inside = user.enrollments or user.pending
+    return bool(inside or user.collections or user.scores or user.session or user.watch)
 
 
 def first_due_at_ms(user: User) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.core.records import RecordLine
 
 _REASONS: Final = {
-    "status": "the campaign is not live",
+    "status": "the campaign takes nobody in, or testers alone",
     "audience": "the audience's condition was not true",
     "late": "the event came too late",
     "per": "`per` gave no value that could be used",
@@ -26,6 +26,9 @@ _REASONS: Final = {
     "limit": "he was in as many campaigns as one user may be",
     "loop": "too much followed from it at one instant",
 }
+
+_STATUSES: Final = {"paused": "paused", "draft": "a draft", "test": "for testers alone"}
+"""Those that hold whoever is inside."""
 
 _PARTS_NAMED = 3
 """Parts of a condition that a sentence names."""
@@ -57,24 +60,27 @@ class Verdict(msgspec.Struct, omit_defaults=True):
 def verdict(campaign: Campaign, found: Account, ahead: Ahead) -> Verdict:
     """The verdict on what was found, and on what would come (`look_ahead`)."""
     if found.places:
-        return _in_it(found.places)
+        return _in_it(found.places, found.status)
     if campaign.entry.edge is not None:
         return _by_condition(found, ahead)
     return _by_event(campaign, found)
 
 
-def _in_it(places: list[Place]) -> Verdict:
+def _in_it(places: list[Place], status: str) -> Verdict:
     newest = max(places, key=lambda place: place.entered_at)
     again = len(places) - 1
     times = "once" if again == 1 else f"{again} times"
     more = f", and {times} more" if again else ""
-    text = f"entered at {newest.entered_at}{more}; {waiting(newest)}"
+    held = f"; held while the campaign is {_STATUSES[status]}" if newest.is_held else ""
+    text = f"entered at {newest.entered_at}{more}; {waiting(newest)}{held}"
     return Verdict("in", text, newest.entered_at)
 
 
 def waiting(place: Place) -> str:
     """Where an enrollment is, and what it waits for."""
     until = f"until {place.until}" if place.until else "for as long as it takes"
+    if place.is_held and not place.until:
+        return f"stands at step {place.step}"
     if place.waits_for is None:
         return f"waits in step {place.step} {until}"
     latest = f"{until} at the latest" if place.until else until

@@ -7,10 +7,11 @@ instant go, those of earlier instants are skipped as `expired`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from engine.core.exits import leave
-from engine.core.plan import END, If, Send, Wait, WaitWhen
+from engine.core.holding import stand
+from engine.core.plan import END, WAITS, If, Send, Wait, WaitWhen
 from engine.core.sending import send, skip
 from engine.core.state import NEVER, drop
 from engine.core.watching import await_until, is_met, leaves, rearm
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
     from engine.core.turn import Turn
-
-
-_WAITS: Final = (Wait, WaitWhen)
-"""Written as `Wait | WaitWhen` it would be made anew for each step."""
 
 
 def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
@@ -55,8 +52,11 @@ def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
         if ends_at_ms > due_at_ms:
             rearm(enrollment)
             return
-    _leave_step(enrollment, _awaited(campaign, enrollment).next, ends_at_ms)
-    walk(turn, campaign, enrollment, None)
+    step = campaign.steps[enrollment.position]
+    # Who was held as he came to a step that is no wait goes on with that one.
+    follow = step.next if isinstance(step, WAITS) else enrollment.position
+    _leave_step(enrollment, follow, ends_at_ms)
+    _walk_on(turn, campaign, enrollment)
 
 
 def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
@@ -65,8 +65,14 @@ def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     if not isinstance(step, WaitWhen) or not is_met(turn, step, enrollment):
         return False
     _leave_step(enrollment, step.then, turn.at_ms)
-    walk(turn, campaign, enrollment, None)
+    _walk_on(turn, campaign, enrollment)
     return True
+
+
+def _walk_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
+    """Walk on from a step that is done, unless the campaign's status holds whoever is in it."""
+    if campaign.is_live or not stand(turn, campaign, enrollment):
+        walk(turn, campaign, enrollment, None)
 
 
 def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _CatchUp | None) -> None:
@@ -85,7 +91,7 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
                 send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
             passed = (*passed, step.id)
             position = step.next
-        elif isinstance(step, _WAITS):
+        elif isinstance(step, WAITS):
             goes_on = _wait(turn, campaign, enrollment, step)
             if goes_on is None:
                 enrollment.position = position
@@ -142,7 +148,7 @@ def _ends_at_ms(enrollment: Enrollment) -> int:
 def _awaited(campaign: Campaign, enrollment: Enrollment) -> Wait | WaitWhen:
     """The step that somebody who is due waits in."""
     step = campaign.steps[enrollment.position]
-    assert isinstance(step, _WAITS)
+    assert isinstance(step, WAITS)
     return step
 
 

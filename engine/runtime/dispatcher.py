@@ -18,6 +18,7 @@ import structlog
 from channels.backoff import retry_delay_ms
 from channels.base import Accepted, Message, Rejected, Retry, address_of
 from channels.rendering import RenderFailed
+from engine.core.holding import HELD
 from engine.core.inputs import DeliveryReported
 from engine.failpoints import come_to
 from engine.runtime.clock import monotonic_ns
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from channels.base import Channel, Outcome
     from channels.rendering import Template
-    from engine.core.effects import SendMessage
+    from engine.core.effects import CancelMessage, SendMessage
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Released
     from engine.store import Store
@@ -60,8 +61,8 @@ class Dispatcher:
         channels: By channel id.
         templates: By (name, channel).
         front: What a message's front matter has where its template is silent, by channel id.
-        verdict: Why a message may not go any more, "" where it may, None where nobody waits for
-            it any more.
+        verdict: Why a message may not go any more, "" where it may, `HELD` where it may later,
+            None where nobody waits for it any more.
         report: Takes the outcome as an input.
         now_ms: Logical now.
         jitter: Draws from [0, 1).
@@ -121,11 +122,23 @@ class Dispatcher:
         for number, message in released.messages:
             lanes[message.channel].offer(number, message)
         for cancelled in released.cancelled:
+            self._take_back(cancelled)
+        if released.is_changed:
             for lane in lanes.values():
-                delivery = lane.held.get(cancelled.id)
-                if delivery is not None and not delivery.in_flight and not delivery.done:
-                    self._conclude(delivery, "cancelled", cancelled.reason)
+                lane.look_again()
         self._more.set()
+
+    def _take_back(self, cancelled: CancelMessage) -> None:
+        """Conclude a message that is not being handed over; what is on disk alone, too."""
+        found = [lane.held.get(cancelled.id) for lane in self._lanes.values()]
+        held = next((one for one in found if one is not None), None)
+        if held is None:
+            report = DeliveryReported(
+                cancelled.user_id, cancelled.id, "cancelled", cancelled.reason
+            )
+            self._report(report)
+        elif not held.in_flight and not held.done:
+            self._conclude(held, "cancelled", cancelled.reason)
 
     def start(self) -> None:
         """Begin: first with what the outbox holds from earlier runs, all of it due at once."""
@@ -336,6 +349,8 @@ class Dispatcher:
         if reason is None:
             delivery.done = True
             self._lanes[delivery.message.channel].held.pop(delivery.message.id, None)
+        elif reason == HELD:
+            self._lanes[delivery.message.channel].set_aside(delivery)
         else:
             self._conclude(delivery, "cancelled", reason)
         return False

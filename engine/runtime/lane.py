@@ -74,6 +74,9 @@ class Lane:
         # Until the outbox has been read to its end, what is released is left to that reading.
         self._spilled = True
         self._refilling = False
+        # Messages that may not go for now are left to the outbox, which is read anew in time.
+        self._set_aside = False
+        self._from_start = False
 
     def offer(self, number: int, message: SendMessage) -> None:
         """Take a message that was just released, or leave it to the outbox where there is no room.
@@ -89,11 +92,25 @@ class Lane:
 
     def wants_more(self) -> bool:
         """Whether there is more on disk, and room for it."""
-        return self._spilled and len(self.held) < HELD_MAX // 2
+        return (self._spilled or self._from_start) and len(self.held) < HELD_MAX // 2
+
+    def set_aside(self, delivery: Delivery) -> None:
+        """Let go of a message that may not go for now: it takes no room until `look_again`."""
+        delivery.done = True
+        self.held.pop(delivery.message.id, None)
+        self._set_aside = True
+
+    def look_again(self) -> None:
+        """Read the outbox anew where anything was set aside: it may go now. O(1)."""
+        self._from_start |= self._set_aside
+        self._set_aside = False
 
     async def refill(self, store: Store) -> None:
         """Read on in the outbox, a piece. O(`READ_AT_ONCE`)."""
         limit = min(READ_AT_ONCE, HELD_MAX // 2)
+        if self._from_start:
+            self._from_start = False
+            self._cursor = 0
         # What is released meanwhile goes straight to memory; the cursor stays, so that it may be
         # read once more, and then it is either held or nobody waits for it.
         self._spilled = False

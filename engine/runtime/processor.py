@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.adoption import adopt, take_on
 from engine.core.effects import have_effect, is_refusal
-from engine.core.guardrails import cancelled
+from engine.core.holding import verdict_on
 from engine.core.inputs import (
     ClockAdjusted,
     Input,
@@ -201,7 +201,7 @@ class Processor(Population):
         self._quarantined.append(item)
 
     def verdict(self, message: SendMessage, now_ms: int) -> str | None:
-        """Why a message in the outbox may not be handed over now, or "" where it may.
+        """As `holding.verdict_on`: why a message may not be handed over now, or "" where it may.
 
         None where nobody waits for it any more: its outcome is known.
         """
@@ -211,7 +211,7 @@ class Processor(Population):
             return None
         if user.seen < self._changed and stands(user):
             self._catch_up(user)
-        return cancelled(self.plan.policy, user, pending, max(now_ms, self.now_ms))
+        return verdict_on(self.plan, user, pending, max(now_ms, self.now_ms))
 
     def replay(self, tail: Iterable[tuple[int, Input]]) -> int:
         """Apply journaled inputs again, to the users who had not seen them when they were saved.

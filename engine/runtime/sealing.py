@@ -37,6 +37,7 @@ class Released(msgspec.Struct):
         cancelled: Messages to take back.
         closed: Deliveries that are over.
         records: Everything that happened, refusals too, in order.
+        is_changed: Whether another plan has come, so that what was held may go.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Released(msgspec.Struct):
     cancelled: list[CancelMessage]
     closed: list[CloseMessage]
     records: list[Record]
+    is_changed: bool = False
 
 
 def seal(
@@ -102,4 +104,5 @@ def release(batch: Batch) -> Released:
         batch.cancelled,
         batch.closed,
         batch.records,
+        bool(batch.changes),
     )
