@@ -9,8 +9,10 @@ and campaigns (`compile`, `steps`, `conditions`), and what was found wrong on th
 
 from __future__ import annotations
 
+from config.expected import Expected
 from config.faults import Fault, ShopInvalid
-from config.folder import read_folder
+from config.folder import read_folder, read_tests_folder
+from config.given import Outage
 from config.loader import (
     ContentInvalid,
     Shop,
@@ -21,14 +23,18 @@ from config.loader import (
     plan_id_of,
 )
 from config.settings import Settings, WriteKey
+from config.shoptests import ShopTest, read_tests
 from config.starter import demo_shop, write_starter
 
 __all__ = [
     "ContentInvalid",
+    "Expected",
     "Fault",
+    "Outage",
     "Settings",
     "Shop",
     "ShopInvalid",
+    "ShopTest",
     "WriteKey",
     "decode_content",
     "demo_shop",
@@ -37,5 +43,7 @@ __all__ = [
     "load_shop",
     "plan_id_of",
     "read_folder",
+    "read_tests",
+    "read_tests_folder",
     "write_starter",
 ]

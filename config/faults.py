@@ -48,14 +48,20 @@ class ShopInvalid(HairspringError):  # noqa: N818 - the public name, as `shop.in
 
     code = "shop.invalid"
 
-    def __init__(self, faults: Sequence[Fault], warnings: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self,
+        faults: Sequence[Fault],
+        warnings: Sequence[Fault] = (),
+        *,
+        hint: str = "hairspring check SHOP lists every fault",
+    ) -> None:
         assert faults
         self.faults = list(faults)
         self.warnings = list(warnings)
         lines = [str(fault) for fault in self.faults[:FAULTS_MAX]]
         if len(self.faults) > FAULTS_MAX:
             lines.append(f"and {len(self.faults) - FAULTS_MAX} more")
-        super().__init__("\n".join(lines), hint="hairspring check SHOP lists every fault")
+        super().__init__("\n".join(lines), hint=hint)
 
 
 class Findings:

@@ -23,6 +23,9 @@ FILES_MAX: Final = 5_000
 FOLDERS: Final = {"campaigns": ".yaml", "templates": ".liquid"}
 """The folders of a shop, and how the names of their files end."""
 
+TESTS_FOLDER: Final = "tests"
+"""Where a shop's tests are: no part of what is loaded."""
+
 
 def read_folder(path: Path) -> dict[str, str]:
     """The files of a shop folder: text by relative path with `/`, in order of path.
@@ -52,15 +55,34 @@ def collect(path: Path, findings: Findings) -> dict[str, str]:
     return files
 
 
+def read_tests_folder(path: Path) -> dict[str, str]:
+    """The files under a shop's `tests/`, as `read_folder` has those of the shop itself. O(size).
+
+    Raises:
+        ShopInvalid: As `read_folder`, or a file is no `.yaml`.
+    """
+    findings = Findings()
+    root = path.resolve()
+    files: dict[str, str] = {}
+    for name in _names_in(root, TESTS_FOLDER, ".yaml", findings):
+        if not name.endswith(".yaml"):
+            findings.fault(name, 1, "is not read", "tests are named NAME.yaml")
+        elif (text := _read(root, name, findings)) is not None:
+            files[name] = text
+    if findings.faults:
+        raise ShopInvalid(findings.faults, findings.warnings)
+    return files
+
+
 def _names(root: Path, findings: Findings) -> Iterator[str]:
     for name in (SETTINGS_FILE, SEGMENTS_FILE, *FILES_LATER):
         if (root / name).is_symlink() or (root / name).exists():
             yield name
-    for folder in FOLDERS:
-        yield from _names_in(root, folder, findings)
+    for folder, ending in FOLDERS.items():
+        yield from _names_in(root, folder, ending, findings)
 
 
-def _names_in(root: Path, folder: str, findings: Findings) -> Iterator[str]:
+def _names_in(root: Path, folder: str, ending: str, findings: Findings) -> Iterator[str]:
     try:
         entries = sorted(entry.name for entry in (root / folder).iterdir())
     except FileNotFoundError:
@@ -74,7 +96,7 @@ def _names_in(root: Path, folder: str, findings: Findings) -> Iterator[str]:
         findings.fault(folder, 1, f"holds {len(names)} files", f"at most {FILES_MAX}")
     for name in names[:FILES_MAX]:
         inner = f"{folder}/{name}"
-        if name.endswith(FOLDERS[folder]) and (root / inner).is_dir():
+        if name.endswith(ending) and (root / inner).is_dir():
             hint = "put a file here, or give the folder another name"
             findings.fault(inner, 1, "a folder with the name of a file", hint)
         elif (root / inner).is_dir():

@@ -1,4 +1,4 @@
-"""Every key of a campaign file: what it means, and whether this version has it.
+"""Every key of a shop's YAML files: what it means, and whether this version has it.
 
 The keys of the campaign language are public interface from the first version on. One that is still
 to be built is refused by name (or, where nothing that is sent would differ, warned of), never
@@ -97,6 +97,60 @@ STEP_KEYS: Final[dict[str, dict[str, Key]]] = {
     "exit": _keys("exit", "id"),
 }
 """The keys of each step that this version has."""
+
+TESTS: Final = _keys("start", "timezone", "users", "user", "campaign", "tests")
+"""Keys of a file of shop tests."""
+
+TEST: Final = _keys(
+    *("test", "description", "start", "users", "user", "campaign"),
+    *("given", "until", "expect", "expect_nothing"),
+)
+"""Keys of one shop test."""
+
+GIVEN: Final = _keys(
+    *("event", "identify", "score", "fail", "recover"),
+    *("at", "user", "received", "id", "properties", "value", "reason"),
+)
+"""Keys of what is given in a shop test; each item has exactly one of `HAPPENINGS`."""
+
+HAPPENINGS: Final[dict[str, tuple[str, ...]]] = {
+    "event": ("received", "id", "properties"),
+    "identify": ("received", "id"),
+    "score": ("received", "id", "value"),
+    "fail": ("reason",),
+    "recover": (),
+}
+"""What may be given, and the keys that go with each, beside `at` and `user`."""
+
+SAYS: Final[dict[str, str]] = {
+    "entered": "campaign",
+    "refused": "reason",
+    "sent": "channel",
+    "skipped": "reason",
+    "delivered": "channel",
+    "failed": "channel",
+    "branched": "branch",
+    "exited": "reason",
+    "finished": "campaign",
+}
+"""What may be expected in a shop test: a kind of record, and which of its fields stands behind it:
+in `sent: email` it is the channel."""
+
+EXPECT_FIELDS: Final[tuple[str, ...]] = (
+    "campaign",
+    "step",
+    "channel",
+    "template",
+    "reason",
+    "branch",
+)
+"""Fields of a record that a shop test can ask for, word for word."""
+
+EXPECT_TEXTS: Final[tuple[str, ...]] = ("subject", "title", "body")
+"""Parts of a rendered message of which a shop test can say what they hold."""
+
+EXPECT: Final = _keys(*SAYS, "at", "user", *EXPECT_FIELDS, *EXPECT_TEXTS)
+"""Keys of what is expected in a shop test; each item has exactly one of `SAYS`."""
 
 FILES_LATER: Final = {
     "tracking-plan.yaml": "events are taken as they come",

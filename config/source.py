@@ -77,12 +77,16 @@ class Fields:
         node: The map.
         keys: Those that it can have.
         prefix: What names the map in faults: `enter.` for the keys of `enter`, else empty.
+
+    Attributes:
+        all_known: Whether it has no other keys.
     """
 
     def __init__(self, source: Source, node: Mapping, keys: dict[str, Key], prefix: str) -> None:
         self.source = source
         self.node = node
         self.prefix = prefix
+        self.all_known = node.lines.keys() <= keys.keys()
         for name, line in node.lines.items():
             key = keys.get(name)
             if key is None:

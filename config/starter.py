@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from config.folder import read_folder
+from config.folder import read_folder, read_tests_folder
 from engine.errors import HairspringError
 
 _IGNORED: Final = "# State and outbox of the running process; no part of the shop.\ndata/\n"
@@ -37,7 +37,9 @@ def write_starter(folder: Path) -> list[Path]:
                 f"{folder} is not empty", hint="name a folder that does not exist yet"
             )
         written = []
-        for name, text in {".gitignore": _IGNORED, **read_folder(demo_shop())}.items():
+        shop = demo_shop()
+        files = {".gitignore": _IGNORED, **read_folder(shop), **read_tests_folder(shop)}
+        for name, text in files.items():
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")

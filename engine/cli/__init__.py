@@ -25,6 +25,7 @@ COMMANDS = {
     "users": "Tell what is held of a user, or erase it.",
     "explain": "Tell why a user came into a campaign, did not, or when he will.",
     "simulate": "Run a shop over recorded events in virtual time.",
+    "test": "Run a shop's own tests, tests/*.yaml, in virtual time.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
     "export-journal": "Write what a live run took in and what came of it, for simulate.",
     "backup": "Write everything that a restart needs to a file, while the process runs.",
@@ -34,12 +35,12 @@ COMMANDS = {
 
 COMMANDS_LATER = (
     *("trigger", "deadletters", "quarantine"),
-    *("preview", "test", "diff", "schema", "plan", "audit", "report"),
+    *("preview", "diff", "schema", "plan", "audit", "report"),
 )
 """Commands that are still to be built; they are refused by name."""
 
 
-_MODULES = {"import": "import_history", "export-journal": "export_journal"}
+_MODULES = {"import": "import_history", "export-journal": "export_journal", "test": "testing"}
 """Where a command's name cannot be that of a module."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +13,7 @@ from channels.rendering import RenderFailed
 from engine.core.inputs import DeliveryReported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from channels.rendering import Rendered, Template
     from engine.core.effects import SendMessage
@@ -34,11 +34,15 @@ class Deliveries:
         failing: Share of the messages of a channel that fail, from 0.0 to 1.0.
         seed: Another seed, other failures; from 0 to `SEED_MAX`.
         templates: By name and channel: render each message. None: nothing is rendered.
+        fails: Asked of each message, why its delivery fails; "" where it does not.
+        strict: Keep what is wrong with each message that was rendered (`flaws`).
 
     Attributes:
         rendered: By effect id, what was rendered; whoever takes note of it takes it out.
         undefined: By template, how often a name that was not there was rendered as nothing.
         faults: How often a template could not be rendered, by what was wrong.
+        flaws: Where `strict`, by campaign: what its messages name and their users lack, and why
+            they could not be rendered; as `file:line: what: user`.
     """
 
     def __init__(
@@ -47,16 +51,21 @@ class Deliveries:
         failing: Mapping[str, float] | None = None,
         seed: int = 0,
         templates: Mapping[tuple[str, str], Template] | None = None,
+        fails: Callable[[SendMessage], str] | None = None,
+        strict: bool = False,
     ) -> None:
         assert 0 <= seed <= SEED_MAX
         self.rendered: dict[str, Rendered] = {}
         self.undefined: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self.flaws: defaultdict[str, list[str]] = defaultdict(list)
         self._failing = {
             channel: int(share * (SEED_MAX + 1)) for channel, share in (failing or {}).items()
         }
         self._seed = seed
         self._templates = templates
+        self._fails = fails
+        self._strict = strict
         self._snapshots: dict[str, msgspec.Raw] = {}
 
     def deliver(self, message: SendMessage) -> DeliveryReported:
@@ -64,6 +73,8 @@ class Deliveries:
         reason = self._render(message) if self._templates is not None else ""
         if not reason and self._is_failing(message):
             reason = SIMULATED
+        if not reason and self._fails is not None:
+            reason = self._fails(message)
         if not reason:
             return DeliveryReported(message.user_id, message.id, "delivered")
         return DeliveryReported(message.user_id, message.id, "failed", reason)
@@ -94,8 +105,24 @@ class Deliveries:
             rendered = template.render(context, now_at_ms=message.at_ms)
         except RenderFailed as error:
             self.faults[f"{error.template}.{message.channel}:{error.line}: {error.reason}"] += 1
+            self._note(template, message, error)
             return f"template: {error}"
         if rendered.undefined:
+            if self._strict:
+                self._find_lacking(template, message, context)
             self.undefined[f"{message.template}.{message.channel}"] += rendered.undefined
         self.rendered[message.id] = rendered
         return ""
+
+    def _find_lacking(
+        self, template: Template, message: SendMessage, context: dict[str, object]
+    ) -> None:
+        try:
+            template.render(context, now_at_ms=message.at_ms, strict=True)
+        except RenderFailed as error:
+            self._note(template, message, error)
+
+    def _note(self, template: Template, message: SendMessage, error: RenderFailed) -> None:
+        if self._strict:
+            told = f"{template.path}:{error.line}: {error.reason}: {message.user_id}"
+            self.flaws[message.campaign].append(told)

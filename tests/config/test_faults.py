@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config import ShopInvalid, load_shop
+from config import ShopInvalid, load_shop, read_tests
 
 GOLDEN = Path(__file__).parent / "golden"
 BASE = {"hairspring.toml": "", "templates/hello.email.liquid": "---\nsubject: Hi\n---\n<p>Hi</p>\n"}
@@ -38,8 +38,11 @@ def answer(body: str) -> str:
             del files[name.removeprefix("drop ")]
         elif name != "expect":
             files[name] = text + "\n"
+    tests = {name: files.pop(name) for name in list(files) if name.startswith("tests/")}
     try:
-        return "".join(f"warning {warning}\n" for warning in load_shop(files, env=ENV).warnings)
+        shop = load_shop(files, env=ENV)
+        read_tests(tests, shop)
+        return "".join(f"warning {warning}\n" for warning in shop.warnings)
     except ShopInvalid as invalid:
         faults = [f"{fault}\n" for fault in invalid.faults]
         return "".join([*faults, *(f"warning {warning}\n" for warning in invalid.warnings)])

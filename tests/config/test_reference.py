@@ -17,8 +17,10 @@ from config.schema import (
     CAMPAIGN,
     ENTER,
     EXIT,
+    EXPECT,
     FILES_LATER,
     FUNCTIONS,
+    GIVEN,
     NAMES,
     PURPOSES,
     STATUSES,
@@ -26,11 +28,14 @@ from config.schema import (
     STEPS,
     TEMPLATE_NAMES,
     TEMPLATE_NAMES_LATER,
+    TEST,
+    TESTS,
 )
 from config.settings import COLLECTIONS, SECTIONS, Settings, ShopCollection, WriteKey
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 SETTINGS_PAGE = (REFERENCE / "settings.md").read_text()
+TESTS_PAGE = (REFERENCE.parent / "how-to/test-your-shop.md").read_text()
 CAMPAIGNS_PAGE = (REFERENCE / "campaigns.md").read_text()
 
 
@@ -180,3 +185,8 @@ def test_every_key_of_a_collection_is_in_the_reference_with_its_default(name: st
     findings = Findings()
     assert read_settings("".join(written), findings, {}) == Settings()
     assert findings.faults == []
+
+
+def test_every_key_of_a_shop_test_is_told() -> None:
+    told = set(re.findall(r"`(\w+)`", TESTS_PAGE.partition("## Every key")[2]))
+    assert {name for keys in (TESTS, TEST, GIVEN, EXPECT) for name in keys} <= told
