@@ -23,7 +23,8 @@ from config.source import Fields, Source, kind_of
 from config.steps import Program, Templates
 from config.yaml12 import Mapping, Scalar, YamlFault, compose
 from engine.core.conditions import in_segment
-from engine.core.plan import Campaign, Entry, If, Send, Step, WaitWhen
+from engine.core.plan import Campaign, Entry
+from engine.core.steps import If, Send, Step, WaitWhen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.core.durations import format_duration
-from engine.core.plan import Exit, If, Send, Step, Wait, WaitWhen
+from engine.core.steps import Exit, If, Send, Step, Wait, WaitWhen
 
 
 def content_of(step: Step) -> str:

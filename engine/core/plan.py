@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import reduce
 from operator import attrgetter, or_
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -28,6 +28,7 @@ from engine.core.needs import EVENTS_MAX, both, needs, sends_needed
 from engine.core.scores import models_asked
 from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
+from engine.core.steps import If, Send, Step, WaitWhen
 from engine.core.touches import Touches
 from engine.core.wakes import Index, Wakes
 
@@ -40,71 +41,10 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["live", "test", "draft", "paused", "archived"]
 Purpose: TypeAlias = Literal["marketing", "transactional"]
 
-END = -1
-"""The position after the last step."""
-
 NO_FACTS = msgspec.Raw(b"")
 
 _NEWEST = Kept(1, 0)
 """Of an exit event: what an entry that comes late is held against."""
-
-
-class Wait(msgspec.Struct, frozen=True, eq=False):
-    """Until the enrollment's clock is `duration_ms` further (0 or more)."""
-
-    id: str
-    duration_ms: int
-    next: int = END
-
-
-class WaitWhen(msgspec.Struct, frozen=True, eq=False):
-    """Until a condition is true, or `at_most_ms` have passed; None: however long it takes.
-
-    `then` and `next` are positions: where it came true, and where the time was up.
-    """
-
-    id: str
-    condition: Condition
-    at_most_ms: int | None = None
-    then: int = END
-    next: int = END
-
-
-class Send(msgspec.Struct, frozen=True, eq=False):
-    """A message by the first of `channels` that reaches the user.
-
-    `expires_ms` is how late it may be and still go; None: any time. `names` is what its templates
-    name, on all its channels.
-    """
-
-    id: str
-    channels: tuple[str, ...]
-    template: str
-    expires_ms: int | None = None
-    next: int = END
-    names: frozenset[str] = frozenset()
-
-
-class If(msgspec.Struct, frozen=True, eq=False):
-    """A branch: `then` and `next` are positions: where the condition holds, and where not."""
-
-    id: str
-    condition: Program
-    then: int = END
-    next: int = END
-
-
-class Exit(msgspec.Struct, frozen=True, eq=False):
-    """Ends the enrollment with a reason of the shop's own."""
-
-    id: str
-    reason: str
-
-
-Step: TypeAlias = Wait | WaitWhen | Send | If | Exit
-
-WAITS: Final = (Wait, WaitWhen)
-"""Steps that enrollments rest in. Written as a union it would be made anew each time."""
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):

@@ -18,8 +18,9 @@ from engine.core.traits import CONSENT_CHANNELS
 
 if TYPE_CHECKING:
     from engine.core.inputs import DeliveryReported
-    from engine.core.plan import Campaign, Send
+    from engine.core.plan import Campaign
     from engine.core.state import Enrollment
+    from engine.core.steps import Send
     from engine.core.turn import Turn
 
 REASON_LENGTH_MAX = 500

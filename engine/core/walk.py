@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from engine.core.exits import leave
 from engine.core.holding import stand
-from engine.core.plan import END, WAITS, If, Send, Wait, WaitWhen
 from engine.core.sending import send, skip
 from engine.core.state import NEVER, drop
+from engine.core.steps import END, WAITS, If, Send, Wait, WaitWhen
 from engine.core.watching import await_until, is_met, leaves, rearm
 
 if TYPE_CHECKING:

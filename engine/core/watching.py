@@ -16,8 +16,9 @@ from engine.core.turn import Turn
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from engine.core.plan import Campaign, WaitWhen
+    from engine.core.plan import Campaign
     from engine.core.state import Enrollment
+    from engine.core.steps import WaitWhen
 
 
 def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
