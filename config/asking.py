@@ -8,15 +8,17 @@ import msgspec
 
 from channels.base import CHANNEL_IDS
 from config.faults import nearest, shown
+from engine.core.cel.checked import Constant, Items, Operate, Variable, within
 from engine.core.durations import format_duration
+from engine.core.experiments import VARIANT
 from engine.core.needs import EVENTS_MAX, asked_by, unsure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from config.faults import Findings
     from engine.core.cel import Program
-    from engine.core.cel.checked import Asked
+    from engine.core.cel.checked import Asked, Checked
 
     Warn = Callable[[int, str, str], None]
     """Takes an offset in an expression, what is the matter there, and what would help."""
@@ -32,8 +34,8 @@ class Memory(msgspec.Struct, frozen=True):
     keep_ms: int = KEEP_MS
 
 
-class Receipt(msgspec.Struct, frozen=True):
-    """One `received()`: what it names, where, and how a fault begins."""
+class Mention(msgspec.Struct, frozen=True):
+    """What a condition names and the shop may not have: where, and how a fault begins."""
 
     name: str
     path: str
@@ -59,7 +61,7 @@ def warn_of_memory(program: Program, memory: Memory, warn: Warn) -> None:
 
 
 def check_receipts(
-    receipts: Collection[Receipt], campaigns: Collection[str], findings: Findings
+    receipts: Collection[Mention], campaigns: Collection[str], findings: Findings
 ) -> None:
     """Fault each `received()` that names neither a channel nor a campaign of the shop."""
     known = [*CHANNEL_IDS, *campaigns]
@@ -67,6 +69,36 @@ def check_receipts(
         if receipt.name not in known:
             told = f"{receipt.where}: {shown(receipt.name)} is no channel and no campaign"
             findings.fault(receipt.path, receipt.line, told, nearest(receipt.name, known))
+
+
+def check_variants(
+    asked: Collection[Mention], variants: Collection[str], findings: Findings
+) -> None:
+    """Fault each comparison of `variant` with one that no split of its campaign has."""
+    for one in asked:
+        if one.name and one.name not in variants:
+            told = f"{one.where}: no split of the campaign has the variant {shown(one.name)}"
+            hint = nearest(one.name, sorted(variants)) or "there is no split in it"
+            findings.fault(one.path, one.line, told, hint)
+
+
+def variants_of(program: Program) -> Iterator[tuple[int, str]]:
+    """What a condition compares `variant` with, each with its place in the text."""
+    for part in within(program.tree):
+        compared: tuple[Checked, ...] = ()
+        match part:
+            case Operate(_, "==" | "!=", operands):
+                compared = operands
+            case Operate(_, "in", (variable, Items(_, items))):
+                compared = (variable, *items)
+            case _:
+                continue
+        if any(isinstance(one, Variable) and one.name == VARIANT for one in compared):
+            yield from (
+                (one.at, one.value)
+                for one in compared
+                if isinstance(one, Constant) and isinstance(one.value, str)
+            )
 
 
 def receipts_of(program: Program) -> list[Asked]:

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
-from config.conditions import condition, timed_condition, value
+from config.asking import check_variants
+from config.conditions import condition, forbid_variant, timed_condition, value
 from config.faults import nearest, shown
 from config.schema import (
     CAMPAIGN,
@@ -23,8 +24,7 @@ from config.source import Fields, Source, kind_of
 from config.steps import Program, Templates
 from config.yaml12 import Mapping, Scalar, YamlFault, compose
 from engine.core.conditions import in_segment
-from engine.core.plan import Campaign, Entry
-from engine.core.steps import If, Send, Step, WaitWhen
+from engine.core.plan import Campaign, Entry, If, Send, Split, Step, WaitWhen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +66,11 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
     campaign_id = _id(fields)
     entry = _entry(fields)
     exit_events, exit_when = _exits(fields)
+    audience = condition(fields, "audience")
+    forbid_variant(fields, "audience", audience)
+    splits = [step for step in program.steps if isinstance(step, Split)]
+    variants = {variant for split in splits for variant in split.weights}
+    check_variants(source.variants, variants, source.findings)
     campaign = Campaign(
         id=campaign_id or "",
         entry=entry or Entry(events=()),
@@ -75,10 +80,11 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
         status=status,
         purpose=fields.word("purpose", PURPOSES, "marketing"),
         priority=_priority(fields),
-        audience=condition(fields, "audience"),
+        audience=audience,
         exit_events=exit_events,
         exit_when=exit_when,
         wants_event=_wants_event(program.steps, exit_when),
+        holdout=fields.share("holdout"),
     )
     if campaign_id is None or entry is None:
         return None
@@ -119,6 +125,8 @@ def _entry(fields: Fields) -> Entry | None:
     by_event = "event" in enter.node.entries
     when = condition(enter, "when") if by_event else None
     per = value(enter, "per")
+    forbid_variant(enter, "when", when)
+    forbid_variant(enter, "per", per)
     reentry_ms = _reentry_ms(enter)
     restart = enter.word("while_active", WHILE_ACTIVE, "ignore") == "restart"
     events = enter.names("event", "an event's name")
@@ -210,3 +218,6 @@ def _warn_of(fields: Fields, campaign: Campaign, *, silent: bool) -> None:
     line = fields.line("campaign")
     if silent:
         fields.source.warn(line, f"{campaign.id} can send nothing", "add a `send` step")
+    if campaign.holdout and not campaign.is_marketing:
+        told = f"holdout does nothing: {campaign.id} is transactional"
+        fields.source.warn(fields.line("holdout"), told, "leave it out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from config.asking import Receipt, receipts_of, warn_of_memory
+from config.asking import Mention, receipts_of, variants_of, warn_of_memory
 from config.faults import nearest, shown
 from config.foregone import is_always, is_never
 from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, NAMES_LATER
@@ -16,10 +16,17 @@ from engine.core.cel import CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
 from engine.core.cel.checker import told
 from engine.core.conditions import Condition, segments_asked
+from engine.core.experiments import VARIANT
 
 _SCOPE: Final = Scope(variables=NAMES, functions=FUNCTIONS, kinds=KINDS)
-_STANDING: Final = Scope(variables=NAMES - EVENT_NAMES, functions=FUNCTIONS, kinds=KINDS)
+_STANDING: Final = Scope(
+    variables=NAMES - EVENT_NAMES - {VARIANT}, functions=FUNCTIONS, kinds=KINDS
+)
 _UNKNOWN: Final = re.compile(r"unknown (?:name|function) '?([A-Za-z_]+)")
+_NO_VARIANT: Final = (
+    "variant is not at hand: nobody has gone by a split yet",
+    "ask for it in a step behind the split, or in `exit.when`",
+)
 _TRUTHS: Final = (Kind.BOOL, Kind.ANY)
 _VALUES: Final = (Kind.BOOL, Kind.INT, Kind.DOUBLE, Kind.STRING, Kind.ANY)
 
@@ -50,6 +57,12 @@ def timed_condition(fields: Fields, name: str, *, has_event: bool) -> Condition 
 def value(fields: Fields, name: str) -> Program | None:
     """A key's expression for a text, number or flag; as `condition`."""
     return _program(fields, name, _VALUES, "it must be a text, a number, true or false")
+
+
+def forbid_variant(fields: Fields, name: str, program: Program | None) -> None:
+    """Fault a condition that asks for the variant, where it is asked before any split."""
+    if program is not None and VARIANT in program.names:
+        fields.fault(name, f"asks for what is not there: {_NO_VARIANT[0]}", _NO_VARIANT[1])
 
 
 def _program(
@@ -115,7 +128,10 @@ def _look_back(fields: Fields, name: str, node: Scalar, program: Program) -> Non
     warn_of_memory(program, source.memory, warn)
     for asked in receipts_of(program):
         line, where = place(asked.at)
-        source.receipts.append(Receipt(asked.name, source.path, line, where))
+        source.receipts.append(Mention(asked.name, source.path, line, where))
+    for at, variant in variants_of(program):
+        line, where = place(at)
+        source.variants.append(Mention(variant, source.path, line, where))
 
 
 def _tell(fields: Fields, name: str, node: Scalar, error: CelTextError) -> None:
@@ -127,6 +143,8 @@ def _tell(fields: Fields, name: str, node: Scalar, error: CelTextError) -> None:
     if found and found[1] in EVENT_NAMES:
         message = f"{found[1]} is not at hand: time alone may make this true"
         hint = 'ask last("NAME") for the newest event, or enter by an `event`'
+    elif found and found[1] == VARIANT:
+        message, hint = _NO_VARIANT
     elif found and found[1] in NAMES_LATER:
         message, hint = f"{found[1]} {NOT_BUILT}", f"known here: {', '.join(sorted(NAMES))}"
     fields.source.fault(line, f"{fields.prefix}{name}, column {column}: {message}", hint)

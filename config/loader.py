@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from channels.rendering import Template
-from config.asking import Memory, Receipt, check_receipts
+from config.asking import Memory, Mention, check_receipts
 from config.collections import declared
 from config.compile import compile_campaign
 from config.faults import Fault, Findings, ShopInvalid
@@ -145,7 +145,7 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
     own = frozenset(settings.collections)
     text = files.get(SEGMENTS_FILE, "")
     memory = Memory(settings.history.max_events, settings.events.keep_ms)
-    receipts: list[Receipt] = []
+    receipts: list[Mention] = []
     segments = compile_segments(Source(SEGMENTS_FILE, text, findings, {}, own, memory, receipts))
     templates = parse_templates(paths, files, findings, TEMPLATE_NAMES | own)
     # A template at fault is there all the same, for the steps that send it.
@@ -176,7 +176,7 @@ def _campaigns(
     settings: Settings,
     segments: Mapping[str, Condition],
     findings: Findings,
-    receipts: list[Receipt],
+    receipts: list[Mention],
 ) -> list[Campaign]:
     campaigns: dict[str, Campaign] = {}
     places: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Quantities as settings write them: sizes; durations are `engine.core.durations`."""
+"""Quantities as shops write them: sizes and shares; durations are `engine.core.durations`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ SIZE_BYTES_MAX = 1 << 40
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20}
 _UNITS["GIB"] = 1 << 30
 _SIZE = re.compile(r"([0-9]{1,13})\s*([KMG]I?B|B)", re.IGNORECASE)
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,4})?)\s*%")
+
+
+def parse_share(text: str) -> float:
+    """The share, 0.0 to 1.0, that a text such as `10%` or `0.5%` stands for.
+
+    Raises:
+        ValueError: The text is no share.
+    """
+    found = _SHARE.fullmatch(text.strip())
+    percent = float(found[1]) if found else -1.0
+    if not 0 <= percent <= 100:  # noqa: PLR2004 - that is what a per cent is
+        raise ValueError(f"{text[:60]!r} is no share; write it from 0% to 100%, like 10%")
+    return percent / 100
 
 
 def parse_size_bytes(text: str) -> int:

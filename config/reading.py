@@ -17,6 +17,7 @@ from config.reads import (
     kind_of,
     read_duration_ms,
     read_secret,
+    read_share,
     read_simple,
     read_size_bytes,
     read_zone,
@@ -239,6 +240,8 @@ class _Reader:
                 return read_duration_ms(raw)
             case "size":
                 return read_simple(kind.type, read_size_bytes(raw))
+            case "share":
+                return read_share(raw)
             case "zone":
                 return read_zone(raw)
             case "secret":

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import inspect
 
 from config.faults import nearest, shown
-from config.quantities import parse_size_bytes
+from config.quantities import parse_share, parse_size_bytes
 from engine.core.durations import DurationError, parse_duration_ms
 
 if TYPE_CHECKING:
@@ -71,6 +71,16 @@ def read_size_bytes(raw: object) -> int:
         return parse_size_bytes(raw)
     except ValueError as error:
         raise Unreadable(f"{shown(raw)} is no size") from error
+
+
+def read_share(raw: object) -> float:
+    """A share from 0.0 to 1.0, written in per cent."""
+    if not isinstance(raw, str):
+        raise Unreadable(f"{kind_of(raw)} is no share")
+    try:
+        return parse_share(raw)
+    except ValueError as error:
+        raise Unreadable(f"{shown(raw)} is no share") from error
 
 
 def read_zone(raw: object) -> str:

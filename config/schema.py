@@ -42,7 +42,7 @@ CAMPAIGN: Final = _keys(
     "exit",
     "steps",
     Key("goal", "goals are not counted; what is sent is the same", harmless=True),
-    Key("holdout", "without it everybody who enters is sent messages"),
+    "holdout",
     Key("group", "make one campaign exclude the other with `audience`"),
 )
 """Keys of a campaign."""
@@ -74,6 +74,12 @@ WAIT: Final = _keys(
 )
 """Keys of a `wait` that is no duration."""
 
+SPLIT: Final = _keys("name", "variants", Key("mode", "leave it out: the weights stay as they are"))
+"""Keys of a `split`."""
+
+VARIANT: Final = _keys("weight", "steps")
+"""Keys of one of its variants."""
+
 SEGMENT: Final = _keys("when", "description")
 """Keys of a segment that is more than its condition."""
 
@@ -83,7 +89,7 @@ STEPS: Final = _keys(
     "if",
     "exit",
     Key("choose", "nest `if` steps"),
-    Key("split", "everybody takes the same way"),
+    "split",
     Key("set", "identify sets traits"),
     Key("emit", "send the event from outside"),
     Key("repeat", "write the steps out"),
@@ -94,6 +100,7 @@ STEP_KEYS: Final[dict[str, dict[str, Key]]] = {
     "wait": _keys("wait", "id"),
     "send": _keys("send", "template", "else", "expires", "id"),
     "if": _keys("if", "then", "else", "id"),
+    "split": _keys("split", "id"),
     "exit": _keys("exit", "id"),
 }
 """The keys of each step that this version has."""
@@ -159,7 +166,7 @@ FILES_LATER: Final = {
 
 NAMES: Final = frozenset(
     {
-        *("event", "event_name", "user", "now", "cart", "recent"),
+        *("event", "event_name", "variant", "user", "now", "cart", "recent"),
         *("session.duration", "session.first"),
     }
 )
@@ -176,13 +183,15 @@ FUNCTIONS: Final = frozenset(
 )
 """The functions of history that a condition can call."""
 
-NAMES_LATER: Final = frozenset({"content", "variant"})
+NAMES_LATER: Final = frozenset({"content"})
 """Names and functions of the condition language that are still to be built."""
 
-TEMPLATE_NAMES: Final = frozenset({"user", "event", "event_name", "campaign", "cart", "recent"})
+TEMPLATE_NAMES: Final = frozenset(
+    {"user", "event", "event_name", "campaign", "variant", "cart", "recent"}
+)
 """What a template can name; a shop's own collections come to it."""
 
-TEMPLATE_NAMES_LATER: Final = frozenset({"variant", "content", "links"})
+TEMPLATE_NAMES_LATER: Final = frozenset({"content", "links"})
 """Names of the template language that are still to be built; they render empty."""
 
 STATUSES: Final = ("live", "test", "draft", "paused", "archived")

@@ -33,6 +33,9 @@ Duration: TypeAlias = Annotated[
 Size: TypeAlias = Annotated[
     int, Meta(ge=1, description='a size like "32 KiB" or "1 MiB"', extra={"reads": "size"})
 ]
+Share: TypeAlias = Annotated[
+    float, Meta(description='a share from "0%" to "100%"', extra={"reads": "share"})
+]
 Zone: TypeAlias = Annotated[
     str, Meta(description='an IANA time zone like "Europe/Paris"', extra={"reads": "zone"})
 ]
@@ -162,11 +165,17 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guardrails(msgspec.Struct, frozen=True, kw_only=True):
-    """`[guardrails]`: see the campaign language. `enrollments_max`: active ones, a user."""
+    """`[guardrails]`: see the campaign language.
+
+    Attributes:
+        enrollments_max: Active ones, a user.
+        holdout: Share of users, 0.0 to 1.0, who go through every campaign and are sent nothing.
+    """
 
     caps: Annotated[tuple[Cap, ...], LATER] = ()
     spacing_ms: Annotated[Duration, LATER] = field(default=0, name="spacing")
     enrollments_max: Count = 100
+    holdout: Share = 0.0
     quiet_hours: Annotated[QuietHours | None, LATER] = None
 
 
@@ -268,6 +277,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             consent_unknown_allows=self.consent.unknown == "allow",
             testers=frozenset(self.testing.users),
             events_kept_max=self.history.max_events,
+            holdout=self.guardrails.holdout,
         )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from config.asking import Memory, Receipt
+from config.asking import Memory, Mention
 from config.faults import Findings, nearest, shown
+from config.quantities import parse_share
 from config.yaml12 import Mapping, Node, Scalar, Sequence
 from engine.core.conditions import Condition
 from engine.core.durations import DurationError, parse_duration_ms
@@ -33,6 +34,7 @@ class Source(msgspec.Struct, frozen=True, eq=False):
         collections: What the shop has of them, by name: its conditions can name them.
         memory: How much of the past it keeps.
         receipts: Takes what conditions ask to have been sent.
+        variants: Takes what they compare `variant` with.
     """
 
     path: str
@@ -41,7 +43,8 @@ class Source(msgspec.Struct, frozen=True, eq=False):
     segments: MappingOf[str, Condition] = {}
     collections: frozenset[str] = frozenset()
     memory: Memory = Memory()
-    receipts: list[Receipt] = []
+    receipts: list[Mention] = []
+    variants: list[Mention] = []
 
     def fault(self, line: int, message: str, hint: str = "") -> None:
         """Something that keeps the shop from being loaded."""
@@ -151,6 +154,17 @@ class Fields:
         except DurationError as error:
             self.fault(name, f"is wrong: {error.message}", error.hint)
             return None
+
+    def share(self, name: str) -> float:
+        """A share from 0.0 to 1.0, written as `10%`; 0.0 where there is none, or none that fits."""
+        text = self.text(name, "write a share like 10%")
+        if text is None:
+            return 0.0
+        try:
+            return parse_share(text)
+        except ValueError:
+            self.fault(name, f"is {shown(text)}", "write a share from 0% to 100%, like 10%")
+            return 0.0
 
     def names(self, name: str, what: str) -> tuple[str, ...]:
         """A text or a list of texts, each once; none that fits is a fault."""

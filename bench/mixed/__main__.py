@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -99,7 +99,6 @@ class Hour:
         await self._load.introduce()
         self._gauge = Gauge(self._server.pid, self._running.url, self._data, DATABASE)
         self._began_s = time.monotonic()
-        self._over = asyncio.Event()
         beside = [
             asyncio.create_task(self._tell_minutes()),
             asyncio.create_task(self._back_up_at_times()),
@@ -108,8 +107,8 @@ class Hour:
         try:
             await self._load.run(self._for_s)
         finally:
-            # Not cancelled: what is under way in a thread would go on beside what comes now.
-            self._over.set()
+            for task in beside:
+                task.cancel()
             ended = await asyncio.gather(*beside, return_exceptions=True)
         broken = [one for one in ended if isinstance(one, Exception)]
         if broken:
@@ -118,7 +117,8 @@ class Hour:
 
     async def _tell_minutes(self) -> None:
         number = 1
-        while await self._goes_on_until(number * self._line_s):
+        while True:
+            await self._sleep_until(number * self._line_s)
             await asyncio.to_thread(self._tell_minute)
             number += 1
 
@@ -133,7 +133,8 @@ class Hour:
     async def _back_up_at_times(self) -> None:
         """In the middle between two reloads."""
         at_s = self._operated_every_s / 2
-        while await self._goes_on_until(at_s):
+        while True:
+            await self._sleep_until(at_s)
             at_s += self._operated_every_s
             await asyncio.to_thread(self._back_up)
 
@@ -152,7 +153,8 @@ class Hour:
 
     async def _reload_at_times(self) -> None:
         at_s = self._operated_every_s
-        while await self._goes_on_until(at_s):
+        while True:
+            await self._sleep_until(at_s)
             at_s += self._operated_every_s
             self.reloads += 1
             write_cart(self._shop, CART_WAIT_MS + 100 * self.reloads)
@@ -160,12 +162,8 @@ class Hour:
             if not msgspec.json.decode(answer)["changed"]:
                 self._said.append("a reload found nothing changed")
 
-    async def _goes_on_until(self, at_s: float) -> bool:
-        """Wait until so long after the beginning; False where the load is over before."""
-        left_s = self._began_s + at_s - time.monotonic()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), left_s)
-        return not self._over.is_set()
+    async def _sleep_until(self, at_s: float) -> None:
+        await asyncio.sleep(self._began_s + at_s - time.monotonic())
 
     def _wait_for_messages(self) -> dict[str, list[str]]:
         give_up_s = time.monotonic() + ARRIVE_WITHIN_S

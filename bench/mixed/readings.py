@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from contextlib import suppress
 from math import inf
-from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -96,7 +94,7 @@ class Gauge:
             text = answer.read().decode()
         fired = self._since(text, LATENESS)
         stalls = self._since(text, STALLS)
-        sizes = _sizes(self._data)
+        sizes = {path.name: path.stat().st_size for path in self._data.rglob("*") if path.is_file()}
         return Minute(
             at_s=at_s,
             rss_kb=_rss_kb(self._status),
@@ -122,17 +120,6 @@ class Gauge:
         before = self._before.get(name, {})
         self._before[name] = now
         return {bound: count - before.get(bound, 0.0) for bound, count in now.items()}
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    """Bytes of each file there, by its name; one that goes while we look has none."""
-    sizes: dict[str, int] = {}
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            status = path.stat()
-            if S_ISREG(status.st_mode):
-                sizes[path.name] = status.st_size
-    return sizes
 
 
 def _rss_kb(status: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.core.durations import format_duration
-from engine.core.steps import Exit, If, Send, Step, Wait, WaitWhen
+from engine.core.plan import Exit, If, Send, Split, Step, Wait, WaitWhen
 
 
 def content_of(step: Step) -> str:
@@ -17,5 +17,7 @@ def content_of(step: Step) -> str:
             return f"send {','.join(step.channels)} {step.template} {step.expires_ms}"
         case If():
             return f"if {step.condition.text}"
+        case Split():
+            return f"split {step.name}"
         case Exit():
             return f"exit {step.reason}"

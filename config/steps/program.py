@@ -12,9 +12,10 @@ from config.source import NOT_BUILT, Fields, Source, kind_of
 from config.steps.branches import read_exit, read_if
 from config.steps.content import content_of
 from config.steps.sends import read_send
+from config.steps.splits import read_split
 from config.steps.waits import read_wait
 from config.yaml12 import Mapping, Node, Sequence
-from engine.core.steps import END, Step
+from engine.core.plan import END, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ _READERS: Final[dict[str, Callable[[Program, Fields, str, str], Laid]]] = {
     "wait": read_wait,
     "send": read_send,
     "if": read_if,
+    "split": read_split,
     "exit": read_exit,
 }
 """Each lays out one step of its kind, given its keys, its id and its path; faults are told."""

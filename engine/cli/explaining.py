@@ -72,6 +72,9 @@ def _place(place: Place) -> Iterator[str]:
     by = f" by {place.event}" if place.event else ""
     per = f", per {place.per}" if place.per else ""
     yield from ("", f"enrollment {place.enrollment}, entered at {place.entered_at}{by}{per}")
+    if place.held_out:
+        yield f"{_INDENT}held out: goes through everything, and is sent nothing"
+    yield from (f"{_INDENT}variant {one} of {split}" for split, one in place.variants.items())
     until = f" until {place.until}" if place.until else ""
     yield f"{_INDENT}waits in step {place.step} since {place.since}{until}"
     if place.next_at and place.next_at != place.until:
@@ -118,5 +121,5 @@ def _json(value: object) -> str:
 
 
 def _record(record: RecordLine) -> str:
-    words = (record.kind, record.step, record.channel, record.branch, record.reason)
+    words = (record.kind, record.step, record.channel, record.branch, record.variant, record.reason)
     return f"{record.at}  {' '.join(filter(None, words))}"

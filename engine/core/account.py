@@ -13,9 +13,9 @@ import msgspec
 from engine.core.effects import Record
 from engine.core.explaining import Part, explain, told_instant
 from engine.core.holding import holds
+from engine.core.plan import Wait, WaitWhen
 from engine.core.records import RecordLine, told
 from engine.core.state import NEVER, decode_user, encode_user
-from engine.core.steps import Wait, WaitWhen
 from engine.core.transition import fire
 from engine.core.turn import Turn
 from engine.core.watching import own_turn
@@ -40,6 +40,8 @@ class Place(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         event: The event that it began with; "" where none did, or nothing of it is asked later.
+        variants: By split, the variant of each that it has gone by.
+        held_out: Whether it is sent nothing.
         step: The id of the step that it is in.
         since: From when it waits there.
         until: When the wait is over at the latest; "" for never.
@@ -54,6 +56,8 @@ class Place(msgspec.Struct, omit_defaults=True):
     entered_at: str
     per: str = ""
     event: str = ""
+    variants: dict[str, str] = {}
+    held_out: bool = False
     step: str = ""
     since: str = ""
     until: str = ""
@@ -217,6 +221,8 @@ def _place(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> Place:
         told_instant(enrollment.entered_at_ms),
         enrollment.per,
         enrollment.event_name,
+        dict(enrollment.variants),
+        enrollment.held_out,
         next_at=told_instant(max(enrollment.due_at_ms, turn.user.held_until_ms)),
         exit_events=campaign.exit_events,
         exit_when=None if campaign.exit_when is None else explain(own, campaign.exit_when),

@@ -23,9 +23,8 @@ from engine.core.entry import enter_risen
 from engine.core.exits import leave, withdraw
 from engine.core.holding import hold_still, holds, limit_stay
 from engine.core.inputs import PlanChanged, TimeSkipped
-from engine.core.plan import Plan
+from engine.core.plan import WAITS, Plan, Wait, WaitWhen
 from engine.core.state import NEVER, Alarms, reckon, stands
-from engine.core.steps import WAITS, Wait, WaitWhen
 from engine.core.transition import fire, hold, settle
 from engine.core.turn import Queue, Turn
 from engine.core.watching import rearm
@@ -34,9 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.core.effects import Effect
-    from engine.core.plan import Campaign
+    from engine.core.plan import Campaign, Step
     from engine.core.state import Enrollment, User
-    from engine.core.steps import Step
 
 
 class Change(msgspec.Struct, frozen=True, eq=False):

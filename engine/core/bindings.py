@@ -8,6 +8,7 @@ import msgspec
 
 from engine.core import collections, sessions
 from engine.core.cel import MOMENT, Kind, fields_read
+from engine.core.experiments import VARIANT
 from engine.core.instants import to_datetime
 from engine.core.properties import reader
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 KINDS: Final = {
     "user": Kind.MAP,
     "event_name": Kind.STRING,
+    VARIANT: Kind.STRING,
     "now": Kind.TIMESTAMP,
     sessions.DURATION: Kind.DURATION,
     sessions.FIRST: Kind.BOOL,

@@ -36,9 +36,11 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
         step: The step's id, where a step did it.
         channel: The channel, where a message is meant.
         template: The template's name, where a message is meant.
-        reason: Why, for `refused`, `skipped`, `failed` and `exited`.
+        reason: Why, for `refused`, `skipped`, `failed` and `exited`; `holdout` for one that
+            `entered` to be sent nothing.
         message: The effect id, where a message is meant.
-        branch: Which way, for `branched`: `then` or `else`.
+        branch: Which way, for `branched` by a condition: `then` or `else`.
+        variant: That of the newest split that the enrollment had gone by, where it had.
         judged_at_ms: When guardrails were asked, where that differs from `at_ms` by a second or
             more (a downtime lay between); else 0.
     """
@@ -55,6 +57,7 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
     message: str = ""
     branch: str = ""
     judged_at_ms: int = 0
+    variant: str = ""
 
 
 class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):

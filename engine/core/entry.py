@@ -18,6 +18,7 @@ from engine.core.cel import TRAPS, CelError
 from engine.core.effects import ConditionFailed
 from engine.core.entered import count_entries, newest_entry, only_entries, with_entry
 from engine.core.exits import leave
+from engine.core.experiments import is_held_out
 from engine.core.holding import admits
 from engine.core.state import Enrollment, reckon
 from engine.core.turn import Turn
@@ -133,8 +134,12 @@ def _enter(turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: in
             return
         if active is not None:
             leave(turn, active, "restarted")
-    enrollment = _enroll(turn, campaign, per, starts_at_ms)
-    turn.record("entered", enrollment)
+    enrollment = turn.enrollment = _enroll(turn, campaign, per, starts_at_ms)
+    if turn.plan.experiments.holds_out and is_held_out(turn, campaign):
+        enrollment.held_out = True
+        turn.record("entered", enrollment, reason="holdout")
+    else:
+        turn.record("entered", enrollment)
     if campaign.exit_when is not None and leaves(turn, campaign, enrollment):
         return
     set_out(turn, campaign, enrollment)

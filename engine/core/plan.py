@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import reduce
 from operator import attrgetter, or_
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,7 @@ from engine.core.cel import Program
 from engine.core.collections import Role, asked_for, roles
 from engine.core.coming import widen, widen_collections
 from engine.core.conditions import Condition
+from engine.core.experiments import experiments_of
 from engine.core.history import Kept
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
@@ -28,7 +29,6 @@ from engine.core.needs import EVENTS_MAX, both, needs, sends_needed
 from engine.core.scores import models_asked
 from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
-from engine.core.steps import If, Send, Step, WaitWhen
 from engine.core.touches import Touches
 from engine.core.wakes import Index, Wakes
 
@@ -41,10 +41,86 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["live", "test", "draft", "paused", "archived"]
 Purpose: TypeAlias = Literal["marketing", "transactional"]
 
+END = -1
+"""The position after the last step."""
+
 NO_FACTS = msgspec.Raw(b"")
 
 _NEWEST = Kept(1, 0)
 """Of an exit event: what an entry that comes late is held against."""
+
+
+class Wait(msgspec.Struct, frozen=True, eq=False):
+    """Until the enrollment's clock is `duration_ms` further (0 or more)."""
+
+    id: str
+    duration_ms: int
+    next: int = END
+
+
+class WaitWhen(msgspec.Struct, frozen=True, eq=False):
+    """Until a condition is true, or `at_most_ms` have passed; None: however long it takes.
+
+    `then` and `next` are positions: where it came true, and where the time was up.
+    """
+
+    id: str
+    condition: Condition
+    at_most_ms: int | None = None
+    then: int = END
+    next: int = END
+
+
+class Send(msgspec.Struct, frozen=True, eq=False):
+    """A message by the first of `channels` that reaches the user.
+
+    `expires_ms` is how late it may be and still go; None: any time. `names` is what its templates
+    name, on all its channels.
+    """
+
+    id: str
+    channels: tuple[str, ...]
+    template: str
+    expires_ms: int | None = None
+    next: int = END
+    names: frozenset[str] = frozenset()
+
+
+class If(msgspec.Struct, frozen=True, eq=False):
+    """A branch: `then` and `next` are positions: where the condition holds, and where not."""
+
+    id: str
+    condition: Program
+    then: int = END
+    next: int = END
+
+
+class Split(msgspec.Struct, frozen=True, eq=False):
+    """One of several ways, by the variant that the user gets.
+
+    Attributes:
+        name: Of the experiment, unique in its campaign.
+        weights: By variant, each above 0: their shares count.
+        ways: The position from which each of them goes on, in their order.
+    """
+
+    id: str
+    name: str
+    weights: dict[str, float]
+    ways: tuple[int, ...]
+
+
+class Exit(msgspec.Struct, frozen=True, eq=False):
+    """Ends the enrollment with a reason of the shop's own."""
+
+    id: str
+    reason: str
+
+
+Step: TypeAlias = Wait | WaitWhen | Send | If | Split | Exit
+
+WAITS: Final = (Wait, WaitWhen)
+"""Steps that enrollments rest in. Written as a union it would be made anew each time."""
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
@@ -86,6 +162,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         exit_when: Whoever is in it leaves at the instant at which this is true.
         raised_by: What can make a condition true that is asked of those who are in it; None where
             none is.
+        holdout: Share of entrants, 0.0 to 1.0, who go through everything and are sent nothing.
     """
 
     id: str
@@ -105,6 +182,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     is_live: bool = True
     exit_when: Condition | None = None
     raised_by: Touches | None = None
+    holdout: float = 0.0
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
@@ -138,6 +216,11 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
                 yield step.condition.program
 
     @property
+    def splits(self) -> list[Split]:
+        """Its splits, in order. O(steps)."""
+        return [step for step in self.steps if isinstance(step, Split)]
+
+    @property
     def rank(self) -> tuple[int, str]:
         """Sort key: higher priority first, then id."""
         return (-self.priority, self.id)
@@ -153,6 +236,7 @@ class Policy(msgspec.Struct, frozen=True):
     consent_unknown_allows: bool = False
     testers: frozenset[str] = frozenset()
     events_kept_max: int = EVENTS_MAX
+    holdout: float = 0.0
 
 
 class Reactions(msgspec.Struct, frozen=True, eq=False):
@@ -207,6 +291,7 @@ class Plan:
         self.policy = policy or Policy()
         ranked = sorted(campaigns, key=attrgetter("rank"))
         self.campaigns = {campaign.id: campaign for campaign in ranked}
+        self.experiments = experiments_of(ranked, self.policy.holdout)
         self.segments = segments or {}
         """Conditions that others may ask for, by their id."""
         programs = [program for c in ranked for program in c.programs()]

@@ -45,6 +45,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
     reason: str = ""
     branch: str = ""
     message: str = ""
+    variant: str = ""
     judged_at: str = ""
     subject: str = ""
     title: str = ""
@@ -70,6 +71,7 @@ def told(record: Record) -> RecordLine:
         record.reason,
         record.branch,
         record.message,
+        record.variant,
         _instant(record.judged_at_ms) if record.judged_at_ms else "",
     )
 

@@ -9,6 +9,7 @@ import msgspec
 from engine.core import history, ids
 from engine.core.collections import bind
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
+from engine.core.experiments import variant_of
 from engine.core.following import follow
 from engine.core.guardrails import barrier, is_full
 from engine.core.history import sent_name
@@ -18,9 +19,8 @@ from engine.core.traits import CONSENT_CHANNELS
 
 if TYPE_CHECKING:
     from engine.core.inputs import DeliveryReported
-    from engine.core.plan import Campaign
+    from engine.core.plan import Campaign, Send
     from engine.core.state import Enrollment
-    from engine.core.steps import Send
     from engine.core.turn import Turn
 
 REASON_LENGTH_MAX = 500
@@ -29,13 +29,14 @@ REASON_LENGTH_MAX = 500
 _encode = msgspec.json.Encoder().encode
 
 
-class _Snapshot(msgspec.Struct, gc=False):
-    """What every template may name."""
+class _Snapshot(msgspec.Struct, omit_defaults=True, gc=False):
+    """What every template may name; `variant` where the enrollment has gone by a split."""
 
     user: dict[str, Any]
     event: msgspec.Raw
     event_name: str
     campaign: msgspec.Raw
+    variant: str = ""
 
 
 def send(
@@ -56,6 +57,9 @@ def send(
         if place < 0:
             skip(turn, enrollment, step, barred)
             return
+    if marketing and enrollment.held_out:
+        skip(turn, enrollment, step, "holdout")
+        return
     pending = Pending(
         enrollment.enrollment,
         campaign.id,
@@ -66,6 +70,7 @@ def send(
         marketing,
         0 if expires_ms is None else due_at_ms + expires_ms,
         channels[place + 1 :],
+        variants=enrollment.variants,
     )
     _send(turn, pending, _snapshot(turn, campaign, enrollment, step), "")
 
@@ -200,6 +205,7 @@ def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send
         msgspec.Raw(enrollment.event),
         enrollment.event_name,
         campaign.facts,
+        variant_of(enrollment.variants),
     )
     kept = turn.plan.collections
     if not kept or kept.keys().isdisjoint(step.names):

@@ -94,6 +94,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
         entered_at_ms: That one's start: an exit event with an earlier `t` does not take it back.
         fallbacks: Channels still to be tried, should this one fail.
         cancelled: Why it must not be handed over any more, or "".
+        variants: Those of its enrollment as it was sent.
     """
 
     enrollment: str
@@ -106,6 +107,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
     expires_at_ms: int = 0
     fallbacks: tuple[str, ...] = ()
     cancelled: str = ""
+    variants: tuple[tuple[str, str], ...] = ()
 
 
 class Session(msgspec.Struct, omit_defaults=True, gc=False):
@@ -155,6 +157,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         scores: Model to its latest word on the user; only of models that the plan asks for.
         session: The one under way, or the last; None where none was, or nothing asks for sessions.
         watch: How conditions were answered; None where none was asked of him yet.
+        drawn: The variant that he got, by experiment (`experiments`).
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
 
@@ -182,6 +185,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     traits_bytes: int = 0
     identified_at_ms: int = 0
     scores: dict[str, float] = {}
+    drawn: dict[str, str] = {}
 
     @property
     def applied_at_ms(self) -> int:
@@ -209,6 +213,7 @@ def new_user(user_id: str) -> User:
         collections=_NOTHING,
         details=_NOTHING,
         scores=_NOTHING,
+        drawn=_NOTHING,
     )
 
 
@@ -236,6 +241,7 @@ def decode_user(data: bytes) -> User:
     user.collections = user.collections or _NOTHING
     user.details = user.details or _NOTHING
     user.scores = user.scores or _NOTHING
+    user.drawn = user.drawn or _NOTHING
     return user
 
 

@@ -176,7 +176,7 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
         if judged_at_ms < user.held_until_ms:
             judged_at_ms = user.held_until_ms
         name, raw = enrollment.event_name, enrollment.event
-        turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw)
+        turn = Turn(plan, user, due_at_ms, judged_at_ms, effects, name, raw, enrollment)
         if queue is not None:
             queue.go_to(due_at_ms)
             turn.queue = queue

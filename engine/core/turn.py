@@ -11,16 +11,17 @@ from engine.core import refusals
 from engine.core.atoms import MOMENT
 from engine.core.bindings import bind_more
 from engine.core.effects import ConditionFailed, Effect, Record
+from engine.core.experiments import VARIANT, variant_of
 from engine.core.inputs import EMPTY, EventReceived
 from engine.core.moment import Moment
 from engine.core.plan import Campaign, Plan
-from engine.core.state import User
+from engine.core.state import Enrollment, User
 
 if TYPE_CHECKING:
     from engine.core.cel import Program
     from engine.core.conditions import Condition
     from engine.core.effects import Kind
-    from engine.core.state import Enrollment, Pending
+    from engine.core.state import Pending
 
 JUDGED_MIN_MS = 1_000
 """Records say when they were judged where that differs from `at_ms` by this much."""
@@ -90,6 +91,7 @@ class Turn(msgspec.Struct, gc=False):
         effects: Effects are appended here, in order.
         event_name: Of the event at hand, or "".
         raw: Its properties, as JSON.
+        enrollment: Whose conditions are asked; None where they are nobody's yet.
         bound: What conditions were given so far; None before the first asked.
         queue: Takes what follows at the same instant; None where nothing can.
     """
@@ -101,6 +103,7 @@ class Turn(msgspec.Struct, gc=False):
     effects: list[Effect]
     event_name: str = ""
     raw: msgspec.Raw | bytes = EMPTY
+    enrollment: Enrollment | None = None
     bound: dict[str, Any] | None = None
     queue: Queue | None = None
 
@@ -113,7 +116,14 @@ class Turn(msgspec.Struct, gc=False):
         bind_more(bound, program.names, self.raw, self.now_ms, self.user, self.plan.collections)
         if MOMENT in program.names and MOMENT not in bound:
             bound[MOMENT] = Moment(self.user, self.now_ms, self.plan)
+        if VARIANT in program.names:  # it changes as the enrollment goes by a split
+            bound[VARIANT] = self.variant
         return bound
+
+    @property
+    def variant(self) -> str:
+        """That of the newest split that the enrollment at hand has gone by; "" where none."""
+        return "" if self.enrollment is None else variant_of(self.enrollment.variants)
 
     def ask(self, condition: Condition, campaign_id: str) -> tuple[bool, int]:
         """Whether a condition is true at `at_ms`, and until when that surely holds by itself.
@@ -129,6 +139,8 @@ class Turn(msgspec.Struct, gc=False):
             # A deadline that was held back: what conditions say is what they said when it was due.
             bound = {"user": self.user.traits, "event_name": self.event_name}
             bind_more(bound, names, self.raw, at_ms, self.user, self.plan.collections)
+            if VARIANT in names:
+                bound[VARIANT] = self.variant
         if MOMENT not in bound:
             bound[MOMENT] = Moment(self.user, at_ms, self.plan)
         answer = condition.ask(bound)
@@ -163,7 +175,7 @@ class Turn(msgspec.Struct, gc=False):
         branch: str = "",
     ) -> None:
         """Append one record about an enrollment, or about a message that it sent."""
-        at_ms, now_ms = self.at_ms, self.now_ms
+        at_ms, now_ms, variants = self.at_ms, self.now_ms, about.variants
         self.effects.append(
             Record(
                 at_ms,
@@ -178,5 +190,6 @@ class Turn(msgspec.Struct, gc=False):
                 message,
                 branch,
                 0 if now_ms == at_ms or now_ms - at_ms < JUDGED_MIN_MS else now_ms,
+                variants[-1][1] if variants else "",
             )
         )

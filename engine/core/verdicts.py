@@ -71,8 +71,9 @@ def _in_it(places: list[Place], status: str) -> Verdict:
     again = len(places) - 1
     times = "once" if again == 1 else f"{again} times"
     more = f", and {times} more" if again else ""
+    out = ", held out: he is sent nothing" if newest.held_out else ""
     held = f"; held while the campaign is {_STATUSES[status]}" if newest.is_held else ""
-    text = f"entered at {newest.entered_at}{more}; {waiting(newest)}{held}"
+    text = f"entered at {newest.entered_at}{more}{out}; {waiting(newest)}{held}"
     return Verdict("in", text, newest.entered_at)
 
 

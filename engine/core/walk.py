@@ -7,19 +7,24 @@ instant go, those of earlier instants are skipped as `expired`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from engine.core.exits import leave
+from engine.core.experiments import go_by
 from engine.core.holding import stand
+from engine.core.plan import END, WAITS, If, Send, Split, Wait, WaitWhen
 from engine.core.sending import send, skip
 from engine.core.state import NEVER, drop
-from engine.core.steps import END, WAITS, If, Send, Wait, WaitWhen
 from engine.core.watching import await_until, is_met, leaves, rearm
 
 if TYPE_CHECKING:
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
     from engine.core.turn import Turn
+
+
+_BRANCHES: Final = (If, Split)
+"""Written as `If | Split` it would be made anew for each step."""
 
 
 def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
@@ -99,7 +104,7 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
                 enrollment.passed += passed
                 return
             position = goes_on
-        elif isinstance(step, If):
+        elif isinstance(step, _BRANCHES):
             position = _branch(turn, enrollment, step)
         else:
             if catch_up is not None:
@@ -113,8 +118,10 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
     turn.record("finished", enrollment)
 
 
-def _branch(turn: Turn, enrollment: Enrollment, step: If) -> int:
+def _branch(turn: Turn, enrollment: Enrollment, step: If | Split) -> int:
     """Where it goes on from a branch."""
+    if isinstance(step, Split):
+        return go_by(turn, enrollment, step)
     holds = turn.holds(step.condition, enrollment.campaign)
     turn.record("branched", enrollment, step=step.id, branch="then" if holds else "else")
     return step.then if holds else step.next

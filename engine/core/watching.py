@@ -16,9 +16,8 @@ from engine.core.turn import Turn
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from engine.core.plan import Campaign
+    from engine.core.plan import Campaign, WaitWhen
     from engine.core.state import Enrollment
-    from engine.core.steps import WaitWhen
 
 
 def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
@@ -77,6 +76,7 @@ def own_turn(turn: Turn, enrollment: Enrollment) -> Turn:
         turn.effects,
         enrollment.event_name,
         enrollment.event,
+        enrollment,
         queue=turn.queue,
     )
 

@@ -72,13 +72,18 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
          "at": format_instant(at_ms), "count": count}
         for key, (at_ms, count) in each_entry(user.entries)
     ]  # fmt: skip
+    state["drawn"] = [
+        {"campaign": key.partition("\n")[0], "split": key.partition("\n")[2], "variant": variant}
+        for key, variant in user.drawn.items()
+    ]
     state["refusals"] = [
         {"at": format_instant(at_ms), "campaign": campaign, "reason": reason}
         for at_ms, campaign, reason in user.refusals
     ]
     state["enrollments"] = [_told_enrollment(one, plan) for one in user.enrollments]
     state["pending"] = {
-        name: _dated(msgspec.to_builtins(pending)) for name, pending in user.pending.items()
+        name: _dated(msgspec.to_builtins(pending)) | {"variants": dict(pending.variants)}
+        for name, pending in user.pending.items()
     }
     return _dated(state)
 
@@ -207,6 +212,7 @@ def _told_collected(collected: Collected) -> dict[str, Any]:
 def _told_enrollment(enrollment: Enrollment, plan: Plan | None) -> dict[str, Any]:
     said: dict[str, Any] = _dated(msgspec.to_builtins(enrollment))
     said["event"] = msgspec.Raw(enrollment.event)
+    said["variants"] = dict(enrollment.variants)
     said.pop("position", None)
     campaign = plan.campaigns.get(enrollment.campaign) if plan is not None else None
     # By its signature: while a changed plan is taken on, positions may be those of the one before.

@@ -52,6 +52,7 @@ honor_gpc = true
 caps = []
 spacing = "0s"
 enrollments_max = 100
+holdout = "0%"
 [testing]
 users = []
 redirect_to = {}

@@ -15,8 +15,19 @@ from config.schema import FUNCTIONS, NAMES
 from engine.core import cel
 from engine.core.conditions import Condition
 from engine.core.inputs import EMPTY, DeliveryReported, EventReceived, UserIdentified
-from engine.core.plan import Campaign, Entry, Plan, Policy
-from engine.core.steps import END, Exit, If, Send, Step, Wait, WaitWhen
+from engine.core.plan import (
+    END,
+    Campaign,
+    Entry,
+    Exit,
+    If,
+    Plan,
+    Policy,
+    Send,
+    Step,
+    Wait,
+    WaitWhen,
+)
 from engine.runtime.processor import Processor
 
 if TYPE_CHECKING:
@@ -253,6 +264,8 @@ def told(record: Record) -> str:
     """`10 c sent first email`: when (since `START`), campaign, kind, and what else it says."""
     said = (record.step, record.channel, record.branch, record.reason)
     words = [str(record.at_ms - START), record.campaign, record.kind, *filter(None, said)]
+    if record.variant:
+        words.append(f"variant {record.variant}")
     if record.judged_at_ms:
         words.append(f"judged {record.judged_at_ms - START}")
     return " ".join(words)
