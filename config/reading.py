@@ -12,6 +12,7 @@ from msgspec import inspect
 from channels.settings import SETTINGS, ChannelSettings
 from config.collections import COLLECTIONS_MAX, collection_faults, name_fault
 from config.faults import Findings, nearest
+from config.pacing import pacing_findings
 from config.reads import (
     Unreadable,
     kind_of,
@@ -86,8 +87,10 @@ class _Reader:
         self._findings = findings
         self._lines = lines
         self._env = env
+        self._at_fault: list[Path] = []
 
     def _fault(self, path: Path, message: str, hint: str = "") -> None:
+        self._at_fault.append(path)
         self._findings.fault(SETTINGS_FILE, line_of(self._lines, path), message, hint)
 
     def _warn(self, path: Path, message: str, hint: str = "") -> None:
@@ -128,6 +131,17 @@ class _Reader:
             self._fault(("keys", "write"), "keys.write has one key twice", "keep one of them")
         if self._env is not None and not all([*(key.key for key in keys.write), *keys.trigger]):
             self._fault(("keys",), "keys has an empty key, which lets everybody in", "remove it")
+        self._tell_pacing(settings)
+
+    def _tell_pacing(self, settings: Settings) -> None:
+        """What is told of a key that was read as it is written: one at fault is not all there."""
+        faults = [path[1:] for path in self._at_fault if path[0] == "guardrails"]
+        kept_ms = settings.events.keep_ms
+        for found in pacing_findings(settings.guardrails, kept_ms):
+            if any(fault[: len(found.about)] == found.about for fault in faults):
+                continue
+            tell = self._warn if found.is_harmless else self._fault
+            tell(("guardrails", *found.path), found.message, found.hint)
 
     def _channels(self, raw: object) -> dict[str, ChannelSettings]:
         if not isinstance(raw, dict):

@@ -7,13 +7,17 @@ metadata says how it is read (`reads`: a duration, a size, …) and whether it i
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta, field
 
 from channels.settings import SETTINGS, ChannelSettings
-from engine.core.plan import Policy
+from engine.core.caps import CAP_MAX
+from engine.core.caps import Cap as CoreCap
+from engine.core.policy import Policy
+from engine.core.quiet import EVERY_DAY
+from engine.core.quiet import QuietHours as CoreQuietHours
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1, description="text in quotes, not empty")]
 FileName: TypeAlias = Annotated[
@@ -54,6 +58,7 @@ Clock: TypeAlias = Annotated[
     str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description='a time of day like "21:00"')
 ]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: Final[tuple[str, ...]] = get_args(Day)
 
 LATER: Final = Meta(extra={"later": "leave it out until it is"})
 """Marks a key that parses and does nothing yet, and says what to do about it."""
@@ -151,13 +156,16 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
     """At most `max` messages in any `per`, on one channel or (None) on all."""
 
-    max: Count
+    max: Annotated[int, Meta(ge=1, le=CAP_MAX, description="a whole number from 1 to 10000")]
     per_ms: Duration = field(name="per")
     channel: ChannelId | None = None
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
-    """The user's local time, from (inclusive) to (exclusive); None: every day."""
+    """The user's local time, from (inclusive) to (exclusive).
+
+    `days` are those on which it begins; None: every day.
+    """
 
     from_clock: Clock = field(name="from")
     to_clock: Clock = field(name="to")
@@ -172,11 +180,30 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True):
         holdout: Share of users, 0.0 to 1.0, who go through every campaign and are sent nothing.
     """
 
-    caps: Annotated[tuple[Cap, ...], LATER] = ()
-    spacing_ms: Annotated[Duration, LATER] = field(default=0, name="spacing")
+    caps: tuple[Cap, ...] = ()
+    spacing_ms: Duration = field(default=0, name="spacing")
     enrollments_max: Count = 100
     holdout: Share = 0.0
-    quiet_hours: Annotated[QuietHours | None, LATER] = None
+    quiet_hours: QuietHours | None = None
+
+    def core_caps(self) -> tuple[CoreCap, ...]:
+        """The caps as the core asks them, `spacing` among them: one message in that time."""
+        caps = [CoreCap(cap.max, cap.per_ms, cap.channel or "") for cap in self.caps]
+        return (*caps, CoreCap(1, self.spacing_ms)) if self.spacing_ms else tuple(caps)
+
+    def core_quiet_hours(self, timezone: str) -> CoreQuietHours | None:
+        """The quiet hours as the core asks them; `timezone` is that of users who name none."""
+        quiet = self.quiet_hours
+        if quiet is None:
+            return None
+        days = EVERY_DAY if quiet.days is None else frozenset(map(DAYS.index, quiet.days))
+        return CoreQuietHours(_minute(quiet.from_clock), _minute(quiet.to_clock), days, timezone)
+
+
+def _minute(clock: str) -> int:
+    """The minute of the day of a time such as `21:00`."""
+    hour, minute = clock.split(":")
+    return int(hour) * 60 + int(minute)
 
 
 class Testing(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,6 +305,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             testers=frozenset(self.testing.users),
             events_kept_max=self.history.max_events,
             holdout=self.guardrails.holdout,
+            caps=self.guardrails.core_caps(),
+            quiet_hours=self.guardrails.core_quiet_hours(self.shop.timezone),
         )
 
 

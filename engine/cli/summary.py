@@ -122,7 +122,7 @@ def _row(summary: CampaignSummary) -> tuple[str, ...]:
 def _counts(counts: Mapping[str, int]) -> str:
     """`push 1,200 email 30`, the most first; `-` for none."""
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    return "  ".join(f"{key} {count:,}" for key, count in ranked) or NOTHING
+    return "  ".join(f"{key} {count:,}" for key, count in ranked if count) or NOTHING
 
 
 def _head(report: Report) -> str:
@@ -153,6 +153,9 @@ def _compared(compared: Comparison) -> Iterator[str]:
 def _notes(report: Report) -> Iterator[str]:
     if report.replayed is not None:
         yield from _compared(report.replayed)
+    deferred = {summary.campaign: summary.deferred for summary in report.campaigns}
+    if any(deferred.values()):
+        yield f"deferred to the end of quiet hours: {_counts(deferred)}"
     unreachable = sum(summary.skipped.get("unreachable", 0) for summary in report.campaigns)
     if unreachable:
         yield (

@@ -18,7 +18,7 @@ from engine.core.records import RecordLine, told
 from engine.core.state import NEVER, decode_user, encode_user
 from engine.core.transition import fire
 from engine.core.turn import Turn
-from engine.core.watching import own_turn
+from engine.core.watching import ends_at_ms, own_turn
 
 if TYPE_CHECKING:
     from engine.core.effects import Effect
@@ -44,6 +44,7 @@ class Place(msgspec.Struct, omit_defaults=True):
         held_out: Whether it is sent nothing.
         step: The id of the step that it is in.
         since: From when it waits there.
+        deferred: Whether it is held at a send until quiet hours are over.
         until: When the wait is over at the latest; "" for never.
         waits_for: The condition that the step waits for.
         next_at: When it is looked at again, whatever comes of it; "" for not by time alone.
@@ -60,6 +61,7 @@ class Place(msgspec.Struct, omit_defaults=True):
     held_out: bool = False
     step: str = ""
     since: str = ""
+    deferred: bool = False
     until: str = ""
     next_at: str = ""
     waits_for: Part | None = None
@@ -231,7 +233,10 @@ def _place(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> Place:
     place.step = step.id
     place.is_held = holds(turn.plan, campaign, turn.user.user_id)
     place.since = told_instant(enrollment.clock_at_ms)
-    if isinstance(step, WaitWhen):
+    if enrollment.deferred:
+        place.deferred = True
+        place.until = told_instant(ends_at_ms(enrollment))
+    elif isinstance(step, WaitWhen):
         at_most_ms = NEVER if step.at_most_ms is None else step.at_most_ms
         place.until = told_instant(min(enrollment.clock_at_ms + at_most_ms, NEVER))
         place.waits_for = explain(own, step.condition)

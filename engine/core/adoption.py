@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core import edges, scores, sessions
+from engine.core import edges, scores, sessions, watching
 from engine.core.collections import keep_only
 from engine.core.entry import enter_risen
 from engine.core.exits import leave, withdraw
+from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import hold_still, holds, limit_stay
 from engine.core.inputs import PlanChanged, TimeSkipped
-from engine.core.plan import WAITS, Plan, Wait, WaitWhen
+from engine.core.plan import WAITS, Plan, Send, Wait, WaitWhen
 from engine.core.state import NEVER, Alarms, reckon, stands
 from engine.core.transition import fire, hold, settle
 from engine.core.turn import Queue, Turn
-from engine.core.watching import rearm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,13 +117,19 @@ def _go_on(turn: Turn, before: Plan, enrollment: Enrollment) -> str:
     position = campaign.signatures.index(enrollment.signature)
     step = campaign.steps[position]
     was = before.campaigns.get(enrollment.campaign)
-    if not isinstance(step, WAITS) and (was is None or _waits(was, enrollment)):
+    enrollment.deferred = enrollment.deferred and isinstance(step, Send)
+    stood = enrollment.deferred or (was is not None and not _waits(was, enrollment))
+    if not isinstance(step, WAITS) and not stood:
         return "step_removed"
     is_held = holds(plan, campaign, user.user_id)
     if was is not None and holds(before, was, user.user_id) and not is_held:
         enrollment.resumed_at_ms = at_ms
     enrollment.position = position
-    enrollment.due_at_ms = ends_at_ms = enrollment.clock_at_ms + _longest_ms(step)
+    if enrollment.deferred:
+        ends_at_ms = _deferred_until_ms(turn, campaign, enrollment)
+    else:
+        ends_at_ms = enrollment.clock_at_ms + _longest_ms(step)
+    enrollment.due_at_ms = ends_at_ms
     if ends_at_ms < at_ms and not is_held:
         user.held_until_ms = max(user.held_until_ms, at_ms)
     enrollment.alarms = None
@@ -134,7 +140,7 @@ def _go_on(turn: Turn, before: Plan, enrollment: Enrollment) -> str:
             at_ms if isinstance(step, WaitWhen) else NEVER,
             ends_at_ms,
         )
-        rearm(enrollment)
+        watching.rearm(enrollment)
     if is_held:
         hold_still(enrollment)
     return ""
@@ -143,6 +149,14 @@ def _go_on(turn: Turn, before: Plan, enrollment: Enrollment) -> str:
 def _waits(campaign: Campaign, enrollment: Enrollment) -> bool:
     """Whether it waited at its step, and was not held there on its way."""
     return isinstance(campaign.steps[enrollment.position], WAITS)
+
+
+def _deferred_until_ms(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> int:
+    """When a deferred send is asked again: at once where its quiet hours end otherwise now."""
+    at_ms, held_until_ms = turn.at_ms, watching.ends_at_ms(enrollment)
+    policy = turn.plan.policy
+    until_ms = quiet_until_ms(policy, turn.user, at_ms) if campaign.is_marketing else 0
+    return held_until_ms if until_ms == held_until_ms else min(held_until_ms, at_ms)
 
 
 def _longest_ms(step: Step) -> int:

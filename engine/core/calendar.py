@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from engine.core.cel import zone_of
@@ -59,13 +59,26 @@ BOUNDARIES: Final[dict[str, Callable[[datetime], datetime]]] = {
 def next_boundary_ms(getter: str, now_ms: int, zone_name: str = "UTC") -> int | None:
     """The first instant after `now_ms` at which `now.GETTER(zone)` may be another value.
 
-    It is the next boundary, or the instant before it at which the zone's offset from UTC changes.
-    None where there is no such zone, or no such boundary before the year 10000. O(1); where the
-    offset changes before the boundary, O(log of the time to it).
+    As `next_change_ms`; None where there is no such zone, too.
     """
     zone = zone_of(zone_name)
-    if zone is None:
-        return None
+    return None if zone is None else next_change_ms(zone, now_ms, BOUNDARIES[getter])
+
+
+def next_change_ms(
+    zone: tzinfo, now_ms: int, boundary_of: Callable[[datetime], datetime]
+) -> int | None:
+    """The first instant after `now_ms` at which something that a clock shows may be another.
+
+    It is the next boundary, or the instant before it at which the zone's offset from UTC changes.
+    None where there is no such boundary before the year 10000. O(1); where the offset changes
+    before the boundary, O(log of the time to it).
+
+    Args:
+        zone: Whose time the clock shows.
+        now_ms: From when on.
+        boundary_of: The next boundary of a local time, were the offset to stay; both are naive.
+    """
 
     def offset(at_ms: int) -> timedelta:
         at = (EPOCH + at_ms * _MILLISECOND).astimezone(zone)
@@ -74,7 +87,7 @@ def next_boundary_ms(getter: str, now_ms: int, zone_name: str = "UTC") -> int | 
     try:
         here = offset(now_ms)
         local = (EPOCH + now_ms * _MILLISECOND + here).replace(tzinfo=None)
-        boundary = BOUNDARIES[getter](local).replace(tzinfo=UTC) - here
+        boundary = boundary_of(local).replace(tzinfo=UTC) - here
         until_ms = -((EPOCH - boundary) // _MILLISECOND)
         if offset(until_ms) == here:
             return until_ms

@@ -13,6 +13,7 @@ Kind: TypeAlias = Literal[
     "refused",
     "sent",
     "skipped",
+    "deferred",
     "delivered",
     "failed",
     "branched",
@@ -43,6 +44,7 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
         variant: That of the newest split that the enrollment had gone by, where it had.
         judged_at_ms: When guardrails were asked, where that differs from `at_ms` by a second or
             more (a downtime lay between); else 0.
+        until_ms: Of `deferred`: when it is asked again; else 0.
     """
 
     at_ms: int
@@ -58,6 +60,7 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
     branch: str = ""
     judged_at_ms: int = 0
     variant: str = ""
+    until_ms: int = 0
 
 
 class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):

@@ -1,4 +1,8 @@
-"""The policy at a send, in its fixed order: expiry, whom a channel may reach, what may wait.
+"""The policy at a send: expiry, whom a channel may reach, what may wait, quiet hours.
+
+In this order, the first that says no decides (`sending`): expiry; whether a channel is open, with
+fallbacks; holdout; quiet hours, which defer; caps and spacing (`caps`). Transactional messages ask
+expiry, address and suppression alone.
 
 The same questions are asked at the step and again before every attempt to deliver, since a user
 may unsubscribe, or an instant pass, while a message waits.
@@ -8,9 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.caps import is_capped
+
 if TYPE_CHECKING:
-    from engine.core.plan import Policy
-    from engine.core.state import Pending, User
+    from engine.core.policy import Policy
+    from engine.core.state import Enrollment, Pending, User
 
 PENDING_MAX = 10_000
 """Messages that may wait for their delivery, a user; transactional ones have as many places again.
@@ -76,6 +82,36 @@ def consents(policy: Policy, user: User, channel: str) -> bool:
     return channel not in policy.consent_required or policy.consent_unknown_allows
 
 
+def quiet_until_ms(policy: Policy, user: User, now_ms: int) -> int:
+    """When the quiet hours end that hold marketing for `user` at `now_ms`; 0 where none do."""
+    quiet = policy.quiet_hours
+    return 0 if quiet is None else quiet.until_ms(user.traits.get("timezone"), now_ms)
+
+
+def restraint(
+    policy: Policy, user: User, enrollment: Enrollment, channel: str, now_ms: int
+) -> tuple[str, int]:
+    """What holds a marketing message back that could go: why, or until when.
+
+    `("holdout", 0)`, `("capped", 0)`; `("", until_ms)` where it is quiet; `("", 0)` where nothing
+    does. O(caps).
+    """
+    if enrollment.held_out:
+        return "holdout", 0
+    if policy.quiet_hours is not None:
+        until_ms = quiet_until_ms(policy, user, now_ms)
+        if until_ms:
+            return "", until_ms
+    if policy.caps and is_capped(user, policy.caps, channel, now_ms):
+        return "capped", 0
+    return "", 0
+
+
+def put_off_until_ms(policy: Policy, user: User, pending: Pending, now_ms: int) -> int:
+    """Until when a message in the outbox, which may still go, is to wait; 0 where it need not."""
+    return quiet_until_ms(policy, user, now_ms) if pending.marketing else 0
+
+
 def cancelled(policy: Policy, user: User, pending: Pending, now_ms: int) -> str:
     """Why a message in the outbox may not be handed over any more, or "".
 
@@ -83,6 +119,9 @@ def cancelled(policy: Policy, user: User, pending: Pending, now_ms: int) -> str:
     """
     if pending.cancelled:
         return pending.cancelled
-    if pending.expires_at_ms and now_ms > pending.expires_at_ms:
-        return "expired"
+    if pending.expires_at_ms:
+        # What quiet hours would keep until then is late already: others may have its place.
+        goes_at_ms = put_off_until_ms(policy, user, pending, now_ms) or now_ms
+        if goes_at_ms > pending.expires_at_ms:
+            return "expired"
     return barrier(policy, user, pending.channel, marketing=pending.marketing)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import msgspec
 
 from engine.core.bindings import binder
+from engine.core.caps import places_kept
 from engine.core.cel import Program
 from engine.core.collections import Role, asked_for, roles
 from engine.core.coming import widen, widen_collections
@@ -25,7 +26,8 @@ from engine.core.experiments import experiments_of
 from engine.core.history import Kept
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
-from engine.core.needs import EVENTS_MAX, both, needs, sends_needed
+from engine.core.needs import both, needs, sends_needed
+from engine.core.policy import Policy
 from engine.core.scores import models_asked
 from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
@@ -226,19 +228,6 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         return (-self.priority, self.id)
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """Settings of the shop that the core decides by; defaults are those of `hairspring.toml`."""
-
-    max_lateness_ms: int = 86_400_000
-    session_gap_ms: int = 1_800_000
-    enrollments_max: int = 100
-    consent_required: frozenset[str] = frozenset({"email", "sms"})
-    consent_unknown_allows: bool = False
-    testers: frozenset[str] = frozenset()
-    events_kept_max: int = EVENTS_MAX
-    holdout: float = 0.0
-
-
 class Reactions(msgspec.Struct, frozen=True, eq=False):
     """What one event name can do.
 
@@ -305,8 +294,9 @@ class Plan:
             self.kept[name] = _NEWEST if kept is None else both(kept, _NEWEST)
         self.kept_sends = sends_needed(programs, self.policy.events_kept_max)
         """What it keeps of messages sent, by channel or campaign."""
-        sends = [step for c in ranked for step in c.steps if isinstance(step, Send)]
-        named = frozenset[str]().union(*[step.names for step in sends])
+        self.kept_places = places_kept(self.policy.caps)
+        """What it keeps of messages that count under the caps, by channel."""
+        named = _named(ranked)
         self.models = models_asked(programs)
         """Those whose scores a condition asks for."""
         self.collections = asked_for(collections, programs, named)
@@ -347,6 +337,7 @@ class Plan:
         wide = copy(self)
         wide.kept = widen(self.kept, coming.kept)
         wide.kept_sends = widen(self.kept_sends, coming.kept_sends)
+        wide.kept_places = widen(self.kept_places, coming.kept_places)
         wide.models = self.models | coming.models
         if coming.keeps_sessions and not self.keeps_sessions:
             gap_ms = coming.policy.session_gap_ms
@@ -364,6 +355,12 @@ class Plan:
             )
         wide.reactions = reactions.get
         return wide
+
+
+def _named(campaigns: Iterable[Campaign]) -> frozenset[str]:
+    """What their templates name."""
+    sends = [step for c in campaigns for step in c.steps if isinstance(step, Send)]
+    return frozenset[str]().union(*[step.names for step in sends])
 
 
 def _by_event(

@@ -30,6 +30,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
     Attributes:
         message: The effect id, where a message is meant.
         judged_at: When guardrails were asked, where that is a second or more after `at`.
+        until: When a message that was deferred is asked again.
         subject: Of a rendered message; as `title` and `body`, where rendering was asked for.
     """
 
@@ -47,6 +48,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
     message: str = ""
     variant: str = ""
     judged_at: str = ""
+    until: str = ""
     subject: str = ""
     title: str = ""
     body: str = ""
@@ -73,6 +75,7 @@ def told(record: Record) -> RecordLine:
         record.message,
         record.variant,
         _instant(record.judged_at_ms) if record.judged_at_ms else "",
+        _instant(record.until_ms) if record.until_ms else "",
     )
 
 

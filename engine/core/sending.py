@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.core import history, ids
+from engine.core.caps import give_back, is_capped, take_place
 from engine.core.collections import bind
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
 from engine.core.experiments import variant_of
 from engine.core.following import follow
-from engine.core.guardrails import barrier, is_full
+from engine.core.guardrails import barrier, is_full, restraint
 from engine.core.history import sent_name
 from engine.core.holding import is_stale
 from engine.core.state import Pending
@@ -39,51 +40,75 @@ class _Snapshot(msgspec.Struct, omit_defaults=True, gc=False):
     variant: str = ""
 
 
-def send(
-    turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send, due_at_ms: int
-) -> None:
-    """Ask the guardrails and put the message into the outbox, or skip it with the reason."""
+def send(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send, due_at_ms: int) -> int:
+    """Ask the guardrails and put the message into the outbox, or skip it with the reason.
+
+    Returns until when it is deferred, and is to be asked again from the first on; 0 where it is
+    not.
+    """
     expires_ms = step.expires_ms
     if expires_ms is not None and turn.now_ms - due_at_ms > expires_ms:
         skip(turn, enrollment, step, "expired")
-        return
+        return 0
     if enrollment.resumed_at_ms and expires_ms is None and is_stale(turn, enrollment, due_at_ms):
         skip(turn, enrollment, step, "expired")
-        return
+        return 0
     channels, marketing, place = step.channels, campaign.is_marketing, 0
     barred = _barred(turn, channels[0], marketing=marketing)
     if barred:
         place = _first_open(turn, channels, marketing=marketing)
         if place < 0:
             skip(turn, enrollment, step, barred)
-            return
-    if marketing and enrollment.held_out:
-        skip(turn, enrollment, step, "holdout")
-        return
+            return 0
+    channel = channels[place]
+    if marketing:
+        reason, until_ms = restraint(turn.plan.policy, turn.user, enrollment, channel, turn.now_ms)
+        if until_ms:
+            _defer(turn, enrollment, step, channel, until_ms)
+            return until_ms
+        if reason:
+            skip(turn, enrollment, step, reason, channel)
+            return 0
     pending = Pending(
         enrollment.enrollment,
         campaign.id,
         step.id,
-        channels[place],
+        channel,
         step.template,
         enrollment.entered_at_ms,
         marketing,
         0 if expires_ms is None else due_at_ms + expires_ms,
         channels[place + 1 :],
-        variants=enrollment.variants,
+        "",
+        enrollment.variants,
+        turn.now_ms,
     )
     _send(turn, pending, _snapshot(turn, campaign, enrollment, step), "")
+    return 0
 
 
-def skip(turn: Turn, enrollment: Enrollment, step: Send, reason: str) -> None:
-    """Record that a message did not go, and why: what keeps its first channel shut."""
+def skip(
+    turn: Turn, enrollment: Enrollment, step: Send, reason: str, channel: str | None = None
+) -> None:
+    """Record that a message did not go, and why: what keeps its channel, or its first one, shut."""
     turn.record(
         "skipped",
         enrollment,
         step=step.id,
-        channel=step.channels[0],
+        channel=channel or step.channels[0],
         template=step.template,
         reason=reason,
+    )
+
+
+def _defer(turn: Turn, enrollment: Enrollment, step: Send, channel: str, until_ms: int) -> None:
+    turn.record(
+        "deferred",
+        enrollment,
+        step=step.id,
+        channel=channel,
+        template=step.template,
+        until_ms=until_ms,
     )
 
 
@@ -99,6 +124,8 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
     if report.bad_address:
         user.suppressed = {**user.suppressed, pending.channel: report.bad_address}
     outcome, reason = report.outcome, report.reason[:REASON_LENGTH_MAX]
+    if outcome != "delivered":
+        give_back(user, pending)
     turn.record(
         "skipped" if outcome == "cancelled" else outcome,
         pending,
@@ -120,12 +147,23 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
 
 
 def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
-    """Send by the next channel that is open instead; whether there was one."""
+    """Send by the next channel that is open instead; whether it goes.
+
+    It is another message, judged now: caps are asked. Quiet hours are not, since nothing is left of
+    its step that could be held there: every attempt to hand it over asks them.
+    """
     place = _first_open(turn, failed.fallbacks, marketing=failed.marketing)
     if place < 0:
         return False
+    channel, caps = failed.fallbacks[place], turn.plan.policy.caps
+    if failed.marketing and caps and is_capped(turn.user, caps, channel, turn.now_ms):
+        turn.record("skipped", failed, failed.step, channel, failed.template, "capped")
+        return False
     pending = msgspec.structs.replace(
-        failed, channel=failed.fallbacks[place], fallbacks=failed.fallbacks[place + 1 :]
+        failed,
+        channel=channel,
+        fallbacks=failed.fallbacks[place + 1 :],
+        sent_at_ms=turn.now_ms,
     )
     _send(turn, pending, NO_SNAPSHOT, effect_id)
     return True
@@ -172,7 +210,10 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
         )
     )
     turn.record("sent", pending, pending.step, channel, pending.template, message=effect_id)
-    if turn.plan.kept_sends:
+    plan = turn.plan
+    if plan.kept_places:
+        take_place(turn.user, plan.kept_places, channel, turn.now_ms)
+    if plan.kept_sends:
         _note_sent(turn, pending)
 
 

@@ -67,6 +67,8 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         resumed_at_ms: When it went on after its campaign had held it (`holding`); 0: it never was.
         held_out: Whether it goes through everything and is sent nothing (`holdout`).
         variants: (split, variant) of each split it went by, the newest last.
+        deferred: Whether it is held at a send until quiet hours are over; its clock stays where
+            that was due.
     """
 
     enrollment: str
@@ -84,6 +86,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     resumed_at_ms: int = 0
     held_out: bool = False
     variants: tuple[tuple[str, str], ...] = ()
+    deferred: bool = False
 
 
 class Pending(msgspec.Struct, omit_defaults=True, gc=False):
@@ -95,6 +98,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
         fallbacks: Channels still to be tried, should this one fail.
         cancelled: Why it must not be handed over any more, or "".
         variants: Those of its enrollment as it was sent.
+        sent_at_ms: When it was judged; 0 where a version sent it that did not keep that.
     """
 
     enrollment: str
@@ -108,6 +112,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
     fallbacks: tuple[str, ...] = ()
     cancelled: str = ""
     variants: tuple[tuple[str, str], ...] = ()
+    sent_at_ms: int = 0
 
 
 class Session(msgspec.Struct, omit_defaults=True, gc=False):

@@ -173,6 +173,7 @@ class Turn(msgspec.Struct, gc=False):
         reason: str = "",
         message: str = "",
         branch: str = "",
+        until_ms: int = 0,
     ) -> None:
         """Append one record about an enrollment, or about a message that it sent."""
         at_ms, now_ms, variants = self.at_ms, self.now_ms, about.variants
@@ -191,5 +192,6 @@ class Turn(msgspec.Struct, gc=False):
                 branch,
                 0 if now_ms == at_ms or now_ms - at_ms < JUDGED_MIN_MS else now_ms,
                 variants[-1][1] if variants else "",
+                until_ms,
             )
         )

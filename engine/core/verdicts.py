@@ -82,6 +82,8 @@ def waiting(place: Place) -> str:
     until = f"until {place.until}" if place.until else "for as long as it takes"
     if place.is_held and not place.until:
         return f"stands at step {place.step}"
+    if place.deferred:
+        return f"its message of step {place.step} is deferred {until}, the end of the quiet hours"
     if place.waits_for is None:
         return f"waits in step {place.step} {until}"
     latest = f"{until} at the latest" if place.until else until

@@ -3,6 +3,9 @@
 A walk runs at one instant of the enrollment's clock. Where an enrollment starts late, so that some
 of its waits are over already, its clock catches up: of the sends it passes, those of the latest due
 instant go, those of earlier instants are skipped as `expired`.
+
+Quiet hours hold an enrollment at its send, which is asked again as they end. Until it is decided,
+the clock stays where the send was due, by which it expires; what follows counts from that end.
 """
 
 from __future__ import annotations
@@ -11,16 +14,17 @@ from typing import TYPE_CHECKING, Final
 
 from engine.core.exits import leave
 from engine.core.experiments import go_by
+from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import stand
 from engine.core.plan import END, WAITS, If, Send, Split, Wait, WaitWhen
 from engine.core.sending import send, skip
-from engine.core.state import NEVER, drop
-from engine.core.watching import await_until, is_met, leaves, rearm
+from engine.core.state import NEVER, decode_user, drop, encode_user
+from engine.core.turn import Queue, Turn
+from engine.core.watching import await_until, ends_at_ms, is_met, leaves, rearm
 
 if TYPE_CHECKING:
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
-    from engine.core.turn import Turn
 
 
 _BRANCHES: Final = (If, Split)
@@ -33,12 +37,34 @@ def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     if enrollment.clock_at_ms >= turn.now_ms:
         walk(turn, campaign, enrollment, None)
         return
-    catch_up = _CatchUp()
-    walk(turn, campaign, enrollment, catch_up)
-    while (ends_at_ms := _ends_at_ms(enrollment)) <= turn.now_ms:
-        _leave_step(enrollment, _awaited(campaign, enrollment).next, ends_at_ms)
-        walk(turn, campaign, enrollment, catch_up)
+    held_from_ms = NEVER
+    if campaign.is_marketing and quiet_until_ms(turn.plan.policy, turn.user, turn.now_ms):
+        held_from_ms = _rehearse(turn, campaign, enrollment)
+    catch_up = _CatchUp(held_from_ms)
+    _catch_up(turn, campaign, enrollment, catch_up)
     catch_up.release(turn, campaign, enrollment)
+
+
+def _catch_up(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _CatchUp) -> None:
+    walk(turn, campaign, enrollment, catch_up)
+    while (over_at_ms := ends_at_ms(enrollment)) <= turn.now_ms:
+        _leave_step(enrollment, _awaited(campaign, enrollment).next, over_at_ms)
+        walk(turn, campaign, enrollment, catch_up)
+
+
+def _rehearse(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> int:
+    """When the latest sends are due that a late start passes; `NEVER` where it passes none.
+
+    Which are the latest is known once all was walked through, and quiet hours may hold the
+    enrollment at the first of them: so it is a copy of the user who walks. O(user).
+    """
+    user = decode_user(encode_user(turn.user))
+    copy = user.enrollments[turn.user.enrollments.index(enrollment)]
+    own = Turn(turn.plan, user, turn.at_ms, turn.now_ms, [], turn.event_name, turn.raw)
+    own.queue = None if turn.queue is None else Queue()
+    catch_up = _CatchUp(NEVER)
+    _catch_up(own, campaign, copy, catch_up)
+    return catch_up.due_at_ms
 
 
 def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
@@ -47,20 +73,37 @@ def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     An alarm asks what the campaign leaves by, then what the step waits for; neither may be so.
     """
     alarms = enrollment.alarms
-    ends_at_ms = enrollment.due_at_ms
+    over_at_ms = enrollment.due_at_ms
     if alarms is not None:
-        due_at_ms, ends_at_ms = turn.at_ms, alarms.ends_at_ms
+        due_at_ms, over_at_ms = turn.at_ms, alarms.ends_at_ms
         if alarms.exit_at_ms <= due_at_ms and leaves(turn, campaign, enrollment):
             return
         if alarms.ask_at_ms <= due_at_ms and pass_on(turn, campaign, enrollment):
             return
-        if ends_at_ms > due_at_ms:
+        if over_at_ms > due_at_ms:
             rearm(enrollment)
             return
+    if enrollment.deferred:
+        _ask_again(turn, campaign, enrollment, over_at_ms)
+        return
     step = campaign.steps[enrollment.position]
     # Who was held as he came to a step that is no wait goes on with that one.
     follow = step.next if isinstance(step, WAITS) else enrollment.position
-    _leave_step(enrollment, follow, ends_at_ms)
+    _leave_step(enrollment, follow, over_at_ms)
+    _walk_on(turn, campaign, enrollment)
+
+
+def _ask_again(turn: Turn, campaign: Campaign, enrollment: Enrollment, over_at_ms: int) -> None:
+    """The quiet hours that held a send are over: decide on it, and walk on from their end."""
+    step = campaign.steps[enrollment.position]
+    assert isinstance(step, Send), "only sends are deferred"
+    until_ms = send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
+    if until_ms:  # it is quiet where he is now, or at the end of a downtime
+        _hold(campaign, enrollment, until_ms)
+        return
+    enrollment.deferred = False
+    enrollment.passed = (*enrollment.passed, step.id)
+    _leave_step(enrollment, step.next, over_at_ms)
     _walk_on(turn, campaign, enrollment)
 
 
@@ -88,20 +131,17 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
     while position != END:
         step = steps[position]
         if isinstance(step, Send):
-            if step.id in enrollment.passed:
-                skip(turn, enrollment, step, "passed")
-            elif catch_up is not None:
-                catch_up.meet(turn, enrollment, step)
-            else:
-                send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
+            until_ms = _send(turn, campaign, enrollment, step, catch_up)
+            if until_ms:
+                _rest(campaign, enrollment, position, passed)
+                _hold(campaign, enrollment, until_ms)
+                return
             passed = (*passed, step.id)
             position = step.next
         elif isinstance(step, WAITS):
             goes_on = _wait(turn, campaign, enrollment, step)
             if goes_on is None:
-                enrollment.position = position
-                enrollment.signature = campaign.signatures[position]
-                enrollment.passed += passed
+                _rest(campaign, enrollment, position, passed)
                 return
             position = goes_on
         elif isinstance(step, _BRANCHES):
@@ -116,6 +156,22 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
     enrollment.position = END
     drop(turn.user, enrollment)
     turn.record("finished", enrollment)
+
+
+def _send(
+    turn: Turn,
+    campaign: Campaign,
+    enrollment: Enrollment,
+    step: Send,
+    catch_up: _CatchUp | None,
+) -> int:
+    """Come by a send; until when the enrollment is held at it, or 0."""
+    if step.id in enrollment.passed:
+        skip(turn, enrollment, step, "passed")
+        return 0
+    if catch_up is not None and catch_up.meet(turn, enrollment, step):
+        return 0
+    return send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
 
 
 def _branch(turn: Turn, enrollment: Enrollment, step: If | Split) -> int:
@@ -133,23 +189,35 @@ def _wait(
     """Begin a wait; where it goes on from, if what it waits for is so already."""
     clock_at_ms = enrollment.clock_at_ms
     if isinstance(step, Wait):
-        ends_at_ms = clock_at_ms + step.duration_ms
+        over_at_ms = clock_at_ms + step.duration_ms
     elif is_met(turn, step, enrollment):
         enrollment.clock_at_ms = max(clock_at_ms, turn.at_ms)
         return step.then
     else:
-        ends_at_ms = NEVER if step.at_most_ms is None else clock_at_ms + step.at_most_ms
-    if campaign.raised_by is None:
-        enrollment.due_at_ms = ends_at_ms
-    else:
-        await_until(enrollment, ends_at_ms)
+        over_at_ms = NEVER if step.at_most_ms is None else clock_at_ms + step.at_most_ms
+    _wait_until(campaign, enrollment, over_at_ms)
     return None
 
 
-def _ends_at_ms(enrollment: Enrollment) -> int:
-    """When the wait is over at the latest."""
-    alarms = enrollment.alarms
-    return enrollment.due_at_ms if alarms is None else alarms.ends_at_ms
+def _rest(
+    campaign: Campaign, enrollment: Enrollment, position: int, passed: tuple[str, ...]
+) -> None:
+    """Stay at a step, where another plan finds it."""
+    enrollment.position = position
+    enrollment.signature = campaign.signatures[position]
+    enrollment.passed += passed
+
+
+def _hold(campaign: Campaign, enrollment: Enrollment, until_ms: int) -> None:
+    enrollment.deferred = True
+    _wait_until(campaign, enrollment, until_ms)
+
+
+def _wait_until(campaign: Campaign, enrollment: Enrollment, over_at_ms: int) -> None:
+    if campaign.raised_by is None:
+        enrollment.due_at_ms = over_at_ms
+    else:
+        await_until(enrollment, over_at_ms)
 
 
 def _awaited(campaign: Campaign, enrollment: Enrollment) -> Wait | WaitWhen:
@@ -170,21 +238,29 @@ def _leave_step(enrollment: Enrollment, position: int, clock_at_ms: int) -> None
 
 
 class _CatchUp:
-    """Sends met by an enrollment that started late, until it is known which of them go."""
+    """Sends met by an enrollment that started late, until it is known which of them go.
 
-    __slots__ = ("due_at_ms", "met")
+    Those due at `held_from_ms` are known to be the latest: they are asked as they are met.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("due_at_ms", "held_from_ms", "met")
+
+    def __init__(self, held_from_ms: int) -> None:
         self.met: list[Send] = []
         self.due_at_ms = NEVER
+        self.held_from_ms = held_from_ms
 
-    def meet(self, turn: Turn, enrollment: Enrollment, step: Send) -> None:
+    def meet(self, turn: Turn, enrollment: Enrollment, step: Send) -> bool:
+        """Whether the send is put aside here."""
         if enrollment.clock_at_ms != self.due_at_ms:
             for earlier in self.met:
                 skip(turn, enrollment, earlier, "expired")
             self.met.clear()
             self.due_at_ms = enrollment.clock_at_ms
-        self.met.append(step)
+        is_held = self.due_at_ms == self.held_from_ms
+        if not is_held:
+            self.met.append(step)
+        return not is_held
 
     def release(self, turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
         for step in self.met:

@@ -47,6 +47,12 @@ def await_until(enrollment: Enrollment, ends_at_ms: int) -> None:
     rearm(enrollment)
 
 
+def ends_at_ms(enrollment: Enrollment) -> int:
+    """When the wait that it is in is over at the latest."""
+    alarms = enrollment.alarms
+    return enrollment.due_at_ms if alarms is None else alarms.ends_at_ms
+
+
 def rearm(enrollment: Enrollment) -> None:
     """Set `due_at_ms` anew from the alarms."""
     alarms = enrollment.alarms

@@ -26,6 +26,8 @@ class CampaignSummary(msgspec.Struct):
         skipped: Messages that were not sent, by reason.
         skipped_unspoken: Those of them that were skipped for want of a consent of which the user
             said nothing either way (`consent.unknown = "deny"`).
+        deferred: How often a message was put off to the end of quiet hours; what became of it then
+            is counted besides.
         exited: Enrollments that left before their end, by reason.
         finished: Enrollments that came to their end.
         refused: Entries not granted, by reason.
@@ -37,6 +39,7 @@ class CampaignSummary(msgspec.Struct):
     failed: dict[str, int] = {}
     skipped: dict[str, int] = {}
     skipped_unspoken: int = 0
+    deferred: int = 0
     exited: dict[str, int] = {}
     finished: int = 0
     refused: dict[str, int] = {}
@@ -73,26 +76,32 @@ class Tally:
         for (campaign_id, kind, channel, reason), count in sorted(self._counts.items()):
             # A journal may tell of one that its last plan does not have.
             summary = told.setdefault(campaign_id, CampaignSummary(campaign_id))
-            match kind:
-                case "entered":
-                    summary.entered += count
-                case "finished":
-                    summary.finished += count
-                case "sent":
-                    _add(summary.sent, channel, count)
-                case "failed":
-                    _add(summary.failed, channel, count)
-                case "skipped":
-                    _add(summary.skipped, reason, count)
-                case "exited":
-                    _add(summary.exited, reason, count)
-                case "refused":
-                    _add(summary.refused, reason, count)
-                case _:
-                    pass  # delivered and branched say how, not how many came of it
+            _count(summary, kind, channel, reason, count)
         for campaign_id, count in self._unspoken.items():
             told[campaign_id].skipped_unspoken = count
         return list(told.values())
+
+
+def _count(summary: CampaignSummary, kind: str, channel: str, reason: str, count: int) -> None:
+    match kind:
+        case "entered":
+            summary.entered += count
+        case "finished":
+            summary.finished += count
+        case "deferred":
+            summary.deferred += count
+        case "sent":
+            _add(summary.sent, channel, count)
+        case "failed":
+            _add(summary.failed, channel, count)
+        case "skipped":
+            _add(summary.skipped, reason, count)
+        case "exited":
+            _add(summary.exited, reason, count)
+        case "refused":
+            _add(summary.refused, reason, count)
+        case _:
+            pass  # delivered and branched say how, not how many came of it
 
 
 def _add(counts: dict[str, int], key: str, count: int) -> None:

@@ -123,6 +123,7 @@ def test_machines_get_the_summary_as_json(shop: Path, events: Path) -> None:
             "failed": {"in_app": 1},
             "skipped": {},
             "skipped_unspoken": 0,
+            "deferred": 0,
             "exited": {"event": 1},
             "finished": 1,
             "refused": {},

@@ -11,6 +11,7 @@ from config.faults import Findings
 from config.quantities import SIZE_BYTES_MAX, parse_size_bytes
 from config.reading import read_settings
 from config.settings import SECTIONS, Cap, QuietHours, Settings, WriteKey
+from engine.core import caps, quiet
 
 DEFAULTS = """
 [shop]
@@ -184,6 +185,22 @@ def test_the_core_is_handed_its_policy() -> None:
     assert policy.consent_required == {"push"}
     assert policy.consent_unknown_allows
     assert policy.testers == {"u1"}
+
+
+def test_the_core_is_handed_the_guardrails() -> None:
+    settings, _, _ = read(
+        '[shop]\ntimezone = "Europe/Paris"\n[guardrails]\nspacing = "5m"\n'
+        'caps = [{max = 2, per = "1h"}, {max = 3, per = "7d", channel = "email"}]\n'
+        'quiet_hours = {from = "21:30", to = "08:00", days = ["sun", "sat"]}\n'
+    )
+    policy = settings.policy()
+    assert policy.caps == (
+        caps.Cap(2, 3_600_000),
+        caps.Cap(3, 604_800_000, "email"),
+        caps.Cap(1, 300_000),
+    )
+    assert policy.quiet_hours == quiet.QuietHours(1290, 480, frozenset({5, 6}), "Europe/Paris")
+    assert read("")[0].policy().caps == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import msgspec
 
 from engine.core.history import instants_of, sent_name
 from engine.core.inputs import EventImported
-from engine.core.plan import Policy
+from engine.core.policy import Policy
 from tests.core.world import DAY, HOUR, MINUTE, START, World, campaign, send, wait, when
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.core.inputs import EventReceived, TraitsImported
-from engine.core.plan import Policy
+from engine.core.policy import Policy
 from engine.core.state import decode_user, encode_user
 from tests.core.world import (
     DAY,

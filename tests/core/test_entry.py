@@ -13,7 +13,7 @@ from engine.core.entry import (
     SMALL_EVENT_BYTES,
 )
 from engine.core.inputs import EventReceived
-from engine.core.plan import Policy
+from engine.core.policy import Policy
 from engine.core.refusals import REFUSALS_MAX
 from engine.core.state import encode_user
 from tests.core.world import DAY, HOUR, MINUTE, START, World, campaign, leave, send, wait

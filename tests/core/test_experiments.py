@@ -2,14 +2,18 @@ from __future__ import annotations
 
 from collections import Counter
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import pytest
 
 from config import load_shop
 from engine.core.experiments import HELD_OUT, draw, experiment_of
-from engine.core.plan import Campaign, Policy
+from engine.core.policy import Policy
 from engine.core.state import decode_user, encode_user
 from tests.core.world import HOUR, World
+
+if TYPE_CHECKING:
+    from engine.core.plan import Campaign
 
 Weights = dict[str, float]
 

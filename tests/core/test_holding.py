@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.core.holding import HELD
-from engine.core.plan import Plan, Policy
+from engine.core.plan import Plan
+from engine.core.policy import Policy
 from tests.core.world import (
     DAY,
     HOUR,

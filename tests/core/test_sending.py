@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.core.guardrails import PENDING_MAX
-from engine.core.plan import Policy
+from engine.core.policy import Policy
 from engine.core.sending import REASON_LENGTH_MAX
 from tests.core.world import HOUR, MINUTE, REACHABLE, START, S, World, campaign, send, wait
 

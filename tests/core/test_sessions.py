@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from config import load_shop
 from engine.core.inputs import EventImported, UserScored
-from engine.core.plan import Policy
+from engine.core.policy import Policy
 from engine.core.state import decode_user, encode_user
 from engine.runtime.dossier import told_state
 from tests.core.world import HOUR, MINUTE, START, S, World

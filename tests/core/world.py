@@ -22,7 +22,6 @@ from engine.core.plan import (
     Exit,
     If,
     Plan,
-    Policy,
     Send,
     Step,
     Wait,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from engine.core.cel import Program
     from engine.core.collections import Collection
     from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
+    from engine.core.policy import Policy
     from engine.core.state import User
 
 S = 1_000

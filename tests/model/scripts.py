@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.core.plan import Campaign, Policy
+from engine.core.policy import Policy
 from tests.core.world import campaign, leave, send, wait, when
 from tests.model.interpreter import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from engine.core.plan import Campaign
 
     Pick: TypeAlias = "Callable[[Sequence[Any]], Any]"
 

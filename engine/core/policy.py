@@ -1,0 +1,27 @@
+"""Settings of the shop that the core decides by."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.core.caps import Cap
+from engine.core.needs import EVENTS_MAX
+from engine.core.quiet import QuietHours
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """The policy; defaults are those of `hairspring.toml`.
+
+    `caps` has the least time between two messages, too (`caps`).
+    """
+
+    max_lateness_ms: int = 86_400_000
+    session_gap_ms: int = 1_800_000
+    enrollments_max: int = 100
+    consent_required: frozenset[str] = frozenset({"email", "sms"})
+    consent_unknown_allows: bool = False
+    testers: frozenset[str] = frozenset()
+    events_kept_max: int = EVENTS_MAX
+    holdout: float = 0.0
+    caps: tuple[Cap, ...] = ()
+    quiet_hours: QuietHours | None = None
