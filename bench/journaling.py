@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from engine.core.inputs import Input, UserInput
+    from engine.runtime.starting import Told
     from engine.store import Quarantined
 
 _SET_UP = f"""
@@ -59,9 +60,11 @@ class GroupCommit:
         inputs: Sequence[UserInput],
         quarantined: Sequence[Quarantined] = (),
         size_bytes: int = 0,  # noqa: ARG002 - the door's form
+        told: Told | None = None,
     ) -> None:
         """Return once the inputs are on disk."""
         assert not quarantined, "the load is sound"
+        assert told is None, "it starts no campaigns"
         self._open += inputs
         if self._answer is None:
             self._answer = asyncio.get_running_loop().create_future()

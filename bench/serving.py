@@ -31,6 +31,7 @@ from engine.server import IngestDoor, listen, make_ingest_app
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from engine.runtime.starting import Told
     from engine.server.ingest import Submit
     from engine.store import Quarantined
 
@@ -90,6 +91,7 @@ async def _answer_at_once(
     inputs: Sequence[UserInput],
     quarantined: Sequence[Quarantined] = (),
     size_bytes: int = 0,
+    told: Told | None = None,
 ) -> None:
     """Stands where the engine would be."""
 

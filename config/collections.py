@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from channels.rendering import TEMPLATE_NAMES
-from config.schema import NAMES, NAMES_LATER
+from config.schema import NAMES
 from engine.core.cel import CelTextError
 from engine.core.cel import compile as compile_cel
 from engine.core.collections import Collection
@@ -20,9 +20,7 @@ COLLECTIONS_MAX: Final = 10
 """Collections of one shop, `cart` and `recent` among them."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_TAKEN: Final = (
-    NAMES | NAMES_LATER | TEMPLATE_NAMES | {"session", "today", "empty", "blank", "nil"}
-) - {
+_TAKEN: Final = (NAMES | TEMPLATE_NAMES | {"session", "today", "empty", "blank", "nil"}) - {
     "cart",
     "recent",
 }

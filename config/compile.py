@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
 from config.asking import check_variants
-from config.conditions import condition, forbid_variant, timed_condition, value
+from config.conditions import CONTENT_HINT, condition, forbid_variant, timed_condition, value
 from config.faults import nearest, shown
 from config.schema import (
     CAMPAIGN,
@@ -23,6 +23,7 @@ from config.schema import (
 from config.source import Fields, Source, kind_of
 from config.steps import Program, Templates
 from config.yaml12 import Mapping, Scalar, YamlFault, compose
+from engine.core.bindings import CONTENT
 from engine.core.conditions import in_segment
 from engine.core.plan import Campaign, Entry, If, Send, Split, Step, WaitWhen
 
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 
 _ID: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{ID_LENGTH_MAX - 1}}}")
 _NO_ID: Final = re.compile(r"[^a-z0-9]+")
-_ENTER_HINT: Final = "write `enter:` and under it `event: NAME`, or `when: CONDITION`"
+_ENTER_HINT: Final = (
+    "write `enter:` and under it `event: NAME`, `when: CONDITION`, or `manual: true`"
+)
 _NEVER: Final = "never"
 _ALWAYS: Final = "always"
 
@@ -85,6 +88,7 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
         exit_when=exit_when,
         wants_event=_wants_event(program.steps, exit_when),
         holdout=fields.share("holdout"),
+        group=_group(fields),
     )
     if campaign_id is None or entry is None:
         return None
@@ -102,6 +106,15 @@ def _id(fields: Fields) -> str | None:
         fields.fault("campaign", f"is {shown(text)}", right if near else hint)
         return None
     return text
+
+
+def _group(fields: Fields) -> str:
+    hint = "a name of a-z, 0-9 and -, like `group: recovery`"
+    text = fields.text("group", hint)
+    if text is not None and not _ID.fullmatch(text):
+        fields.fault("group", f"is {shown(text)}", hint)
+        return ""
+    return text or ""
 
 
 def _priority(fields: Fields) -> int:
@@ -124,17 +137,23 @@ def _entry(fields: Fields) -> Entry | None:
         return None
     by_event = "event" in enter.node.entries
     when = condition(enter, "when") if by_event else None
+    if when is not None and CONTENT in when.names:
+        told = "enter.when asks for content, which no event brings: it is not asked by hand"
+        enter.source.warn(enter.line("when"), told, CONTENT_HINT)
     per = value(enter, "per")
     forbid_variant(enter, "when", when)
     forbid_variant(enter, "per", per)
     reentry_ms = _reentry_ms(enter)
     restart = enter.word("while_active", WHILE_ACTIVE, "ignore") == "restart"
     events = enter.names("event", "an event's name")
-    edge = None if by_event else _edge(enter)
+    manual = _manual(enter)
+    if manual and per is not None and per.names & EVENT_NAMES:
+        enter.fault("per", "asks for an event, and a manual start has none", "ask for `content`")
+    edge = None if by_event or manual else _edge(enter)
     if by_event and "segment" in enter.node.entries:
         hint = 'ask for it in `when`, as in_segment("vip"), or leave `event` out'
         enter.fault("segment", "beside `event`", hint)
-    if not events and edge is None:
+    if not events and edge is None and not manual:
         return None
     return Entry(
         events=events,
@@ -143,8 +162,30 @@ def _entry(fields: Fields) -> Entry | None:
         reentry_ms=reentry_ms,
         restart=restart,
         edge=edge,
-        backfill=_backfill(enter, by_event=by_event),
+        backfill=_backfill(enter, by_condition=not (by_event or manual)),
     )
+
+
+def _manual(enter: Fields) -> bool:
+    """Whether users come in by hand alone; what else brings them in is then a fault."""
+    if not _flag(enter, "manual"):
+        return False
+    for other in ("event", "when", "segment"):
+        if other in enter.node.entries:
+            told = "beside `manual`, which is for campaigns that nothing else enters"
+            hint = "leave one of them out: each live campaign starts by hand, too"
+            enter.fault(other, told, hint)
+    return True
+
+
+def _flag(enter: Fields, name: str) -> bool:
+    node = enter.get(name)
+    if node is None:
+        return False
+    if not (isinstance(node, Scalar) and isinstance(node.value, bool)):
+        enter.fault(name, f"is {kind_of(node)}", "write true, or leave it out")
+        return False
+    return node.value
 
 
 def _edge(enter: Fields) -> Condition | None:
@@ -162,21 +203,15 @@ def _edge(enter: Fields) -> Condition | None:
         return in_segment(segment, enter.source.segments)
     if "when" in enter.node.entries:
         return timed_condition(enter, "when", has_event=False)
-    if not any(key.later and key.name in enter.node.entries for key in ENTER.values()):
-        enter.fault("event", "is missing", _ENTER_HINT)
+    enter.fault("event", "is missing", _ENTER_HINT)
     return None
 
 
-def _backfill(enter: Fields, *, by_event: bool) -> bool:
-    node = enter.get("backfill")
-    if node is None:
-        return False
-    if not (isinstance(node, Scalar) and isinstance(node.value, bool)):
-        enter.fault("backfill", f"is {kind_of(node)}", "write true, or leave it out")
-        return False
-    if by_event:
+def _backfill(enter: Fields, *, by_condition: bool) -> bool:
+    backfill = _flag(enter, "backfill")
+    if backfill and not by_condition:
         enter.fault("backfill", "is for campaigns that a condition enters", "leave it out")
-    return node.value
+    return backfill
 
 
 def _reentry_ms(enter: Fields) -> int | None:

@@ -8,10 +8,10 @@ from typing import Final
 from config.asking import Mention, receipts_of, variants_of, warn_of_memory
 from config.faults import nearest, shown
 from config.foregone import is_always, is_never
-from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, NAMES_LATER
-from config.source import NOT_BUILT, Fields, kind_of
+from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, START_NAMES
+from config.source import Fields, kind_of
 from config.yaml12 import Scalar, place_within
-from engine.core.bindings import KINDS
+from engine.core.bindings import CONTENT, KINDS
 from engine.core.cel import CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
 from engine.core.cel.checker import told
@@ -20,8 +20,11 @@ from engine.core.experiments import VARIANT
 
 _SCOPE: Final = Scope(variables=NAMES, functions=FUNCTIONS, kinds=KINDS)
 _STANDING: Final = Scope(
-    variables=NAMES - EVENT_NAMES - {VARIANT}, functions=FUNCTIONS, kinds=KINDS
+    variables=NAMES - START_NAMES - {VARIANT}, functions=FUNCTIONS, kinds=KINDS
 )
+CONTENT_HINT: Final = "ask for it in `audience`, `per`, `exit` or a step"
+"""Where what a manual start brought is there to be asked for."""
+
 _UNKNOWN: Final = re.compile(r"unknown (?:name|function) '?([A-Za-z_]+)")
 _NO_VARIANT: Final = (
     "variant is not at hand: nobody has gone by a split yet",
@@ -140,11 +143,12 @@ def _tell(fields: Fields, name: str, node: Scalar, error: CelTextError) -> None:
     line, column = place_within(fields.source.text, node, offset)
     message, hint = error.message, error.hint
     found = _UNKNOWN.match(message)
-    if found and found[1] in EVENT_NAMES:
+    if found and found[1] == CONTENT:
+        message = "content is not at hand: time alone may make this true"
+        hint = CONTENT_HINT
+    elif found and found[1] in EVENT_NAMES:
         message = f"{found[1]} is not at hand: time alone may make this true"
         hint = 'ask last("NAME") for the newest event, or enter by an `event`'
     elif found and found[1] == VARIANT:
         message, hint = _NO_VARIANT
-    elif found and found[1] in NAMES_LATER:
-        message, hint = f"{found[1]} {NOT_BUILT}", f"known here: {', '.join(sorted(NAMES))}"
     fields.source.fault(line, f"{fields.prefix}{name}, column {column}: {message}", hint)

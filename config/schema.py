@@ -43,7 +43,7 @@ CAMPAIGN: Final = _keys(
     "steps",
     Key("goal", "goals are not counted; what is sent is the same", harmless=True),
     "holdout",
-    Key("group", "make one campaign exclude the other with `audience`"),
+    "group",
 )
 """Keys of a campaign."""
 
@@ -53,7 +53,7 @@ ENTER: Final = _keys(
     "per",
     "reentry",
     "while_active",
-    Key("manual", "campaigns start with an event"),
+    "manual",
     "segment",
     "backfill",
 )
@@ -166,7 +166,7 @@ FILES_LATER: Final = {
 
 NAMES: Final = frozenset(
     {
-        *("event", "event_name", "variant", "user", "now", "cart", "recent"),
+        *("event", "event_name", "content", "variant", "user", "now", "cart", "recent"),
         *("session.duration", "session.first"),
     }
 )
@@ -174,6 +174,9 @@ NAMES: Final = frozenset(
 
 EVENT_NAMES: Final = frozenset({"event", "event_name"})
 """Of those, what an event that is at hand brings."""
+
+START_NAMES: Final = EVENT_NAMES | {"content"}
+"""Of those, what comes with whatever began an enrollment, and nothing else has."""
 
 FUNCTIONS: Final = frozenset(
     {
@@ -183,15 +186,12 @@ FUNCTIONS: Final = frozenset(
 )
 """The functions of history that a condition can call."""
 
-NAMES_LATER: Final = frozenset({"content"})
-"""Names and functions of the condition language that are still to be built."""
-
 TEMPLATE_NAMES: Final = frozenset(
-    {"user", "event", "event_name", "campaign", "variant", "cart", "recent"}
+    {"user", "event", "event_name", "content", "campaign", "variant", "cart", "recent"}
 )
 """What a template can name; a shop's own collections come to it."""
 
-TEMPLATE_NAMES_LATER: Final = frozenset({"content", "links"})
+TEMPLATE_NAMES_LATER: Final = frozenset({"links"})
 """Names of the template language that are still to be built; they render empty."""
 
 STATUSES: Final = ("live", "test", "draft", "paused", "archived")
@@ -199,4 +199,4 @@ PURPOSES: Final = ("marketing", "transactional")
 WHILE_ACTIVE: Final = ("ignore", "restart")
 PRIORITY_MAX: Final = 100
 ID_LENGTH_MAX: Final = 100
-"""Characters in the id of a campaign, a step or an exit reason."""
+"""Characters in the id of a campaign, a group, a step or an exit reason."""

@@ -109,7 +109,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """`[keys]`: who may send and operate. An empty `admin` or `signing` is made at first start."""
 
     write: tuple[WriteKey, ...] = (WriteKey(key="demo-write-key"),)
-    trigger: Annotated[tuple[Secret, ...], LATER] = ()
+    trigger: tuple[Secret, ...] = ()
     admin: Secret = ""
     signing: Annotated[Secret, LATER] = ""
 

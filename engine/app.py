@@ -364,6 +364,8 @@ class App:
             submit=self.shell.submit,
             now_ms=self.clock.now_ms,
             keys=tuple(key.key for key in self.shop.settings.keys.write),
+            trigger_keys=self.shop.settings.keys.trigger,
+            campaigns=lambda: self.processor.plan.campaigns,
             why_not_ready=self.why_not_ready,
             metrics=self.metrics,
             log=log,

@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
     Bindings: TypeAlias = dict[str, Any]
 
+CONTENT: Final = "content"
+"""What a manual start brought; an empty map where none is at hand."""
+
 KINDS: Final = {
     "user": Kind.MAP,
     "event_name": Kind.STRING,
     VARIANT: Kind.STRING,
+    CONTENT: Kind.MAP,
     "now": Kind.TIMESTAMP,
     sessions.DURATION: Kind.DURATION,
     sessions.FIRST: Kind.BOOL,
@@ -34,6 +38,7 @@ KINDS: Final = {
 """Of names that are bound to one kind of value, whoever binds them."""
 
 _decode = msgspec.json.Decoder().decode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def binder(
@@ -49,6 +54,7 @@ def binder(
     asked = frozenset[str]().union(*[condition.names for condition in conditions])
     read = _reader(conditions)
     asks_event, asks_now, asks_past = "event" in asked, "now" in asked, MOMENT in asked
+    asks_content = CONTENT in asked
     # Items are made only where one of these reads them, whoever else may.
     gathered = tuple(collections.asked_for(kept.values(), conditions, ()).values())
 
@@ -62,6 +68,8 @@ def binder(
         bound = bind_event(user, event) if asks_event else {}
         bound["user"] = user.traits
         bound["event_name"] = event.name
+        if asks_content:
+            bound[CONTENT] = {}  # an event asks to enter, which brings none
         if asks_now:
             bound["now"] = to_datetime(event.at_ms)
         if asks_past:
@@ -99,6 +107,11 @@ def bind_more(
         for name in kept.keys() & names:
             if name not in bound:
                 bound[name] = collections.bind(kept[name], user)
+
+
+def read_content(content: bytes) -> dict[str, Any]:
+    """What a manual start brought, decoded; nothing where none did. O(size)."""
+    return _decode_object(content) if content else {}
 
 
 def _reader(conditions: Iterable[Program]) -> Callable[[msgspec.Raw | bytes], Any]:

@@ -126,16 +126,37 @@ class ConditionFailed(msgspec.Struct, frozen=True, gc=False):
     campaign: str
 
 
+class AnswerStart(msgspec.Struct, frozen=True, gc=False):
+    """Tell whoever started a campaign by hand what came of it, once that is durable.
+
+    Attributes:
+        enrollment: The id of the enrollment that began, or "".
+        reason: Why none did, as in the record of the refusal, or "".
+    """
+
+    enrollment: str = ""
+    reason: str = ""
+
+
 Effect: TypeAlias = (
-    Record | SendMessage | CancelMessage | CloseMessage | QuarantineInput | ConditionFailed
+    Record
+    | SendMessage
+    | CancelMessage
+    | CloseMessage
+    | QuarantineInput
+    | ConditionFailed
+    | AnswerStart
 )
+
+_TELLING = frozenset({ConditionFailed, QuarantineInput, AnswerStart})
+"""What is kept in no user, and for nobody who asks later."""
 
 
 def is_refusal(effect: Effect) -> bool:
     """Whether it only tells of something that was not granted, and a replay makes it again."""
     if type(effect) is Record:
         return effect.kind == "refused"
-    return type(effect) is ConditionFailed or type(effect) is QuarantineInput
+    return type(effect) in _TELLING
 
 
 def have_effect(effects: list[Effect], start: int) -> bool:

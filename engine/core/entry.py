@@ -1,21 +1,23 @@
-"""Entry: an event asks to bring its user into campaigns.
+"""Entry: an event, a condition that has come true or a manual start brings a user into campaigns.
 
 For each campaign that the event's name wakes, `enter.when` is asked first: where it does not hold,
 nothing happened. After that the first question that fails is a refusal with its reason, in this
-order: `status`, `audience`, `late`, `per`, `active`, `reentry`, `limit` (all that a user may have
-at a time is bounded: active enrollments, what they remember of their events, entries remembered).
+order: `status`, `audience`, `late`, `per`, `group`, `active`, `reentry`, `limit` (all that a user
+may have at a time is bounded: active enrollments, what they remember of their events, entries
+remembered). A manual start, and a condition that has come true, have no `enter.when` to ask.
 """
 
 from __future__ import annotations
 
 from math import isfinite
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engine.core import history, ids
 from engine.core.cel import TRAPS, CelError
-from engine.core.effects import ConditionFailed
+from engine.core.effects import AnswerStart, ConditionFailed
 from engine.core.entered import count_entries, newest_entry, only_entries, with_entry
 from engine.core.exits import leave
 from engine.core.experiments import is_held_out
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from engine.core.cel import Program
     from engine.core.effects import Effect
-    from engine.core.inputs import EventReceived
+    from engine.core.inputs import EventReceived, TriggerReceived
     from engine.core.plan import Campaign, Plan, Reactions
     from engine.core.state import User
     from engine.core.turn import Queue
@@ -45,7 +47,8 @@ PER_LENGTH_MAX = 64
 """A longer `per` value is known by its digest."""
 
 EVENTS_BYTES_MAX = 256 << 10
-"""Bytes of the events that a user's active enrollments remember, small ones aside."""
+"""Bytes of the events, and of the contents of manual starts, that a user's active enrollments
+remember, small ones aside."""
 
 SMALL_EVENT_BYTES = 2_048
 """An event up to this size is remembered however much is remembered already."""
@@ -113,8 +116,34 @@ def enter_risen(turn: Turn, risen: Iterable[Campaign]) -> None:
         _enter(turn, campaign, turn.at_ms, turn.at_ms)
 
 
-def _enter(turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: int) -> None:
-    """Bring a user in, unless something speaks against it.
+def start_by_hand(turn: Turn, started: TriggerReceived, risen: Sequence[Campaign] = ()) -> None:
+    """Bring the user into the campaign that is started, and into those that have risen by it.
+
+    A user of whom nothing was known may make conditions true by being there at all. One campaign is
+    entered once, by hand where both ask. Of one that the shop does not have the entry is refused.
+    """
+    chosen = turn.plan.campaigns.get(started.campaign)
+    if chosen is None:
+        turn.refuse(started.campaign, "status")
+        turn.effects.append(AnswerStart(reason="status"))
+        enter_risen(turn, risen)
+        return
+    content = bytes(started.content)
+    own = Turn(turn.plan, turn.user, turn.at_ms, turn.now_ms, turn.effects, content=content)
+    own.queue = turn.queue
+    for campaign in sorted({chosen, *risen}, key=attrgetter("rank")):
+        if campaign is chosen:
+            enrollment, reason = _enter(own, campaign, turn.at_ms, turn.at_ms)
+            turn.effects.append(AnswerStart(enrollment, reason))
+        else:
+            _enter(turn, campaign, turn.at_ms, turn.at_ms)
+    reckon(turn.user)
+
+
+def _enter(
+    turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: int
+) -> tuple[str, str]:
+    """Bring a user in, unless something speaks against it: the enrollment's id, or why not.
 
     The enrollment's clock starts with the event that enters, or with the instant at which one has
     made a condition true; whether that was late is told by when it `occurred`.
@@ -128,38 +157,58 @@ def _enter(turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: in
         or occurred_at_ms < user.last_seen_at_ms
         or occurred_at_ms < user.fired_at_ms
     ):
-        reason, per, active = _ask(turn, campaign, starts_at_ms, occurred_at_ms)
+        reason, per, ending = _ask(turn, campaign, starts_at_ms, occurred_at_ms)
         if reason:
             turn.refuse(campaign.id, reason)
-            return
-        if active is not None:
-            leave(turn, active, "restarted")
+            return "", reason
+        for other in ending:
+            leave(turn, other, "restarted" if other.campaign == campaign.id else "group")
     enrollment = turn.enrollment = _enroll(turn, campaign, per, starts_at_ms)
     if turn.plan.experiments.holds_out and is_held_out(turn, campaign):
         enrollment.held_out = True
         turn.record("entered", enrollment, reason="holdout")
     else:
         turn.record("entered", enrollment)
-    if campaign.exit_when is not None and leaves(turn, campaign, enrollment):
-        return
-    set_out(turn, campaign, enrollment)
+    if campaign.exit_when is None or not leaves(turn, campaign, enrollment):
+        set_out(turn, campaign, enrollment)
+    return enrollment.enrollment, ""
 
 
 def _ask(
     turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: int
-) -> tuple[str, str, Enrollment | None]:
-    """Why entry is refused, or ""; the `per` value; the enrollment that a restart ends."""
+) -> tuple[str, str, list[Enrollment]]:
+    """Why entry is refused, or ""; the `per` value; the enrollments that it ends, in order."""
     user, program = turn.user, campaign.entry.per
     reason = _admission(turn, campaign)
     if not reason and occurred_at_ms < user.applied_at_ms:
         reason = _lateness(turn, campaign, occurred_at_ms)
     if reason:
-        return reason, "", None
+        return reason, "", []
     per = "" if program is None else _per(turn, program, campaign.id)
     if program is not None and not per:
-        return "per", "", None
+        return "per", "", []
     active = _active(user, campaign.id, per)
-    return _room(turn, campaign, per, starts_at_ms, active), per, active
+    ending = _others_of_group(turn, campaign, active) if campaign.group else []
+    if ending and turn.plan.campaigns[ending[0].campaign].priority >= campaign.priority:
+        return "group", "", []
+    if active is not None:
+        ending.append(active)
+    return _room(turn, campaign, per, starts_at_ms, active, ending), per, ending
+
+
+def _others_of_group(turn: Turn, campaign: Campaign, active: Enrollment | None) -> list[Enrollment]:
+    """Enrollments of the campaign's group, in order of rank; `active` is asked about by itself.
+
+    A user may be in several where they came together under one name by a changed shop, or a merge.
+    """
+    campaigns = turn.plan.campaigns
+    others = [
+        one
+        for one in turn.user.enrollments
+        if one is not active and campaigns[one.campaign].group == campaign.group
+    ]
+    others.sort(key=lambda one: campaigns[one.campaign].rank)
+    return others
 
 
 def _admission(turn: Turn, campaign: Campaign) -> str:
@@ -205,14 +254,19 @@ def _active(user: User, campaign_id: str, per: str) -> Enrollment | None:
 
 
 def _room(
-    turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int, active: Enrollment | None
+    turn: Turn,
+    campaign: Campaign,
+    per: str,
+    occurred_at_ms: int,
+    active: Enrollment | None,
+    ending: Sequence[Enrollment],
 ) -> str:
     entry = campaign.entry
     user = turn.user
     if active is not None:
         if not entry.restart:
             return "active"
-        return "limit" if _is_crowded(turn, campaign, active) else ""
+        return "limit" if _is_crowded(turn, campaign, ending) else ""
     key = _entry_key(campaign.id, per)
     earlier = newest_entry(user.entries, key)
     if (
@@ -221,22 +275,22 @@ def _room(
         and (entry.reentry_ms is None or occurred_at_ms - earlier[0] < entry.reentry_ms)
     ):
         return "reentry"
-    if len(user.enrollments) >= turn.plan.policy.enrollments_max:
+    if len(user.enrollments) - len(ending) >= turn.plan.policy.enrollments_max:
         return "limit"
     if per and earlier is None and count_entries(user.entries) >= ENTRIES_MAX:
         _forget_entries(turn)
         if count_entries(user.entries) >= ENTRIES_MAX:
             return "limit"
-    return "limit" if _is_crowded(turn, campaign, None) else ""
+    return "limit" if _is_crowded(turn, campaign, ending) else ""
 
 
-def _is_crowded(turn: Turn, campaign: Campaign, leaving: Enrollment | None) -> bool:
-    """Whether the event at hand is more than the user's enrollments may remember of theirs."""
-    size = len(turn.raw)
-    if size <= SMALL_EVENT_BYTES or not campaign.wants_event:
+def _is_crowded(turn: Turn, campaign: Campaign, ending: Sequence[Enrollment]) -> bool:
+    """Whether what is at hand is more than the user's enrollments may remember of theirs."""
+    size = len(turn.content) + (len(turn.raw) if campaign.wants_event else 0)
+    if size <= SMALL_EVENT_BYTES:
         return False
-    others = sum(len(one.event) for one in turn.user.enrollments if one is not leaving)
-    return others + size > EVENTS_BYTES_MAX
+    staying = [one for one in turn.user.enrollments if one not in ending]
+    return sum(len(one.event) + len(one.content) for one in staying) + size > EVENTS_BYTES_MAX
 
 
 def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
@@ -267,6 +321,8 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> En
     if campaign.wants_event:
         enrollment.event = bytes(turn.raw)
         enrollment.event_name = turn.event_name
+    if turn.content:
+        enrollment.content = turn.content
     user.enrollments = (*user.enrollments, enrollment)
     return enrollment
 

@@ -58,6 +58,31 @@ class UserScored(msgspec.Struct, tag="score", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
+class TriggerReceived(msgspec.Struct, tag="trigger", omit_defaults=True, gc=False):
+    """Somebody starts a campaign for a user by hand: `enter.when` is not asked, the rest is.
+
+    The enrollment's clock starts when the core takes it. It is nothing that the user did.
+
+    Attributes:
+        campaign: The campaign's id; of one that is not there, the entry is refused.
+        received_at_ms: When the socket took it.
+        content: What conditions and templates may name as `content`: a JSON object.
+        message_id: The client's id for duplicates; "" is never a duplicate.
+    """
+
+    user_id: str
+    campaign: str
+    received_at_ms: int
+    content: msgspec.Raw = EMPTY
+    message_id: str = ""
+    at_ms: int = 0
+
+    @property
+    def occurred_at_ms(self) -> int:
+        """It happens as it is received."""
+        return self.received_at_ms
+
+
 class EventImported(EventReceived, tag="imported_event"):
     """History: an event that a shop brought in, however old. Nobody enters a campaign by it.
 
@@ -178,6 +203,7 @@ UserInput: TypeAlias = (
     EventReceived
     | UserIdentified
     | UserScored
+    | TriggerReceived
     | EventImported
     | TraitsImported
     | DeliveryReported

@@ -126,7 +126,7 @@ def decode_item(data: bytes) -> Item:
                 raise
             return _item_decoder.decode(mended)
     except msgspec.MsgspecError as error:
-        raise _invalid(error, "$") from error
+        raise invalid_of(error, "$") from error
     except RecursionError:
         raise ItemInvalid("nests too deep") from None
     except UnicodeDecodeError:
@@ -152,10 +152,10 @@ def read_item(item: Item, received_at_ms: int | None = None) -> FromClient | Non
     """
     kind = item.type or "track"
     if kind in {"track", "page", "screen"}:
-        name = _text(item.event, "$.event") if kind == "track" else _viewed(kind)
+        name = text_of(item.event, "$.event") if kind == "track" else _viewed(kind)
         user_id = _user(item)
         occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
-        properties = _object(item.properties, "$.properties", PROPERTIES_MAX)
+        properties = object_of(item.properties, "$.properties", PROPERTIES_MAX)
         if kind != "track":
             properties = _named(item, properties)
         return EventReceived(
@@ -177,7 +177,7 @@ def read_item(item: Item, received_at_ms: int | None = None) -> FromClient | Non
 
 def _scored(item: Item, received_at_ms: int | None) -> UserScored:
     user_id = _user(item)
-    model = _text(item.model, "$.model")
+    model = text_of(item.model, "$.model")
     try:
         score = _score_decoder.decode(item.score)
     except msgspec.MsgspecError:
@@ -210,22 +210,24 @@ def _user(item: Item) -> str:
         user_id = item.segment_user_id
     if user_id is None or user_id == "":
         user_id = item.anonymous_id
-    return _text(str(user_id) if isinstance(user_id, int) else user_id, "$.user_id")
+    return text_of(str(user_id) if isinstance(user_id, int) else user_id, "$.user_id")
 
 
 def _message_id(item: Item) -> str:
     message_id = item.message_id
-    if message_id is None:
-        message_id = item.segment_message_id
-        if message_id is None:
-            return ""
-    message_id = str(message_id)
+    return message_id_of(item.segment_message_id if message_id is None else message_id)
+
+
+def message_id_of(said: Id) -> str:
+    """An id for duplicates; "" where none is said. Raises ItemInvalid."""
+    message_id = "" if said is None else str(said)
     if len(message_id) > TEXT_LENGTH_MAX:
         raise ItemInvalid(f"longer than {TEXT_LENGTH_MAX} characters", path="$.message_id")
     return message_id
 
 
-def _text(value: str | None, path: str) -> str:
+def text_of(value: str | None, path: str) -> str:
+    """A text that says something, within its limit. Raises ItemInvalid."""
     if not value or value.isspace():
         raise ItemInvalid("missing" if value is None else "empty", path=path)
     if len(value) > TEXT_LENGTH_MAX:
@@ -266,7 +268,7 @@ def _instant_ms(value: str | float, path: str) -> int:
         raise ItemInvalid(str(error), path=path) from None
 
 
-def _object(raw: msgspec.Raw, path: str, keys_max: int) -> msgspec.Raw:
+def object_of(raw: msgspec.Raw, path: str, keys_max: int) -> msgspec.Raw:
     """A JSON object of its own (a copy, which pins no request), known to decode. O(size)."""
     data = bytes(raw)
     if not data or data == _NULL:
@@ -278,7 +280,7 @@ def _object(raw: msgspec.Raw, path: str, keys_max: int) -> msgspec.Raw:
         # A raw value is checked for its form alone: numbers may be out of range, text not UTF-8.
         keys = len(_object_decoder.decode(data))
     except msgspec.MsgspecError as error:
-        raise _invalid(error, path) from error
+        raise invalid_of(error, path) from error
     except UnicodeDecodeError:
         raise ItemInvalid("is not UTF-8", path=path) from None
     if keys > keys_max:
@@ -311,9 +313,9 @@ def _traits(item: Item) -> msgspec.Raw:
         try:
             context = _context_decoder.decode(item.context)
         except msgspec.MsgspecError as error:
-            raise _invalid(error, "$.context") from error
-        return _object(context.traits, "$.context.traits", TRAITS_MAX)
-    return _object(item.traits, "$.traits", TRAITS_MAX)
+            raise invalid_of(error, "$.context") from error
+        return object_of(context.traits, "$.context.traits", TRAITS_MAX)
+    return object_of(item.traits, "$.traits", TRAITS_MAX)
 
 
 def _named(item: Item, properties: msgspec.Raw) -> msgspec.Raw:
@@ -325,7 +327,7 @@ def _named(item: Item, properties: msgspec.Raw) -> msgspec.Raw:
     return msgspec.Raw(_encode(known))
 
 
-def _invalid(error: msgspec.MsgspecError, path: str) -> ItemInvalid:
+def invalid_of(error: msgspec.MsgspecError, path: str) -> ItemInvalid:
     """What msgspec calls `Expected … - at `$.x``,, as a fault with its path."""
     message, _, found = str(error).partition(" - at `")
     found = found.rstrip("`")

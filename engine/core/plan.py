@@ -126,7 +126,7 @@ WAITS: Final = (Wait, WaitWhen)
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
-    """How users come in.
+    """How users come in; where neither an event nor a condition brings them, by hand alone.
 
     Attributes:
         events: Names of the events that enter.
@@ -157,13 +157,12 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         exit_events: Names of the events that end an enrollment at once.
         wants_event: Whether a step or template can ask for the properties of the entering event.
         facts: What templates see of it as `campaign`: JSON of id, description and purpose.
-        is_guarded: Whether entry asks a user without an active enrollment for anything but the
-            event and `enter.when`.
+        is_guarded: Whether entry asks more of a user who is in nothing than event and `enter.when`.
         is_marketing: Whether its messages need consent.
         is_live: Whether nobody's place in it is asked for its status (`holding`).
         exit_when: Whoever is in it leaves at the instant at which this is true.
-        raised_by: What can make a condition true that is asked of those who are in it; None where
-            none is.
+        group: A user is in at most one enrollment of all campaigns of a group; "" is none.
+        raised_by: What can make a condition true that is asked of those who are in it, if one is.
         holdout: Share of entrants, 0.0 to 1.0, who go through everything and are sent nothing.
     """
 
@@ -185,6 +184,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     exit_when: Condition | None = None
     raised_by: Touches | None = None
     holdout: float = 0.0
+    group: str = ""
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}

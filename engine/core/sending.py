@@ -29,15 +29,18 @@ REASON_LENGTH_MAX = 500
 
 _encode = msgspec.json.Encoder().encode
 
+NO_CONTENT = msgspec.Raw(b"{}")
+
 
 class _Snapshot(msgspec.Struct, omit_defaults=True, gc=False):
-    """What every template may name; `variant` where the enrollment has gone by a split."""
+    """What every template may name; `variant` behind a split, `content` of a manual start."""
 
     user: dict[str, Any]
     event: msgspec.Raw
     event_name: str
     campaign: msgspec.Raw
     variant: str = ""
+    content: msgspec.Raw = NO_CONTENT
 
 
 def send(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send, due_at_ms: int) -> int:
@@ -247,6 +250,7 @@ def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send
         enrollment.event_name,
         campaign.facts,
         variant_of(enrollment.variants),
+        msgspec.Raw(enrollment.content) if enrollment.content else NO_CONTENT,
     )
     kept = turn.plan.collections
     if not kept or kept.keys().isdisjoint(step.names):

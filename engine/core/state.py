@@ -64,6 +64,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         passed: Ids of the send steps before the wait it is in: in a changed campaign one of them
             may lie ahead, and nothing is sent twice.
         alarms: Where the campaign asks conditions of its own while somebody is in it.
+        content: What the manual start brought that began it, as a JSON object; empty: none did.
         resumed_at_ms: When it went on after its campaign had held it (`holding`); 0: it never was.
         held_out: Whether it goes through everything and is sent nothing (`holdout`).
         variants: (split, variant) of each split it went by, the newest last.
@@ -87,6 +88,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     held_out: bool = False
     variants: tuple[tuple[str, str], ...] = ()
     deferred: bool = False
+    content: bytes = b""
 
 
 class Pending(msgspec.Struct, omit_defaults=True, gc=False):

@@ -16,7 +16,7 @@ from engine.core import history, scores, sessions
 from engine.core.collections import collect
 from engine.core.edges import alarmed, refresh, ring, risen
 from engine.core.effects import QuarantineInput, have_effect
-from engine.core.entry import enter_all, enter_risen
+from engine.core.entry import enter_all, enter_risen, start_by_hand
 from engine.core.exits import exit_all
 from engine.core.following import announce
 from engine.core.found import put
@@ -25,6 +25,7 @@ from engine.core.inputs import (
     EventReceived,
     HistoryFound,
     TraitsImported,
+    TriggerReceived,
     UserIdentified,
     UserScored,
 )
@@ -53,7 +54,10 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         _step_timed(plan, user, happened, effects)
         return
     if type(happened) is not EventReceived:
-        _apply_other(_turn(plan, user, happened, effects), happened)
+        turn = _turn(plan, user, happened, effects)
+        _apply_other(turn, happened)
+        if type(happened) is TriggerReceived:
+            start_by_hand(turn, happened)
         return
     if happened.occurred_at_ms > user.last_seen_at_ms:
         user.last_seen_at_ms = happened.occurred_at_ms
@@ -133,13 +137,15 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
         turn.bound = None
     _apply_other(turn, happened)
     wakes = plan.on_traits
-    if isinstance(happened, DeliveryReported | HistoryFound):
+    if isinstance(happened, DeliveryReported | HistoryFound | TriggerReceived):
         wakes = NOTHING  # what is found, nothing that is in force asks for yet
     elif isinstance(happened, UserScored):
         wakes = plan.on_scores
     came = risen(turn, wakes) if wakes.has_edges or user.watch is None else []
     _look_again(turn, wakes.inside)
-    if not isinstance(happened, TraitsImported):  # history brings nobody in
+    if type(happened) is TriggerReceived:
+        start_by_hand(turn, happened, came)
+    elif not isinstance(happened, TraitsImported):  # history brings nobody in
         enter_risen(turn, came)
 
 
@@ -295,15 +301,10 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
             _keep(user, happened, reactions)
             if reactions.exits:
                 exit_all(turn, reactions, happened.occurred_at_ms)
-        case TraitsImported():
-            refused = recall(user, happened.traits, happened.occurred_at_ms)
-            if refused:
-                effects.append(QuarantineInput(happened, "$.traits", refused))
         case UserIdentified():
-            refused = tell(user, happened.traits)
-            user.identified_at_ms = max(user.identified_at_ms, happened.occurred_at_ms)
-            if refused:
-                effects.append(QuarantineInput(happened, "$.traits", refused))
+            _identify(user, happened, effects)
+        case TriggerReceived():
+            pass  # it is told of nothing that is kept
         case UserScored():
             scores.note(user, happened, plan.models)
         case HistoryFound():
@@ -312,6 +313,17 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
             conclude(turn, happened)
         case _:
             assert_never(happened)
+
+
+def _identify(user: User, happened: UserIdentified, effects: list[Effect]) -> None:
+    """Have what was said of the user in his traits; what he has no room for is quarantined."""
+    if isinstance(happened, TraitsImported):
+        refused = recall(user, happened.traits, happened.occurred_at_ms)
+    else:
+        refused = tell(user, happened.traits)
+        user.identified_at_ms = max(user.identified_at_ms, happened.occurred_at_ms)
+    if refused:
+        effects.append(QuarantineInput(happened, "$.traits", refused))
 
 
 def _earliest(plan: Plan, enrollments: tuple[Enrollment, ...]) -> Enrollment:

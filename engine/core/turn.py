@@ -9,7 +9,7 @@ import msgspec
 
 from engine.core import refusals
 from engine.core.atoms import MOMENT
-from engine.core.bindings import bind_more
+from engine.core.bindings import CONTENT, bind_more, read_content
 from engine.core.effects import ConditionFailed, Effect, Record
 from engine.core.experiments import VARIANT, variant_of
 from engine.core.inputs import EMPTY, EventReceived
@@ -94,6 +94,7 @@ class Turn(msgspec.Struct, gc=False):
         enrollment: Whose conditions are asked; None where they are nobody's yet.
         bound: What conditions were given so far; None before the first asked.
         queue: Takes what follows at the same instant; None where nothing can.
+        content: What the manual start at hand brought, as JSON; empty where none is.
     """
 
     plan: Plan
@@ -106,6 +107,7 @@ class Turn(msgspec.Struct, gc=False):
     enrollment: Enrollment | None = None
     bound: dict[str, Any] | None = None
     queue: Queue | None = None
+    content: bytes = b""
 
     def bindings(self, program: Program | Condition) -> dict[str, Any]:
         """The values that `program` may name; made once a turn, and added to as it asks."""
@@ -113,7 +115,7 @@ class Turn(msgspec.Struct, gc=False):
         if bound is None:
             self.bound = bound = {"event_name": self.event_name}
         bound["user"] = self.user.traits  # a step may have set one since
-        bind_more(bound, program.names, self.raw, self.now_ms, self.user, self.plan.collections)
+        self._bind_more(bound, program.names, self.now_ms)
         if MOMENT in program.names and MOMENT not in bound:
             bound[MOMENT] = Moment(self.user, self.now_ms, self.plan)
         if VARIANT in program.names:  # it changes as the enrollment goes by a split
@@ -138,7 +140,7 @@ class Turn(msgspec.Struct, gc=False):
         else:
             # A deadline that was held back: what conditions say is what they said when it was due.
             bound = {"user": self.user.traits, "event_name": self.event_name}
-            bind_more(bound, names, self.raw, at_ms, self.user, self.plan.collections)
+            self._bind_more(bound, names, at_ms)
             if VARIANT in names:
                 bound[VARIANT] = self.variant
         if MOMENT not in bound:
@@ -149,6 +151,13 @@ class Turn(msgspec.Struct, gc=False):
             if not answer[0] and condition.program.truth(bound) is not False:
                 self.effects.append(ConditionFailed(campaign_id))
         return answer
+
+    def _bind_more(self, bound: dict[str, Any], names: frozenset[str], at_ms: int) -> None:
+        """Add what these names ask for as of an instant, and is not there yet."""
+        bind_more(bound, names, self.raw, at_ms, self.user, self.plan.collections)
+        if CONTENT in names:
+            own = self.enrollment
+            bound[CONTENT] = read_content(self.content if own is None else own.content)
 
     def holds(self, program: Program, campaign_id: str) -> bool:
         """Whether a condition is true here; one that ends in an error is not, and is counted."""

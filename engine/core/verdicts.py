@@ -21,6 +21,7 @@ _REASONS: Final = {
     "audience": "the audience's condition was not true",
     "late": "the event came too late",
     "per": "`per` gave no value that could be used",
+    "group": "he was in another campaign of its group",
     "active": "he was in it already",
     "reentry": "his last entry was not long enough ago for `reentry`",
     "limit": "he was in as many campaigns as one user may be",
@@ -117,7 +118,7 @@ _ANEW = "he comes in when it becomes true anew"
 
 
 def _by_event(campaign: Campaign, found: Account) -> Verdict:
-    names = " or ".join(campaign.entry.events) or "nothing that is built yet"
+    names = " or ".join(campaign.entry.events) or "a manual start"
     came = found.came
     if came is None:
         return Verdict(

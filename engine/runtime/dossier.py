@@ -16,6 +16,7 @@ from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
     HistoryFound,
+    TriggerReceived,
     UserErased,
     UserIdentified,
     UserScored,
@@ -159,12 +160,8 @@ async def export(
 
 def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
     match happened:
-        case EventReceived():
-            return _received(happened) | {"properties": happened.properties}
-        case UserIdentified():
-            return _received(happened) | {"traits": happened.traits}
-        case UserScored():
-            return _received(happened) | {"model": happened.model, "score": happened.score}
+        case EventReceived() | UserIdentified() | UserScored() | TriggerReceived():
+            return _received(happened)
         case DeliveryReported():
             return {"kind": "reported"} | _dated(msgspec.to_builtins(happened))
         case UserErased() | HistoryFound():  # what was found, are events that stand here, too
@@ -178,17 +175,26 @@ def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
             assert_never(happened)
 
 
-def _received(happened: FromClient) -> dict[str, Any]:
-    kind = "identify" if isinstance(happened, UserIdentified) else "event"
+def _received(happened: FromClient | TriggerReceived) -> dict[str, Any]:
+    kind, own = "trigger", dict[str, Any]()
+    match happened:
+        case EventReceived():
+            kind, own = "event", {"properties": happened.properties}
+        case UserIdentified():
+            kind, own = "identify", {"traits": happened.traits}
+        case UserScored():
+            kind, own = "score", {"model": happened.model, "score": happened.score}
+        case TriggerReceived():
+            own = {"campaign": happened.campaign, "content": happened.content}
     said = {
         "at": format_instant(happened.at_ms),
-        "kind": "score" if isinstance(happened, UserScored) else kind,
+        "kind": kind,
         "event": happened.name if isinstance(happened, EventReceived) else "",
         "timestamp": format_instant(happened.occurred_at_ms),
         "received_at": format_instant(happened.received_at_ms),
         "message_id": happened.message_id,
     }
-    return {key: value for key, value in said.items() if value}
+    return {key: value for key, value in said.items() if value} | own
 
 
 def _told_collected(collected: Collected) -> dict[str, Any]:
@@ -213,6 +219,8 @@ def _told_enrollment(enrollment: Enrollment, plan: Plan | None) -> dict[str, Any
     said: dict[str, Any] = _dated(msgspec.to_builtins(enrollment))
     said["event"] = msgspec.Raw(enrollment.event)
     said["variants"] = dict(enrollment.variants)
+    if enrollment.content:
+        said["content"] = msgspec.Raw(enrollment.content)
     said.pop("position", None)
     campaign = plan.campaigns.get(enrollment.campaign) if plan is not None else None
     # By its signature: while a changed plan is taken on, positions may be those of the one before.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.core.inputs import UserInput
+    from engine.runtime.starting import Told
     from engine.store import Quarantined
 
 INBOX_MAX: Final = 20_000
@@ -53,9 +54,19 @@ class Submission:
         quarantined: What could not be.
         size: Bytes of the body.
         taken: How many inputs the processor has taken.
+        told: Whom to tell of each as it is taken, if anybody.
     """
 
-    __slots__ = ("answer", "answer_by_s", "awaited", "inputs", "quarantined", "size", "taken")
+    __slots__ = (
+        "answer",
+        "answer_by_s",
+        "awaited",
+        "inputs",
+        "quarantined",
+        "size",
+        "taken",
+        "told",
+    )
 
     def __init__(
         self,
@@ -64,12 +75,14 @@ class Submission:
         answer: asyncio.Future[None] | None,
         answer_by_s: float = inf,
         size: int = 0,
+        told: Told | None = None,
     ) -> None:
         self.inputs = inputs
         self.quarantined = quarantined
         self.answer = answer
         self.answer_by_s = answer_by_s
         self.size = size
+        self.told = told
         self.taken = 0
         self.awaited = 0
 
@@ -98,7 +111,11 @@ class Inbox:
         self._patience: asyncio.TimerHandle | None = None
 
     def put(
-        self, inputs: Sequence[UserInput], quarantined: Sequence[Quarantined], size_bytes: int
+        self,
+        inputs: Sequence[UserInput],
+        quarantined: Sequence[Quarantined],
+        size_bytes: int,
+        told: Told | None = None,
     ) -> asyncio.Future[None]:
         """Add items of a client; what to await. Raises Unavailable where there is no room."""
         held_bytes = self.held_bytes
@@ -111,7 +128,7 @@ class Inbox:
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         answer_by_s = loop.time() + ANSWER_WITHIN_S
-        self._add(Submission(inputs, quarantined, answer, answer_by_s, size_bytes))
+        self._add(Submission(inputs, quarantined, answer, answer_by_s, size_bytes, told))
         if self._patience is None:
             # One timer for all who wait: one each would cost more than taking the input.
             self._patience = loop.call_at(answer_by_s, self._give_up, loop)

@@ -43,7 +43,7 @@ from engine.runtime.versions import NO_VERSIONS, Versions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from engine.core.effects import SendMessage
+    from engine.core.effects import Effect, SendMessage
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
     from engine.store.batch import Batch, Quarantined, UserLog
@@ -105,8 +105,6 @@ class Processor(Population):
         self._saving = Saving(self.users, max_replay, log)
         self.tombstones = Tombstones()
         self._open()
-
-    # Inputs and time
 
     def take(self, happened: UserInput, now_ms: int) -> bool:
         """Stamp one input and apply it to its user; False for a duplicate, which changes nothing.
@@ -234,7 +232,10 @@ class Processor(Population):
         self._effects[:] = [effect for effect in self._effects if not is_refusal(effect)]
         return count
 
-    # Batches
+    @property
+    def made(self) -> list[Effect]:
+        """Effects of the open batch so far, in order."""
+        return self._effects
 
     @property
     def open_size(self) -> int:
@@ -283,8 +284,6 @@ class Processor(Population):
     def save_all(self) -> None:
         """Have the open batch carry every user that a replay would still need: a checkpoint."""
         self._touched.update(dict.fromkeys(self._saving.unsaved))
-
-    # How it is done
 
     def _open(self) -> None:
         self._inputs: list[Input] = []

@@ -19,6 +19,7 @@ from engine.core.state import NEVER
 from engine.failpoints import come_to
 from engine.runtime.clock import STEER_EVERY_MS
 from engine.runtime.inbox import Inbox, Unavailable
+from engine.runtime.starting import telling
 from engine.runtime.ticker import make_ticker
 from engine.store import CommitFailed
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from engine.core.plan import Plan
     from engine.runtime.clock import Clock
     from engine.runtime.processor import Processor, Released
+    from engine.runtime.starting import Told
     from engine.runtime.ticker import Ticker
     from engine.runtime.versions import Versions
     from engine.store import Batch, Quarantined, Store
@@ -98,10 +100,12 @@ class Shell:
         inputs: Sequence[UserInput],
         quarantined: Sequence[Quarantined] = (),
         size_bytes: int = 0,
+        told: Told | None = None,
     ) -> None:
         """Take inputs, in order; returns once they, and what they follow from, are durable.
 
-        `size_bytes` is that of the body that brought them.
+        `size_bytes` is that of the body that brought them. Where somebody is to be `told`, it is of
+        each input as it is taken: what came of it is durable once this returns.
 
         Raises Unavailable where the inbox is full, the journal cannot be written, the process is
         draining, or the commit takes too long: then it is not known whether they were taken.
@@ -110,7 +114,7 @@ class Shell:
             raise Unavailable("the process is stopping", hint="send it again in a moment")
         if self.failure:
             raise Unavailable(f"the journal cannot be written: {self.failure}")
-        answer = self.inbox.put(inputs, quarantined, size_bytes)
+        answer = self.inbox.put(inputs, quarantined, size_bytes, told)
         self._wake.set()
         await answer
 
@@ -254,6 +258,8 @@ class Shell:
         place = submission.taken
         now_ms = self._clock.now_ms()
         take = processor.tombstones.guard(processor.take, processor.users)
+        if submission.told is not None:
+            take = telling(processor, take, submission.told)
         while place < count:
             take(inputs[place], now_ms)
             place += 1

@@ -10,7 +10,6 @@ import hmac
 import re
 from collections.abc import Callable
 from functools import partial
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +24,7 @@ from engine.server.edge import Edge
 from engine.server.health import health_handlers
 from engine.server.importing import PIECE_BYTES_MAX
 from engine.server.keys import BEARER
+from engine.server.machines import address_of, is_this_machine
 from engine.server.operating import Operating, enter, operating_handlers
 from engine.server.users import user_handlers
 
@@ -118,22 +118,12 @@ def is_own_name(host: str, own: str) -> bool:
     """Whether a Host header is an address, `localhost` or the configured name, any port."""
     name = host.rpartition(":")[0] if _PORT.search(host) else host
     name = name.strip("[]").lower()
-    return name in {"localhost", own.lower()} or _address(name) is not None
+    return name in {"localhost", own.lower()} or address_of(name) is not None
 
 
 def admits(peer: str, authorization: str, key: str) -> bool:
     """Whether a peer may read what holds nothing of a user: from this machine, or with the key."""
-    address = _address(peer)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if address is not None and address.is_loopback:
+    if is_this_machine(peer):
         return True
     said = authorization.encode("utf-8", "replace")
     return bool(key) and hmac.compare_digest(said, (BEARER + key).encode())
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None

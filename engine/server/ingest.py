@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -18,11 +18,13 @@ from engine.server.keys import WriteKeys
 from engine.server.native import sort_events
 from engine.server.segment import ROUTES, sort_batch, sort_call
 from engine.server.sorting import Sorted
+from engine.server.starting import start_handler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from engine.core.inputs import UserInput
+    from engine.runtime.starting import Told
     from engine.store import Quarantined
 
 
@@ -34,6 +36,7 @@ class Submit(Protocol):
         inputs: Sequence[UserInput],
         quarantined: Sequence[Quarantined] = (),
         size_bytes: int = 0,
+        told: Told | None = None,
     ) -> None:
         """See `engine.runtime.shell.Shell.submit`."""
         ...
@@ -51,6 +54,8 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         log: One line a request.
         instance: Begins request ids; different in each run.
         limits: What one request may bring.
+        trigger_keys: Who may start campaigns; empty: this machine alone.
+        campaigns: Ids of those that the shop has.
     """
 
     submit: Submit
@@ -61,6 +66,8 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     log: FilteringBoundLogger
     instance: str
     limits: Limits = Limits()
+    trigger_keys: tuple[str, ...] = ()
+    campaigns: Callable[[], Collection[str]] = tuple[str]
 
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
@@ -70,6 +77,7 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     ingest = _Ingest(door)
     sdk = {route: ingest.make_sdk_handler(kind) for route, kind in ROUTES.items()}
     edge.add_routes(app, "POST", {**sdk, "/events": ingest.events, "/v1/scores": ingest.scores})
+    edge.add_routes(app, "POST", {"/trigger": start_handler(door)})
     edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
     edge.close(app)
     return app

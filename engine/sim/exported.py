@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from engine.core.effects import Record
-from engine.core.inputs import EventReceived, Input, UserIdentified, UserScored
+from engine.core.inputs import (
+    EventReceived,
+    Input,
+    TriggerReceived,
+    UserIdentified,
+    UserScored,
+)
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from engine.core.inputs import FromClient
+    from engine.core.inputs import UserInput
     from engine.sim.reading import Reading
 
 FORM = 1
@@ -130,8 +136,8 @@ def decode_lines(lines: Iterable[bytes], label: str) -> Iterator[Line]:
         raise JournalUnreadable(f"{label} is cut short", hint="copy or export it again")
 
 
-def users_inputs(lines: Iterable[Line], reading: Reading) -> Iterator[FromClient]:
-    """What users did and were called in a journal, each received at the instant of its stamp.
+def users_inputs(lines: Iterable[Line], reading: Reading) -> Iterator[UserInput]:
+    """What users did and were called, and what was started for them, each received when stamped.
 
     For a run under another plan: what came of the live one, its deliveries and its changes of the
     plan, is left out.
@@ -140,7 +146,7 @@ def users_inputs(lines: Iterable[Line], reading: Reading) -> Iterator[FromClient
         if not isinstance(line, InputLine):
             continue
         happened = line.input
-        if isinstance(happened, EventReceived | UserIdentified | UserScored):
+        if isinstance(happened, EventReceived | UserIdentified | UserScored | TriggerReceived):
             happened.received_at_ms = happened.at_ms
             reading.events += 1
             yield happened

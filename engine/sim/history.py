@@ -18,6 +18,7 @@ from engine.core.inputs import (
     EventImported,
     EventReceived,
     TraitsImported,
+    TriggerReceived,
     UserIdentified,
     UserScored,
 )
@@ -41,7 +42,7 @@ def as_history(inputs: Iterable[UserInput], now_ms: int) -> Iterator[Imported]:
 
     What happens after `now_ms`, by somebody's wrong clock, happened then: as with live events, no
     event is later than the time it was received. Scores are left out: a model says anew what holds
-    now.
+    now. So are manual starts: nobody enters by history.
     """
     ordered = in_order(_dated(inputs))
     for _, together in groupby(ordered, key=attrgetter("received_at_ms")):
@@ -75,7 +76,7 @@ def in_chunks(history: Iterable[Imported]) -> Iterator[list[Imported]]:
 def _dated(inputs: Iterable[UserInput]) -> Iterator[UserInput]:
     """When it came in elsewhere says nothing here: it is known from when it happened."""
     for happened in inputs:
-        if isinstance(happened, UserScored):
+        if isinstance(happened, UserScored | TriggerReceived):
             continue
         assert isinstance(happened, EventReceived | UserIdentified)
         happened.received_at_ms = happened.occurred_at_ms

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.core.starts import TRIGGER, read_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ def read_ndjson(file: BinaryIO, reading: Reading) -> Iterator[UserInput]:
             continue
         try:
             item = decode_item(line)
-            happened = read_item(item)
+            happened = read_trigger(line) if item.type == TRIGGER else read_item(item)
         except ItemInvalid as fault:
             reading.reject(number, fault)
             continue

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
 
-from engine.core.inputs import EventReceived, UserIdentified, decode_inputs, encode_inputs
+from engine.core.inputs import (
+    EventReceived,
+    TriggerReceived,
+    UserIdentified,
+    decode_inputs,
+    encode_inputs,
+)
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
@@ -86,6 +92,8 @@ def _size_bytes(happened: UserInput) -> int:
             return memoryview(happened.properties).nbytes
         case UserIdentified():
             return memoryview(happened.traits).nbytes
+        case TriggerReceived():
+            return memoryview(happened.content).nbytes
         case _:
             return 0
 

@@ -96,10 +96,10 @@ class House:
     client: aiohttp.ClientSession
     admin_app: web.Application
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.operated: Callable[[], engine.server.House | None] = lambda: None
         self.clock = Clock()
-        self.processor = Processor(Plan("empty"), dedupe=Dedupe(86_400_000, 10_000))
+        self.processor = Processor(plan, dedupe=Dedupe(86_400_000, 10_000))
         self.metrics = Metrics()
         self.lines = LogCapture()
         self.log = structlog.wrap_logger(
@@ -109,8 +109,15 @@ class House:
         )
 
     @classmethod
-    async def start(cls, path: Path, limits: Limits | None = None) -> House:
-        house = cls()
+    async def start(
+        cls,
+        path: Path,
+        limits: Limits | None = None,
+        *,
+        plan: Plan | None = None,
+        trigger_keys: tuple[str, ...] = (),
+    ) -> House:
+        house = cls(plan or Plan("empty"))
         house.store = await GatedStore.at(path / "house.db")
         house.shell = Shell(house.processor, house.store, house.clock, lambda _: None)
         house._working = asyncio.create_task(house.shell.run())
@@ -125,6 +132,8 @@ class House:
             now_ms=house.clock.now_ms,
             keys=(KEY,),
             limits=limits or Limits(),
+            trigger_keys=trigger_keys,
+            campaigns=lambda: house.processor.plan.campaigns,
             **shared,
         )
         house.site = await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log)

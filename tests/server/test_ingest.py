@@ -231,11 +231,16 @@ class _Door:
         self.error = error
 
     async def submit(
-        self, inputs: Sequence[Any], quarantined: Sequence[Any] = (), size_bytes: int = 0
+        self,
+        inputs: Sequence[Any],
+        quarantined: Sequence[Any] = (),
+        size_bytes: int = 0,
+        told: Any = None,
     ) -> None:
         assert inputs
         assert size_bytes
         assert not quarantined
+        assert told is None
         raise self.error
 
 

@@ -1,0 +1,21 @@
+"""Where a request comes from: this machine, or another one."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+
+def is_this_machine(peer: str) -> bool:
+    """Whether a peer's address is a loopback one, IPv4 mapped into IPv6 too."""
+    address = address_of(peer)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address is not None and address.is_loopback
+
+
+def address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is, or None."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None

@@ -1,0 +1,177 @@
+"""`POST /trigger`: campaigns started by hand, for one user or many, told what came of each.
+
+A trigger key is a secret: whoever has it has messages sent. So it is compared in constant time, and
+no event's write key does in its place. While there is none, this machine alone may start campaigns:
+neither a proxy on it, which speaks for anybody, nor a web page in a browser on it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from config.faults import nearest
+from engine.core.items import Id, ItemInvalid, message_id_of
+from engine.core.starts import StartSaid, campaign_of, content_of, user_of
+from engine.runtime.starting import Outcomes, Started
+from engine.server.answers import Fault, Refusal, Rejection, answer_json
+from engine.server.bodies import decode_body, read_body
+from engine.server.edge import TAKEN
+from engine.server.keys import BEARER
+from engine.server.machines import is_this_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from aiohttp import web
+
+    from engine.server.ingest import IngestDoor
+
+_SPOKEN_FOR: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "Origin")
+"""Headers of proxies, which speak for whoever is behind them, and of web pages."""
+
+
+class _Body(msgspec.Struct):
+    """The body of `POST /trigger`."""
+
+    user_id: Id = None
+    user_ids: list[Any] | None = None
+    trigger_type: str | None = None
+    campaign: str | None = None
+    content: msgspec.Raw = msgspec.Raw(b"")
+    message_id: Id = None
+
+
+_FIELDS: Final = _Body.__struct_fields__
+_decode = msgspec.json.Decoder(_Body).decode
+_decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def start_handler(door: IngestDoor) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The route's handler."""
+
+    async def trigger(request: web.Request) -> web.Response:
+        _admit(request, door.trigger_keys)
+        body = await read_body(request, door.limits)
+        asked = _read(body, door.limits.events_max)
+        if asked.said.campaign not in door.campaigns():
+            raise unknown_campaign(asked.said.campaign, door.campaigns())
+        received_at_ms = door.now_ms()
+        of = asked.said.of_many if asked.are_many else asked.said.of
+        outcomes = Outcomes()
+        inputs = [of(user_id, received_at_ms) for user_id in dict.fromkeys(asked.user_ids)]
+        request[TAKEN] = (len(inputs), len(asked.rejected))
+        await door.submit(inputs, size_bytes=len(body), told=outcomes.tell)
+        door.metrics.inputs.labels("accepted").inc(len(inputs))
+        if asked.rejected:
+            door.metrics.inputs.labels("rejected").inc(len(asked.rejected))
+        return answer_json(_told(asked, outcomes.started))
+
+    return trigger
+
+
+def unknown_campaign(campaign: str, known: Collection[str]) -> Refusal:
+    """What to say of a campaign that the shop does not have."""
+    near = nearest(campaign, known) or "it has none at all"
+    message = f"the shop has no campaign {campaign!r}; {near}"
+    return Refusal(404, "campaign.unknown", message)
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What a body asks for.
+
+    Attributes:
+        user_ids: In order; some may be there twice.
+        rejected: What of `user_ids` is no user.
+        are_many: Whether it is the form for many, be it of one.
+    """
+
+    said: StartSaid
+    user_ids: list[str]
+    rejected: list[Rejection]
+    are_many: bool
+
+
+def _read(body: bytes, users_max: int) -> _Asked:
+    """What a body asks for. Raises Refusal: 400 with the field at fault, 413 for too many users."""
+    said = decode_body(_decode, body)
+    unknown = [key for key in decode_body(_decode_keys, body) if key not in _FIELDS]
+    if unknown:
+        faults = [
+            Fault(f"$.{key[:100]}", f"is not known here; {nearest(key, _FIELDS)}")
+            for key in unknown
+        ]
+        raise Refusal(400, "body.invalid", "the body has keys that are not known", faults=faults)
+    try:
+        start = StartSaid(
+            campaign_of(said.campaign, said.trigger_type),
+            content_of(said.content),
+            message_id_of(said.message_id),
+        )
+        if said.user_ids is None:
+            return _Asked(start, [user_of(said.user_id, "$.user_id")], [], are_many=False)
+    except ItemInvalid as fault:
+        raise _invalid([fault]) from fault
+    if said.user_id is not None:
+        raise _invalid([ItemInvalid("beside user_ids", path="$.user_id", hint="say one of them")])
+    if len(said.user_ids) > users_max:
+        told = f"{len(said.user_ids)} users in one body, more than {users_max} (server.events_max)"
+        raise Refusal(413, "body.too_many", told)
+    return _many(start, said.user_ids)
+
+
+def _many(start: StartSaid, said: list[Any]) -> _Asked:
+    """A start for many users: those who are none are told, and cost the others nothing."""
+    user_ids: list[str] = []
+    faults: list[ItemInvalid] = []
+    rejected: list[Rejection] = []
+    for index, one in enumerate(said):
+        try:
+            user_ids.append(user_of(one, f"$.user_ids[{index}]"))
+        except ItemInvalid as fault:
+            faults.append(fault)
+            rejected.append(Rejection(index, fault.path, fault.message))
+    if not user_ids:
+        raise _invalid(faults or [ItemInvalid("is empty", path="$.user_ids", hint="name somebody")])
+    return _Asked(start, user_ids, rejected, are_many=True)
+
+
+def _invalid(faults: list[ItemInvalid]) -> Refusal:
+    told = [
+        Fault(fault.path, f"{fault.message}; {fault.hint}" if fault.hint else fault.message)
+        for fault in faults
+    ]
+    return Refusal(400, "body.invalid", f"{told[0].path}: {told[0].message}", faults=told)
+
+
+def _told(asked: _Asked, started: list[Started]) -> dict[str, object]:
+    """The answer: for each user in the order of the body, a second time as known."""
+    first = {one.user_id: one for one in started}
+    results = [first.pop(user_id, Started(user_id, "known")) for user_id in asked.user_ids]
+    counts = {
+        outcome: sum(one.outcome == outcome for one in results)
+        for outcome in ("entered", "refused", "known")
+    }
+    told = {"campaign": asked.said.campaign, **counts, "results": results}
+    return told | {"rejected": asked.rejected} if asked.are_many else told
+
+
+def _admit(request: web.Request, keys: tuple[str, ...]) -> None:
+    """Raise Refusal unless the request may start campaigns: 401, or 403 while there is no key."""
+    if not keys:
+        spoken_for = any(header in request.headers for header in _SPOKEN_FOR)
+        if is_this_machine(request.remote or "") and not spoken_for:
+            return
+        message = (
+            "while [keys] trigger is empty, campaigns are started from this machine alone, and "
+            "neither through a proxy nor by a web page; give it a key"
+        )
+        raise Refusal(403, "key.none", message)
+    said = request.headers.get("Authorization", "").encode("utf-8", "replace")
+    admitted = [hmac.compare_digest(said, (BEARER + key).encode()) for key in keys]
+    if not any(admitted):
+        code = "key.unknown" if said else "key.missing"
+        message = "one of [keys] trigger is needed, as a Bearer token"
+        raise Refusal(401, code, message, headers={"WWW-Authenticate": "Bearer"})
