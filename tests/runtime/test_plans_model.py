@@ -69,7 +69,7 @@ class AtOnce:
         before, self.plan = self.plan, plan
         for user in self.users.values():
             fire(before, user, now, self.effects)
-            if user.enrollments:
+            if user.enrollments or user.pending:
                 adopt(before, plan, user, now, self.effects)
                 user.seen = self._number
 
