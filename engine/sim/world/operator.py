@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from engine.sim.world.machine import MS
-from engine.sim.world.shop import EDITIONS, world_shop
+from engine.sim.world.shop import EDITIONS, TESTER, world_shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,9 @@ EDITS: Final = 3
 
 ERASURES: Final = 2
 """How often a user may be erased."""
+
+LOOKS_AFTER_MS: Final = 10_000
+"""How long after an edit that matters he looks whether the process has taken it on."""
 
 
 class Operator:
@@ -82,8 +85,21 @@ class Operator:
             process.reload(self.shop)
             self.on_reloaded()
 
+    def resume(self) -> None:
+        """Have no campaign paused any more, and see to it that the process knows."""
+        self.edition = 0
+        process = self._running()
+        if process is not None:
+            process.reload(self.shop)  # in any case: an edit of before may still be on its way
+        self._machine.after(LOOKS_AFTER_MS * MS, self._look_after_resuming)
+
+    def _look_after_resuming(self) -> None:
+        process = self._running()
+        if process is None or process.processor.plans.bare.id != self.shop.plan.id:
+            self.resume()
+
     def _want_erased(self, user: str) -> None:
-        if self._may("user_erased") and user not in self.to_erase:
+        if self._may("user_erased") and user not in {TESTER, *self.to_erase}:
             self._reach("user_erased")
             self.to_erase.add(user)
             self._ask_to_erase(user)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 GRACE_MS: Final = 3_000
 
+TESTER: Final = "who1who"
+"""Of the users, the one whom the shop's own files name: no erasure takes him out of those."""
+
 _FILES: Final = {
     "hairspring.toml": """
 [storage]
@@ -133,6 +136,24 @@ _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
             "wait: 3h": "wait: 20s",
             "campaign: each": "campaign: each\npriority: 95",
         },
+    },
+    {  # campaigns that hold who is inside, and what of theirs is in the outbox
+        "campaigns/cart.yaml": {"campaign: cart": "campaign: cart\nstatus: paused"},
+        "campaigns/receipt.yaml": {"campaign: receipt": "campaign: receipt\nstatus: draft"},
+        "campaigns/lapse.yaml": {"campaign: lapse": "campaign: lapse\nstatus: paused"},
+    },
+    {  # one is for testers alone, one is paused and changed meanwhile, one lets go of everybody
+        "hairspring.toml": {"[events]": '[testing]\nusers = ["' + TESTER + '"]\n[events]'},
+        "campaigns/welcome.yaml": {"campaign: welcome": "campaign: welcome\nstatus: test"},
+        "campaigns/lapse.yaml": {
+            "campaign: lapse": "campaign: lapse\nstatus: test",
+            "at_most: 15s": "at_most: 25s",
+        },
+        "campaigns/cart.yaml": {
+            "campaign: cart": "campaign: cart\nstatus: paused",
+            "wait: 40s": "wait: 20s",
+        },
+        "campaigns/browse.yaml": {"campaign: browse": "campaign: browse\nstatus: archived"},
     },
 )
 """By edition, what is other than in the first: in a file, a text and what stands in its place."""

@@ -14,6 +14,7 @@ import msgspec
 from engine.core.adoption import take_on
 from engine.core.coming import gap
 from engine.core.effects import Record, SendMessage
+from engine.core.holding import holds
 from engine.core.inputs import Input, decode_inputs
 from engine.core.state import NEVER, decode_user, encode_user
 from engine.runtime.processor import Processor
@@ -279,6 +280,9 @@ class Witness:
         pending = user.pending.get(message.id) if user is not None else None
         if pending is None or pending.cancelled:
             self.blame("what was taken back is not sent", message.id)
+        plan = self._processor.plan
+        if holds(plan, plan.campaigns[message.campaign], message.user_id):
+            self.blame("what a paused campaign holds is not sent", message.id)
         cause = _decode_message(rows[0][0])
         key = (cause.user_id, cause.enrollment, cause.step, cause.channel)
         if self._causes.setdefault(key, message.id) != message.id:

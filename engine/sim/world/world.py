@@ -367,6 +367,7 @@ class World:
 
     def _heal(self) -> None:
         self._healed = True
+        self.operator.resume()
         self._dies_in = -1
         self._drained_by_ns = self.machine.now_ns + DRAINS_WITHIN_MS * MS
 
