@@ -59,6 +59,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         front: The rendered front matter (`subject`, `title`, `from`, …); absent keys are absent.
         body: The rendered body.
         html: Whether the body is HTML (in email it then gets a text part too).
+        meant_for: Whose address it would have gone to, where it is redirected (`redirecting`).
     """
 
     id: str
@@ -71,6 +72,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     body: str
     front: dict[str, str] = {}
     html: bool = False
+    meant_for: str = ""
 
     def to_bytes(self) -> bytes:
         """The message as JSON, the same bytes for an equal message."""

@@ -96,6 +96,8 @@ def build_mail(message: Message, default_from: str) -> Mail:
     if reply_to := message.front.get("reply_to"):
         lines.append(f"Reply-To: {_mailbox(parse_from(reply_to))}")
     lines.append(f"Subject: {_folded(_one_line(message.front.get('subject', '')))}")
+    if message.meant_for:
+        lines.append(f"X-Meant-For: {_folded(_one_line(message.meant_for))}")
     lines.append("MIME-Version: 1.0")
     head = "\r\n".join(lines).encode("ascii")
     return Mail(sender=sender.addr_spec, recipient=recipient, data=head + b"\r\n" + _body(message))

@@ -191,6 +191,8 @@ def line_of(message: Message) -> bytes:
         "channel": message.channel,
         "to": message.to,
     }
+    if message.meant_for:
+        line["meant_for"] = message.meant_for
     if heading := _HEADINGS.get(message.channel):
         line[heading] = message.front.get(heading, "")
     line["body"] = message.body

@@ -111,6 +111,7 @@ class _Reader:
         collections = self._collections(raw.get("collections", {}))
         settings: Settings = Settings(**read, channels=channels, collections=collections)  # type: ignore[arg-type]
         self._across(settings)
+        self._check_redirections(settings)
         said = raw.get("keys")
         if not settings.keys.write and not (isinstance(said, dict) and said.get("write")):
             hint = 'give one: write = ["env:WRITE_KEY"]'
@@ -163,6 +164,20 @@ class _Reader:
 
         for fault in settings_faults(channel, chosen):
             self._fault(("channels", channel, fault.key), fault.message, fault.hint)
+
+    def _check_redirections(self, settings: Settings) -> None:
+        """Where a staging shop's messages go, and which would go to users all the same."""
+        redirect_to, path = settings.testing.redirections(), ("testing", "redirect_to")
+        if not redirect_to:
+            return
+        from channels.redirecting import redirection_faults
+
+        for channel, message, hint in redirection_faults(redirect_to):
+            self._fault((*path, channel), f"testing.redirect_to.{channel}: {message}", hint)
+        for channel, chosen in settings.channels.items():
+            if channel not in redirect_to and chosen.transport != "file":
+                told = f"testing.redirect_to has no {channel}: its messages go to the users"
+                self._warn(path, told, f"give it an address too, if that is not meant: {channel}")
 
     def _collections(self, raw: object) -> dict[str, CollectionSettings]:
         if not isinstance(raw, dict):

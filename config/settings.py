@@ -63,8 +63,6 @@ DAYS: Final[tuple[str, ...]] = get_args(Day)
 LATER: Final = Meta(extra={"later": "leave it out until it is"})
 """Marks a key that parses and does nothing yet, and says what to do about it."""
 
-LATER_REDIRECT: Final = Meta(extra={"later": "messages go to the users' own addresses"})
-
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """`[shop]`: its name, its time zone (IANA), and where links in messages lead."""
@@ -210,7 +208,11 @@ class Testing(msgspec.Struct, frozen=True, kw_only=True):
     """`[testing]`: who receives campaigns of status `test`, and a staging shop's redirections."""
 
     users: tuple[Text, ...] = ()
-    redirect_to: Annotated[dict[ChannelId, Text], LATER_REDIRECT] = {}
+    redirect_to: dict[ChannelId, Text] = {}
+
+    def redirections(self) -> dict[str, str]:
+        """Addresses that messages go to instead, by channel id."""
+        return {channel: address for channel, address in self.redirect_to.items()}  # noqa: C416 - of another key type
 
 
 def default_channels() -> dict[str, ChannelSettings]:

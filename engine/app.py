@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from channels.redirecting import Redirections
 from channels.registry import build_channels, front_defaults
 from engine.errors import ServeError, StoreError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
@@ -275,6 +276,7 @@ class App:
     def _start_deliveries(self) -> None:
         channels = self.shop.settings.channels
         built = build_channels(channels, data=self._options.data, now_ms=wall_ms)
+        redirections = Redirections(self.shop.settings.testing.redirections())
         self.erasing = Erasing(
             store=self.store,
             shell=self.shell,
@@ -285,7 +287,7 @@ class App:
         )
         self.dispatcher = Dispatcher(
             store=self.store,
-            channels=built,
+            channels=redirections.over(built),
             templates=self._templates,
             front={channel: front_defaults(chosen) for channel, chosen in channels.items()},
             verdict=lambda message: self.processor.verdict(message, self.clock.now_ms()),
@@ -306,6 +308,7 @@ class App:
                 processor=self.processor,
                 dispatcher=self.dispatcher,
                 filling=self._filling,
+                redirections=redirections,
             )
         self._opened.push_async_callback(self._drain)
         watch_work(

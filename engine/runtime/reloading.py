@@ -18,6 +18,7 @@ from engine.runtime.versions import versions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from channels.redirecting import Redirections
     from config import Settings, Shop
     from engine.runtime.dispatcher import Dispatcher
     from engine.runtime.filling import Filling
@@ -66,6 +67,7 @@ class Reloading:
         processor: Processor,
         dispatcher: Dispatcher,
         filling: Filling,
+        redirections: Redirections,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -73,6 +75,7 @@ class Reloading:
         self._processor = processor
         self._dispatcher = dispatcher
         self._filling = filling
+        self._redirections = redirections
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> Reloaded:
@@ -95,6 +98,8 @@ class Reloading:
         Raises StoreError, Unavailable.
         """
         now = versions()
+        # Whatever else has to wait: who redirects messages wants none to go before it.
+        self._redirections.addresses = shop.settings.testing.redirections()
         self._filling.forget()
         changed = not self._processor.plans.hold(shop.plan, now)
         if changed and self._filling.needs(shop.plan):

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from channels.redirecting import Redirections
 from engine.core.items import ItemInvalid, decode_item, read_item
 from engine.errors import HairspringError
 from engine.runtime.clock import Clock, check_wall_clock
@@ -222,6 +223,7 @@ class Process:
             processor=self.processor,
             dispatcher=self.dispatcher,
             filling=filling,
+            redirections=Redirections({}),
         )
 
     async def _erase(self, user_id: str, told: Callable[[], None]) -> None:
