@@ -25,7 +25,8 @@ from config.steps import Program, Templates
 from config.yaml12 import Mapping, Scalar, YamlFault, compose
 from engine.core.bindings import CONTENT
 from engine.core.conditions import in_segment
-from engine.core.plan import Campaign, Entry, If, Send, Split, Step, WaitWhen
+from engine.core.plan import Campaign, Entry
+from engine.core.steps import If, Send, Split, Step, WaitWhen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

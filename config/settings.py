@@ -309,6 +309,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             holdout=self.guardrails.holdout,
             caps=self.guardrails.core_caps(),
             quiet_hours=self.guardrails.core_quiet_hours(self.shop.timezone),
+            timezone=self.shop.timezone,
         )
 
 

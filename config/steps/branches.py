@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.conditions import condition
 from config.schema import ID_LENGTH_MAX
-from engine.core.plan import END, Exit, If
+from engine.core.steps import END, Exit, If
 
 if TYPE_CHECKING:
     from config.source import Fields

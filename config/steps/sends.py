@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from channels.base import CHANNEL_IDS
 from config.faults import nearest, shown
 from config.source import NOT_BUILT
-from engine.core.plan import END, Send
+from engine.core.steps import END, Send
 
 if TYPE_CHECKING:
     from collections.abc import Collection

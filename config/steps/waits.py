@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from config.conditions import timed_condition
 from config.schema import WAIT
 from config.yaml12 import Mapping
-from engine.core.plan import END, Wait, WaitWhen
+from engine.core.steps import END, Wait, WaitWhen
 
 if TYPE_CHECKING:
     from config.source import Fields

@@ -13,9 +13,9 @@ import msgspec
 from engine.core.effects import Record
 from engine.core.explaining import Part, explain, told_instant
 from engine.core.holding import holds
-from engine.core.plan import Wait, WaitWhen
 from engine.core.records import RecordLine, told
 from engine.core.state import NEVER, decode_user, encode_user
+from engine.core.steps import Wait, WaitWhen
 from engine.core.transition import fire
 from engine.core.turn import Turn
 from engine.core.watching import ends_at_ms, own_turn

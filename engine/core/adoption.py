@@ -24,16 +24,19 @@ from engine.core.exits import leave, withdraw
 from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import hold_still, holds, limit_stay
 from engine.core.inputs import PlanChanged, TimeSkipped
-from engine.core.plan import WAITS, Plan, Send, Wait, WaitWhen
+from engine.core.plan import Plan
+from engine.core.repeats import find_again
 from engine.core.state import NEVER, Alarms, reckon, stands
+from engine.core.steps import WAITS, Send, WaitWhen
 from engine.core.transition import fire, hold, settle
 from engine.core.turn import Queue, Turn
+from engine.core.waits import lasts_until_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.core.effects import Effect
-    from engine.core.plan import Campaign, Step
+    from engine.core.plan import Campaign
     from engine.core.state import Enrollment, User
 
 
@@ -125,10 +128,11 @@ def _go_on(turn: Turn, before: Plan, enrollment: Enrollment) -> str:
     if was is not None and holds(before, was, user.user_id) and not is_held:
         enrollment.resumed_at_ms = at_ms
     enrollment.position = position
+    find_again(campaign, enrollment, position)
     if enrollment.deferred:
         ends_at_ms = _deferred_until_ms(turn, campaign, enrollment)
     else:
-        ends_at_ms = enrollment.clock_at_ms + _longest_ms(step)
+        ends_at_ms = lasts_until_ms(turn, enrollment, step)
     enrollment.due_at_ms = ends_at_ms
     if ends_at_ms < at_ms and not is_held:
         user.held_until_ms = max(user.held_until_ms, at_ms)
@@ -157,15 +161,6 @@ def _deferred_until_ms(turn: Turn, campaign: Campaign, enrollment: Enrollment) -
     policy = turn.plan.policy
     until_ms = quiet_until_ms(policy, turn.user, at_ms) if campaign.is_marketing else 0
     return held_until_ms if until_ms == held_until_ms else min(held_until_ms, at_ms)
-
-
-def _longest_ms(step: Step) -> int:
-    """How long a step lasts at the most."""
-    if isinstance(step, Wait):
-        return step.duration_ms
-    if isinstance(step, WaitWhen):
-        return NEVER if step.at_most_ms is None else step.at_most_ms
-    return 0
 
 
 def _rank(plan: Plan, enrollment: Enrollment) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""When a part of the calendar changes: the boundaries of hours, days, months in a time zone."""
+"""When a part of the calendar changes in a time zone, and when its clock shows a time of day."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from engine.core.instants import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import tzinfo
+
+EVERY_DAY: Final = frozenset(range(7))
+"""All days of the week, 0 (Monday) to 6."""
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _DECEMBER: Final = 12
@@ -101,3 +105,27 @@ def next_change_ms(
         else:
             other_ms = between_ms
     return other_ms
+
+
+def next_local_ms(zone: tzinfo, minute: int, days: frozenset[int], after_ms: int) -> int | None:
+    """The first instant after `after_ms` at which the zone's clock shows a time of day.
+
+    `minute` is of the day, 0 to 1439; `days`, at least one, are 0 (Monday) to 6. A time that a day
+    does not have, since the clock leaps over it, is taken by the offset from before the leap; of
+    one that comes twice, the first counts (both as RFC 5545, 3.3.5). None where the calendar ends
+    before it. O(1).
+    """
+    try:
+        today = (EPOCH + after_ms * _MILLISECOND).astimezone(zone).date()
+        # Taken by an offset of another day, a time may come before or behind its neighbours'.
+        for number in range(-1, 9):
+            day = today + timedelta(days=number)
+            if day.weekday() not in days:
+                continue
+            local = datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=zone)
+            at_ms = (local.astimezone(UTC) - EPOCH) // _MILLISECOND
+            if at_ms > after_ms:
+                return at_ms
+    except (OverflowError, ValueError):
+        pass
+    return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.effects import CancelMessage
-from engine.core.plan import END
 from engine.core.state import drop, reckon
+from engine.core.steps import END
 
 if TYPE_CHECKING:
     from engine.core.plan import Reactions

@@ -24,8 +24,9 @@ from xxhash import xxh3_64_intdigest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from engine.core.plan import Campaign, Split
+    from engine.core.plan import Campaign
     from engine.core.state import Enrollment, User
+    from engine.core.steps import Split
     from engine.core.turn import Turn
 
 HELD_OUT: Final = "held_out"

@@ -24,7 +24,7 @@ def follow(turn: Turn, wakes: Wakes) -> None:
 
     O(conditions asked + enrollments).
     """
-    if not wakes.has_edges and not wakes.inside:
+    if not wakes:
         return
     queue, user = turn.queue, turn.user
     assert queue is not None, "conditions that a change can wake make the plan a timed one"

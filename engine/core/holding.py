@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from engine.core.guardrails import cancelled
-from engine.core.plan import END
 from engine.core.state import NEVER
+from engine.core.steps import END
 from engine.core.watching import rearm
 
 if TYPE_CHECKING:

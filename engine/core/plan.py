@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import reduce
 from operator import attrgetter, or_
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,7 @@ from engine.core.policy import Policy
 from engine.core.scores import models_asked
 from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
+from engine.core.steps import CHANGES, Repeat, Send, Split, Step, WaitEvent, WaitWhen, programs_of
 from engine.core.touches import Touches
 from engine.core.wakes import Index, Wakes
 
@@ -43,86 +44,10 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["live", "test", "draft", "paused", "archived"]
 Purpose: TypeAlias = Literal["marketing", "transactional"]
 
-END = -1
-"""The position after the last step."""
-
 NO_FACTS = msgspec.Raw(b"")
 
 _NEWEST = Kept(1, 0)
 """Of an exit event: what an entry that comes late is held against."""
-
-
-class Wait(msgspec.Struct, frozen=True, eq=False):
-    """Until the enrollment's clock is `duration_ms` further (0 or more)."""
-
-    id: str
-    duration_ms: int
-    next: int = END
-
-
-class WaitWhen(msgspec.Struct, frozen=True, eq=False):
-    """Until a condition is true, or `at_most_ms` have passed; None: however long it takes.
-
-    `then` and `next` are positions: where it came true, and where the time was up.
-    """
-
-    id: str
-    condition: Condition
-    at_most_ms: int | None = None
-    then: int = END
-    next: int = END
-
-
-class Send(msgspec.Struct, frozen=True, eq=False):
-    """A message by the first of `channels` that reaches the user.
-
-    `expires_ms` is how late it may be and still go; None: any time. `names` is what its templates
-    name, on all its channels.
-    """
-
-    id: str
-    channels: tuple[str, ...]
-    template: str
-    expires_ms: int | None = None
-    next: int = END
-    names: frozenset[str] = frozenset()
-
-
-class If(msgspec.Struct, frozen=True, eq=False):
-    """A branch: `then` and `next` are positions: where the condition holds, and where not."""
-
-    id: str
-    condition: Program
-    then: int = END
-    next: int = END
-
-
-class Split(msgspec.Struct, frozen=True, eq=False):
-    """One of several ways, by the variant that the user gets.
-
-    Attributes:
-        name: Of the experiment, unique in its campaign.
-        weights: By variant, each above 0: their shares count.
-        ways: The position from which each of them goes on, in their order.
-    """
-
-    id: str
-    name: str
-    weights: dict[str, float]
-    ways: tuple[int, ...]
-
-
-class Exit(msgspec.Struct, frozen=True, eq=False):
-    """Ends the enrollment with a reason of the shop's own."""
-
-    id: str
-    reason: str
-
-
-Step: TypeAlias = Wait | WaitWhen | Send | If | Split | Exit
-
-WAITS: Final = (Wait, WaitWhen)
-"""Steps that enrollments rest in. Written as a union it would be made anew each time."""
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
@@ -163,6 +88,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         exit_when: Whoever is in it leaves at the instant at which this is true.
         group: A user is in at most one enrollment of all campaigns of a group; "" is none.
         raised_by: What can make a condition true that is asked of those who are in it, if one is.
+        repeats: Its `repeat` steps and their positions, in the order of the file.
         holdout: Share of entrants, 0.0 to 1.0, who go through everything and are sent nothing.
     """
 
@@ -185,6 +111,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     raised_by: Touches | None = None
     holdout: float = 0.0
     group: str = ""
+    repeats: tuple[tuple[int, Repeat], ...] = ()
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
@@ -200,6 +127,9 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         derive(self, "is_guarded", is_guarded)
         derive(self, "is_marketing", self.purpose == "marketing")
         derive(self, "is_live", self.status == "live")
+        numbered = enumerate(self.steps)
+        repeats = tuple((at, step) for at, step in numbered if isinstance(step, Repeat))
+        derive(self, "repeats", repeats)
         asked = [step.condition for step in self.steps if isinstance(step, WaitWhen)]
         if self.exit_when is not None:
             asked.append(self.exit_when)
@@ -212,10 +142,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         for condition in filter(None, (self.entry.edge, self.exit_when)):
             yield condition.program
         for step in self.steps:
-            if isinstance(step, If):
-                yield step.condition
-            elif isinstance(step, WaitWhen):
-                yield step.condition.program
+            yield from programs_of(step)
 
     @property
     def splits(self) -> list[Split]:
@@ -234,6 +161,7 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         entries: Campaigns that it may enter, in order of rank, with the condition to ask first.
         exits: Ids of campaigns that it ends.
+        awaits: Ids of campaigns in which somebody may wait for it.
         name: The event's name: the one object of it that users share.
         kept: What of it a user's history must hold; None for nothing. At least one where it exits.
         gathers: What it does to a user's collections.
@@ -248,6 +176,7 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     gathers: tuple[Role, ...]
     bind: Callable[[User, EventReceived], dict[str, Any]]
     wakes: Wakes
+    awaits: frozenset[str] = frozenset()
 
 
 NOTHING = Wakes()
@@ -287,11 +216,8 @@ class Plan:
         programs += [segment.program for segment in self.segments.values()]
         self.asked = needs(programs, self.policy.events_kept_max)
         """What conditions ask of events, by name."""
-        self.kept = dict(self.asked)
+        self.kept = _kept(self.asked, ranked)
         """What history keeps, by event name."""
-        for name in {name for c in ranked for name in c.exit_events}:
-            kept = self.kept.get(name)
-            self.kept[name] = _NEWEST if kept is None else both(kept, _NEWEST)
         self.kept_sends = sends_needed(programs, self.policy.events_kept_max)
         """What it keeps of messages sent, by channel or campaign."""
         self.kept_places = places_kept(self.policy.caps)
@@ -305,6 +231,9 @@ class Plan:
         names.update(*[one.events for one in self.collections.values()])
         woken = Index(ranked, self.collections.values())
         names |= woken.events()
+        by_event = _by_event(ranked)
+        awaited = by_event[-1].keys()
+        names |= awaited
         self.edges = tuple(c for c in ranked if c.entry.edge is not None)
         """Campaigns that users come in by a condition, in order of rank."""
         self.newcomers: frozenset[str] | None = None
@@ -313,18 +242,18 @@ class Plan:
         """Likewise, of somebody who has just done what they do not name."""
         self.keeps_sessions = asks_for_sessions(programs, names)
         """Whether anything asks for sessions: then the engine makes their events."""
-        timed = self.edges or self.keeps_sessions
+        makes = any(isinstance(step, CHANGES) for c in ranked for step in c.steps)
+        timed = self.edges or self.keeps_sessions or makes or awaited
         self.is_timed = bool(timed) or any(c.raised_by is not None for c in ranked)
-        """Whether time alone can do more than end a wait."""
+        """Whether more can happen than that an event enters or ends, and a wait is over."""
         self.on_activity, self.on_traits = woken.on_activity, woken.on_traits
         self.on_scores, self.on_sends = woken.on_scores, woken.on_sends
         self.unnamed = msgspec.structs.replace(NO_REACTIONS, wakes=self.on_activity)
         """Reactions to an event that no campaign names."""
-        self.may_follow = self.on_sends.has_edges
+        self.may_follow = makes or self.on_sends.has_edges
         """Whether what a step does can bring somebody in."""
-        entering, leaving = _by_event(ranked)
         self._reactions = {
-            name: _react(self, name, entering[name], leaving[name], woken) for name in names
+            name: _react(self, name, [by[name] for by in by_event], woken) for name in names
         }
         self.reactions = self._reactions.get
         """`reactions(name)` is None for an event that no campaign names. O(1)."""
@@ -363,23 +292,32 @@ def _named(campaigns: Iterable[Campaign]) -> frozenset[str]:
     return frozenset[str]().union(*[step.names for step in sends])
 
 
-def _by_event(
-    ranked: Iterable[Campaign],
-) -> tuple[dict[str, list[Campaign]], dict[str, list[Campaign]]]:
-    """Which campaigns an event enters, and which it ends, in order of rank."""
+def _kept(asked: Mapping[str, Kept], ranked: Iterable[Campaign]) -> dict[str, Kept]:
+    """What is asked of events, and the newest of those that end a campaign."""
+    kept = dict(asked)
+    for name in {name for campaign in ranked for name in campaign.exit_events}:
+        kept[name] = both(kept[name], _NEWEST) if name in kept else _NEWEST
+    return kept
+
+
+def _by_event(ranked: Iterable[Campaign]) -> tuple[dict[str, list[Campaign]], ...]:
+    """Which campaigns an event enters, which it ends, and which wait for it, in order of rank."""
     entering: dict[str, list[Campaign]] = defaultdict(list)
     leaving: dict[str, list[Campaign]] = defaultdict(list)
+    awaiting: dict[str, list[Campaign]] = defaultdict(list)
     for campaign in ranked:
         for name in dict.fromkeys(campaign.entry.events):
             entering[name].append(campaign)
         for name in dict.fromkeys(campaign.exit_events):
             leaving[name].append(campaign)
-    return entering, leaving
+        for step in campaign.steps:
+            for name in step.events if isinstance(step, WaitEvent) else ():
+                awaiting[name].append(campaign)
+    return entering, leaving, awaiting
 
 
-def _react(
-    plan: Plan, name: str, entering: list[Campaign], leaving: list[Campaign], woken: Index
-) -> Reactions:
+def _react(plan: Plan, name: str, by_event: Iterable[list[Campaign]], woken: Index) -> Reactions:
+    entering, leaving, awaiting = by_event
     entries = tuple((campaign, campaign.entry.when) for campaign in entering)
 
     def past(user: User, now_ms: int) -> Moment:
@@ -393,4 +331,5 @@ def _react(
         gathers=roles(plan.collections.values(), name),
         bind=binder((when for _, when in entries if when is not None), plan.collections, past),
         wakes=woken.on_event(name),
+        awaits=frozenset(campaign.id for campaign in awaiting),
     )

@@ -22,6 +22,7 @@ class Policy(msgspec.Struct, frozen=True):
     consent_unknown_allows: bool = False
     testers: frozenset[str] = frozenset()
     events_kept_max: int = EVENTS_MAX
+    timezone: str = "UTC"
     holdout: float = 0.0
     caps: tuple[Cap, ...] = ()
     quiet_hours: QuietHours | None = None

@@ -20,8 +20,9 @@ from engine.core.traits import CONSENT_CHANNELS
 
 if TYPE_CHECKING:
     from engine.core.inputs import DeliveryReported
-    from engine.core.plan import Campaign, Send
+    from engine.core.plan import Campaign
     from engine.core.state import Enrollment
+    from engine.core.steps import Send
     from engine.core.turn import Turn
 
 REASON_LENGTH_MAX = 500
@@ -43,7 +44,14 @@ class _Snapshot(msgspec.Struct, omit_defaults=True, gc=False):
     content: msgspec.Raw = NO_CONTENT
 
 
-def send(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send, due_at_ms: int) -> int:
+def send(
+    turn: Turn,
+    campaign: Campaign,
+    enrollment: Enrollment,
+    step: Send,
+    due_at_ms: int,
+    iteration: int = 0,
+) -> int:
     """Ask the guardrails and put the message into the outbox, or skip it with the reason.
 
     Returns until when it is deferred, and is to be asked again from the first on; 0 where it is
@@ -85,6 +93,7 @@ def send(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send, due
         "",
         enrollment.variants,
         turn.now_ms,
+        iteration,
     )
     _send(turn, pending, _snapshot(turn, campaign, enrollment, step), "")
     return 0
@@ -190,7 +199,7 @@ def _barred(turn: Turn, channel: str, *, marketing: bool) -> str:
 
 def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str) -> None:
     channel = pending.channel
-    effect_id = ids.effect_id(pending.enrollment, pending.step, 0, channel)
+    effect_id = ids.effect_id(pending.enrollment, pending.step, pending.iteration, channel)
     if turn.user.pending:
         turn.user.pending[effect_id] = pending
     else:

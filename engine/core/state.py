@@ -61,12 +61,14 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         due_at_ms: When something happens to it by time alone: the wait is over, or an alarm is due.
         event: Properties of the event that entered, as JSON: a copy, which pins no request.
         event_name: Its name.
-        passed: Ids of the send steps before the wait it is in: in a changed campaign one of them
-            may lie ahead, and nothing is sent twice.
+        passed: The send steps that it came by (`repeats.note_passed`): in a changed campaign one of
+            them may lie ahead, and nothing is sent twice.
         alarms: Where the campaign asks conditions of its own while somebody is in it.
         content: What the manual start brought that began it, as a JSON object; empty: none did.
         resumed_at_ms: When it went on after its campaign had held it (`holding`); 0: it never was.
         held_out: Whether it goes through everything and is sent nothing (`holdout`).
+        iterations: Of each `repeat` around its place, the outermost first: the step's id, how often
+            it has begun, and when it did so last (`repeats`).
         variants: (split, variant) of each split it went by, the newest last.
         deferred: Whether it is held at a send until quiet hours are over; its clock stays where
             that was due.
@@ -89,6 +91,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     variants: tuple[tuple[str, str], ...] = ()
     deferred: bool = False
     content: bytes = b""
+    iterations: tuple[tuple[str, int, int], ...] = ()
 
 
 class Pending(msgspec.Struct, omit_defaults=True, gc=False):
@@ -101,6 +104,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
         cancelled: Why it must not be handed over any more, or "".
         variants: Those of its enrollment as it was sent.
         sent_at_ms: When it was judged; 0 where a version sent it that did not keep that.
+        iteration: Which time it is in the repeats around its step (`repeats.iteration_of`).
     """
 
     enrollment: str
@@ -115,6 +119,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
     cancelled: str = ""
     variants: tuple[tuple[str, str], ...] = ()
     sent_at_ms: int = 0
+    iteration: int = 0
 
 
 class Session(msgspec.Struct, omit_defaults=True, gc=False):

@@ -34,7 +34,7 @@ from engine.core.sending import conclude
 from engine.core.state import NEVER, first_due_at_ms, reckon
 from engine.core.traits import recall, tell
 from engine.core.turn import Queue, Turn
-from engine.core.walk import go_on, pass_on
+from engine.core.walk import go_on, meet, pass_on
 from engine.core.watching import leaves, own_turn, rearm, touched
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
     came = risen(turn, wakes, is_first=is_first) if wakes.has_edges or user.watch is None else ()
     if reactions.exits:
         exit_all(turn, reactions, event.occurred_at_ms)
-    _look_again(turn, None if is_first else wakes.inside)
+    _look_again(turn, None if is_first else wakes.inside, event, reactions.awaits)
     # History brings nobody in.
     if type(event) is EventReceived and (reactions.entries or came):
         enter_all(plan, user, event, reactions, turn.effects, came, turn.queue)
@@ -149,17 +149,29 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
         enter_risen(turn, came)
 
 
-def _look_again(turn: Turn, inside: frozenset[str] | None) -> None:
-    """Ask what those in these campaigns leave by, then what they wait for; None: in all."""
-    if not turn.user.enrollments or (inside is not None and not inside):
+def _look_again(
+    turn: Turn,
+    inside: frozenset[str] | None,
+    event: EventReceived | None = None,
+    awaits: frozenset[str] = frozenset(),
+) -> None:
+    """Ask what those in these campaigns leave by, then what they wait for; None: in all.
+
+    In those of `awaits` it may be the `event` at hand; history ends no wait for an event.
+    """
+    if type(event) is not EventReceived:
+        awaits = frozenset()
+    if not turn.user.enrollments or (inside is not None and not inside and not awaits):
         return
     stay: list[tuple[Campaign, Enrollment, Turn]] = []
-    for campaign, enrollment in touched(turn, inside):
+    for campaign, enrollment in touched(turn, inside, awaits):
         own = own_turn(turn, enrollment)
         if not leaves(own, campaign, enrollment):
             stay.append((campaign, enrollment, own))
     for campaign, enrollment, own in stay:
-        if not pass_on(own, campaign, enrollment):
+        if event is not None and campaign.id in awaits and meet(turn, own, enrollment, event):
+            continue
+        if enrollment.alarms is not None and not pass_on(own, campaign, enrollment):
             rearm(enrollment)
 
 

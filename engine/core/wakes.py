@@ -71,9 +71,9 @@ class Wakes:
         self.inside = inside
         self.has_edges = bool(named.ids or active.ids)
 
-    def edges(self) -> list[Campaign]:
-        """All whose condition it may change, in order of rank. O(their number)."""
-        return sorted((*self.named.campaigns, *self.active.campaigns), key=_RANK)
+    def __bool__(self) -> bool:
+        """Whether there is anything that it may change."""
+        return self.has_edges or bool(self.inside)
 
     def may_change(self, campaign_id: str) -> bool:
         """Whether it may change the condition by which users come into a campaign. O(1)."""

@@ -10,25 +10,25 @@ the clock stays where the send was due, by which it expires; what follows counts
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from engine.core.exits import leave
-from engine.core.experiments import go_by
 from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import stand
-from engine.core.plan import END, WAITS, If, Send, Split, Wait, WaitWhen
+from engine.core.passing import come_by
+from engine.core.repeats import come_to, has_passed, iteration_of, note_passed
 from engine.core.sending import send, skip
 from engine.core.state import NEVER, decode_user, drop, encode_user
+from engine.core.steps import END, WAITS, Exit, Repeat, Send, WaitEvent, WaitWhen
 from engine.core.turn import Queue, Turn
+from engine.core.waits import lasts_until_ms
 from engine.core.watching import await_until, ends_at_ms, is_met, leaves, rearm
 
 if TYPE_CHECKING:
+    from engine.core.inputs import EventReceived
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
-
-
-_BRANCHES: Final = (If, Split)
-"""Written as `If | Split` it would be made anew for each step."""
+    from engine.core.steps import Waiting
 
 
 def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
@@ -37,6 +37,11 @@ def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     if enrollment.clock_at_ms >= turn.now_ms:
         walk(turn, campaign, enrollment, None)
         return
+    _start_late(turn, campaign, enrollment)
+
+
+def _start_late(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
+    """Walk from a step at which the enrollment's clock is behind now."""
     held_from_ms = NEVER
     if campaign.is_marketing and quiet_until_ms(turn.plan.policy, turn.user, turn.now_ms):
         held_from_ms = _rehearse(turn, campaign, enrollment)
@@ -48,7 +53,7 @@ def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
 def _catch_up(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _CatchUp) -> None:
     walk(turn, campaign, enrollment, catch_up)
     while (over_at_ms := ends_at_ms(enrollment)) <= turn.now_ms:
-        _leave_step(enrollment, _awaited(campaign, enrollment).next, over_at_ms)
+        _leave_step(enrollment, _behind(campaign, enrollment), over_at_ms)
         walk(turn, campaign, enrollment, catch_up)
 
 
@@ -86,10 +91,7 @@ def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     if enrollment.deferred:
         _ask_again(turn, campaign, enrollment, over_at_ms)
         return
-    step = campaign.steps[enrollment.position]
-    # Who was held as he came to a step that is no wait goes on with that one.
-    follow = step.next if isinstance(step, WAITS) else enrollment.position
-    _leave_step(enrollment, follow, over_at_ms)
+    _leave_step(enrollment, _behind(campaign, enrollment), over_at_ms)
     _walk_on(turn, campaign, enrollment)
 
 
@@ -97,12 +99,13 @@ def _ask_again(turn: Turn, campaign: Campaign, enrollment: Enrollment, over_at_m
     """The quiet hours that held a send are over: decide on it, and walk on from their end."""
     step = campaign.steps[enrollment.position]
     assert isinstance(step, Send), "only sends are deferred"
-    until_ms = send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
+    iteration = iteration_of(enrollment)
+    until_ms = send(turn, campaign, enrollment, step, enrollment.clock_at_ms, iteration)
     if until_ms:  # it is quiet where he is now, or at the end of a downtime
         _hold(campaign, enrollment, until_ms)
         return
     enrollment.deferred = False
-    enrollment.passed = (*enrollment.passed, step.id)
+    note_passed(enrollment, step.id, iteration)
     _leave_step(enrollment, step.next, over_at_ms)
     _walk_on(turn, campaign, enrollment)
 
@@ -117,6 +120,28 @@ def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     return True
 
 
+def meet(turn: Turn, own: Turn, enrollment: Enrollment, event: EventReceived) -> bool:
+    """An event comes: where it is what the enrollment waits for, walk on from its own instant.
+
+    `own` is the enrollment's turn, `turn` that of the event. One from before the enrollment's start
+    does not count, nor one from when the time was up already.
+    """
+    campaign = turn.plan.campaigns[enrollment.campaign]
+    step, at_ms = campaign.steps[enrollment.position], event.occurred_at_ms
+    if not isinstance(step, WaitEvent) or event.name not in step.events:
+        return False
+    if not enrollment.entered_at_ms <= at_ms < lasts_until_ms(turn, enrollment, step):
+        return False
+    if step.when is not None and not turn.holds(step.when, campaign.id):
+        return False
+    _leave_step(enrollment, step.then, max(enrollment.clock_at_ms, at_ms))
+    if enrollment.clock_at_ms < own.now_ms and campaign.is_live:
+        _start_late(own, campaign, enrollment)
+    else:
+        _walk_on(own, campaign, enrollment)
+    return True
+
+
 def _walk_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     """Walk on from a step that is done, unless the campaign's status holds whoever is in it."""
     if campaign.is_live or not stand(turn, campaign, enrollment):
@@ -124,28 +149,26 @@ def _walk_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
 
 
 def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _CatchUp | None) -> None:
-    """Run steps until one waits or the last is done. O(steps): a program has no loops."""
+    """Run steps until one waits or the last is done. O(steps, each as often as repeats have it)."""
     steps = campaign.steps
     position = enrollment.position
-    passed: tuple[str, ...] = ()
     while position != END:
         step = steps[position]
         if isinstance(step, Send):
             until_ms = _send(turn, campaign, enrollment, step, catch_up)
             if until_ms:
-                _rest(campaign, enrollment, position, passed)
+                _rest(campaign, enrollment, position)
                 _hold(campaign, enrollment, until_ms)
                 return
-            passed = (*passed, step.id)
             position = step.next
         elif isinstance(step, WAITS):
-            goes_on = _wait(turn, campaign, enrollment, step)
+            goes_on = _wait(turn, campaign, enrollment, step, position)
             if goes_on is None:
-                _rest(campaign, enrollment, position, passed)
+                _rest(campaign, enrollment, position)
                 return
             position = goes_on
-        elif isinstance(step, _BRANCHES):
-            position = _branch(turn, enrollment, step)
+        elif not isinstance(step, Exit):
+            position = come_by(turn, enrollment, step)
         else:
             if catch_up is not None:
                 catch_up.release(turn, campaign, enrollment)
@@ -166,46 +189,37 @@ def _send(
     catch_up: _CatchUp | None,
 ) -> int:
     """Come by a send; until when the enrollment is held at it, or 0."""
-    if step.id in enrollment.passed:
+    iteration = iteration_of(enrollment) if enrollment.iterations else 0
+    if enrollment.passed and has_passed(enrollment, step.id, iteration):
         skip(turn, enrollment, step, "passed")
         return 0
-    if catch_up is not None and catch_up.meet(turn, enrollment, step):
-        return 0
-    return send(turn, campaign, enrollment, step, enrollment.clock_at_ms)
-
-
-def _branch(turn: Turn, enrollment: Enrollment, step: If | Split) -> int:
-    """Where it goes on from a branch."""
-    if isinstance(step, Split):
-        return go_by(turn, enrollment, step)
-    holds = turn.holds(step.condition, enrollment.campaign)
-    turn.record("branched", enrollment, step=step.id, branch="then" if holds else "else")
-    return step.then if holds else step.next
+    until_ms = 0
+    if catch_up is None or not catch_up.meet(turn, enrollment, step, iteration):
+        until_ms = send(turn, campaign, enrollment, step, enrollment.clock_at_ms, iteration)
+    if not until_ms:
+        note_passed(enrollment, step.id, iteration)
+    return until_ms
 
 
 def _wait(
-    turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Wait | WaitWhen
+    turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Waiting, position: int
 ) -> int | None:
     """Begin a wait; where it goes on from, if what it waits for is so already."""
-    clock_at_ms = enrollment.clock_at_ms
-    if isinstance(step, Wait):
-        over_at_ms = clock_at_ms + step.duration_ms
-    elif is_met(turn, step, enrollment):
-        enrollment.clock_at_ms = max(clock_at_ms, turn.at_ms)
+    if isinstance(step, WaitWhen) and is_met(turn, step, enrollment):
+        enrollment.clock_at_ms = max(enrollment.clock_at_ms, turn.at_ms)
         return step.then
-    else:
-        over_at_ms = NEVER if step.at_most_ms is None else clock_at_ms + step.at_most_ms
-    _wait_until(campaign, enrollment, over_at_ms)
+    if isinstance(step, Repeat):
+        goes_on = come_to(turn, enrollment, step, position)
+        if goes_on is not None:
+            return goes_on
+    _wait_until(campaign, enrollment, lasts_until_ms(turn, enrollment, step))
     return None
 
 
-def _rest(
-    campaign: Campaign, enrollment: Enrollment, position: int, passed: tuple[str, ...]
-) -> None:
+def _rest(campaign: Campaign, enrollment: Enrollment, position: int) -> None:
     """Stay at a step, where another plan finds it."""
     enrollment.position = position
     enrollment.signature = campaign.signatures[position]
-    enrollment.passed += passed
 
 
 def _hold(campaign: Campaign, enrollment: Enrollment, until_ms: int) -> None:
@@ -213,18 +227,22 @@ def _hold(campaign: Campaign, enrollment: Enrollment, until_ms: int) -> None:
     _wait_until(campaign, enrollment, until_ms)
 
 
-def _wait_until(campaign: Campaign, enrollment: Enrollment, over_at_ms: int) -> None:
+def _wait_until(campaign: Campaign, enrollment: Enrollment, until_ms: int) -> None:
     if campaign.raised_by is None:
-        enrollment.due_at_ms = over_at_ms
+        enrollment.due_at_ms = until_ms
     else:
-        await_until(enrollment, over_at_ms)
+        await_until(enrollment, until_ms)
 
 
-def _awaited(campaign: Campaign, enrollment: Enrollment) -> Wait | WaitWhen:
-    """The step that somebody who is due waits in."""
+def _behind(campaign: Campaign, enrollment: Enrollment) -> int:
+    """Where somebody goes on who is due: behind the wait that he is in.
+
+    A repeat decides itself; and who was held as he came to a step that is no wait, goes on with it.
+    """
     step = campaign.steps[enrollment.position]
-    assert isinstance(step, WAITS)
-    return step
+    if isinstance(step, WAITS) and not isinstance(step, Repeat):
+        return step.next
+    return enrollment.position
 
 
 def _leave_step(enrollment: Enrollment, position: int, clock_at_ms: int) -> None:
@@ -246,23 +264,23 @@ class _CatchUp:
     __slots__ = ("due_at_ms", "held_from_ms", "met")
 
     def __init__(self, held_from_ms: int) -> None:
-        self.met: list[Send] = []
+        self.met: list[tuple[Send, int]] = []
         self.due_at_ms = NEVER
         self.held_from_ms = held_from_ms
 
-    def meet(self, turn: Turn, enrollment: Enrollment, step: Send) -> bool:
+    def meet(self, turn: Turn, enrollment: Enrollment, step: Send, iteration: int) -> bool:
         """Whether the send is put aside here."""
         if enrollment.clock_at_ms != self.due_at_ms:
-            for earlier in self.met:
+            for earlier, _ in self.met:
                 skip(turn, enrollment, earlier, "expired")
             self.met.clear()
             self.due_at_ms = enrollment.clock_at_ms
         is_held = self.due_at_ms == self.held_from_ms
         if not is_held:
-            self.met.append(step)
+            self.met.append((step, iteration))
         return not is_held
 
     def release(self, turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
-        for step in self.met:
-            send(turn, campaign, enrollment, step, self.due_at_ms)
+        for step, iteration in self.met:
+            send(turn, campaign, enrollment, step, self.due_at_ms, iteration)
         self.met.clear()

@@ -16,8 +16,9 @@ from engine.core.turn import Turn
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from engine.core.plan import Campaign, WaitWhen
+    from engine.core.plan import Campaign
     from engine.core.state import Enrollment
+    from engine.core.steps import WaitWhen
 
 
 def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
@@ -60,13 +61,19 @@ def rearm(enrollment: Enrollment) -> None:
     enrollment.due_at_ms = min(alarms.exit_at_ms, alarms.ask_at_ms, alarms.ends_at_ms)
 
 
-def touched(turn: Turn, inside: Collection[str] | None) -> list[tuple[Campaign, Enrollment]]:
-    """Enrollments in some campaigns, or in all that ask conditions, in order of rank."""
+def touched(
+    turn: Turn, inside: Collection[str] | None, awaits: Collection[str] = ()
+) -> list[tuple[Campaign, Enrollment]]:
+    """Enrollments in some campaigns, or in all, that ask conditions, in order of rank.
+
+    With them those in campaigns in which somebody may wait for the event at hand.
+    """
     campaigns = turn.plan.campaigns
     found = [
         (campaigns[enrollment.campaign], enrollment)
         for enrollment in turn.user.enrollments
-        if enrollment.alarms is not None and (inside is None or enrollment.campaign in inside)
+        if (enrollment.alarms is not None and (inside is None or enrollment.campaign in inside))
+        or enrollment.campaign in awaits
     ]
     found.sort(key=lambda one: one[0].rank)
     return found

@@ -15,18 +15,8 @@ from config.schema import FUNCTIONS, NAMES
 from engine.core import cel
 from engine.core.conditions import Condition
 from engine.core.inputs import EMPTY, DeliveryReported, EventReceived, UserIdentified
-from engine.core.plan import (
-    END,
-    Campaign,
-    Entry,
-    Exit,
-    If,
-    Plan,
-    Send,
-    Step,
-    Wait,
-    WaitWhen,
-)
+from engine.core.plan import Campaign, Entry, Plan
+from engine.core.steps import END, Exit, If, Send, Step, Wait, WaitWhen
 from engine.runtime.processor import Processor
 
 if TYPE_CHECKING:
