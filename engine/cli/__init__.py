@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "The demo shop, served, with simulated shoppers and time sped up.",
     "init": "Write a commented shop to start from.",
     "check": "Tell every fault of a shop, with file and line.",
+    "diff": "Tell what would come of a changed shop, before it is taken on.",
     "serve": "Run a shop: take events, fire deadlines, deliver messages.",
     "users": "Tell what is held of a user, or erase it.",
     "explain": "Tell why a user came into a campaign, did not, or when he will.",
@@ -35,7 +36,7 @@ COMMANDS = {
 
 COMMANDS_LATER = (
     *("trigger", "deadletters", "quarantine"),
-    *("preview", "diff", "schema", "plan", "audit", "report"),
+    *("preview", "schema", "plan", "audit", "report"),
 )
 """Commands that are still to be built; they are refused by name."""
 

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from engine.core.records import RecordLine
     from engine.runtime.explaining import Explanation
 
+_STATUSES: Final = {
+    "test": "testers come in, and go on; everybody else stands still",
+    "paused": "nobody comes in, and who is inside stands still",
+    "draft": "nobody comes in, and who is inside stands still",
+    "archived": "nobody comes in, and who was inside has left",
+}
+
 _MARKS: Final = {True: "+", False: "-"}
 _ERROR: Final = "!"
 _VALUE: Final = "="
@@ -30,7 +37,7 @@ def lines_of(told: Explanation) -> Iterator[str]:
     yield f"{told.user_id}, {told.campaign}, as of {told.at}"
     yield told.verdict.text
     if found.status:
-        yield f"the campaign's status is {found.status}: it lets nobody in but testers, if any"
+        yield f"the campaign's status is {found.status}: {_STATUSES[found.status]}"
     for place in found.places:
         yield from _place(place)
     yield from _entry(found)

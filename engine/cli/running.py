@@ -42,6 +42,15 @@ data_option = click.option(
 )
 """`--data DIR` of every operating command."""
 
+data_or_shops_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="HAIRSPRING_DATA",
+    show_envvar=True,
+    help="The data folder.  [default: SHOP/data]",
+)
+"""`--data DIR` of those that are given the shop, too."""
+
 always_json_option = click.option(
     "--json", is_flag=True, expose_value=False, help="As it is anyhow: the answer is JSON."
 )

@@ -56,6 +56,9 @@ class Reloading:
     Args:
         folder: Where the shop is.
         settings: Those that the process was started by.
+
+    Attributes:
+        settings: The same.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class Reloading:
         redirections: Redirections,
     ) -> None:
         self._folder = folder
-        self._settings = settings
+        self.settings = settings
         self._shell = shell
         self._processor = processor
         self._dispatcher = dispatcher
@@ -84,10 +87,13 @@ class Reloading:
         Raises ShopInvalid, with every fault; then the shop stays as it was. Also StoreError and
         Unavailable.
         """
+        return await self.put_into_force(await self.read())
+
+    async def read(self) -> Shop:
+        """The shop as it is in its folder now. Raises ShopInvalid."""
         async with self._one_at_a_time:
             # On another thread: reading some hundred campaigns takes longer than a deadline may.
-            shop = await asyncio.to_thread(load_folder, self._folder)
-        return await self.put_into_force(shop)
+            return await asyncio.to_thread(load_folder, self._folder)
 
     async def put_into_force(self, shop: Shop) -> Reloaded:
         """Have a shop that was read take the place of the one that is in force.
@@ -111,7 +117,7 @@ class Reloading:
         reloaded = Reloaded(
             plan_id=self._processor.plans.bare.id,
             changed=changed,
-            restart_needed=restart_needed(self._settings, shop.settings),
+            restart_needed=restart_needed(self.settings, shop.settings),
             warnings=[str(warning) for warning in shop.warnings],
         )
         _log.info("reloaded", **msgspec.structs.asdict(reloaded))

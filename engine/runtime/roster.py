@@ -66,6 +66,13 @@ class Roster:
         self._place = self._stay = self._saved = 0
         self._end = len(self._row)
 
+    def there(self, place: int, count: int) -> list[User]:
+        """Some of the row from a place on, to be looked at alone; none at its end. O(count).
+
+        Between two calls the row may close up over those who were let go of.
+        """
+        return self._row[place : place + count]
+
     def visit(self, count: int) -> Iterator[User]:
         """The next `count` users; whom the owner took away is let go of."""
         if self._place >= self._end and self.has_visits:

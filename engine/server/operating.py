@@ -7,7 +7,6 @@ JSON: `{"done", "total"}` now and then, and last `{"result"}` or `{"error"}`.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from collections.abc import Callable
 from functools import partial
@@ -16,34 +15,27 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from engine.errors import HairspringError
 from engine.runtime.clock import Clock
 from engine.runtime.erasing import Erasing
 from engine.runtime.processor import Processor
 from engine.runtime.reloading import Reloading
 from engine.runtime.shell import Shell
 from engine.server.answers import Refusal
-from engine.server.edge import begin_answer
+from engine.server.diffing import diff_handler
 from engine.server.importing import import_handler
 from engine.server.keys import BEARER
+from engine.server.progress import tell_long
 from engine.server.reloading import reload_handler
 from engine.store import Store
 from engine.store.backup import back_up
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Mapping
 
     from aiohttp import web
     from aiohttp.typedefs import Handler
 
 _T = TypeVar("_T")
-
-NDJSON = "application/x-ndjson"
-
-TOLD_EVERY_S = 0.25
-"""How often long work says how it comes along."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 class House(msgspec.Struct, frozen=True, eq=False):
@@ -105,7 +97,8 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
     admit = partial(enter, operating=operating)
     take_history = import_handler(admit)
     routes = {"/api/backup": backup, "/api/import": take_history}
-    return {"POST": {**routes, "/api/reload": reload_handler(admit)}}
+    of_shops = {"/api/reload": reload_handler(admit), "/api/diff": diff_handler(admit)}
+    return {"POST": {**routes, **of_shops}}
 
 
 def enter(request: web.Request, operating: Operating) -> House:
@@ -133,35 +126,3 @@ async def read_body(request: web.Request, form: type[_T]) -> _T:
         return msgspec.json.decode(await request.read(), type=form)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, "body.invalid", str(error)) from error
-
-
-async def tell_long(
-    request: web.Request,
-    work: Callable[[Callable[[int, int], None]], Awaitable[msgspec.Struct]],
-) -> web.StreamResponse:
-    """Have `work` done and say in lines how it comes along; it is told whom to tell.
-
-    Where whoever asked goes away, the work is cancelled.
-    """
-    at = (0, 1)
-
-    def told(done: int, total: int) -> None:
-        nonlocal at  # set on another thread, as one object
-        at = (done, total)
-
-    answer = await begin_answer(request, NDJSON)
-    working = asyncio.ensure_future(work(told))
-    try:
-        while not (await asyncio.wait({working}, timeout=TOLD_EVERY_S))[0]:
-            await answer.write(_encode({"done": at[0], "total": at[1]}) + b"\n")
-        try:
-            last: dict[str, object] = {"result": working.result()}
-        except HairspringError as error:
-            last = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-        await answer.write(_encode(last) + b"\n")
-    finally:
-        if not working.done():
-            working.cancel()
-            await asyncio.wait({working})
-    await answer.write_eof()
-    return answer

@@ -23,23 +23,30 @@ def reload_handler(enter: Callable[[web.Request], House]) -> Handler:
     async def reload(request: web.Request) -> web.Response:
         reloading = enter(request).reloading
         if reloading is None:
-            raise Refusal(
-                409,
-                "reload.nowhere",
-                "this shop is in no folder to be read again; start the process anew",
-            )
+            raise nowhere()
         try:
             return answer_json(await reloading.reload())
         except ShopInvalid as invalid:
-            count = len(invalid.faults)
-            raise Refusal(
-                422,
-                "shop.invalid",
-                f"the shop has {count} fault{'' if count == 1 else 's'} and stays as it was",
-                faults=[_told(fault) for fault in invalid.faults],
-            ) from invalid
+            raise shop_refused(invalid) from invalid
 
     return reload
+
+
+def nowhere() -> Refusal:
+    """The answer where there is no folder."""
+    message = "this shop is in no folder to be read again; start the process anew"
+    return Refusal(409, "reload.nowhere", message)
+
+
+def shop_refused(invalid: ShopInvalid) -> Refusal:
+    """The answer to a shop with faults: all of them."""
+    count = len(invalid.faults)
+    return Refusal(
+        422,
+        "shop.invalid",
+        f"the shop has {count} fault{'' if count == 1 else 's'} and stays as it was",
+        faults=[_told(fault) for fault in invalid.faults],
+    )
 
 
 def _told(fault: ShopFault) -> Fault:

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from tests.acceptance.conftest import write
+from tests.acceptance.conftest import run, write
 
 pytestmark = pytest.mark.acceptance
 
@@ -93,3 +93,42 @@ def test_a_reload_needs_the_key(shop, serve):
         urllib.request.urlopen(request)
     assert refused.value.code == 401
     refused.value.close()
+
+
+def test_a_change_is_told_before_it_is_taken_on_and_changes_nothing(shop, serve, mailbox):
+    receipt = shop / "campaigns/receipt.yaml"
+    receipt.write_text(receipt.read_text().replace("wait: 3s", "wait: 3h"))
+    serving = serve(shop)
+    order(serving, "A1")
+    mailbox.wait_for(lambda: len(mailbox.mails) == 1)
+    receipt.write_text(receipt.read_text().replace("purpose:", "status: archived\npurpose:"))
+
+    def told():
+        found = json.loads(run("diff", shop, "--json").stdout)["campaigns"]
+        return [(one["campaign"], one["exits"]) for one in found if one["inside"]]
+
+    assert told() == told() == [("receipt", {"archived": 1})]
+    assert "leave: archived 1" in run("diff", shop).stdout
+    assert serving.drain() == 0
+    assert told() == [("receipt", {"archived": 1})]
+
+
+def test_a_shop_with_faults_cannot_be_compared(shop, serve):
+    serving = serve(shop)
+    write(shop, {"campaigns/bad.yaml": "campaign: Bad One\nsteps: []\n"})
+    found = run("diff", shop)
+    assert found.returncode == 1
+    assert "campaigns/bad.yaml:1" in found.stderr
+    assert serving.drain() == 0
+
+
+def test_an_operator_asks_about_the_folder_by_a_request(shop, serve):
+    serving = serve(shop)
+    key = (shop / "data/admin.key").read_text().strip()
+    request = urllib.request.Request(
+        f"{serving.admin_url}/api/diff", b"", {"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        told = json.loads(answer.read().splitlines()[-1])["result"]
+    assert (told["changed"], told["past"]) == (False, None)
+    assert serving.drain() == 0

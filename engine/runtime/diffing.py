@@ -1,0 +1,291 @@
+"""What would come of a changed shop: told before it is taken on, and nothing is changed by it.
+
+Everybody who stands in the plan is copied, in slices between which deadlines fire, and his copy
+goes on under the plan to come (`core.foresight`). The count is as of now for each as he is looked
+at: beside a busy process those looked at last are some seconds newer than the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
+
+from config import decode_content
+from config.differing import Files, campaigns_of, differing_files
+from engine.core.adoption import take_on
+from engine.core.coming import gap
+from engine.core.foresight import Foreseen, Waits, foresee
+from engine.core.instants import INSTANT_MAX_MS, format_instant
+from engine.core.state import decode_user, encode_user, stands
+from engine.core.transition import fire
+from engine.runtime.clock import monotonic_ns
+from engine.store import past
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from config import Shop
+    from engine.core.effects import Record
+    from engine.core.plan import Plan
+    from engine.core.state import User
+    from engine.runtime.processor import Processor
+    from engine.store import Store
+
+MOVES_TOLD: Final = 5
+"""Of a campaign's deadlines that move, these are told one by one."""
+
+SLICE_NS: Final = 1_000_000
+
+LOOKED_AT_ONCE: Final = 256
+"""Users of whom nothing stands, between two looks at the clock."""
+
+COUNTED: Final = ("waiting", "exits", "refused", "skipped")
+"""What of a campaign is counted by a name."""
+
+ChangeKind: TypeAlias = Literal["added", "removed", "changed", "same"]
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One deadline that moves: instants in ISO 8601, null for never and while it is held."""
+
+    user_id: str
+    step: str
+    before: str | None
+    then: str | None
+
+
+class CampaignDiff(msgspec.Struct):
+    """What the change means for one campaign.
+
+    Attributes:
+        change: Of what its file says.
+        status: Its status as it is, and as it would be; null where there is no such campaign.
+        inside: How many enrollments are under way.
+        waiting: By the id of the step that they wait in.
+        exits: How many leave at once, by reason: `step_removed`, `campaign_removed`, `archived`.
+        entered: How many come in at once (`backfill`).
+        refused: How many would come in and may not, by reason.
+        moved: How many deadlines move, or come to be held, or go on.
+        moves: Some of them.
+        sent: How many messages go at once, since what they waited for is over by then.
+        skipped: How many do not, by reason.
+        taken_back: How many messages in the outbox are taken back.
+    """
+
+    campaign: str
+    change: ChangeKind
+    status: tuple[str | None, str | None]
+    inside: int = 0
+    waiting: dict[str, int] = {}
+    exits: dict[str, int] = {}
+    entered: int = 0
+    refused: dict[str, int] = {}
+    moved: int = 0
+    moves: list[Move] = []
+    sent: int = 0
+    skipped: dict[str, int] = {}
+    taken_back: int = 0
+
+
+class PastAsked(msgspec.Struct, frozen=True):
+    """What conditions of the changed shop ask of the past that was not kept.
+
+    A reload finds it in the archive before the shop comes into force; who enters by it is counted
+    here by what is kept now.
+
+    Attributes:
+        events: Names.
+        messages: Channels and campaigns of `received`.
+    """
+
+    events: list[str]
+    collections: list[str]
+    models: list[str]
+    messages: list[str]
+    sessions: bool
+
+
+class ShopDiff(msgspec.Struct, frozen=True):
+    """The answer.
+
+    Attributes:
+        at: The instant that it speaks of: now, or the last that a folder at rest knows of.
+        changed: Whether anything at all is other than in force.
+        plan_id: Of the plan in force.
+        coming: Of the changed shop's.
+        users: How many are known.
+        campaigns: All of either shop, in order of their ids.
+        past: None where everything that is asked for is kept.
+        restart_needed: Settings that only a restart takes on.
+    """
+
+    at: str
+    changed: bool
+    plan_id: str
+    coming: str
+    users: int
+    files: Files
+    campaigns: list[CampaignDiff]
+    past: PastAsked | None
+    restart_needed: list[str]
+    warnings: list[str]
+
+
+class Diffing:
+    """Compares shops with what a processor has.
+
+    Args:
+        store: Where the content of the plan in force is.
+        told: Called with (done, total) users.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        processor: Processor,
+        told: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> None:
+        self._store = store
+        self._processor = processor
+        self._told = told
+
+    async def diff(
+        self, shop: Shop, now_ms: Callable[[], int], restart_needed: list[str]
+    ) -> ShopDiff:
+        """What would come of `shop`, were it taken on now. O(users); raises StoreError."""
+        processor = self._processor
+        before = processor.plans.bare
+        at_ms = now_ms()
+        stored = await self._store.read(partial(past.contents, ids=[before.id]))
+        files = decode_content(stored[before.id]) if before.id in stored else {}
+        coming = decode_content(shop.content)
+        tally = _Tally(before, shop.plan, await asyncio.to_thread(_changes, files, coming))
+        await self._ask_everybody(shop.plan, tally, now_ms)
+        lacking = gap(before, shop.plan)
+        return ShopDiff(
+            at=format_instant(at_ms),
+            changed=before.id != shop.plan.id,
+            plan_id=before.id,
+            coming=shop.plan.id,
+            users=len(processor.users),
+            files=differing_files(files, coming),
+            campaigns=tally.campaigns(),
+            past=PastAsked(
+                sorted(lacking.names | lacking.session_events),
+                sorted(lacking.collections),
+                sorted(lacking.models),
+                sorted(lacking.sends),
+                lacking.sessions,
+            )
+            if lacking
+            else None,
+            restart_needed=restart_needed,
+            warnings=[str(warning) for warning in shop.warnings],
+        )
+
+    async def _ask_everybody(self, plan: Plan, tally: _Tally, now_ms: Callable[[], int]) -> None:
+        """Go over all users, a slice at a time."""
+        processor = self._processor
+        roster = processor.plans.roster
+        # Who stands nowhere can only come in by a backfill.
+        everybody = any(campaign.entry.backfill for campaign in plan.edges)
+        place, until_ns = 0, monotonic_ns() + SLICE_NS
+        while some := roster.there(place, LOOKED_AT_ONCE):
+            place += LOOKED_AT_ONCE
+            for user in some:
+                if everybody or stands(user):
+                    tally.add(_foreseen(processor, plan, user, now_ms()))
+                    if monotonic_ns() >= until_ns:
+                        await asyncio.sleep(0)
+                        until_ns = monotonic_ns() + SLICE_NS
+            self._told(place, len(processor.users))
+
+
+def _foreseen(processor: Processor, plan: Plan, user: User, now_ms: int) -> tuple[User, Foreseen]:
+    """A user as he was, and what the change does to a copy of his."""
+    now_ms = max(now_ms, processor.now_ms)
+    copy = decode_user(encode_user(user))
+    take_on(copy, processor.plans.changes, [])
+    fire(processor.plan, copy, now_ms, [])
+    return user, foresee(processor.plans.bare, plan, copy, now_ms)
+
+
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, ChangeKind]:
+    was, becomes = campaigns_of(before), campaigns_of(now)
+    kinds: dict[str, ChangeKind] = {}
+    for key in was.keys() | becomes.keys():
+        if key not in was:
+            kinds[key] = "added"
+        elif key not in becomes:
+            kinds[key] = "removed"
+        else:
+            kinds[key] = "same" if was[key] == becomes[key] else "changed"
+    return kinds
+
+
+class _Tally:
+    """The counts, by campaign."""
+
+    def __init__(self, before: Plan, plan: Plan, changes: Mapping[str, ChangeKind]) -> None:
+        keys = sorted(before.campaigns.keys() | plan.campaigns.keys())
+        self._found = {
+            key: CampaignDiff(
+                key, changes.get(key, "same"), (_status(before, key), _status(plan, key))
+            )
+            for key in keys
+        }
+        self._counts = {key: {name: Counter[str]() for name in COUNTED} for key in keys}
+
+    def add(self, told: tuple[User, Foreseen]) -> None:
+        user, foreseen = told
+        for waits in foreseen.waits:
+            self._wait(waits)
+        for record in foreseen.records:
+            self._record(record)
+        for effect_id in foreseen.taken_back:
+            if (pending := user.pending.get(effect_id)) and pending.campaign in self._found:
+                self._found[pending.campaign].taken_back += 1
+
+    def campaigns(self) -> list[CampaignDiff]:
+        for key, counts in self._counts.items():
+            for name, counted in counts.items():
+                setattr(self._found[key], name, dict(sorted(counted.items())))
+        return list(self._found.values())
+
+    def _wait(self, waits: Waits) -> None:
+        found = self._found[waits.campaign]
+        found.inside += 1
+        self._counts[waits.campaign]["waiting"][waits.step] += 1
+        if waits.ends_then_ms is None or waits.ends_then_ms == waits.ends_at_ms:
+            return
+        found.moved += 1
+        if len(found.moves) < MOVES_TOLD:
+            instants = _instant(waits.ends_at_ms), _instant(waits.ends_then_ms)
+            found.moves = [*found.moves, Move(waits.user_id, waits.step, *instants)]
+
+    def _record(self, record: Record) -> None:
+        found, counts = self._found[record.campaign], self._counts[record.campaign]
+        match record.kind:
+            case "entered":
+                found.entered += 1
+            case "sent":
+                found.sent += 1
+            case "exited":
+                counts["exits"][record.reason] += 1
+            case "refused" | "skipped":
+                counts[record.kind][record.reason] += 1
+            case _:
+                pass
+
+
+def _status(plan: Plan, key: str) -> str | None:
+    campaign = plan.campaigns.get(key)
+    return None if campaign is None else campaign.status
+
+
+def _instant(at_ms: int) -> str | None:
+    return format_instant(at_ms) if at_ms <= INSTANT_MAX_MS else None
