@@ -291,6 +291,7 @@ class App:
             templates=self._templates,
             front={channel: front_defaults(chosen) for channel, chosen in channels.items()},
             verdict=lambda message: self.processor.verdict(message, self.clock.now_ms()),
+            held_until_ms=lambda one: self.processor.held_until_ms(one, self.clock.now_ms()),
             report=self.shell.report,
             now_ms=self.clock.now_ms,
             jitter=random.Random().random,  # noqa: S311 - as above

@@ -36,6 +36,7 @@ class Gap(msgspec.Struct, frozen=True):
         sessions_kept: Whether the plan before had the user's own at hand.
         session_events: Of those that are made of sessions, what the plan before kept.
         sends: Channels and campaigns of messages that went out.
+        places: Channels of those that count under the caps.
     """
 
     names: frozenset[str] = frozenset()
@@ -46,10 +47,11 @@ class Gap(msgspec.Struct, frozen=True):
     sessions_kept: bool = False
     session_events: frozenset[str] = frozenset()
     sends: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether there is anything to find."""
-        found = (self.names, self.collections, self.models, self.sessions, self.sends)
+        found = (self.names, self.collections, self.models, self.sessions, self.sends, self.places)
         return any(found)
 
 
@@ -71,6 +73,7 @@ def gap(before: Plan, plan: Plan) -> Gap:
         sessions_kept=before.keeps_sessions,
         session_events=SESSION_EVENTS & before.kept.keys(),
         sends=_lacking(before.kept_sends, plan.kept_sends),
+        places=_lacking(before.kept_places, plan.kept_places),
     )
 
 

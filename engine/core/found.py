@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core import history, scores, sessions
+from engine.core import found_places, history, scores, sessions
+from engine.core.caps import place_name
 from engine.core.collections import Collected, collect
 from engine.core.details import Details
-from engine.core.inputs import EventReceived
+from engine.core.inputs import DeliveryReported, EventReceived
 from engine.core.sending import sent_as
 from engine.core.state import Session, new_user
 
@@ -46,11 +47,16 @@ _decode = msgspec.msgpack.Decoder(Found).decode
 _encode_json = msgspec.json.Encoder().encode
 
 
-def note(plan: Plan, gap: Gap, user: User, happened: EventReceived | UserScored) -> None:
+def note(
+    plan: Plan, gap: Gap, user: User, happened: EventReceived | UserScored | DeliveryReported
+) -> None:
     """Have one more archived input in what is found of `user`, made by `new_user` for it.
 
     `plan` is the widened one; inputs come in the order of their numbers. O(kept).
     """
+    if isinstance(happened, DeliveryReported):
+        found_places.note_ended(user, happened)
+        return
     if not isinstance(happened, EventReceived):
         scores.note(user, happened, gap.models)
         return
@@ -78,6 +84,8 @@ def note_sent(plan: Plan, gap: Gap, user: User, sent: Record, upto_ms: int) -> N
     at_ms = sent.judged_at_ms or sent.at_ms
     if at_ms > upto_ms:
         return
+    if sent.channel in gap.places:
+        found_places.note_taken(user, sent, at_ms)
     for what in sent_as(sent.channel, sent.campaign):
         if what in gap.sends:
             name = history.sent_name(what)
@@ -92,8 +100,10 @@ def add_own_sends(
     That is what went out before the oldest record, and behind `upto_ms`, as the plan was announced;
     at that very instant either may know of more.
     """
-    for what in gap.sends:
-        name, kept = history.sent_name(what), plan.kept_sends[what]
+    found_places.put_places(plan, gap, found, user)
+    names = {history.sent_name(what): plan.kept_sends[what] for what in gap.sends}
+    names |= {place_name(channel): plan.kept_places[channel] for channel in gap.places}
+    for name, kept in names.items():
         known = [*history.instants_of(found.history.get(name, b""))].count(upto_ms)
         for at_ms in history.instants_of(user.history.get(name, b"")):
             if at_ms == upto_ms and known:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from engine.core.guardrails import cancelled
+from engine.core.guardrails import cancelled, put_off_until_ms
 from engine.core.state import NEVER
 from engine.core.steps import END
 from engine.core.watching import rearm
@@ -92,9 +92,10 @@ def verdict_on(plan: Plan, user: User, pending: Pending, now_ms: int) -> str:
     """Why a message in the outbox may not be handed over, `HELD` where not now, "" where it may."""
     campaign = plan.campaigns.get(pending.campaign)
     reason = cancelled(plan.policy, user, pending, now_ms)
-    if not reason and campaign is not None and holds(plan, campaign, user.user_id):
-        return HELD
-    return reason
+    if reason:
+        return reason
+    is_held = campaign is not None and holds(plan, campaign, user.user_id)
+    return HELD if is_held or put_off_until_ms(plan.policy, user, pending, now_ms) else ""
 
 
 def limit_stay(user: User, plan: Plan, at_ms: int) -> None:

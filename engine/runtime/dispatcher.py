@@ -23,6 +23,7 @@ from engine.core.inputs import DeliveryReported
 from engine.failpoints import come_to
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.lane import Delivery, Lane
+from engine.runtime.looks import Looks
 from engine.store import CommitFailed
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Dispatcher:
         front: What a message's front matter has where its template is silent, by channel id.
         verdict: Why a message may not go any more, "" where it may, `HELD` where it may later,
             None where nobody waits for it any more.
+        held_until_ms: When a message that is `HELD` is to be asked for again; 0: with another plan.
         report: Takes the outcome as an input.
         now_ms: Logical now.
         jitter: Draws from [0, 1).
@@ -79,6 +81,7 @@ class Dispatcher:
         templates: Mapping[tuple[str, str], Template],
         front: Mapping[str, Mapping[str, str]],
         verdict: Callable[[SendMessage], str | None],
+        held_until_ms: Callable[[SendMessage], int],
         report: Callable[[DeliveryReported], None],
         now_ms: Callable[[], int],
         jitter: Callable[[], float],
@@ -92,6 +95,8 @@ class Dispatcher:
         self._store = store
         self._channels = channels
         self._verdict = verdict
+        self._held_until_ms = held_until_ms
+        self._looks = Looks(self._look_again, now_ms=now_ms, rate=rate)
         self._report = report
         self._now_ms = now_ms
         self._jitter = jitter
@@ -118,14 +123,13 @@ class Dispatcher:
         lanes = self._lanes
         for closed in released.closed:
             for lane in lanes.values():
-                lane.held.pop(closed.id, None)
+                lane.close(closed.id)
         for number, message in released.messages:
             lanes[message.channel].offer(number, message)
         for cancelled in released.cancelled:
             self._take_back(cancelled)
         if released.is_changed:
-            for lane in lanes.values():
-                lane.look_again()
+            self._look_again()
         self._more.set()
 
     def _take_back(self, cancelled: CancelMessage) -> None:
@@ -139,6 +143,12 @@ class Dispatcher:
             self._report(report)
         elif not held.in_flight and not held.done:
             self._conclude(held, "cancelled", cancelled.reason)
+
+    def _look_again(self) -> None:
+        """What was set aside may go now."""
+        for lane in self._lanes.values():
+            lane.look_again()
+        self._more.set()
 
     def start(self) -> None:
         """Begin: first with what the outbox holds from earlier runs, all of it due at once."""
@@ -351,6 +361,9 @@ class Dispatcher:
             self._lanes[delivery.message.channel].held.pop(delivery.message.id, None)
         elif reason == HELD:
             self._lanes[delivery.message.channel].set_aside(delivery)
+            again_at_ms = self._held_until_ms(delivery.message)
+            if again_at_ms:
+                self._looks.at(again_at_ms)
         else:
             self._conclude(delivery, "cancelled", reason)
         return False

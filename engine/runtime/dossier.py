@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 import msgspec
 
 from channels.file import lines_in_files
+from engine.core.caps import place_name
 from engine.core.effects import Record
 from engine.core.entered import each_entry
 from engine.core.history import instants_of, sent_name
@@ -24,6 +25,7 @@ from engine.core.inputs import (
 from engine.core.instants import format_instant
 from engine.core.records import told
 from engine.core.state import NEVER
+from engine.core.traits import CONSENT_CHANNELS
 from engine.store import holdings
 
 if TYPE_CHECKING:
@@ -57,7 +59,12 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
     state["received"] = {
         name[1:]: [format_instant(at_ms) for at_ms in instants_of(packed)]
         for name, packed in user.history.items()
-        if name == sent_name(name[1:])
+        if name == sent_name(name[1:]) and name[1:].isprintable()
+    }
+    state["places"] = {
+        channel: [format_instant(at_ms) for at_ms in instants_of(packed)]
+        for channel in CONSENT_CHANNELS
+        if (packed := user.history.get(place_name(channel)))
     }
     state["details"] = {
         name: _told_details(details, instants_of(user.history[name]))

@@ -77,6 +77,7 @@ class Lane:
         # Messages that may not go for now are left to the outbox, which is read anew in time.
         self._set_aside = False
         self._from_start = False
+        self._tried: dict[str, tuple[int, int]] = {}
 
     def offer(self, number: int, message: SendMessage) -> None:
         """Take a message that was just released, or leave it to the outbox where there is no room.
@@ -96,14 +97,25 @@ class Lane:
 
     def set_aside(self, delivery: Delivery) -> None:
         """Let go of a message that may not go for now: it takes no room until `look_again`."""
+        message_id = delivery.message.id
         delivery.done = True
-        self.held.pop(delivery.message.id, None)
+        self.held.pop(message_id, None)
         self._set_aside = True
+        if delivery.attempts:
+            # Else it would never be given up, where each night begins anew.
+            self._tried[message_id] = (delivery.attempts, delivery.first_tried_at_ms)
+            if len(self._tried) > HELD_MAX:
+                del self._tried[next(iter(self._tried))]
 
     def look_again(self) -> None:
         """Read the outbox anew where anything was set aside: it may go now. O(1)."""
         self._from_start |= self._set_aside
         self._set_aside = False
+
+    def close(self, message_id: str) -> None:
+        """Forget a message whose delivery is over."""
+        self.held.pop(message_id, None)
+        self._tried.pop(message_id, None)
 
     async def refill(self, store: Store) -> None:
         """Read on in the outbox, a piece. O(`READ_AT_ONCE`)."""
@@ -126,5 +138,8 @@ class Lane:
 
     def _hold(self, delivery: Delivery) -> None:
         if delivery.message.id not in self.held:
+            delivery.attempts, delivery.first_tried_at_ms = self._tried.pop(
+                delivery.message.id, (0, 0)
+            )
             self.held[delivery.message.id] = delivery
             self.unrendered.append(delivery)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.adoption import adopt, take_on
 from engine.core.effects import have_effect, is_refusal
+from engine.core.guardrails import put_off_until_ms
 from engine.core.holding import verdict_on
 from engine.core.inputs import (
     ClockAdjusted,
@@ -210,6 +211,14 @@ class Processor(Population):
         if user.seen < self._changed and stands(user):
             self._catch_up(user)
         return verdict_on(self.plan, user, pending, max(now_ms, self.now_ms))
+
+    def held_until_ms(self, message: SendMessage, now_ms: int) -> int:
+        """When to ask again for a message that is `HELD`; 0 where no time is known."""
+        user = self.users.get(message.user_id)
+        pending = user.pending.get(message.id) if user is not None else None
+        if user is None or pending is None:
+            return 0
+        return put_off_until_ms(self.plan.policy, user, pending, max(now_ms, self.now_ms))
 
     def replay(self, tail: Iterable[tuple[int, Input]]) -> int:
         """Apply journaled inputs again, to the users who had not seen them when they were saved.

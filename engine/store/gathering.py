@@ -22,7 +22,13 @@ from xxhash import xxh3_64_intdigest
 
 from engine.core import found
 from engine.core.effects import Record
-from engine.core.inputs import EventReceived, UserErased, UserScored, decode_inputs
+from engine.core.inputs import (
+    DeliveryReported,
+    EventReceived,
+    UserErased,
+    UserScored,
+    decode_inputs,
+)
 from engine.core.state import new_user
 
 if TYPE_CHECKING:
@@ -48,6 +54,7 @@ HELD_BYTES_MAX: Final = 32 << 20
 _USER_BYTES: Final = 600
 _ITEM_BYTES: Final = 250
 _VALUE_BYTES: Final = 60
+_MESSAGE_BYTES: Final = 300
 
 _SENT: Final = b'"kind":"sent"'
 
@@ -90,7 +97,7 @@ class Gathering:
         self._bytes_max = bytes_max
         self._after = 0
         self._catches_up = False
-        self._after_record = 0 if gap.sends else -1
+        self._after_record = 0 if gap.sends or gap.places else -1
         self._erased_at_ms: dict[str, int] = {}
         self._shards: list[dict[str, User]] = [{} for _ in range(SHARDS)]
         self._bytes = [0] * SHARDS
@@ -103,6 +110,8 @@ class Gathering:
         self._needles = [b'"name":' + _encode(name) for name in sorted(names)]
         self._needles += [b'"model":' + _encode(model) for model in sorted(gap.models)]
         self._needles.append(b'"type":"erasure"')
+        if gap.places:
+            self._needles += [b'"outcome":"failed"', b'"outcome":"cancelled"']
         if gap.sessions:
             self._needles += [b'"type":"event"', b'"type":"imported_event"']
 
@@ -194,11 +203,15 @@ class Gathering:
                 self._shards[_shard_of(happened.user_id)].pop(happened.user_id, None)
                 self._erased_at_ms[happened.user_id] = happened.at_ms
 
-    def _is_asked_for(self, happened: Input) -> TypeGuard[EventReceived | UserScored]:
+    def _is_asked_for(
+        self, happened: Input
+    ) -> TypeGuard[EventReceived | UserScored | DeliveryReported]:
         if isinstance(happened, EventReceived):
             if self._gap.sessions:
                 return True  # whatever it is, it is something that the user did
             return happened.name in self._names
+        if isinstance(happened, DeliveryReported):
+            return bool(self._gap.places) and happened.outcome != "delivered"
         return isinstance(happened, UserScored) and happened.model in self._gap.models
 
     def _change(self, shard: int, user_id: str, change: Callable[[Plan, Gap, User], None]) -> None:
@@ -238,4 +251,5 @@ def _weigh(user: User) -> int:
             for one in user.details.values()
         ]
     )
-    return items * _ITEM_BYTES + instants + values * _VALUE_BYTES
+    messages = len(user.pending)
+    return items * _ITEM_BYTES + instants + values * _VALUE_BYTES + messages * _MESSAGE_BYTES

@@ -163,6 +163,7 @@ class Rig:
             templates=TEMPLATES,
             front={},
             verdict=lambda message: rig.processor.verdict(message, rig.clock.now_ms()),
+            held_until_ms=lambda one: rig.processor.held_until_ms(one, rig.clock.now_ms()),
             report=rig.shell.report,
             now_ms=rig.clock.now_ms,
             jitter=lambda: 0.0,

@@ -165,6 +165,7 @@ class Process:
             templates=templates,
             front={},
             verdict=lambda message: processor.verdict(message, clock.now_ms()),
+            held_until_ms=lambda message: processor.held_until_ms(message, clock.now_ms()),
             report=shell.report,
             now_ms=clock.now_ms,
             jitter=self._chance.random,

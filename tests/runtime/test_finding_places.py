@@ -1,0 +1,125 @@
+"""Caps that come into force know the messages of the days before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from engine.core.caps import place_name
+from engine.core.history import instants_of
+from engine.core.inputs import DeliveryReported
+from engine.runtime.filling import Filling
+from tests.core.world import DAY, HOUR, MINUTE, START
+from tests.runtime.test_filling import SENDING, SETTINGS, Life, living, replays, shop_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+MARKETING = {
+    "templates/t.in_app.liquid": "Hello",
+    "campaigns/ad.yaml": """
+campaign: ad
+enter: {event: Look}
+steps: [{send: in_app, template: t, id: s}]
+""",
+}
+CAPS = '[guardrails]\ncaps = [{max = 2, per = "7d"}]\n'
+FREE = shop_of(SENDING, MARKETING)
+CAPPED = shop_of(SENDING, MARKETING, toml=SETTINGS + CAPS)
+
+
+def places(life: Life) -> list[int]:
+    """Minutes since the start."""
+    packed = life.processor.users["u"].history.get(place_name("in_app"), b"")
+    return [(at_ms - START) // MINUTE for at_ms in instants_of(packed)]
+
+
+async def go(life: Life, *at_minutes: int) -> None:
+    for at in at_minutes:
+        await life.until(START + (at - 1) * MINUTE)
+        await life.event("Go")
+        await life.until(START + at * MINUTE)
+
+
+async def end(life: Life, outcome: Literal["delivered", "failed", "cancelled"]) -> None:
+    """A delivery ends: of the user's messages that are under way, the oldest."""
+    message = next(iter(life.processor.users["u"].pending))
+    await life.restarted.shell.submit([DeliveryReported("u", message, outcome)])
+
+
+async def test_messages_of_the_days_before_count_under_new_caps(tmp_path: Path) -> None:
+    async with living(tmp_path, FREE) as life:
+        await go(life, 1, 61)
+        await life.until(START + DAY)
+        await life.reload(CAPPED)
+        assert places(life) == [1, 61]
+        await life.event("Look")
+        assert [one.reason for one in life.records if one.kind == "skipped"] == ["capped"]
+        await life.until(START + 7 * DAY + MINUTE)
+        await life.event("Look")
+        assert [one.campaign for one in life.records if one.kind == "sent"][-1] == "ad"
+        assert await replays(life)
+
+
+async def test_what_failed_before_has_given_its_place_back(tmp_path: Path) -> None:
+    async with living(tmp_path, FREE) as life:
+        await go(life, 1, 61, 121)
+        await end(life, "delivered")
+        await end(life, "failed")
+        await life.reload(CAPPED)
+        assert places(life) == [1, 121]
+        await end(life, "cancelled")
+        assert places(life) == [1]
+
+
+async def test_what_fails_while_the_past_is_read_gives_its_place_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_out = Filling._hand_out
+
+    async def after_a_failure(filling: Filling, *found: object) -> None:
+        await end(life, "failed")
+        await hand_out(filling, *found)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Filling, "_hand_out", after_a_failure)
+    async with living(tmp_path, FREE) as life:
+        await go(life, 1, 61)
+        await life.reload(CAPPED)
+        assert places(life) == [61]
+        assert await replays(life)
+
+
+async def test_caps_that_were_gone_for_a_while_count_what_went_out_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with living(tmp_path, CAPPED) as life:
+        await go(life, 1)
+        await end(life, "failed")
+        await life.reload(FREE)
+        await go(life, 61, 121)
+        await life.reload(CAPPED)
+        await go(life, 181)
+        assert places(life) == [61, 121, 181]
+
+
+async def test_longer_caps_find_what_shorter_ones_let_go_of(tmp_path: Path) -> None:
+    short = '[guardrails]\ncaps = [{max = 2, per = "1h"}]\n'
+    async with living(tmp_path, shop_of(SENDING, MARKETING, toml=SETTINGS + short)) as life:
+        await go(life, 1, 61, 181)
+        assert places(life) == [181]
+        await life.reload(CAPPED)
+        assert places(life) == [1, 61, 181]
+
+
+async def test_a_restart_under_new_caps_finds_the_same(tmp_path: Path) -> None:
+    async with living(tmp_path, FREE) as life:
+        await go(life, 1, 61)
+        await end(life, "failed")
+        await life.die()
+        await life.start(CAPPED)
+        await life.come_into_force(CAPPED)
+        assert places(life) == [61]
+        await life.until(START + HOUR + 3 * MINUTE)
+        assert await replays(life)
