@@ -147,12 +147,7 @@ class Process:
         )
         await finish_erasures(store, NO_FOLDER)
         self._witness.see_what_is_there()
-        restarted = await restart(
-            self._shop,
-            store,
-            self._release,
-            self._start_clock,
-        )
+        restarted = await restart(self._shop, store, self._release, self._start_clock)
         clock, processor, shell, _, templates, filling, waits = restarted
         self.processor, self.shell = processor, shell
         self._witness.see_restart(processor, clock, self._shop)
