@@ -290,8 +290,7 @@ class App:
             channels=redirections.over(built),
             templates=self._templates,
             front={channel: front_defaults(chosen) for channel, chosen in channels.items()},
-            verdict=lambda message: self.processor.verdict(message, self.clock.now_ms()),
-            held_until_ms=lambda one: self.processor.held_until_ms(one, self.clock.now_ms()),
+            processor=self.processor,
             report=self.shell.report,
             now_ms=self.clock.now_ms,
             jitter=random.Random().random,  # noqa: S311 - as above

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from channels.base import Channel, Outcome
     from channels.rendering import Template
-    from engine.core.effects import CancelMessage, SendMessage
+    from engine.core.effects import CancelMessage
     from engine.runtime.metrics import Metrics
-    from engine.runtime.processor import Released
+    from engine.runtime.processor import Processor, Released
     from engine.store import Store
 
 RENDERED_AT_ONCE = 64
@@ -62,9 +62,7 @@ class Dispatcher:
         channels: By channel id.
         templates: By (name, channel).
         front: What a message's front matter has where its template is silent, by channel id.
-        verdict: Why a message may not go any more, "" where it may, `HELD` where it may later,
-            None where nobody waits for it any more.
-        held_until_ms: When a message that is `HELD` is to be asked for again; 0: with another plan.
+        processor: Says whether a message may go, and when to ask again for one that is `HELD`.
         report: Takes the outcome as an input.
         now_ms: Logical now.
         jitter: Draws from [0, 1).
@@ -80,8 +78,7 @@ class Dispatcher:
         channels: Mapping[str, Channel],
         templates: Mapping[tuple[str, str], Template],
         front: Mapping[str, Mapping[str, str]],
-        verdict: Callable[[SendMessage], str | None],
-        held_until_ms: Callable[[SendMessage], int],
+        processor: Processor,
         report: Callable[[DeliveryReported], None],
         now_ms: Callable[[], int],
         jitter: Callable[[], float],
@@ -94,8 +91,7 @@ class Dispatcher:
         self._front = front
         self._store = store
         self._channels = channels
-        self._verdict = verdict
-        self._held_until_ms = held_until_ms
+        self._processor = processor
         self._looks = Looks(self._look_again, now_ms=now_ms, rate=rate)
         self._report = report
         self._now_ms = now_ms
@@ -353,7 +349,7 @@ class Dispatcher:
         )
 
     def _may_go(self, delivery: Delivery) -> bool:
-        reason = self._verdict(delivery.message)
+        reason = self._processor.verdict(delivery.message, self._now_ms())
         if reason == "":
             return True
         if reason is None:
@@ -361,7 +357,7 @@ class Dispatcher:
             self._lanes[delivery.message.channel].held.pop(delivery.message.id, None)
         elif reason == HELD:
             self._lanes[delivery.message.channel].set_aside(delivery)
-            again_at_ms = self._held_until_ms(delivery.message)
+            again_at_ms = self._processor.held_until_ms(delivery.message, self._now_ms())
             if again_at_ms:
                 self._looks.at(again_at_ms)
         else:
