@@ -26,7 +26,7 @@ from config.yaml12 import Mapping, Scalar, YamlFault, compose
 from engine.core.bindings import CONTENT
 from engine.core.conditions import in_segment
 from engine.core.plan import Campaign, Entry
-from engine.core.steps import If, Send, Split, Step, WaitWhen
+from engine.core.steps import CHANGES, Send, Split, Step, WaitEvent, programs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +93,8 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
     )
     if campaign_id is None or entry is None:
         return None
-    _warn_of(fields, campaign, silent=bool(program.steps) and not program.sends)
+    silent = bool(program.steps) and not program.sends and not _makes(program.steps)
+    _warn_of(fields, campaign, silent=silent)
     return campaign, fields.line("campaign")
 
 
@@ -241,13 +242,18 @@ def _wants_event(steps: Iterable[Step], exit_when: Condition | None) -> bool:
     if exit_when is not None and exit_when.names & EVENT_NAMES:
         return True
     for step in steps:
-        if isinstance(step, WaitWhen) and step.condition.names & EVENT_NAMES:
-            return True
-        if isinstance(step, If) and step.condition.names & EVENT_NAMES:
-            return True
         if isinstance(step, Send) and step.names & EVENT_NAMES:
             return True
+        # What is asked of an awaited event is not asked of the one that entered.
+        asked = () if isinstance(step, WaitEvent) else programs_of(step)
+        if any(program.names & EVENT_NAMES for program in asked):
+            return True
     return False
+
+
+def _makes(steps: Iterable[Step]) -> bool:
+    """Whether anything comes of it besides messages."""
+    return any(isinstance(step, CHANGES) for step in steps)
 
 
 def _warn_of(fields: Fields, campaign: Campaign, *, silent: bool) -> None:

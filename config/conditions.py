@@ -31,6 +31,7 @@ _NO_VARIANT: Final = (
     "ask for it in a step behind the split, or in `exit.when`",
 )
 _TRUTHS: Final = (Kind.BOOL, Kind.ANY)
+_JSON: Final = tuple(kind for kind in Kind if kind not in {Kind.DURATION, Kind.TYPE})
 _VALUES: Final = (Kind.BOOL, Kind.INT, Kind.DOUBLE, Kind.STRING, Kind.ANY)
 
 
@@ -62,6 +63,12 @@ def value(fields: Fields, name: str) -> Program | None:
     return _program(fields, name, _VALUES, "it must be a text, a number, true or false")
 
 
+def json_value(fields: Fields, name: str) -> Program | None:
+    """What a key's text gives behind its `=`, for a trait or a property; as `condition`."""
+    wanted = "it must be what JSON has: a text, a number, true or false, null, a list or a map"
+    return _program(fields, name, _JSON, wanted, mark="=")
+
+
 def forbid_variant(fields: Fields, name: str, program: Program | None) -> None:
     """Fault a condition that asks for the variant, where it is asked before any split."""
     if program is not None and VARIANT in program.names:
@@ -69,7 +76,12 @@ def forbid_variant(fields: Fields, name: str, program: Program | None) -> None:
 
 
 def _program(
-    fields: Fields, name: str, kinds: tuple[Kind, ...], wanted: str, scope: Scope = _SCOPE
+    fields: Fields,
+    name: str,
+    kinds: tuple[Kind, ...],
+    wanted: str,
+    scope: Scope = _SCOPE,
+    mark: str = "",
 ) -> Program | None:
     node = fields.get(name)
     if node is None:
@@ -79,12 +91,14 @@ def _program(
     if not isinstance(node, Scalar):
         fields.fault(name, f"is {kind_of(node)}", "write a condition, in quotes if it has : or #")
         return None
-    if not node.text.strip():
+    # A mark in front is blank to the compiler, so that places in the text stay what they are.
+    text = " " * len(mark) + node.text.removeprefix(mark)
+    if not text.strip():
         fields.fault(name, "is empty", "write a condition, or leave it out")
         return None
     try:
         names = scope.variables | fields.source.collections
-        program = compile_cel(node.text, Scope(names, scope.functions, scope.kinds))
+        program = compile_cel(text, Scope(names, scope.functions, scope.kinds))
     except CelTextError as error:
         _tell(fields, name, node, error)
         return None

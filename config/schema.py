@@ -67,12 +67,21 @@ WAIT: Final = _keys(
     "at_most",
     "then",
     "else",
-    Key("event", "write the condition that it makes true under `when`, as `did(…)`"),
-    Key("until", "write `when: now.getHours(user.timezone) >= 18`"),
-    Key("days", "write `when: now.getDayOfWeek(user.timezone) == 1`"),
-    Key("timezone", "name it in the condition"),
+    "event",
+    "until",
+    "days",
+    "timezone",
 )
 """Keys of a `wait` that is no duration."""
+
+CHOICE: Final = _keys("when", "steps", "else")
+"""Keys of a branch of `choose`."""
+
+REPEAT: Final = _keys("times", "every", "until", "steps")
+"""Keys of `repeat`."""
+
+EMIT: Final = _keys("event", "properties")
+"""Keys of `emit`."""
 
 SPLIT: Final = _keys("name", "variants", Key("mode", "leave it out: the weights stay as they are"))
 """Keys of a `split`."""
@@ -88,11 +97,11 @@ STEPS: Final = _keys(
     "send",
     "if",
     "exit",
-    Key("choose", "nest `if` steps"),
+    "choose",
     "split",
-    Key("set", "identify sets traits"),
-    Key("emit", "send the event from outside"),
-    Key("repeat", "write the steps out"),
+    "set",
+    "emit",
+    "repeat",
 )
 """What a step can be; each step has exactly one of these keys."""
 
@@ -100,7 +109,11 @@ STEP_KEYS: Final[dict[str, dict[str, Key]]] = {
     "wait": _keys("wait", "id"),
     "send": _keys("send", "template", "else", "expires", "id"),
     "if": _keys("if", "then", "else", "id"),
+    "choose": _keys("choose", "id"),
     "split": _keys("split", "id"),
+    "set": _keys("set", "id"),
+    "emit": _keys("emit", "id"),
+    "repeat": _keys("repeat", "id"),
     "exit": _keys("exit", "id"),
 }
 """The keys of each step that this version has."""

@@ -1,16 +1,23 @@
-"""Steps that decide how it goes on: `if`, and `exit`."""
+"""Steps that decide how it goes on: `if`, `choose`, and `exit`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from config.conditions import condition
-from config.schema import ID_LENGTH_MAX
-from engine.core.steps import END, Exit, If
+from config.schema import CHOICE, ID_LENGTH_MAX
+from config.source import Fields, kind_of
+from config.yaml12 import Mapping, Sequence
+from engine.core.steps import END, Choose, Exit, If
 
 if TYPE_CHECKING:
-    from config.source import Fields
-    from config.steps.program import Laid, Program
+    from config.source import Source
+    from config.steps.program import Laid, Open, Program
+    from config.yaml12 import Node
+
+_CHOOSE_HINT: Final = (
+    "write a list of `{when: CONDITION, steps: […]}`, and `{else: […]}` as the last"
+)
 
 
 def read_if(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
@@ -34,3 +41,46 @@ def read_exit(program: Program, fields: Fields, step_id: str, path: str) -> Laid
     if len(reason) > ID_LENGTH_MAX:
         fields.fault("exit", "is long", f"at most {ID_LENGTH_MAX} characters")
     return program.add(Exit(step_id, reason), path), []
+
+
+def read_choose(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
+    """A branch by the first of several conditions."""
+    node = fields.required("choose", _CHOOSE_HINT)
+    if node is None:
+        return END, []
+    if not isinstance(node, Sequence) or not node.items:
+        told = "an empty list" if isinstance(node, Sequence) else kind_of(node)
+        fields.fault("choose", f"is {told}", _CHOOSE_HINT)
+        return END, []
+    read = [_choice(program.source, item, f"{path}.{n}") for n, item in enumerate(node.items)]
+    choices = [one for one in read if one is not None]
+    last = [one for one in choices if "else" in one.node.entries]
+    for one in [one for one in last if one is not choices[-1]]:
+        one.fault("else", "is not the last: what stands behind it is never reached", "move it")
+    conditions = [condition(one, "when") for one in choices if one not in last]
+    asked = tuple([one for one in conditions if one is not None])
+    if len(asked) < len(conditions):
+        at = END
+    else:
+        at = program.add(Choose(step_id, asked, (END,) * len(asked)), path)
+    tails: list[Open] = []
+    for number, one in enumerate([one for one in choices if one not in last]):
+        tails += program.way(at, number, one.get("steps"), f"{path}.{number}")
+    otherwise = last[0].get("else") if last else None
+    return at, tails + program.way(at, "next", otherwise, f"{path}.else")
+
+
+def _choice(source: Source, node: Node, where: str) -> Fields | None:
+    """One branch of several: what it asks and what comes then, or what comes where none holds."""
+    if not isinstance(node, Mapping):
+        source.fault(node.line, f"{where} is {kind_of(node)}", _CHOOSE_HINT)
+        return None
+    fields = Fields(source, node, CHOICE, f"{where}.")
+    if "else" in node.entries:
+        for name in ("when", "steps"):
+            if name in node.entries:
+                fields.fault(name, "beside `else`", "make two branches of it")
+        return fields
+    fields.required("when", "a condition, or `else` in its place for the last branch")
+    fields.required("steps", "list steps under it, or leave the branch out")
+    return fields

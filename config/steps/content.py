@@ -66,7 +66,10 @@ def _wait(step: Waiting) -> str:
 
 
 def _given(values: tuple[Given, ...]) -> str:
-    said = {one.name: one.value if one.program is None else one.program.text for one in values}
+    said = {
+        one.name: one.value if one.program is None else f"={one.program.text.strip()}"
+        for one in values
+    }
     return msgspec.json.encode(said).decode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -9,8 +10,10 @@ import msgspec
 from config.faults import nearest, shown
 from config.schema import ID_LENGTH_MAX, STEP_KEYS, STEPS
 from config.source import NOT_BUILT, Fields, Source, kind_of
-from config.steps.branches import read_exit, read_if
+from config.steps.branches import read_choose, read_exit, read_if
 from config.steps.content import content_of
+from config.steps.makings import read_emit, read_set
+from config.steps.repeats import read_repeat
 from config.steps.sends import read_send
 from config.steps.splits import read_split
 from config.steps.waits import read_wait
@@ -18,7 +21,7 @@ from config.yaml12 import Mapping, Node, Sequence
 from engine.core.steps import END, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from collections.abc import Mapping as MappingOf
 
 Templates: TypeAlias = "MappingOf[tuple[str, str], frozenset[str]]"
@@ -37,6 +40,10 @@ _READERS: Final[dict[str, Callable[[Program, Fields, str, str], Laid]]] = {
     "send": read_send,
     "if": read_if,
     "split": read_split,
+    "choose": read_choose,
+    "set": read_set,
+    "emit": read_emit,
+    "repeat": read_repeat,
     "exit": read_exit,
 }
 """Each lays out one step of its kind, given its keys, its id and its path; faults are told."""
@@ -64,6 +71,7 @@ class Program:
         self.templates = templates
         self._live = live
         self._lines: dict[str, int] = {}
+        self._times: list[int] = []
 
     def lay_out(self, node: Node | None) -> None:
         """Read the list under `steps`. O(steps)."""
@@ -116,6 +124,13 @@ class Program:
             self.lead(at, way, start)
         return tails
 
+    @contextmanager
+    def within(self, times: int) -> Iterator[list[int]]:
+        """What is laid out meanwhile is within a repeat; gives the times of all around it."""
+        self._times.append(times)
+        yield self._times
+        self._times.pop()
+
     def add(self, step: Step, path: str) -> int:
         """Put a step behind those laid out; its position."""
         signature = step.id if step.id != path else f"{path}\n{content_of(step)}"
@@ -158,7 +173,7 @@ class Program:
         if given is not None and not (len(given) <= ID_LENGTH_MAX and given.isprintable()):
             fields.fault("id", f"is {shown(given)}", f"at most {ID_LENGTH_MAX} characters")
             given = None
-        if given is None and self._live and kind in {"wait", "send"}:
+        if given is None and self._live and _holds(kind, fields):
             hint = "with `id: …` users on their way keep their place when this file changes"
             self.source.warn(fields.node.line, f"{path} ({kind}) has no id", hint)
         step_id = given or path
@@ -167,3 +182,11 @@ class Program:
             self.source.fault(fields.line("id"), told, "give each step an id of its own")
         self._lines.setdefault(step_id, fields.line("id"))
         return step_id
+
+
+def _holds(kind: str, fields: Fields) -> bool:
+    """Whether users may be on their way in a step of this kind."""
+    if kind == "repeat":
+        node = fields.get("repeat")
+        return isinstance(node, Mapping) and "every" in node.entries
+    return kind in {"wait", "send"}

@@ -6,7 +6,7 @@ the user himself will, until he comes in.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
@@ -15,9 +15,10 @@ from engine.core.explaining import Part, explain, told_instant
 from engine.core.holding import holds
 from engine.core.records import RecordLine, told
 from engine.core.state import NEVER, decode_user, encode_user
-from engine.core.steps import Wait, WaitWhen
+from engine.core.steps import WAITS, Repeat, Wait, WaitEvent, WaitUntil, WaitWhen
 from engine.core.transition import fire
 from engine.core.turn import Turn
+from engine.core.waits import clock_told, lasts_until_ms
 from engine.core.watching import ends_at_ms, own_turn
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from engine.core.inputs import EventReceived
     from engine.core.plan import Campaign, Plan
     from engine.core.state import Enrollment, User
+    from engine.core.steps import Waiting
 
 AHEAD_MS_MAX = 366 * 86_400_000
 """How far ahead is looked for the instant at which a user comes in."""
@@ -47,6 +49,10 @@ class Place(msgspec.Struct, omit_defaults=True):
         deferred: Whether it is held at a send until quiet hours are over.
         until: When the wait is over at the latest; "" for never.
         waits_for: The condition that the step waits for.
+        awaits: Events that it waits for.
+        awaits_when: What is asked of such an event.
+        clock: The local time that it waits for, with its days and its zone.
+        times: Of a repeat that pauses: how often it has begun, and how often it may.
         next_at: When it is looked at again, whatever comes of it; "" for not by time alone.
         exit_events: Events that end it.
         exit_when: The condition that ends it.
@@ -65,6 +71,10 @@ class Place(msgspec.Struct, omit_defaults=True):
     until: str = ""
     next_at: str = ""
     waits_for: Part | None = None
+    awaits: tuple[str, ...] = ()
+    awaits_when: str = ""
+    clock: str = ""
+    times: tuple[int, int] | None = None
     exit_events: tuple[str, ...] = ()
     exit_when: Part | None = None
     is_held: bool = False
@@ -236,10 +246,26 @@ def _place(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> Place:
     if enrollment.deferred:
         place.deferred = True
         place.until = told_instant(ends_at_ms(enrollment))
-    elif isinstance(step, WaitWhen):
-        at_most_ms = NEVER if step.at_most_ms is None else step.at_most_ms
-        place.until = told_instant(min(enrollment.clock_at_ms + at_most_ms, NEVER))
-        place.waits_for = explain(own, step.condition)
-    elif isinstance(step, Wait):
-        place.until = told_instant(enrollment.clock_at_ms + step.duration_ms)
+    elif isinstance(step, WAITS):
+        place.until = told_instant(lasts_until_ms(own, enrollment, step))
+        _tell_wait(place, own, enrollment, step)
     return place
+
+
+def _tell_wait(place: Place, own: Turn, enrollment: Enrollment, step: Waiting) -> None:
+    """What a step waits for, besides the time."""
+    match step:
+        case WaitWhen():
+            place.waits_for = explain(own, step.condition)
+        case WaitEvent():
+            place.awaits = step.events
+            place.awaits_when = "" if step.when is None else step.when.text
+        case WaitUntil():
+            place.clock = clock_told(own, step, enrollment.campaign)
+        case Repeat():
+            begun = [one[1] for one in enrollment.iterations if one[0] == step.id]
+            place.times = (sum(begun), step.times)
+        case Wait():
+            pass
+        case _:
+            assert_never(step)

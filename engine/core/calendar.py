@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
 
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""As shops write them, from Monday on."""
+
 EVERY_DAY: Final = frozenset(range(7))
 """All days of the week, 0 (Monday) to 6."""
 

@@ -31,7 +31,17 @@ from engine.core.policy import Policy
 from engine.core.scores import models_asked
 from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
-from engine.core.steps import CHANGES, Repeat, Send, Split, Step, WaitEvent, WaitWhen, programs_of
+from engine.core.steps import (
+    CHANGES,
+    Emit,
+    Repeat,
+    Send,
+    Split,
+    Step,
+    WaitEvent,
+    WaitWhen,
+    programs_of,
+)
 from engine.core.touches import Touches
 from engine.core.wakes import Index, Wakes
 
@@ -257,6 +267,12 @@ class Plan:
         }
         self.reactions = self._reactions.get
         """`reactions(name)` is None for an event that no campaign names. O(1)."""
+
+    @property
+    def emits(self) -> frozenset[str]:
+        """Names of events that its campaigns make. O(steps)."""
+        steps = (step for campaign in self.campaigns.values() for step in campaign.steps)
+        return frozenset(step.event for step in steps if isinstance(step, Emit))
 
     def widened(self, coming: Plan) -> Plan:
         """The same plan, which keeps of users what a coming one asks for, too.

@@ -169,7 +169,7 @@ def _look_again(
         if not leaves(own, campaign, enrollment):
             stay.append((campaign, enrollment, own))
     for campaign, enrollment, own in stay:
-        if event is not None and campaign.id in awaits and meet(turn, own, enrollment, event):
+        if event is not None and campaign.id in awaits and meet(own, enrollment, event):
             continue
         if enrollment.alarms is not None and not pass_on(own, campaign, enrollment):
             rearm(enrollment)

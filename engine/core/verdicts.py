@@ -85,10 +85,23 @@ def waiting(place: Place) -> str:
         return f"stands at step {place.step}"
     if place.deferred:
         return f"its message of step {place.step} is deferred {until}, the end of the quiet hours"
-    if place.waits_for is None:
+    if place.clock:
+        return f"waits in step {place.step} {until}, {place.clock}"
+    if place.times is not None:
+        begun, times = place.times
+        return f"pauses in step {place.step} {until}, after time {begun} of {times}"
+    waits_for = _waits_for(place)
+    if not waits_for:
         return f"waits in step {place.step} {until}"
     latest = f"{until} at the latest" if place.until else until
-    return f"waits in step {place.step} for {place.waits_for.text}, {latest}"
+    return f"waits in step {place.step} for {waits_for}, {latest}"
+
+
+def _waits_for(place: Place) -> str:
+    if place.waits_for is not None:
+        return place.waits_for.text
+    such = f" with {place.awaits_when}" if place.awaits_when else ""
+    return " or ".join(place.awaits) + such
 
 
 def _by_condition(found: Account, ahead: Ahead) -> Verdict:

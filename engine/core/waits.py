@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from engine.core.calendar import next_local_ms
+from engine.core.calendar import DAYS, EVERY_DAY, next_local_ms
 from engine.core.cel import zone_of
 from engine.core.effects import ConditionFailed
 from engine.core.repeats import next_time_at_ms
@@ -51,3 +51,11 @@ def local_zone(turn: Turn, step: WaitUntil, campaign_id: str) -> tzinfo:
             return zone
         turn.effects.append(ConditionFailed(campaign_id))
     return zone_of(step.timezone or turn.plan.policy.timezone) or UTC
+
+
+def clock_told(turn: Turn, step: WaitUntil, campaign_id: str) -> str:
+    """The local time that a wait is for, in words: `18:30 on mon, fri (Europe/Paris)`."""
+    days = ", ".join(DAYS[day] for day in sorted(step.days))
+    on_days = "" if step.days == EVERY_DAY else f" on {days}"
+    zone = local_zone(turn, step, campaign_id)
+    return f"{step.minute // 60:02d}:{step.minute % 60:02d}{on_days} ({zone})"

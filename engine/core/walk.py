@@ -22,7 +22,7 @@ from engine.core.state import NEVER, decode_user, drop, encode_user
 from engine.core.steps import END, WAITS, Exit, Repeat, Send, WaitEvent, WaitWhen
 from engine.core.turn import Queue, Turn
 from engine.core.waits import lasts_until_ms
-from engine.core.watching import await_until, ends_at_ms, is_met, leaves, rearm
+from engine.core.watching import await_until, ends_at_ms, is_met, leaves, own_turn, rearm
 
 if TYPE_CHECKING:
     from engine.core.inputs import EventReceived
@@ -120,11 +120,10 @@ def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     return True
 
 
-def meet(turn: Turn, own: Turn, enrollment: Enrollment, event: EventReceived) -> bool:
+def meet(turn: Turn, enrollment: Enrollment, event: EventReceived) -> bool:
     """An event comes: where it is what the enrollment waits for, walk on from its own instant.
 
-    `own` is the enrollment's turn, `turn` that of the event. One from before the enrollment's start
-    does not count, nor one from when the time was up already.
+    One from before the enrollment's start does not count, nor one from when the time was up.
     """
     campaign = turn.plan.campaigns[enrollment.campaign]
     step, at_ms = campaign.steps[enrollment.position], event.occurred_at_ms
@@ -132,13 +131,16 @@ def meet(turn: Turn, own: Turn, enrollment: Enrollment, event: EventReceived) ->
         return False
     if not enrollment.entered_at_ms <= at_ms < lasts_until_ms(turn, enrollment, step):
         return False
-    if step.when is not None and not turn.holds(step.when, campaign.id):
-        return False
+    if step.when is not None:
+        asked = own_turn(turn, enrollment)
+        asked.event_name, asked.raw = event.name, event.properties
+        if not asked.holds(step.when, campaign.id):
+            return False
     _leave_step(enrollment, step.then, max(enrollment.clock_at_ms, at_ms))
-    if enrollment.clock_at_ms < own.now_ms and campaign.is_live:
-        _start_late(own, campaign, enrollment)
+    if enrollment.clock_at_ms < turn.now_ms and campaign.is_live:
+        _start_late(turn, campaign, enrollment)
     else:
-        _walk_on(own, campaign, enrollment)
+        _walk_on(turn, campaign, enrollment)
     return True
 
 

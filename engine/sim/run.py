@@ -231,12 +231,13 @@ def _never_came(shop: Shop, names: Counter[str]) -> dict[str, list[str]]:
     """Whoever misspelt an event sees nobody enter, and is to be told why."""
     if not names or len(names) >= NAMES_MAX:
         return {}
+    may_come = names.keys() | SESSION_EVENTS | shop.plan.emits
     return {
         campaign.id: list(campaign.entry.events)
         for campaign in shop.plan.campaigns.values()
         if campaign.status in {"live", "test"}
         and campaign.entry.events  # and not a condition, which may become true by anything
-        and (names.keys() | SESSION_EVENTS).isdisjoint(campaign.entry.events)
+        and may_come.isdisjoint(campaign.entry.events)
     }
 
 

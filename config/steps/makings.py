@@ -1,0 +1,77 @@
+"""`set` and `emit`: what a step makes, and the values that it gives."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+from config.conditions import json_value
+from config.faults import shown
+from config.schema import EMIT, Key
+from config.source import Fields, kind_of
+from config.yaml12 import Mapping, Scalar, plain
+from engine.core.sessions import SESSION_EVENTS
+from engine.core.steps import END, Emit, Given, Set
+
+if TYPE_CHECKING:
+    from config.steps.program import Laid, Program
+
+_SET_HINT: Final = "write traits and their values, like `set: {tier: at-risk}`"
+_EMIT_HINT: Final = "write `emit: {event: Cart Reminded}`"
+_PROPERTIES_HINT: Final = "write properties and their values, like `{step: first}`"
+
+
+def read_set(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
+    """Traits."""
+    given = _given(fields, "set", _SET_HINT) if fields.required("set", _SET_HINT) else None
+    if given is None:
+        return END, []
+    at = program.add(Set(step_id, given), path)
+    return at, [(at, "next")]
+
+
+def read_emit(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
+    """An event."""
+    emit = fields.map("emit", EMIT, _EMIT_HINT) if fields.required("emit", _EMIT_HINT) else None
+    if emit is None:
+        return END, []
+    hint = "the event's name"
+    name = emit.text("event", hint) if emit.required("event", hint) else None
+    if name in SESSION_EVENTS:
+        told = f"is {shown(name or '')}, which the engine makes of sessions"
+        emit.fault("event", told, "give it a name of your own")
+    said = "properties" in emit.node.entries
+    given = _given(emit, "properties", _PROPERTIES_HINT) if said else ()
+    if name is None or given is None:
+        return END, []
+    at = program.add(Emit(step_id, name, given), path)
+    return at, [(at, "next")]
+
+
+def _given(fields: Fields, name: str, hint: str) -> tuple[Given, ...] | None:
+    """The values under a key; None where one is at fault."""
+    node = fields.get(name)
+    if not isinstance(node, Mapping) or not node.entries:
+        fields.fault(
+            name,
+            "is empty" if not node or isinstance(node, Mapping) else f"is {kind_of(node)}",
+            hint,
+        )
+        return None
+    keys = {key: Key(key) for key in node.entries}
+    values = Fields(fields.source, node, keys, f"{fields.prefix}{name}.")
+    read = [_one(values, key) for key in node.entries]
+    given = [one for one in read if one is not None]
+    return tuple(given) if len(given) == len(read) else None
+
+
+def _one(values: Fields, key: str) -> Given | None:
+    node = values.node.entries[key]
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, str) and value.startswith("="):
+        program = json_value(values, key)
+        return None if program is None else Given(key, program=program)
+    if isinstance(value, float) and not isfinite(value):
+        values.fault(key, f"is {kind_of(node)}", "JSON has no such number")
+        return None
+    return Given(key, plain(node))
