@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from engine.sim.world.machine import MS
+from engine.sim.world.restraint import AHEAD_MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,6 +162,7 @@ class Clients:
         traits: dict[str, object] = {
             "email": chance.choice(("", f"{user}@shop.example", f"{user}@other.example")),
             "tier": chance.choice(("gold", "none")),
+            "timezone": chance.choice((None, None, *AHEAD_MINUTES)),
             "consent": {"email": chance.random() < 0.8, "sms": chance.random() < 0.8},  # noqa: PLR2004 - most
         }
         if chance.random() < 0.5:  # noqa: PLR2004 - half

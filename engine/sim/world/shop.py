@@ -25,6 +25,10 @@ max_replay = 200
 [events]
 max_lateness = "1h"
 dedupe_window = "30d"
+[guardrails]
+caps = [{max = 5, per = "10s"}, {max = 3, per = "30s", channel = "in_app"}]
+spacing = "200ms"
+quiet_hours = {from = "00:01", to = "00:02"}
 """,
     "campaigns/cart.yaml": """
 campaign: cart
@@ -119,6 +123,7 @@ steps:
 _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
     {},
     {  # waits that are over by now, or longer; a campaign that is gone; texts; what nobody kept
+        "hairspring.toml": {'max = 5, per = "10s"': 'max = 4, per = "40s"', "00:01": "00:00"},
         "campaigns/cart.yaml": {"wait: 2s": "wait: 500ms", "wait: 40s": "wait: 90s"},
         "campaigns/receipt.yaml": {"wait: 7s": "wait: 1s"},
         "campaigns/browse.yaml": {"": ""},
@@ -126,7 +131,11 @@ _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
         "templates/note.push.liquid": {"to {{": "for {{"},
     },
     {  # steps that are gone or new, and who is let go of; who said nothing is written to
-        "hairspring.toml": {"[events]": '[consent]\nunknown = "allow"\n[events]'},
+        "hairspring.toml": {
+            "[events]": '[consent]\nunknown = "allow"\n[events]',
+            "caps =": "#",
+            "quiet_hours =": "#",
+        },
         "campaigns/cart.yaml": {"id: later": "id: other"},
         "campaigns/browse.yaml": {"wait: 0s": "wait: 3s", "wait: 5s": "wait: 8s"},
         "campaigns/welcome.yaml": {"campaign: welcome": "campaign: welcome\nstatus: archived"},

@@ -21,6 +21,7 @@ from engine.runtime.processor import Processor
 from engine.runtime.versions import versions
 from engine.sim.world.erased import Erased
 from engine.sim.world.machine import MS
+from engine.sim.world.restraint import over_a_cap, shows_quiet
 
 if TYPE_CHECKING:
     from channels.base import Message
@@ -283,6 +284,9 @@ class Witness:
         plan = self._processor.plan
         if holds(plan, plan.campaigns[message.campaign], message.user_id):
             self.blame("what a paused campaign holds is not sent", message.id)
+        at_ms = max(self._glance_ms(), self._processor.now_ms)
+        if user is not None and pending.marketing and shows_quiet(plan, user, at_ms):
+            self.blame("nothing is handed over in quiet hours", f"{message.id} at {at_ms}")
         cause = _decode_message(rows[0][0])
         key = (cause.user_id, cause.enrollment, cause.step, cause.channel)
         if self._causes.setdefault(key, message.id) != message.id:
@@ -311,12 +315,18 @@ class Witness:
         expected.advance(processor.now_ms)
         self._compare(expected, processor, "the end is that of an uncrashed run")
         batch = expected.begin(processor.now_ms)
-        there = [_decode_record(row[0]) for row in self._ask("SELECT record FROM records")]
+        there = [
+            _decode_record(row[0])
+            for row in self._ask("SELECT record FROM records ORDER BY number")
+        ]
         made = [] if batch is None else [one for one in batch.records if one.kind != "refused"]
         if sorted(map(_plain, there)) != sorted(map(_plain, made)):
             seen = sorted(set(map(_plain, there)) ^ set(map(_plain, made)))[:4]
             self.blame("records are those of an uncrashed run", f"{seen or 'some twice'}")
         self._see_endings(there)
+        over = over_a_cap(there, self.journal, self._plans)
+        if over:
+            self.blame("caps hold", over)
 
     def _see_endings(self, records: list[Record]) -> None:
         """Each message has one end, and what is told as delivered was taken."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from engine.core import ids
+from engine.core import guardrails, holding, ids
 from engine.core.inputs import PlanChanged
 from engine.runtime import population
 from engine.runtime import processor as processor_module
@@ -264,6 +264,17 @@ def refused_input_is_said_to_be_taken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Shell, "submit", submit_bravely)
 
 
+# Guardrails
+
+
+def quiet_hours_are_asked_at_the_step_alone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(holding, "put_off_until_ms", lambda *_: 0)
+
+
+def caps_are_not_asked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(guardrails, "is_capped", lambda *_: False)
+
+
 # Rule 7: a configuration change has one instant
 
 
@@ -376,4 +387,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     an_erasure_is_done_before_it_is_durable,
     an_erased_user_stays_in_the_user_log,
     an_erased_user_stays_in_pages,
+    quiet_hours_are_asked_at_the_step_alone,
+    caps_are_not_asked,
 )

@@ -1,0 +1,85 @@
+"""Whether what was sent kept to the guardrails, held against nothing but clocks and records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from engine.core.inputs import PlanChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from engine.core.effects import Record
+    from engine.core.inputs import Input
+    from engine.core.plan import Plan
+    from engine.core.state import User
+
+AHEAD_MINUTES: Final = {None: 0, "+00:01": 1, "Nowhere": 0}
+"""Time zones that users of a world say they live in, and by how much their clocks go ahead."""
+
+_HAND_OVER_MS: Final = 10
+"""Between a message's last question and its hand-over, at the most."""
+
+_UNTOLD_MS: Final = 1_000
+"""A record that was judged less than this later than it is dated does not say so."""
+
+
+def shows_quiet(plan: Plan, user: User, at_ms: int) -> bool:
+    """Whether it is quiet by a user's clock, and was as the message was asked for."""
+    quiet = plan.policy.quiet_hours
+    if quiet is None:
+        return False
+    ahead = AHEAD_MINUTES[user.traits.get("timezone")]
+    shown = [((at // 60_000) + ahead) % 1_440 for at in (at_ms - _HAND_OVER_MS, at_ms)]
+    return all(quiet.from_minute <= minute < quiet.to_minute for minute in shown)
+
+
+def over_a_cap(
+    records: Iterable[Record], journal: Iterable[Input], plans: Mapping[str, Plan]
+) -> str:
+    """A message that was more than a cap of its time allows; "" where there is none.
+
+    Only those count that did not give their place back. `records` are in order.
+    """
+    changes = [
+        (happened.at_ms, plans[happened.plan_id])
+        for happened in journal
+        if isinstance(happened, PlanChanged)
+    ]
+    records = list(records)
+    gone = {one.message for one in records if one.message and one.kind in {"failed", "skipped"}}
+    sent: dict[str, list[tuple[int, str]]] = {}
+    for one in records:
+        if one.kind != "sent" or one.message in gone:
+            continue
+        at_ms, before = one.judged_at_ms or one.at_ms, sent.setdefault(one.user_id, [])
+        told = _over(one, at_ms, before, _in_force(changes, at_ms))
+        if told:
+            return told
+        before.append((at_ms, one.channel))
+    return ""
+
+
+def _in_force(changes: list[tuple[int, Plan]], at_ms: int) -> Plan | None:
+    """The plan of an instant; None where it changed about then."""
+    plan: Plan | None = None
+    for changed_at_ms, other in changes:
+        if abs(changed_at_ms - at_ms) <= _UNTOLD_MS:
+            return None
+        if changed_at_ms < at_ms:
+            plan = other
+    return plan
+
+
+def _over(one: Record, at_ms: int, before: list[tuple[int, str]], plan: Plan | None) -> str:
+    campaign = plan.campaigns.get(one.campaign) if plan is not None else None
+    if plan is None or campaign is None or not campaign.is_marketing:
+        return ""
+    for cap in plan.policy.caps:
+        if cap.channel not in {"", one.channel}:
+            continue
+        since_ms = at_ms - cap.per_ms + _UNTOLD_MS
+        counted = [by for at, by in before if at > since_ms and cap.channel in {"", by}]
+        if len(counted) >= cap.most:
+            return f"{one.message} of {one.user_id} at {at_ms}, behind {len(counted)}: {cap}"
+    return ""
