@@ -45,9 +45,9 @@ class Observed(App):
 
 
 async def _serve(shop: Path, data: Path) -> list[tuple[int, int]]:
-    options = Options(data=data, host="127.0.0.1", port=0)
+    options = Options(data=data, folder=shop, host="127.0.0.1", port=0)
     app = await Observed.start(load_folder(shop), options)
-    stop = stop_on_signals(app.left)
+    stop = stop_on_signals(app.left, app.reloading)
     try:
         print(f"events on {app.ingest.url}", flush=True)
         await app.run(stop)

@@ -34,6 +34,7 @@ def command(*, shop: Path, as_json: bool) -> None:
     are looked up; nothing is started.
     """
     from config import ShopInvalid, load_folder
+    from engine.cli.loading import print_as_json
 
     loaded: Shop | None = None
     faults: Sequence[Fault] = ()
@@ -43,30 +44,18 @@ def command(*, shop: Path, as_json: bool) -> None:
     except ShopInvalid as invalid:
         faults, warnings = invalid.faults, invalid.warnings
     if as_json:
-        _print_json(loaded, faults, warnings)
+        print_as_json(loaded, faults, warnings)
     else:
         _print(loaded, faults, warnings)
     if faults:
         sys.exit(1)
 
 
-def _print_json(loaded: Shop | None, faults: Sequence[Fault], warnings: Sequence[Fault]) -> None:
-    import msgspec
-
-    told = {
-        "ok": loaded is not None,
-        "plan_id": loaded.plan.id if loaded else None,
-        "campaigns": list(loaded.plan.campaigns) if loaded else [],
-        "faults": list(faults),
-        "warnings": list(warnings),
-    }
-    click.echo(msgspec.json.encode(told).decode())
-
-
 def _print(loaded: Shop | None, faults: Sequence[Fault], warnings: Sequence[Fault]) -> None:
     from rich.text import Text
 
     from engine.cli.terminal import plain_console
+    from engine.core.holding import STATUSES
 
     console = plain_console()
     for fault in faults:
@@ -80,6 +69,10 @@ def _print(loaded: Shop | None, faults: Sequence[Fault], warnings: Sequence[Faul
             f"{_counted(len(loaded.templates), 'template')}"
         )
         console.print(Text(f"{read}: {told}", style="green"))
+        for status, meaning in STATUSES.items():
+            ids = [one.id for one in loaded.plan.campaigns.values() if one.status == status]
+            if ids:
+                console.print(Text(f"{status}: {', '.join(ids)} ({meaning})"))
     else:
         console.print(Text(f"{told}: this shop is not loaded", style="red"))
 

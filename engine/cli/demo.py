@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import random  # noqa: TID251 - draws who the simulated shoppers are; the engine never sees it
 import shutil
@@ -15,6 +16,7 @@ import click
 from typing_extensions import override
 
 from engine.core.durations import DurationError, parse_duration_ms
+from engine.core.instants import format_instant
 
 if TYPE_CHECKING:
     import aiohttp
@@ -27,6 +29,7 @@ EPILOG = """\b
 Examples:
   hairspring demo
   hairspring demo --for 30s --speed 7200
+  hairspring demo --for 10s --json | jq .campaign
 """
 
 FOR_MS_MIN = 1_000
@@ -91,7 +94,8 @@ class _Speed(click.ParamType[float]):
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one."
 )
-def command(*, for_ms: int | None, speed: float, port: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each message.")
+def command(*, for_ms: int | None, speed: float, port: int, as_json: bool) -> None:
     """Serve the demo shop, with simulated shoppers and time sped up.
 
     Shoppers come through the shop's own HTTP door; each message is shown as it goes out.
@@ -103,19 +107,19 @@ def command(*, for_ms: int | None, speed: float, port: int) -> None:
     data = Path(tempfile.mkdtemp(prefix="hairspring-demo-"))
     try:
         with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-            runner.run(_demo(data, for_ms, speed, port))
+            runner.run(_demo(data, for_ms, speed, port, as_json=as_json))
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
 
-async def _demo(data: Path, for_ms: int | None, speed: float, port: int) -> None:
+async def _demo(data: Path, for_ms: int | None, speed: float, port: int, *, as_json: bool) -> None:
     from config import demo_shop, load_folder
     from engine.app import App, Options
     from engine.cli.serve import stop_on_signals
 
     app = await App.start(load_folder(demo_shop()), Options(data=data, port=port, rate=speed))
     stop = stop_on_signals()
-    stage = _Stage(app, stop)
+    stage = (_JsonStage if as_json else _Stage)(app, stop)
     stage.open(speed, for_ms)
     crowd = asyncio.create_task(_send_shoppers(app, stage, speed))
     try:
@@ -159,6 +163,9 @@ class _Stage:
 
     def _show(self, message: Message) -> None:
         self._messages[message.campaign, message.channel] += 1
+        self._tell(message)
+
+    def _tell(self, message: Message) -> None:
         shop_time = _since(message.at_ms - self._started_at_ms)
         headline = message.front.get("subject") or message.front.get("title") or message.body
         mark = click.style(f"{_MARKS[message.channel]}{message.channel:<6}", fg="cyan")
@@ -173,6 +180,9 @@ class _Stage:
         """
         if self._unheard:
             raise BrokenPipeError
+        self._sum_up()
+
+    def _sum_up(self) -> None:
         closed_at = _since(self._app.clock.now_ms() - self._started_at_ms)
         click.echo(f"\nUntil {closed_at}, shop time: ", nl=False)
         click.echo(", ".join(f"{count} {name}" for name, count in sorted(self.sent.items())))
@@ -184,6 +194,31 @@ class _Stage:
         fired, within_s = metrics.lateness_within_s(0.99)
         if fired:
             click.echo(f"{fired} deadlines fired, 99 % of them within {within_s * 1000:g} ms")
+
+
+class _JsonStage(_Stage):
+    """What a program reads: a line of JSON as the shop opens, for each message, and at the end."""
+
+    @override
+    def open(self, speed: float, for_ms: int | None) -> None:
+        addresses = {"url": self._app.ingest.url, "admin_url": self._app.admin.url}
+        self._say(json.dumps({"kind": "open", **addresses, "speed": speed, "for_ms": for_ms}))
+
+    @override
+    def _tell(self, message: Message) -> None:
+        told = {"kind": "message", "at": format_instant(message.at_ms), "user_id": message.user_id}
+        told |= {"campaign": message.campaign, "step": message.step, "channel": message.channel}
+        self._say(json.dumps({**told, **message.front, "body": message.body}))
+
+    @override
+    def _sum_up(self) -> None:
+        fired, within_s = self._app.metrics.lateness_within_s(0.99)
+        messages = [
+            {"campaign": campaign, "channel": channel, "count": count}
+            for (campaign, channel), count in sorted(self._messages.items())
+        ]
+        told = {"kind": "closed", "sent": dict(self.sent), "messages": messages, "fired": fired}
+        click.echo(json.dumps({**told, "late_p99_ms": within_s * 1000 if fired else None}))
 
 
 def _since(elapsed_ms: int) -> str:

@@ -38,14 +38,14 @@ def command(*, shop: Path, data: Path | None, database: str, as_json: bool) -> N
     """
     import msgspec
 
-    from config import load_folder
     from engine.cli.differences import lines_of
+    from engine.cli.loading import load
     from engine.cli.running import Running, reach
     from engine.cli.terminal import progress_bar
     from engine.cli.users import at_rest
     from engine.runtime.diffing import ShopDiff
 
-    loaded = load_folder(shop)
+    loaded = load(shop, as_json=as_json)
     place = reach(data or shop / "data")
     with progress_bar("users") as told:
         if isinstance(place, Running):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.running import data_option, database_option
+from engine.cli.running import data_option, database_option, user_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ Examples:
 
 
 @click.command(name="explain", epilog=EPILOG)
-@click.argument("user_id", metavar="USER")
+@user_argument("USER")
 @click.argument("campaign", metavar="CAMPAIGN")
 @click.option(
     "--at",

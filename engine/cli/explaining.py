@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from engine.core.holding import STATUSES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,13 +15,6 @@ if TYPE_CHECKING:
     from engine.core.explaining import Part
     from engine.core.records import RecordLine
     from engine.runtime.explaining import Explanation
-
-_STATUSES: Final = {
-    "test": "testers come in, and go on; everybody else stands still",
-    "paused": "nobody comes in, and who is inside stands still",
-    "draft": "nobody comes in, and who is inside stands still",
-    "archived": "nobody comes in, and who was inside has left",
-}
 
 _MARKS: Final = {True: "+", False: "-"}
 _ERROR: Final = "!"
@@ -37,7 +32,7 @@ def lines_of(told: Explanation) -> Iterator[str]:
     yield f"{told.user_id}, {told.campaign}, as of {told.at}"
     yield told.verdict.text
     if found.status:
-        yield f"the campaign's status is {found.status}: {_STATUSES[found.status]}"
+        yield f"the campaign's status is {found.status}: {STATUSES[found.status]}"
     for place in found.places:
         yield from _place(place)
     yield from _entry(found)

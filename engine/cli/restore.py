@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -27,7 +28,8 @@ expired. Messages that went out since may go out again: nothing here knows of th
     metavar="NAME",
     help="The database in the data folder, where [storage] file has another name.",
 )
-def command(*, file: Path, data: Path, database: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def command(*, file: Path, data: Path, database: str, as_json: bool) -> None:
     """Put the backup FILE in the place of the data folder's database.
 
     Refused while a process runs. The backup is checked first; the database that was there stays
@@ -44,6 +46,11 @@ def command(*, file: Path, data: Path, database: str) -> None:
         aside = restore(file, data / database, stamp)
     finally:
         folder.release()
+    if as_json:
+        kept = None if aside is None else str(aside)
+        done = {"database": str(data / database), "backup": str(file), "kept": kept}
+        click.echo(json.dumps(done))
+        return
     click.echo(f"{data / database} is as {file} has it")
     if aside is not None:
         click.echo(f"what was there is kept as {aside}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import http.client
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import click
@@ -41,6 +41,18 @@ data_option = click.option(
     help="The data folder of the process, or of the one that ran last.",
 )
 """`--data DIR` of every operating command."""
+
+
+def _user_id(_ctx: click.Context, _param: click.Parameter, said: str) -> str:
+    if not said:
+        raise click.BadParameter("an id is not empty")
+    return said
+
+
+def user_argument(metavar: str) -> Callable[[Any], Any]:
+    """The argument of commands that are about one user."""
+    return click.argument("user_id", metavar=metavar, callback=_user_id)
+
 
 data_or_shops_option = click.option(
     "--data",

@@ -115,14 +115,14 @@ def command(
     A journal that `export-journal` wrote is run again as it was, and compared with the live run,
     where SHOP is the one that it ended with; under a changed SHOP its events are run anew.
     """
-    from config import load_folder
+    from engine.cli.loading import load
     from engine.cli.summary import print_summary
     from engine.sim.run import Options, run_shop
     from engine.sim.sources import STDIN, open_events
 
     options = Options(until_ms=until, columns=columns, failing=fail, seed=seed, render=render)
     _refuse_overwriting(events, out)
-    loaded = load_folder(shop)
+    loaded = load(shop, as_json=as_json)
     for warning in loaded.warnings:
         click.secho(f"warning: {warning}", fg="yellow", err=True)
     with ExitStack() as stack:

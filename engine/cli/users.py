@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.running import always_json_option, data_option, database_option
+from engine.cli.running import always_json_option, data_option, database_option, user_argument
+from engine.errors import HairspringError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +34,7 @@ def command() -> None:
 
 
 @command.command(epilog="\b\nExample:\n  hairspring users show ada --data my-shop/data")
-@click.argument("user_id", metavar="ID")
+@user_argument("ID")
 @data_option
 @database_option
 @always_json_option
@@ -55,7 +56,7 @@ def show(*, user_id: str, data: Path, database: str) -> None:
 @command.command(
     epilog="\b\nExample:\n  hairspring users export ada --data my-shop/data > ada.json"
 )
-@click.argument("user_id", metavar="ID")
+@user_argument("ID")
 @data_option
 @database_option
 @click.option(
@@ -87,7 +88,7 @@ def export(*, user_id: str, data: Path, database: str, out: Path | None) -> None
 
 
 @command.command(epilog="\b\nExample:\n  hairspring users erase ada --data my-shop/data --yes")
-@click.argument("user_id", metavar="ID")
+@user_argument("ID")
 @data_option
 @database_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -105,7 +106,13 @@ def erase(*, user_id: str, data: Path, database: str, yes: bool, as_json: bool) 
 
     # Where nobody can answer, a script has asked for it.
     if not yes and sys.stdin.isatty():
-        click.confirm(f"Erase everything that is held of {user_id!r}?", abort=True, err=True)
+        asked = f"Erase everything that is held of {user_id!r}?"
+        if not click.confirm(asked, err=True):
+            raise HairspringError(
+                "nothing was erased",
+                hint="say it again and answer y, or give --yes",
+                code="users.declined",
+            )
     place = reach(data)
     if isinstance(place, Running):
         answer = place.ask("DELETE", "api", "users", user_id)

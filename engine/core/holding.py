@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from engine.core.state import Enrollment, Pending, User
     from engine.core.turn import Turn
 
+STATUSES: Final = {
+    "test": "testers come in, and go on; everybody else stands still",
+    "paused": "nobody comes in, and who is inside stands still",
+    "draft": "nobody comes in, and who is inside stands still",
+    "archived": "nobody comes in, and who is inside leaves",
+}
+"""What each status but `live` does, in words for people."""
+
 HELD: Final = "held"
 """The verdict on a message that may not go for now, and may later."""
 

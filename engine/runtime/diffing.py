@@ -22,6 +22,7 @@ from engine.core.foresight import Foreseen, Waits, foresee
 from engine.core.instants import INSTANT_MAX_MS, format_instant
 from engine.core.state import decode_user, encode_user, stands
 from engine.core.transition import fire
+from engine.runtime.aside import aside
 from engine.runtime.clock import monotonic_ns
 from engine.store import past
 
@@ -163,7 +164,7 @@ class Diffing:
         stored = await self._store.read(partial(past.contents, ids=[before.id]))
         files = decode_content(stored[before.id]) if before.id in stored else {}
         coming = decode_content(shop.content)
-        tally = _Tally(before, shop.plan, await asyncio.to_thread(_changes, files, coming))
+        tally = _Tally(before, shop.plan, await aside(partial(_changes, files, coming)))
         await self._ask_everybody(shop.plan, tally, now_ms)
         lacking = gap(before, shop.plan)
         return ShopDiff(

@@ -7,12 +7,14 @@ says otherwise now, a reload names it. A shop with faults is refused whole.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 
 from config import load_folder
+from engine.runtime.aside import aside
 from engine.runtime.versions import versions
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ class Reloading:
         """The shop as it is in its folder now. Raises ShopInvalid."""
         async with self._one_at_a_time:
             # On another thread: reading some hundred campaigns takes longer than a deadline may.
-            return await asyncio.to_thread(load_folder, self._folder)
+            return await aside(partial(load_folder, self._folder))
 
     async def put_into_force(self, shop: Shop) -> Reloaded:
         """Have a shop that was read take the place of the one that is in force.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from config import ContentInvalid, ShopInvalid, decode_content, load_shop
+from engine.runtime.aside import aside
 from engine.runtime.diffing import Diffing
 from engine.runtime.reloading import restart_needed
 from engine.server.answers import Refusal
@@ -37,7 +38,7 @@ def diff_handler(enter: Callable[[web.Request], House]) -> Handler:
         reloading = house.reloading
         body = await request.read()
         try:
-            shop = await (asyncio.to_thread(_read, body) if body else reloading.read())
+            shop = await (aside(partial(_read, body)) if body else reloading.read())
         except ShopInvalid as invalid:
             raise shop_refused(invalid) from invalid
         except ContentInvalid as invalid:

@@ -272,3 +272,14 @@ def test_a_file_without_any_event_fails(shop: Path, tmp_path: Path) -> None:
 def test_help_has_an_example() -> None:
     result = CliRunner().invoke(command, ["--help"])
     assert "hairspring simulate my-shop --events events.ndjson.gz" in result.stdout
+
+
+def test_faults_of_the_shop_are_json_where_json_was_asked_for(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    (shop / "campaigns").mkdir(parents=True)
+    (shop / "campaigns/bad.yaml").write_text("campaign: Bad One")
+    (tmp_path / "events.ndjson").write_text("{}")
+    asked = [str(shop), "--events", str(tmp_path / "events.ndjson"), "--json"]
+    told = CliRunner().invoke(command, asked)
+    assert told.exit_code == 1
+    assert json.loads(told.output)["faults"][0]["path"] == "campaigns/bad.yaml"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import click
 import msgspec
 import pytest
 
@@ -14,10 +15,6 @@ from engine.core.effects import SendMessage
 from engine.errors import HairspringError
 from tests.acceptance.conftest import write
 from tests.core.world import START
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 NULL = msgspec.Raw(b"null")
 
@@ -83,3 +80,29 @@ def test_an_erasure_that_a_file_stops_is_told_and_is_ended_once_more(data: Path)
     call("users", "erase", "ada", "--data", data, "--yes")
     with pytest.raises(HairspringError, match="there is no user"):
         call("users", "show", "ada", "--data", data)
+
+
+@pytest.mark.parametrize("command", ["show", "export", "erase"])
+def test_an_empty_id_is_wrong_usage(data: Path, command: str) -> None:
+    with pytest.raises(click.BadParameter, match="an id is not empty"):
+        call("users", command, "", "--data", data)
+
+
+def test_whoever_declines_erases_nobody(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt: "n")
+    with pytest.raises(HairspringError, match="nothing was erased"):
+        call("users", "erase", "ada", "--data", data)
+    call("users", "show", "ada", "--data", data)
+
+
+def test_a_restore_tells_what_it_did_as_json(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("backup", tmp_path / "kept.db", "--data", data, "--json")
+    capsys.readouterr()
+    call("restore", tmp_path / "kept.db", "--data", data, "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["database"] == str(data / "hairspring.db")
+    assert told["backup"] == str(tmp_path / "kept.db")
+    assert Path(told["kept"]).exists()

@@ -110,3 +110,13 @@ def test_help_has_an_example(command: object) -> None:
     told = CliRunner().invoke(command, ["--help"])  # type: ignore[arg-type]
     assert told.exit_code == 0
     assert "Example:\n    hairspring " in told.output
+
+
+def test_check_says_what_each_status_does(tmp_path: Path) -> None:
+    (tmp_path / "campaigns").mkdir()
+    campaign = "campaign: a\nstatus: paused\nenter: {event: Go}\nsteps: [{wait: 1h, id: w}]"
+    (tmp_path / "campaigns/a.yaml").write_text(campaign)
+    told = CliRunner().invoke(check, [str(tmp_path)]).output
+    assert "paused: a (nobody comes in, and who is inside stands still)\n" in told
+    said = msgspec.json.decode(CliRunner().invoke(check, [str(tmp_path), "--json"]).output)
+    assert said["statuses"] == {"a": "paused"}
