@@ -25,6 +25,7 @@ _REASONS: Final = {
     "active": "he was in it already",
     "reentry": "his last entry was not long enough ago for `reentry`",
     "limit": "he was in as many campaigns as one user may be",
+    "erased": "his erasure is under way",
     "loop": "too much followed from it at one instant",
 }
 
@@ -119,7 +120,7 @@ def _by_condition(found: Account, ahead: Ahead) -> Verdict:
         return Verdict("would_enter", text, at)
     if ahead.kind == "refused":
         at, reason = told_instant(ahead.at_ms), ahead.reason
-        text = f"would be refused at {at} if nothing happens until then: {_why(reason)}{before}"
+        text = f"would be refused at {at} if nothing happens until then: {why(reason)}{before}"
         return Verdict("would_be_refused", text, at, reason)
     never = "time alone does not make it true"
     if ahead.is_cut:
@@ -153,10 +154,11 @@ def _by_event(campaign: Campaign, found: Account) -> Verdict:
 
 
 def _refused(at: str, reason: str, then: str) -> Verdict:
-    return Verdict("refused", f"refused at {at}: {_why(reason)}; {then}", at, reason)
+    return Verdict("refused", f"refused at {at}: {why(reason)}; {then}", at, reason)
 
 
-def _why(reason: str) -> str:
+def why(reason: str) -> str:
+    """A refusal's reason, and what it means."""
     return f"{reason} ({_REASONS[reason]})" if reason in _REASONS else reason
 
 
@@ -182,8 +184,8 @@ def _before(found: Account) -> str:
 def _end(found: Account, entry: RecordLine) -> str:
     for record in found.records:
         if record.enrollment == entry.enrollment and record.kind in _CODES:
-            why = f" ({record.reason})" if record.reason else ""
-            return f" and {_CODES[record.kind]} at {record.at}{why}"
+            reason = f" ({record.reason})" if record.reason else ""
+            return f" and {_CODES[record.kind]} at {record.at}{reason}"
     return ""
 
 

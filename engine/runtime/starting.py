@@ -65,6 +65,11 @@ def _started(user_id: str, fate: Fate, effects: Sequence[Effect]) -> Started:
         return Started(user_id, "known")
     if fate == "erased":
         return Started(user_id, "refused", ERASED)
+    return outcome_of(user_id, effects)
+
+
+def outcome_of(user_id: str, effects: Sequence[Effect]) -> Started:
+    """What came of a start that was taken, by all that it made."""
     answer = next(effect for effect in effects if type(effect) is AnswerStart)
     if answer.reason:
         return Started(user_id, "refused", answer.reason)
