@@ -134,10 +134,14 @@ _ANEW = "he comes in when it becomes true anew"
 def _by_event(campaign: Campaign, found: Account) -> Verdict:
     names = " or ".join(campaign.entry.events) or "a manual start"
     came = found.came
+    refused = found.refusals[0] if found.refusals else None
+    since = max(_newest_entry(found), "" if came is None else came.at)
+    if refused is not None and refused.at > since:
+        # Nothing that is kept has come since he was: he was to be started by hand.
+        return _refused(refused.at, refused.reason, f"waits for {names}")
     if came is None:
-        return Verdict(
-            "waits", f"waits for {names}: none has come, imported history aside{_before(found)}"
-        )
+        none = f": none has come, imported history aside{_before(found)}"
+        return Verdict("waits", f"waits for {names}{none}")
     asked = came.when
     last = f"the last {came.event} came at {came.at}"
     for refusal in found.refusals:

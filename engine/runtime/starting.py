@@ -55,9 +55,9 @@ class Outcomes:
         self.started: list[Started] = []
 
     def tell(self, happened: UserInput, fate: Fate, effects: Sequence[Effect]) -> None:
-        """Note what came of one input."""
-        assert isinstance(happened, TriggerReceived), "nothing else is started"
-        self.started.append(_started(happened.user_id, fate, effects))
+        """Note what came of one input, if it is a manual start."""
+        if isinstance(happened, TriggerReceived):
+            self.started.append(_started(happened.user_id, fate, effects))
 
 
 def _started(user_id: str, fate: Fate, effects: Sequence[Effect]) -> Started:
