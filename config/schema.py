@@ -147,6 +147,7 @@ SAYS: Final[dict[str, str]] = {
     "refused": "reason",
     "sent": "channel",
     "skipped": "reason",
+    "deferred": "channel",
     "delivered": "channel",
     "failed": "channel",
     "branched": "branch",

@@ -7,16 +7,16 @@ metadata says how it is read (`reads`: a duration, a size, …) and whether it i
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, TypeAlias, get_args
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, field
 
 from channels.settings import SETTINGS, ChannelSettings
+from engine.core.calendar import DAYS, EVERY_DAY
 from engine.core.caps import CAP_MAX
 from engine.core.caps import Cap as CoreCap
 from engine.core.policy import Policy
-from engine.core.quiet import EVERY_DAY
 from engine.core.quiet import QuietHours as CoreQuietHours
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1, description="text in quotes, not empty")]
@@ -58,7 +58,6 @@ Clock: TypeAlias = Annotated[
     str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description='a time of day like "21:00"')
 ]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS: Final[tuple[str, ...]] = get_args(Day)
 
 LATER: Final = Meta(extra={"later": "leave it out until it is"})
 """Marks a key that parses and does nothing yet, and says what to do about it."""
@@ -189,13 +188,13 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True):
         caps = [CoreCap(cap.max, cap.per_ms, cap.channel or "") for cap in self.caps]
         return (*caps, CoreCap(1, self.spacing_ms)) if self.spacing_ms else tuple(caps)
 
-    def core_quiet_hours(self, timezone: str) -> CoreQuietHours | None:
-        """The quiet hours as the core asks them; `timezone` is that of users who name none."""
+    def core_quiet_hours(self) -> CoreQuietHours | None:
+        """The quiet hours as the core asks them."""
         quiet = self.quiet_hours
         if quiet is None:
             return None
         days = EVERY_DAY if quiet.days is None else frozenset(map(DAYS.index, quiet.days))
-        return CoreQuietHours(_minute(quiet.from_clock), _minute(quiet.to_clock), days, timezone)
+        return CoreQuietHours(_minute(quiet.from_clock), _minute(quiet.to_clock), days)
 
 
 def _minute(clock: str) -> int:
@@ -308,7 +307,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             events_kept_max=self.history.max_events,
             holdout=self.guardrails.holdout,
             caps=self.guardrails.core_caps(),
-            quiet_hours=self.guardrails.core_quiet_hours(self.shop.timezone),
+            quiet_hours=self.guardrails.core_quiet_hours(),
             timezone=self.shop.timezone,
         )
 

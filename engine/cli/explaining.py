@@ -71,7 +71,7 @@ def _came(came: Came) -> Iterator[str]:
 
 
 def _place(place: Place) -> Iterator[str]:
-    by = f" by {place.event}" if place.event else " by hand" if place.by_hand else ""
+    by = f" by {place.event}" if place.event else ""
     per = f", per {place.per}" if place.per else ""
     yield from ("", f"enrollment {place.enrollment}, entered at {place.entered_at}{by}{per}")
     if place.held_out:
@@ -124,4 +124,5 @@ def _json(value: object) -> str:
 
 def _record(record: RecordLine) -> str:
     words = (record.kind, record.step, record.channel, record.branch, record.variant, record.reason)
-    return f"{record.at}  {' '.join(filter(None, words))}"
+    until = f" until {record.until}" if record.until else ""
+    return f"{record.at}  {' '.join(filter(None, words))}{until}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.caps import is_capped
+from engine.core.cel import zone_of
 
 if TYPE_CHECKING:
     from engine.core.policy import Policy
@@ -83,9 +84,16 @@ def consents(policy: Policy, user: User, channel: str) -> bool:
 
 
 def quiet_until_ms(policy: Policy, user: User, now_ms: int) -> int:
-    """When the quiet hours end that hold marketing for `user` at `now_ms`; 0 where none do."""
+    """When the quiet hours end that hold marketing for `user` at `now_ms`; 0 where none do.
+
+    They are those of the clock where he says that he lives, else of the shop's.
+    """
     quiet = policy.quiet_hours
-    return 0 if quiet is None else quiet.until_ms(user.traits.get("timezone"), now_ms)
+    if quiet is None:
+        return 0
+    own = user.traits.get("timezone")
+    zone = own if isinstance(own, str) and zone_of(own) is not None else policy.timezone
+    return quiet.until_ms(zone, now_ms)
 
 
 def restraint(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.core.calendar import next_change_ms
+from engine.core.calendar import EVERY_DAY, next_change_ms
 from engine.core.cel import zone_of
 from engine.core.instants import to_datetime
 
@@ -27,8 +27,6 @@ DAY_MS: Final = 86_400_000
 DAYS_KEPT_MAX: Final = 2_048
 """Days of a zone whose quiet stretches are kept at hand: all zones there are, for a few days."""
 
-EVERY_DAY: Final = frozenset(range(7))
-
 
 class QuietHours(msgspec.Struct, frozen=True):
     """When to be quiet, by a user's clock.
@@ -37,23 +35,18 @@ class QuietHours(msgspec.Struct, frozen=True):
         from_minute: Of the day, 0 to 1439: from then on.
         to_minute: Likewise, and another: until then; where it is the lesser, on the day after.
         days: On which it begins, 0 (Monday) to 6.
-        timezone: Of users who name no zone of their own that is known.
     """
 
     from_minute: int
     to_minute: int
     days: frozenset[int] = EVERY_DAY
-    timezone: str = "UTC"
 
-    def until_ms(self, zone_name: object, now_ms: int) -> int:
-        """When the quiet hours that a user is in at `now_ms` end; 0 where he is in none.
+    def until_ms(self, zone_name: str, now_ms: int) -> int:
+        """When the quiet hours that it is in that zone at `now_ms` end; 0 where it is in none.
 
-        `zone_name` is what his traits say; what is no zone stands for the shop's. O(1); the first
-        time on a day of a zone some hundred microseconds.
+        O(1); the first time on a day of a zone some hundred microseconds.
         """
-        own = type(zone_name) is str and zone_of(zone_name) is not None
-        name = zone_name if own else self.timezone
-        for from_ms, end_ms in _stretches(self, name, now_ms // DAY_MS):
+        for from_ms, end_ms in _stretches(self, zone_name, now_ms // DAY_MS):
             if from_ms <= now_ms < end_ms:
                 return end_ms
         return 0

@@ -67,6 +67,7 @@ def _rehearse(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> int:
     copy = user.enrollments[turn.user.enrollments.index(enrollment)]
     own = Turn(turn.plan, user, turn.at_ms, turn.now_ms, [], turn.event_name, turn.raw)
     own.queue = None if turn.queue is None else Queue()
+    own.enrollment = None if turn.enrollment is None else copy
     catch_up = _CatchUp(NEVER)
     _catch_up(own, campaign, copy, catch_up)
     return catch_up.due_at_ms

@@ -199,7 +199,8 @@ def test_the_core_is_handed_the_guardrails() -> None:
         caps.Cap(3, 604_800_000, "email"),
         caps.Cap(1, 300_000),
     )
-    assert policy.quiet_hours == quiet.QuietHours(1290, 480, frozenset({5, 6}), "Europe/Paris")
+    assert policy.quiet_hours == quiet.QuietHours(1290, 480, frozenset({5, 6}))
+    assert policy.timezone == "Europe/Paris"
     assert read("")[0].policy().caps == ()
 
 

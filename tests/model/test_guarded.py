@@ -212,8 +212,8 @@ class GuardedTwins(Twins):
             quiet_hours=quiet and QuietHours(
                 *(int(one[:2]) * 60 + int(one[3:]) for one in quiet[:2]),
                 frozenset(quiet[2]),
-                rules["zone"],
             ),
+            timezone=rules["zone"],
         )  # fmt: skip
         self.now = rules["start"]
         plan = Plan("p", [compiled(one) for one in shop], policy)

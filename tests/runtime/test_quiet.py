@@ -68,8 +68,8 @@ async def test_a_retry_that_falls_into_quiet_hours_waits_for_their_end(tmp_path:
     await rig.until("delivered")
     first, second = email.handed
     assert first.to_bytes() == second.to_bytes()
-    assert quiet.until_ms("", email.handed_at_ms[0]) <= email.handed_at_ms[1]
-    assert quiet.until_ms("", email.handed_at_ms[1]) == 0
+    assert quiet.until_ms("UTC", email.handed_at_ms[0]) <= email.handed_at_ms[1]
+    assert quiet.until_ms("UTC", email.handed_at_ms[1]) == 0
     await rig.close()
 
 
@@ -99,5 +99,5 @@ async def test_what_is_no_marketing_is_tried_again_at_any_time(tmp_path: Path) -
     rig, quiet = await in_the_night(tmp_path / "hairspring.db", email, "Ordered")
     await rig.until("delivered")
     assert len(email.handed) == 2
-    assert quiet.until_ms("", email.handed_at_ms[0]) != 0
+    assert quiet.until_ms("UTC", email.handed_at_ms[0]) != 0
     await rig.close()
