@@ -21,6 +21,7 @@ from engine.core import edges, scores, sessions, watching
 from engine.core.collections import keep_only
 from engine.core.entry import enter_risen
 from engine.core.exits import leave, withdraw
+from engine.core.grace import hold
 from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import hold_still, holds, limit_stay
 from engine.core.inputs import PlanChanged, TimeSkipped
@@ -28,7 +29,7 @@ from engine.core.plan import Plan
 from engine.core.repeats import find_again
 from engine.core.state import NEVER, Alarms, reckon, stands
 from engine.core.steps import WAITS, Send, WaitWhen
-from engine.core.transition import fire, hold, settle
+from engine.core.transition import fire, settle
 from engine.core.turn import Queue, Turn
 from engine.core.waits import lasts_until_ms
 
@@ -74,7 +75,7 @@ def take_on(user: User, changes: Sequence[Change], effects: list[Effect]) -> Non
         else:
             # Harmless where he has lived through it already: nothing of his is due in it then.
             fire(change.plan, user, happened.stopped_at_ms, effects)
-            hold(user, happened)
+            hold(change.plan, user, happened)
 
 
 def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect]) -> None:

@@ -209,12 +209,12 @@ def _met(tree: Checked, text: str) -> tuple[Answer, Directions] | None:
             against = still.evaluate(bound)
         except CelError as error:
             return error, moment.until_ms
-        until_ms = moment.until_ms
         try:
             meets_ms = _meeting_ms(reaching.evaluate(bound), against, moment.now_ms, speed)
         except CelError as error:
-            return error, NEVER  # what never happened is no while ago, however long it takes
-        return whole.truth(bound), min(until_ms, meets_ms)
+            # What never happened is no while ago, however long it takes.
+            return error, moment.until_ms
+        return whole.truth(bound), min(moment.until_ms, meets_ms)
 
     operator = tree.operator if slope > 0 else _MIRRORED[tree.operator]
     directions = _RISES_BY.get(operator) or _FALLS_BY.get(operator) or Directions.BOTH

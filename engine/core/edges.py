@@ -56,7 +56,7 @@ def risen(turn: Turn, wakes: Wakes, *, is_first: bool = False) -> list[Campaign]
     In order of rank. One that is not true, and can only be made false by what happened, is not
     asked: its alarm may come too early by now, and never too late; but for the first that a user
     does (`is_first`), from which on he can be idle. Of somebody who is new, all are asked that may
-    be true of him. O(conditions asked).
+    be true of him. What has risen already, and is held back, is left alone. O(conditions asked).
     """
     watch = turn.user.watch
     if watch is None or is_first:
@@ -69,7 +69,22 @@ def risen(turn: Turn, wakes: Wakes, *, is_first: bool = False) -> list[Campaign]
         if true:
             campaigns = turn.plan.campaigns
             asked = sorted([*asked, *[campaigns[key] for key in true]], key=attrgetter("rank"))
+    if turn.user.held_until_ms > turn.now_ms:
+        asked = [one for one in asked if watch.alarms.get(one.id, NEVER) > turn.at_ms]
     return [campaign for campaign in asked if _ask(turn, watch, campaign)]
+
+
+def follow_alarms(plan: Plan, user: User, at_ms: int) -> None:
+    """Follow alarms up to an instant, inclusive: one that is left there has risen. O(asked)."""
+    watch = user.watch
+    for key in () if watch is None else [*watch.alarms]:
+        assert watch is not None, "it has the alarm"
+        while (asked_at_ms := watch.alarms.get(key, NEVER)) <= at_ms:
+            turn = Turn(plan, user, asked_at_ms, asked_at_ms, [])
+            if _ask(turn, watch, plan.campaigns[key]):
+                del watch.truths[key]  # not before its turn
+                watch.alarms[key] = asked_at_ms
+                break
 
 
 def ring(turn: Turn, campaign: Campaign) -> bool:
@@ -140,7 +155,8 @@ def _ask(turn: Turn, watch: Watch, campaign: Campaign) -> bool:
         watch.truths[key] = until_ms
     elif was_true:
         del watch.truths[key]
-    if until_ms < NEVER and (not holds or edge.may_come_back):
+    # Asked about an instant that has passed, what is known of later ones can make it true again.
+    if until_ms < NEVER and (not holds or edge.may_come_back or turn.at_ms < turn.now_ms):
         watch.alarms[key] = until_ms
     else:
         watch.alarms.pop(key, None)

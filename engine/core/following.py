@@ -16,6 +16,7 @@ from engine.core.turn import Change, Turn
 
 if TYPE_CHECKING:
     from engine.core.inputs import EventReceived
+    from engine.core.state import Session
     from engine.core.wakes import Wakes
 
 
@@ -40,16 +41,17 @@ def follow(turn: Turn, wakes: Wakes) -> None:
     queue.append(Change(turn.at_ms, turn.now_ms, None, came, wakes.inside))
 
 
-def announce(turn: Turn, event: EventReceived, by: str) -> None:
-    """Keep an event of the engine's own for its turn, where anything asks for it. O(1).
+def announce(turn: Turn, event: EventReceived, by: str, session: Session | None = None) -> bool:
+    """Keep an event of the engine's own for its turn; False where nothing asks for it. O(1).
 
-    `by` is the campaign that is told where it is refused.
+    `by` is the campaign that is told where it is refused; `session` the one that begins with it.
     """
     queue = turn.queue
     if turn.plan.reactions(event.name) is None:
-        return
+        return False
     assert queue is not None, "whatever makes events makes the plan a timed one"
     if queue.is_full:
         turn.refuse(by, "loop")
-        return
-    queue.append(Change(turn.at_ms, turn.now_ms, event))
+        return False
+    queue.append(Change(turn.at_ms, turn.now_ms, event, session=session))
+    return True

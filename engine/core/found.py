@@ -60,12 +60,14 @@ def note(
     if not isinstance(happened, EventReceived):
         scores.note(user, happened, gap.models)
         return
-    made: tuple[EventReceived, ...] = ()
+    made: tuple[tuple[EventReceived, Session | None], ...] = ()
     if gap.sessions and type(happened) is EventReceived:  # history that was brought in makes none
         end_session(plan, gap, user, happened.at_ms)
         made = sessions.follow(user, happened, gap.session_gap_ms)
     user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
-    for event in (happened, *made):
+    _keep(plan, gap, user, happened)
+    for event, session in made:
+        user.session = session or user.session
         _keep(plan, gap, user, event)
 
 

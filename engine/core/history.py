@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 WIDTH = 8
 """Bytes of an instant, as `read_instant` reads it at a place in what is kept."""
+HELD_MAX = 1_000
+"""Events of one name that a user keeps while his deadlines are held back, whatever is asked for."""
 _instant = Struct("q")
 _pack = _instant.pack
 read_instant = _instant.unpack_from
@@ -85,10 +87,13 @@ def insert(
         place = count
         packed += _pack(occurred_at_ms)
     gone = count + WIDTH - kept.most * WIDTH
-    gone = max(gone, 0)
-    if kept.window_ms is not None and gone < count and user.held_until_ms <= now_ms:
+    if gone < 0:
+        gone = 0
+    if user.held_until_ms > now_ms:
+        # While deadlines are held back all stay: they are judged at instants that have passed.
+        gone = max(0, min(gone, count + WIDTH - HELD_MAX * WIDTH))
+    elif kept.window_ms is not None and gone < count:
         # One that leaves the window at this very instant stays: it was in it a millisecond ago.
-        # While deadlines are held back, all do: they are judged at instants that have passed.
         floor_ms = now_ms - kept.window_ms
         if read_instant(packed, gone)[0] < floor_ms:
             gone = min(bisect_left(instants_of(packed), floor_ms) * WIDTH, count)

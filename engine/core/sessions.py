@@ -40,13 +40,17 @@ def asks_for_sessions(programs: Iterable[Program], events: Iterable[str]) -> boo
     )
 
 
-def follow(user: User, event: EventReceived, gap_ms: int) -> tuple[EventReceived, ...]:
+def follow(
+    user: User, event: EventReceived, gap_ms: int
+) -> tuple[tuple[EventReceived, Session | None], ...]:
     """Have an activity in its user's sessions, before it is in `last_seen_at_ms`.
 
-    Returns the events that the engine makes of it, in order, to follow it in the queue. O(1).
+    Returns the events that the engine makes of it, in order, to follow it in the queue. With the
+    one that starts a session comes that session, the user's own as that event is applied: whatever
+    is asked of sessions before is told of the last one. O(1).
     """
     at_ms, session = event.occurred_at_ms, user.session
-    made: tuple[EventReceived, ...] = ()
+    made: tuple[tuple[EventReceived, Session | None], ...] = ()
     if session is not None and at_ms < session.ends_at_ms:
         if not session.ended and at_ms > session.active_at_ms:
             session.active_at_ms = at_ms
@@ -54,11 +58,25 @@ def follow(user: User, event: EventReceived, gap_ms: int) -> tuple[EventReceived
         return ()
     if session is not None and not session.ended:
         # Its end is held back after a downtime: it comes before the next one starts.
-        made = (_make(user, SESSION_ENDED, session.ends_at_ms, event.at_ms),)
-    user.session = Session(at_ms, at_ms, at_ms + gap_ms, first=not user.last_seen_at_ms)
+        session.ended = True
+        made = ((_make(user, SESSION_ENDED, session.ends_at_ms, event.at_ms), None),)
+    begun = Session(at_ms, at_ms, at_ms + gap_ms, first=not user.last_seen_at_ms)
     if at_ms + gap_ms < event.at_ms:  # it came so late that its session is over: judged now
         user.held_until_ms = max(user.held_until_ms, event.at_ms)
-    return (*made, _make(user, SESSION_STARTED, at_ms, event.at_ms))
+    return (*made, (_make(user, SESSION_STARTED, at_ms, event.at_ms), begun))
+
+
+def ends_next(user: User) -> int | None:
+    """When a session ends, where that is due before anything else of its user. O(deadlines)."""
+    session = user.session
+    if session is None or session.ended:
+        return None
+    ends_at_ms = session.ends_at_ms
+    if any(one.due_at_ms <= ends_at_ms for one in user.enrollments):
+        return None
+    if user.watch is not None and any(at <= ends_at_ms for at in user.watch.alarms.values()):
+        return None
+    return ends_at_ms
 
 
 def end(user: User) -> EventReceived:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core.cel.checked import Asked, Variable, within
-from engine.core.sessions import SESSION_NAMES
+from engine.core.sessions import SESSION_NAMES, SESSION_STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,8 +65,10 @@ def _touches(tree: object) -> Iterator[Touches]:
                 yield Touches(scores=True)
             case Asked(function=function) if function in _OF_EVENTS:
                 yield Touches(events=frozenset({part.name}))
+            case Variable(_, name) if name in SESSION_NAMES:
+                started = frozenset({SESSION_STARTED})
+                yield Touches(events=started, activity=True, names=frozenset({name}))
             case Variable(_, name):
-                names = frozenset({name})
-                yield Touches(traits=name == "user", activity=name in SESSION_NAMES, names=names)
+                yield Touches(traits=name == "user", names=frozenset({name}))
             case _:
                 pass

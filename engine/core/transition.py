@@ -17,9 +17,10 @@ from engine.core.collections import collect
 from engine.core.edges import alarmed, refresh, ring, risen
 from engine.core.effects import QuarantineInput, have_effect
 from engine.core.entry import enter_all, enter_risen, start_by_hand
-from engine.core.exits import exit_all
+from engine.core.exits import exit_all, leave
 from engine.core.following import announce
 from engine.core.found import put
+from engine.core.grace import comes_about, waiting
 from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
@@ -31,7 +32,7 @@ from engine.core.inputs import (
 )
 from engine.core.plan import NOTHING
 from engine.core.sending import conclude
-from engine.core.state import NEVER, first_due_at_ms, reckon
+from engine.core.state import reckon
 from engine.core.traits import recall, tell
 from engine.core.turn import Queue, Turn
 from engine.core.walk import go_on, meet, pass_on
@@ -39,9 +40,10 @@ from engine.core.watching import leaves, own_turn, rearm, touched
 
 if TYPE_CHECKING:
     from engine.core.effects import Effect
-    from engine.core.inputs import TimeSkipped, UserInput
+    from engine.core.grace import Held
+    from engine.core.inputs import UserInput
     from engine.core.plan import Campaign, Plan, Reactions
-    from engine.core.state import Enrollment, User
+    from engine.core.state import Enrollment, Session, User
 
 
 def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
@@ -76,7 +78,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
 
 def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
     """Apply one input where time can do more than end a wait, and all that follows from it."""
-    made: tuple[EventReceived, ...] = ()
+    made: tuple[tuple[EventReceived, Session | None], ...] = ()
     if plan.keeps_sessions and type(happened) is EventReceived:
         made = sessions.follow(user, happened, plan.policy.session_gap_ms)
     queue = Queue()
@@ -85,8 +87,9 @@ def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effec
         _apply_event(turn, happened)
     else:
         _apply_said(turn, happened)
-    for event in made:
-        announce(turn, event, "")
+    for event, session in made:
+        if not announce(turn, event, "", session) and session is not None:
+            user.session = session  # nothing asks for its start
     settle(turn)
     reckon(user)
 
@@ -100,10 +103,11 @@ def settle(turn: Turn) -> None:
         change = changes.popleft()
         event = change.event
         if event is not None:
+            user.session = change.session or user.session
             _apply_event(_turn(plan, user, event, effects, queue), event, made=True)
             continue
         after = Turn(plan, user, change.at_ms, change.now_ms, effects, queue=queue)
-        _look_again(after, change.inside)
+        _look_again(after, change.inside, {})
         enter_risen(after, change.came)
 
 
@@ -113,6 +117,7 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
     One that the engine has `made` is nothing that the user did.
     """
     plan, user = turn.plan, turn.user
+    held = waiting(plan, user, turn.at_ms) if user.held_until_ms > turn.now_ms else {}
     if user.watch is not None and user.watch.truths:
         refresh(turn)
         turn.bound = None
@@ -123,7 +128,7 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
     came = risen(turn, wakes, is_first=is_first) if wakes.has_edges or user.watch is None else ()
     if reactions.exits:
         exit_all(turn, reactions, event.occurred_at_ms)
-    _look_again(turn, None if is_first else wakes.inside, event, reactions.awaits)
+    _look_again(turn, None if is_first else wakes.inside, held, event, reactions.awaits)
     # History brings nobody in.
     if type(event) is EventReceived and (reactions.entries or came):
         enter_all(plan, user, event, reactions, turn.effects, came, turn.queue)
@@ -132,6 +137,7 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
 def _apply_said(turn: Turn, happened: UserInput) -> None:
     """As `_apply_event`, for what is no event."""
     plan, user = turn.plan, turn.user
+    held = waiting(plan, user, turn.at_ms) if user.held_until_ms > turn.now_ms else {}
     if user.watch is not None and user.watch.truths:
         refresh(turn)
         turn.bound = None
@@ -142,7 +148,7 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
     elif isinstance(happened, UserScored):
         wakes = plan.on_scores
     came = risen(turn, wakes) if wakes.has_edges or user.watch is None else []
-    _look_again(turn, wakes.inside)
+    _look_again(turn, wakes.inside, held)
     if type(happened) is TriggerReceived:
         start_by_hand(turn, happened, came)
     elif not isinstance(happened, TraitsImported):  # history brings nobody in
@@ -152,26 +158,32 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
 def _look_again(
     turn: Turn,
     inside: frozenset[str] | None,
+    held: Held,
     event: EventReceived | None = None,
     awaits: frozenset[str] = frozenset(),
 ) -> None:
     """Ask what those in these campaigns leave by, then what they wait for; None: in all.
 
-    In those of `awaits` it may be the `event` at hand; history ends no wait for an event.
+    In those of `awaits` it may be the `event` at hand; history ends no wait for an event. Those who
+    are `held` back go ahead only where the input at hand makes them.
     """
     if type(event) is not EventReceived:
         awaits = frozenset()
     if not turn.user.enrollments or (inside is not None and not inside and not awaits):
         return
-    stay: list[tuple[Campaign, Enrollment, Turn]] = []
+    stay: list[tuple[Campaign, Enrollment, Turn, bool]] = []
     for campaign, enrollment in touched(turn, inside, awaits):
         own = own_turn(turn, enrollment)
-        if not leaves(own, campaign, enrollment):
-            stay.append((campaign, enrollment, own))
-    for campaign, enrollment, own in stay:
+        waits = bool(held) and enrollment.enrollment in held
+        left, goes_on = comes_about(turn, enrollment, held) if waits else (False, True)
+        if left:
+            leave(own, enrollment, "when")
+        elif waits or not leaves(own, campaign, enrollment):
+            stay.append((campaign, enrollment, own, goes_on))
+    for campaign, enrollment, own, goes_on in stay:
         if event is not None and campaign.id in awaits and meet(own, enrollment, event):
             continue
-        if enrollment.alarms is not None and not pass_on(own, campaign, enrollment):
+        if goes_on and enrollment.alarms is not None and not pass_on(own, campaign, enrollment):
             rearm(enrollment)
 
 
@@ -207,10 +219,11 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
 
 
 def _ring_first(plan: Plan, user: User, effects: list[Effect], queue: Queue) -> bool:
-    """Do what is due before any enrollment: a session's end, a condition; whether anything is."""
-    session = user.session
-    ends_at_ms = NEVER if session is None or session.ended else session.ends_at_ms
-    if ends_at_ms != NEVER and ends_at_ms == first_due_at_ms(user):
+    """Do what is due before any enrollment: a session's end, a condition; whether anything is.
+
+    The end of a session is an event, and what is due at its very instant fires before it.
+    """
+    if (ends_at_ms := sessions.ends_next(user)) is not None:
         queue.go_to(ends_at_ms)
         _end_session(plan, user, effects, queue)
         return True
@@ -261,17 +274,6 @@ def _end_session(plan: Plan, user: User, effects: list[Effect], queue: Queue) ->
     settle(turn)
     user.fired_at_ms = max(user.fired_at_ms, event.occurred_at_ms)
     reckon(user)
-
-
-def hold(user: User, skipped: TimeSkipped) -> None:
-    """Hold back what fell due in the time that was skipped, until the grace is over.
-
-    What an earlier grace holds back waits for this one too. O(enrollments).
-    """
-    held_until_ms = skipped.at_ms + skipped.grace_ms
-    if first_due_at_ms(user) < skipped.at_ms and user.held_until_ms < held_until_ms:
-        user.held_until_ms = held_until_ms
-        reckon(user)
 
 
 def _turn(

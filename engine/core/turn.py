@@ -15,7 +15,7 @@ from engine.core.experiments import VARIANT, variant_of
 from engine.core.inputs import EMPTY, EventReceived
 from engine.core.moment import Moment
 from engine.core.plan import Campaign, Plan
-from engine.core.state import Enrollment, User
+from engine.core.state import Enrollment, Session, User
 
 if TYPE_CHECKING:
     from engine.core.cel import Program
@@ -39,6 +39,7 @@ class Change(msgspec.Struct, gc=False):
         event: One of the engine's own, which is still to be applied; None for what has been made.
         came: Campaigns whose condition it has made true.
         inside: Those who are in these campaigns are asked again; None: in all.
+        session: The one that begins with the event.
     """
 
     at_ms: int
@@ -46,6 +47,7 @@ class Change(msgspec.Struct, gc=False):
     event: EventReceived | None = None
     came: list[Campaign] = []
     inside: frozenset[str] | None = frozenset()
+    session: Session | None = None
 
 
 class Queue:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     """Walk a new enrollment from its first step, catching up with now where it starts late."""
     enrollment.position = 0 if campaign.steps else END
-    if enrollment.clock_at_ms >= turn.now_ms:
+    if enrollment.clock_at_ms >= turn.at_ms:
         walk(turn, campaign, enrollment, None)
         return
     _start_late(turn, campaign, enrollment)

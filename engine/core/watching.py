@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from engine.core.exits import leave
 from engine.core.state import NEVER, Alarms
+from engine.core.steps import WaitWhen
 from engine.core.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from engine.core.conditions import Condition
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
-    from engine.core.steps import WaitWhen
 
 
 def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
@@ -33,6 +34,12 @@ def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     alarms = _alarms(enrollment)
     alarms.exit_at_ms = until_ms
     return False
+
+
+def awaited(campaign: Campaign, enrollment: Enrollment) -> Condition | None:
+    """What the enrollment waits for, where that is a condition."""
+    step = campaign.steps[enrollment.position]
+    return step.condition if isinstance(step, WaitWhen) else None
 
 
 def is_met(turn: Turn, step: WaitWhen, enrollment: Enrollment) -> bool:

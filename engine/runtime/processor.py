@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.adoption import adopt, take_on
 from engine.core.effects import have_effect, is_refusal
+from engine.core.grace import hold
 from engine.core.guardrails import put_off_until_ms
 from engine.core.holding import verdict_on
 from engine.core.inputs import (
@@ -32,7 +33,7 @@ from engine.core.inputs import (
     UserErased,
 )
 from engine.core.state import NEVER, User, new_user, stands
-from engine.core.transition import hold, step
+from engine.core.transition import step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
 from engine.runtime.plans import NO_PLAN
 from engine.runtime.population import Population
@@ -360,6 +361,6 @@ class Processor(Population):
         for user in overdue:
             if user.seen < self._changed:
                 self._catch_up(user)
-            hold(user, happened)
+            hold(self.plan, user, happened)
             self._saving.note(user, number)
             self._follow(user)

@@ -14,6 +14,7 @@ from tests.conditions.functions import (
     Calendar,
     Cart,
     Count,
+    FirstSession,
     Idle,
     InSegment,
     Now,
@@ -21,7 +22,9 @@ from tests.conditions.functions import (
     Received,
     Reckoned,
     Score,
+    SessionLasts,
     Since,
+    Visits,
     iso,
 )
 from tests.conditions.trees import (
@@ -83,9 +86,15 @@ class Scale:
     scored: bool = False
     adopts: bool = False
     sends: bool = False
+    sessions: bool = False
+    imports: bool = False
+    downtimes: bool = False
     event: bool = False
     segments: tuple[str, ...] = ()
 
+
+GRACE_MAX = 30
+"""Milliseconds: the longest grace after a downtime."""
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -121,6 +130,7 @@ def make_condition(pick: Pick, scale: Scale, depth: int = 3) -> Any:
 def make_literal(pick: Pick, scale: Scale) -> Any:
     kinds = ["did"] * 3 + ["number"] * 3 + ["idle", "since", "last", "user", "now"]
     kinds += ["score"] * scale.scored + ["received"] * 4 * scale.sends
+    kinds += ["session"] * 4 * scale.sessions
     kinds += ["calendar"] * 4 * scale.calendar + ["cart"] * 3 * scale.cart
     kinds += ["event"] * scale.event + ["segment"] * 2 * bool(scale.segments)
     return _LITERALS[pick(kinds)](pick, scale)
@@ -211,6 +221,18 @@ def make_outermost(pick: Pick, _: Scale) -> Any:
     return Compared(Outermost(function, name, "s"), pick(("==", "!=")), Literal(pick(TEXTS)))
 
 
+def make_session(pick: Pick, scale: Scale) -> Any:
+    return pick(
+        (
+            Compared(Visits(window(pick, scale)), pick(BY), Literal(pick((0, 1, 2, 3)))),
+            Compared(Visits(window(pick, scale)), ">=", Literal(pick((1, 2)))),
+            SessionLasts(pick(BY), pick((1, 3, 5, 8))),
+            FirstSession(),
+            Count(pick(("Session Started", "Session Ended")), window(pick, scale), None, "did"),
+        )
+    )
+
+
 def make_cart(pick: Pick, _: Scale) -> Any:
     return pick(
         (
@@ -268,6 +290,7 @@ _LITERALS: dict[str, Callable[[Pick, Scale], Any]] = {
     "cart": make_cart,
     "calendar": make_calendar,
     "received": make_received,
+    "session": make_session,
     "score": lambda pick, _: Compared(Score(), pick(BY), Literal(pick((0.25, 0.5, 1)))),
     "now": make_now,
 }
@@ -284,6 +307,8 @@ def make_shop(pick: Pick, scale: Scale) -> dict[str, Any]:
     scale = _with(scale, tuple(segments), event=False)
     campaigns = [make_campaign(pick, scale, f"c{n}") for n in range(pick((1, 2, 3, 3)))]
     shop = {"campaigns": campaigns, "segments": segments}
+    if scale.sessions:
+        shop["session_gap"] = pick((2, 5, 8))
     if not scale.adopts:
         return shop
     names = [campaign["id"] for campaign in campaigns]
@@ -307,14 +332,18 @@ def make_campaign(pick: Pick, scale: Scale, campaign_id: str) -> dict[str, Any]:
         case "segment":
             enter = {"segment": pick(scale.segments)}
         case _:
-            enter = {"event": ["Go"], "when": pick((None, make_condition(pick, own, 2)))}
+            began = [["Go"], ["Session Started"], ["Session Ended", "Go"]]
+            on = pick(began) if scale.sessions else ["Go"]
+            enter = {"event": on, "when": pick((None, make_condition(pick, own, 2)))}
     if scale.adopts and "event" not in enter:
         enter["backfill"] = pick((False, True))
+    enter["per"] = pick((*[None] * 6, Read("event", "n"), Read("user", "n"), Read("event", "s")))
     enter["reentry"] = pick((0, 0, 0, None, max(scale.windows)))
     enter["restart"] = pick((False, False, False, True))
     leave: dict[str, Any] = {}
     if pick((0, 0, 1)):
-        leave["event"] = [pick(NAMES)]
+        ends = ("Session Ended", "Session Started") if scale.sessions else ()
+        leave["event"] = [pick((*NAMES, *ends))]
     if pick((0, 1)):
         leave["when"] = make_condition(pick, scale, 2)
     return {
@@ -353,19 +382,22 @@ def make_happening(pick: Pick, scale: Scale) -> dict[str, Any]:
     """One input, or the passing of time, `later` than the one before."""
     kinds = ["event"] * 4 + ["go", "cart", "again", "identify", "advance"]
     kinds += ["score"] * 2 * scale.scored + ["adopt", "restart"] * scale.adopts
+    kinds += ["import"] * 2 * scale.imports + ["down"] * 2 * scale.downtimes
     kind = pick(kinds)
     one: dict[str, Any] = {
         "kind": kind, "later": pick(scale.steps), "user": pick(("u", "u", "v")),
         "age": pick(scale.ages), "said": pick(SAID), "name": pick((*NAMES, "other")),
     }  # fmt: skip
     if kind == "go":
-        one |= {"kind": "event", "name": "Go", "age": 0}
+        one |= {"kind": "event", "name": "Go", "age": pick((0, one["age"]))}
     elif kind == "cart":
         one["kind"] = "event"
         if scale.cart:
             one["name"], one["said"] = pick(CARTED)
     elif kind == "score":
         one["score"] = pick((0.0, 0.25, 0.5, 0.75, 1.0))
+    elif kind == "down":
+        one["later"], one["grace"] = pick((1, 3, 8, 20)), pick((0, 5, 13, GRACE_MAX))
     elif kind == "adopt":
         one["at_once"] = pick((False, True))
     elif kind == "identify":

@@ -267,6 +267,49 @@ class AnyItem:
 
 
 @dataclass(frozen=True)
+class Visits:
+    """`visits(w)`: how many sessions began."""
+
+    window: int | None = None
+
+    def cel(self) -> str:
+        return f"visits({'' if self.window is None else quoted(told(self.window))})"
+
+    def of(self, view: View) -> int:
+        return len(view.of("Session Started", self.window))
+
+
+@dataclass(frozen=True)
+class SessionLasts:
+    """`session.duration` beside a duration."""
+
+    by: str
+    duration: int
+
+    def cel(self) -> str:
+        return f"session.duration {self.by} {quoted(told(self.duration))}"
+
+    def of(self, view: View) -> bool:
+        if view.session is None:
+            raise WrongError
+        lasted = view.session["active"] - view.session["start"]
+        return compare(lasted, self.by, self.duration)
+
+
+@dataclass(frozen=True)
+class FirstSession:
+    """`session.first`."""
+
+    def cel(self) -> str:
+        return "session.first"
+
+    def of(self, view: View) -> bool:
+        if view.session is None:
+            raise WrongError
+        return bool(view.session["first"])
+
+
+@dataclass(frozen=True)
 class InSegment:
     segment: str
 

@@ -3,15 +3,19 @@
 `Oracle.pass_time` goes from one millisecond (or candidate instant) to the next; at each, deadlines
 first, then the inputs of that instant, one after the other. What rises is told by asking before and
 after. Nothing is armed, solved for or remembered but the last answers.
+
+After a downtime, users of whom something is due stand still at the instants of it (`holding`):
+inputs come in meanwhile, and at the end each instant since is gone through once more.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tests.conditions import holding
 from tests.conditions.candidates import within
 from tests.conditions.functions import InSegment, Received
-from tests.conditions.trees import Happened, View, holds
+from tests.conditions.trees import Happened, View, WrongError, follow, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,35 +44,59 @@ class Oracle:
 
     Args:
         campaigns: Dicts of `id`, `priority`, `enter` (`when` | `event`, `when` | `segment`,
-            `reentry`, `restart`), `audience`, `exit` (`event`, `when`) and nested `steps`.
+            `per`, `reentry`, `restart`), `audience`, `exit` (`event`, `when`) and nested `steps`.
         segments: Trees by id.
+        gap: Milliseconds after which a session ends; 0: there are none.
     """
 
-    def __init__(self, campaigns: list[Dict], segments: Dict, start: int) -> None:
+    def __init__(self, campaigns: list[Dict], segments: Dict, start: int, gap: int = 0) -> None:
         self.campaigns = sorted(campaigns, key=lambda c: (-c["priority"], c["id"]))
         self.segments = segments
         self.users: dict[str, Dict] = {}
         self.log: list[tuple[Any, ...]] = []
-        self.now = start
+        self.now = self.judged = start
+        self.gap = gap
 
     # What can happen
 
-    def event(self, name: str, event: str, t: int, said: Dict) -> None:
+    def event(self, name: str, event: str, t: int, said: Dict, *, imported: bool = False) -> None:
         user = self._user(name)
-        user["events"].append(Happened(t, event, said))
+        self._begin_input(user)
+        made = follow(user, t, self.gap) if self.gap and not imported else []
         user["active"] = t if user["active"] is None else max(user["active"], t)
         user["applied"] = max(user["applied"], t)
-        self._input(user, event, t, said)
+        user["events"].append(Happened(t, event, said))
+        self._input(user, event, t, said, enters=not imported)
+        for what, at, session in made:
+            user["session"] = session or user["session"]
+            user["events"].append(Happened(at, what, {}))
+            self._begin_input(user)
+            self._input(user, what, at, {})
+        self._tick(user)
 
     def identify(self, name: str, traits: Dict) -> None:
         user = self._user(name)
+        self._begin_input(user)
         user["traits"] = {**user["traits"], **traits}
         self._input(user, "", self.now, {})
+        self._tick(user)
 
     def score(self, name: str, score: float) -> None:
         user = self._user(name)
+        self._begin_input(user)
         user["score"] = score
         self._input(user, "", self.now, {})
+        self._tick(user)
+
+    def resume(self, instants: Iterable[int], until: int) -> None:
+        """Nobody was there at these instants, and what was due then waits `until` an instant."""
+        *missed, self.now = instants
+        self.judged = self.now
+        for user in self.users.values():
+            is_due = holding.settle(self, user, missed[-1]) if missed else False
+            if is_due and user["held"] < until:
+                user["held"] = until
+        self._stand_at(self.now)
 
     def adopt(self, campaigns: list[Dict]) -> None:
         """Other campaigns: of what comes, nobody enters for what is true of him already."""
@@ -105,7 +133,7 @@ class Oracle:
         return [live["due"] for live in lives if live["due"] is not None]
 
     def _stand_at(self, instant: int) -> None:
-        self.now = instant
+        self.now = self.judged = instant
         for user in self.users.values():
             self._tick(user)
 
@@ -116,8 +144,9 @@ class Oracle:
             name,
             {
                 "name": name, "traits": {}, "events": [], "active": None, "live": [], "starts": [],
-                "applied": -1, "score": None, "sent": [], "sends": False,
+                "applied": -1, "score": None, "sent": [], "sends": False, "session": None,
                 "before": dict.fromkeys((c["id"] for c in self.campaigns), False), "count": 0,
+                "held": 0, "asked": {}, "risen": set(), "waiting": {},
             },
         )  # fmt: skip
 
@@ -125,14 +154,48 @@ class Oracle:
         return View(
             self.now, user["events"], user["active"], user["traits"], said or {}, event,
             self.segments, score=user["score"],
-            sent=user["sent"],
+            sent=user["sent"], session=user["session"],
         )  # fmt: skip
 
+    def _judging(self, view: View) -> View:
+        """Branches and audiences are asked when they are judged, which may be later than due."""
+        return View(**{**vars(view), "now": self.judged})
+
     def _tick(self, user: Dict) -> None:
-        """What time alone does, one thing after the other, in order of rank."""
+        """What is due by now; where it was held back, instant by instant."""
+        if user["held"] > self.now:
+            return
+        now = self.now
+        if user["held"]:
+            self.judged, user["held"] = user["held"], 0
+            user["risen"], user["waiting"] = set(), {}
+            for self.now in range(holding.oldest(user, now), now):
+                self._do_what_is_due(user)
+        self.now = self.judged = now
+        self._do_what_is_due(user)
+
+    def _do_what_is_due(self, user: Dict) -> None:
+        """What time alone does; the end of a session is an event, which comes after it."""
+        self._end_session(user, self.now - 1)
+        self._let_time_act(user)
+        if self._end_session(user, self.now):
+            self._let_time_act(user)
+
+    def _end_session(self, user: Dict, upto: int) -> bool:
+        session = user["session"]
+        if session is None or session["ended"] or session["ends"] > upto:
+            return False
+        user["session"] = {**session, "ended": True}
+        user["events"].append(Happened(session["ends"], "Session Ended", {}))
+        self._input(user, "Session Ended", session["ends"], {})
+        user["applied"] = max(user["applied"], session["ends"])
+        return True
+
+    def _let_time_act(self, user: Dict) -> None:
+        """One thing after the other, in order of rank."""
         while due := self._due(user):
             _, enters, _, first = min(due, key=lambda one: one[:3])
-            user["applied"] = self.now
+            user["applied"] = max(user["applied"], self.now)
             view = self.view(user)
             if enters:
                 user["before"][first["id"]] = True
@@ -153,8 +216,13 @@ class Oracle:
         return entering + [
             (self._rank(live["campaign"]), 0, live["order"], live)
             for live in user["live"]
-            if self._leaves(live, view) or self._time_is_up(live) or self._goes_on(live, view)
+            if live["asked"] <= self.now and self.is_due(live, view)
         ]
+
+    def is_due(self, live: Dict, view: View) -> bool:
+        """Whether something happens to an enrollment at the view's instant."""
+        up = self._is_up(live, view.now)
+        return up or self._leaves(live, view) or self._goes_on(live, view)
 
     def _follow(self, user: Dict) -> None:
         """What messages that went out make true, and what that sends in turn."""
@@ -179,46 +247,77 @@ class Oracle:
             if live["campaign"] in inside and self._goes_on(live, view):
                 self._pass(user, live, view)
 
-    def _input(self, user: Dict, event: str, t: int, said: Dict) -> None:
+    def _is_up(self, live: Dict, at: int | None = None) -> bool:
+        due = live["due"]
+        return bool(due is not None and due <= (self.now if at is None else at))
+
+    def _begin_input(self, user: Dict) -> None:
+        """While somebody is held back: what has risen by now, and who waits, is told apart."""
+        user["waiting"] = {}
+        if user["held"] <= self.now:
+            return
+        holding.settle(self, user, self.now)
+        view = self.view(user)
+        user["waiting"] = {
+            live["order"]: (self._leaves(live, view), self._goes_on(live, view))
+            for live in user["live"]
+            if live["waits"]
+        }
+
+    def _input(self, user: Dict, event: str, t: int, said: Dict, *, enters: bool = True) -> None:
         view = self.view(user, event, said)
         risen = self._risen(user, view)
+        self._look_at_lives(user, view, event, t)
+        for campaign in self.campaigns if enters else ():
+            self._may_enter(user, campaign, view, risen, t)
+        self._follow(user)
+
+    def _may_enter(self, user: Dict, campaign: Dict, view: View, risen: set[str], t: int) -> None:
+        enter = campaign["enter"]
+        if campaign["id"] in risen:
+            self._ask_entry(user, campaign, view, self.now, t)
+        elif view.event_name in enter.get("event", ()) and (
+            enter.get("when") is None or holds(enter["when"], view)
+        ):
+            self._ask_entry(user, campaign, view, t, t)
+
+    def _look_at_lives(self, user: Dict, view: View, event: str, t: int) -> None:
         for live in self._in_order(user):
             leaving = event and event in self._exit_events(live) and t >= live["start"]
+            had_left, _ = user["waiting"].get(live["order"], (False, False))
             if leaving:
                 self._exit(user, live, "event")
-            elif self._leaves(live, view):
+            elif self._leaves(live, view) and not had_left:
                 self._exit(user, live, "when")
         for live in self._in_order(user):
-            if self._goes_on(live, view):
+            _, had_gone_on = user["waiting"].get(live["order"], (False, False))
+            if self._goes_on(live, view) and not had_gone_on:
                 self._pass(user, live, view)
-        for campaign in self.campaigns:
-            enter = campaign["enter"]
-            if campaign["id"] in risen:
-                self._ask_entry(user, campaign, view, self.now, t)
-            elif event in enter.get("event", ()) and (
-                enter.get("when") is None or holds(enter["when"], view)
-            ):
-                self._ask_entry(user, campaign, view, t, t)
-        self._follow(user)
-        self._tick(user)
+        for live in user["live"]:
+            if live["order"] not in user["waiting"]:
+                live["asked"] = self.now
 
     def _risen(self, user: Dict, view: View, asked: set[str] | None = None) -> set[str]:
         """Campaigns whose condition is true now and was not when it was looked at last."""
         risen = set()
         for campaign in self.campaigns:
-            if asked is not None and campaign["id"] not in asked:
+            key, tree = campaign["id"], self.edge(campaign)
+            if tree is None or (asked is not None and key not in asked):
                 continue
-            enter = campaign["enter"]
-            tree = enter.get("when")
-            if enter.get("segment"):
-                tree = self.segments[enter["segment"]]
-            if enter.get("event") or tree is None:
+            if key in user["risen"] or user["asked"].get(key, 0) > view.now:
                 continue
             after = holds(tree, view)
-            if after and not user["before"][campaign["id"]]:
-                risen.add(campaign["id"])
-            user["before"][campaign["id"]] = after
+            if after and not user["before"][key]:
+                risen.add(key)
+            user["before"][key], user["asked"][key] = after, view.now
         return risen
+
+    def edge(self, campaign: Dict) -> Any:
+        """The condition that users come in by, where it is one."""
+        enter = campaign["enter"]
+        if enter.get("segment"):
+            return self.segments[enter["segment"]]
+        return None if enter.get("event") else enter.get("when")
 
     def _in_order(self, user: Dict) -> list[Dict]:
         return sorted(user["live"], key=lambda one: (self._rank(one["campaign"]), one["order"]))
@@ -244,15 +343,12 @@ class Oracle:
     def _goes_on(self, live: Dict, view: View) -> bool:
         return bool(live["until"]) and holds(live["until"]["when"], self._own(live, view))
 
-    def _time_is_up(self, live: Dict) -> bool:
-        return bool(live["due"] is not None and live["due"] <= self.now)
-
     # Coming in
 
     def _is_late(self, user: Dict, campaign: Dict, occurred: int) -> bool:
         exits = campaign.get("exit", {}).get("event", ())
         return occurred < user["applied"] and (
-            self.now - occurred > LATENESS
+            self.judged - occurred > LATENESS
             or any(one.name in exits and one.t > occurred for one in user["events"])
         )
 
@@ -261,27 +357,34 @@ class Oracle:
     ) -> None:
         occurred = self.now if occurred is None else occurred
         enter = campaign["enter"]
-        active = [live for live in user["live"] if live["campaign"] == campaign["id"]]
-        starts = [start for of, start in user["starts"] if of == campaign["id"]]
+        per = self._per(campaign, view)
+        mine = (campaign["id"], per)
+        active = [live for live in user["live"] if (live["campaign"], live["per"]) == mine]
+        starts = [start for of, start in user["starts"] if of == mine]
         reentry = enter.get("reentry", 0)
         reason = ""
-        if campaign.get("audience") is not None and not holds(campaign["audience"], view):
+        if campaign.get("audience") is not None and not holds(
+            campaign["audience"], self._judging(view)
+        ):
             reason = "audience"
         elif self._is_late(user, campaign, occurred):
             reason = "late"
+        elif per is None:
+            reason = "per"
         elif active and not enter.get("restart"):
             reason = "active"
-        elif not active and starts and (reentry is None or t - max(starts) < reentry):
+        elif starts and not active and (reentry is None or (reentry and t - max(starts) < reentry)):
             reason = "reentry"
         if reason:
             self._tell(user, campaign["id"], "refused", reason)
             return
         for live in active:
             self._exit(user, live, "restarted")
-        user["starts"].append((campaign["id"], t))
+        user["starts"].append((mine, t))
         user["count"] += 1
         live = {
-            "campaign": campaign["id"], "start": t, "clock": t, "due": None, "until": None,
+            "campaign": campaign["id"], "per": per, "asked": self.now, "waits": False,
+            "start": t, "clock": t, "due": None, "until": None,
             "order": user["count"], "event": view.event, "event_name": view.event_name,
             "rest": list(campaign["steps"]),
         }  # fmt: skip
@@ -289,17 +392,32 @@ class Oracle:
         self._tell(user, campaign["id"], "entered", "")
         if self._leaves(live, view):
             self._exit(user, live, "when")
-        else:
-            self._walk(user, live, view)
+            return
+        self._walk(user, live, view)
+        while t < self.now and live in user["live"] and self._is_up(live):
+            self._pass(user, live, view)
+
+    def _per(self, campaign: Dict, view: View) -> Any:
+        """What keeps enrollments apart, None where it cannot: numbers, texts, true and false do."""
+        tree = campaign["enter"].get("per")
+        if tree is None:
+            return ""
+        try:
+            value = tree.of(self._judging(view))
+        except WrongError:
+            return None
+        told = isinstance(value, bool | int | float | str)
+        return (isinstance(value, bool), isinstance(value, str), value) if told else None
 
     # From step to step
 
     def _pass(self, user: Dict, live: Dict, view: View) -> None:
         """What an enrollment waited for is there, or its time is up."""
         until, live["until"] = live["until"], None
-        live["clock"], live["due"] = self.now, None
+        held = bool(until) and holds(until["when"], self._own(live, view))
+        is_up = self._is_up(live) and not held
+        live["clock"], live["due"] = live["due"] if is_up else self.now, None
         if until:
-            held = holds(until["when"], self._own(live, view))
             live["rest"] = [*until.get("then" if held else "else", ()), *live["rest"]]
         self._walk(user, live, view)
 
@@ -316,9 +434,10 @@ class Oracle:
                     live["until"] = wait
                     live["due"] = live["clock"] + wait["at_most"]
                     return
+                live["clock"] = max(live["clock"], self.now)
                 live["rest"] = [*wait.get("then", ()), *live["rest"]]
             elif "if" in step:
-                way = "then" if holds(step["if"], own) else "else"
+                way = "then" if holds(step["if"], self._judging(own)) else "else"
                 self._tell(user, live["campaign"], "branched", way)
                 live["rest"] = [*step.get(way, ()), *live["rest"]]
             elif "send" in step:

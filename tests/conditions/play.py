@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from config import load_shop
-from engine.core.inputs import EventReceived, UserIdentified, UserScored
+from engine.core.inputs import EventImported, EventReceived, UserIdentified, UserScored
 from engine.core.state import decode_user, encode_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
@@ -42,7 +42,9 @@ def files_of(case: Case, *, adopted: bool = False) -> dict[str, str]:
 
     What comes later is a draft until then, under another id: so its history is kept already.
     """
-    files = {"hairspring.toml": "", "templates/t.in_app.liquid": "Hello"}
+    gap = case.get("session_gap")
+    settings = f'[events]\nsession_gap = "{gap}ms"\n' if gap else ""
+    files = {"hairspring.toml": settings, "templates/t.in_app.liquid": "Hello"}
     for campaign in case["campaigns"] if not adopted else campaigns_of(case, adopted=True):
         written = _campaign(campaign)
         if not adopted and campaign["id"] in case.get("comes", ()):
@@ -114,6 +116,15 @@ class Engine:
         raw = msgspec.Raw(msgspec.json.encode(said))
         return self._taken(EventReceived(user, name, t, now, raw, message), now)
 
+    def bring_in(self, now: int, user: str, name: str, t: int, said: Any) -> None:
+        """History."""
+        raw = msgspec.Raw(msgspec.json.encode(said))
+        self._taken(EventImported(user, name, t, now, raw), now)
+
+    def resume(self, stopped: int, grace: int, now: int) -> None:
+        self.processor.resume(stopped, grace, now)
+        self.advance(now)
+
     def identify(self, now: int, user: str, traits: dict[str, Any]) -> None:
         raw = msgspec.Raw(msgspec.json.encode(traits))
         self._taken(UserIdentified(user, now, now, raw), now)
@@ -160,25 +171,41 @@ class Engine:
             ]
 
 
-def play(case: Case) -> tuple[Told, Told]:
-    """What the engine says, and what the oracle says: in the same order for each user."""
-    now = case.get("begin", START)
-    engine = Engine(case)
-    oracle = Oracle(campaigns_of(case, adopted=False), case["segments"], now)
-    known: set[str] = set()
-    last: tuple[Any, ...] = ("u", "A", now, {}, "first")
-    instants = instants_of(case)
-    for number, one in enumerate(case["script"]):
-        before, now = now, now + one["later"]
-        oracle.pass_time(_between(instants, before, now))
+class Player:
+    """The engine and the oracle, side by side."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.now = case.get("begin", START)
+        self.engine = Engine(case)
+        gap = case.get("session_gap", 0)
+        self.oracle = Oracle(campaigns_of(case, adopted=False), case["segments"], self.now, gap)
+        self.known: set[str] = set()
+        self.last: tuple[Any, ...] = ("u", "A", self.now, {}, "first")
+        self.instants = instants_of(case)
+
+    def pass_time(self, one: dict[str, Any]) -> None:
+        """What lies between two happenings; in a downtime nobody is there."""
+        before, self.now = self.now, self.now + one["later"]
+        between = _between(self.instants, before, self.now)
+        if one["kind"] == "down":
+            self.engine.resume(before, one["grace"], self.now)
+            self.oracle.resume(between, self.now + one["grace"])
+        else:
+            self.oracle.pass_time(between)
+
+    def happen(self, one: dict[str, Any], message: str) -> None:
+        engine, oracle, now = self.engine, self.oracle, self.now
         match one["kind"]:
+            case "down":
+                pass
             case "advance":
                 engine.advance(now)
             case "restart":
                 engine.restart(now)
             case "adopt" if engine.adopted is not engine.processor.plan:
                 engine.adopt(now, at_once=one["at_once"])
-                oracle.adopt(campaigns_of(case, adopted=True))
+                oracle.adopt(campaigns_of(self.case, adopted=True))
             case "adopt":
                 engine.settle(now)
             case "identify":
@@ -187,20 +214,39 @@ def play(case: Case) -> tuple[Told, Told]:
             case "score":
                 engine.score(now, one["user"], one["score"])
                 oracle.score(one["user"], one["score"])
+            case "import":
+                said = (one["user"], one["name"], now - one["age"], one["said"])
+                engine.bring_in(now, *said)
+                oracle.event(*said, imported=True)
             case kind:
                 if kind == "event":
                     t = now - one["age"]
-                    last = (one["user"], one["name"], t, one["said"], f"m{number}")
-                taken = engine.event(now, *last)
-                assert taken == (last[-1] not in known)
-                known.add(last[-1])
-                if taken:
-                    oracle.event(*last[:4])
-    end = now + case["after"]
-    engine.settle(now)
-    engine.advance(end)
-    oracle.pass_time(_between(instants, now, end))
-    return _by_user(engine.log), _by_user(oracle.log)
+                    self.last = (one["user"], one["name"], t, one["said"], message)
+                self._send()
+
+    def _send(self) -> None:
+        """The last event, for the first time or again."""
+        message = self.last[-1]
+        assert self.engine.event(self.now, *self.last) == (message not in self.known)
+        if message not in self.known:
+            self.known.add(message)
+            self.oracle.event(*self.last[:4])
+
+    def end(self) -> None:
+        before, self.now = self.now, self.now + self.case["after"]
+        self.engine.settle(before)
+        self.engine.advance(self.now)
+        self.oracle.pass_time(_between(self.instants, before, self.now))
+
+
+def play(case: Case) -> tuple[Told, Told]:
+    """What the engine says, and what the oracle says: in the same order for each user."""
+    player = Player(case)
+    for number, one in enumerate(case["script"]):
+        player.pass_time(one)
+        player.happen(one, f"m{number}")
+    player.end()
+    return _by_user(player.engine.log), _by_user(player.oracle.log)
 
 
 def instants_of(case: Case) -> list[int] | None:

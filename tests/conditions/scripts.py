@@ -32,6 +32,11 @@ def told_of(at: int, **traits: Any) -> Any:
     return {"at": at, "kind": "identify", "said": traits}
 
 
+def away(stopped: int, at: int, grace: int) -> tuple[Any, Any]:
+    """Nobody serves until `at`; what fell due since `stopped` waits until the grace is over."""
+    return {"at": stopped, "kind": "advance"}, {"at": at, "kind": "down", "grace": grace}
+
+
 def case_of(campaigns: list[Any], script: tuple[Any, ...], *, after: int = 40, **more: Any) -> Any:
     now = 0
     happenings = []

@@ -47,6 +47,7 @@ class View:
     counted: dict[str, Any] | None = None
     score: float | None = None
     sent: list[tuple[int, str, str]] = field(default_factory=list)
+    session: dict[str, Any] | None = None
 
     def of(self, name: str, window: int | None = None) -> list[Happened]:
         """The events of a name with `now - w < t <= now`, oldest first; as they came at one t."""
@@ -54,7 +55,9 @@ class View:
             (
                 one
                 for one in self.events
-                if one.name == name and (window is None or self.now - window < one.t <= self.now)
+                if one.name == name
+                and one.t <= self.now
+                and (window is None or self.now - window < one.t)
             ),
             key=lambda one: one.t,
         )
@@ -265,3 +268,25 @@ class Computed:
                 return whole if (left < 0) == (right < 0) else -whole
             return left / right
         return {"+": left + right, "-": left - right, "*": left * right}[self.by]
+
+
+# Sessions
+
+
+def follow(user: dict[str, Any], t: int, gap: int) -> list[tuple[str, int, dict[str, Any] | None]]:
+    """What an activity at `t` makes of sessions: it goes on with one, or begins one.
+
+    Given back are the events that are made, in order, the last one with the session that begins.
+    """
+    session = user["session"]
+    if session is not None and t < session["ends"]:
+        if not session["ended"] and t > session["active"]:
+            user["session"] = {**session, "active": t, "ends": t + gap}
+        return []
+    made: list[tuple[str, int, dict[str, Any] | None]] = []
+    if session is not None and not session["ended"]:
+        user["session"] = {**session, "ended": True}
+        made.append(("Session Ended", session["ends"], None))
+    begun = {"start": t, "active": t, "ends": t + gap, "ended": False,
+             "first": user["active"] is None}  # fmt: skip
+    return [*made, ("Session Started", t, begun)]

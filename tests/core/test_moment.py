@@ -147,7 +147,7 @@ def test_each_function_is_what_a_list_of_all_events_says_and_stays_so_for_as_lon
                 QUESTIONS[text](past),
             ), (text, now_ms - start)
             assert next_ms > now_ms
-            if now_ms < until_ms:
+            if now_ms < until_ms and not text.startswith("since"):  # which moves with time
                 assert value == held, text
             until_ms, held = max(until_ms, next_ms), value
 
@@ -217,7 +217,7 @@ def test_a_moment_goes_with_what_it_saw_for_the_earliest_of_its_answers() -> Non
     assert (moment.count("A", 100), moment.until_ms) == (2, 110)
     assert (moment.did("A", 15), moment.until_ms) == (True, 35)
     assert (moment.did("B", 1), moment.until_ms) == (False, 35)
-    assert (moment.since("A"), moment.until_ms) == (timedelta(), 21)
+    assert (moment.since("A"), moment.until_ms) == (timedelta(), 35)
 
 
 def test_values_are_compared_as_json_values() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.core.plan import Campaign
 
 GAP = 30 * MINUTE
+STARTS = "event: Session Started"
 TEMPLATES = {"templates/t.push.liquid": "---\ntitle: Hello\n---\nHello"}
 CAME = """
 campaign: came
@@ -61,6 +62,30 @@ def test_a_session_starts_with_an_activity_and_ends_the_gap_after_the_last() -> 
 def test_a_session_starts_behind_all_that_its_first_event_did() -> None:
     world = World(*campaigns(CAME, WAITS))
     assert entered(world.event("Go", 0)) == ["0 waits", "0 came"]
+
+
+def test_an_event_that_begins_a_session_is_asked_of_the_ones_before() -> None:
+    at_event = "campaign: a\nenter: {event: A, when: 'COND'}\nsteps: [{exit: x, id: x}]\n"
+    at_start = at_event.replace("campaign: a", "campaign: b").replace("event: A", STARTS)
+    for asked in ("session.first", 'visits("7d") >= 1 && session.duration < "1m"'):
+        texts = [one.replace("COND", asked) for one in (at_event, at_start)]
+        world = World(*campaigns(*texts))
+        assert entered(world.event("A", 0)) == ["0 b"]
+        assert entered(world.event("A", 1)) == ["1 a"]
+
+
+def test_what_is_due_as_a_session_ends_comes_before_that() -> None:
+    waiting = """
+campaign: waiting
+enter: {event: A}
+exit: {event: Session Ended}
+steps: [{wait: 30m, id: w}, {exit: waited, id: x}]
+"""
+    world = World(*campaigns(LEFT, waiting))
+    world.event("A", 0)
+    assert world.advance(GAP) == [
+        f"{GAP} waiting exited x waited", f"{GAP} left entered", f"{GAP} left exited x x",
+    ]  # fmt: skip
 
 
 def test_at_the_instant_of_its_end_a_session_ends_before_the_event_that_begins_the_next() -> None:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.core.adoption import adopt
+from engine.core.grace import hold
 from engine.core.inputs import (
     ClockAdjusted,
     DeliveryReported,
@@ -24,7 +25,7 @@ from engine.core.inputs import (
 )
 from engine.core.plan import Plan
 from engine.core.state import User, encode_user, new_user
-from engine.core.transition import fire, hold, step
+from engine.core.transition import fire, step
 from engine.runtime import population
 from engine.runtime import roster as roster_module
 from engine.runtime.dedupe import Dedupe
@@ -78,7 +79,7 @@ class AtOnce:
         happened.at_ms = now
         self.advance(happened.stopped_at_ms)
         for user in self.users.values():
-            hold(user, happened)
+            hold(self.plan, user, happened)
 
     def advance(self, now: int) -> None:
         for user in self.users.values():

@@ -1,0 +1,20 @@
+"""As `test_conditions`, of sessions, of history that is brought in, and of downtimes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.conditions.choices import SMALL
+from tests.conditions.comparing import run
+
+
+@pytest.mark.parametrize("seed", range(32, 36))
+def test_sessions_and_history_that_is_brought_in_say_the_same(seed: int) -> None:
+    run(seed, replace(SMALL, sessions=True, imports=True))
+
+
+@pytest.mark.parametrize("seed", range(38, 42))
+def test_what_fell_due_in_a_downtime_says_the_same(seed: int) -> None:
+    run(seed, replace(SMALL, downtimes=True, imports=True, cart=True))
