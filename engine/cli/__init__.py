@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "Tell every fault of a shop, with file and line.",
     "diff": "Tell what would come of a changed shop, before it is taken on.",
     "serve": "Run a shop: take events, fire deadlines, deliver messages.",
+    "trigger": "Start a campaign by hand: for a user, or for a whole segment.",
     "users": "Tell what is held of a user, or erase it.",
     "explain": "Tell why a user came into a campaign, did not, or when he will.",
     "simulate": "Run a shop over recorded events in virtual time.",
@@ -35,7 +36,7 @@ COMMANDS = {
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
 COMMANDS_LATER = (
-    *("trigger", "deadletters", "quarantine"),
+    *("deadletters", "quarantine"),
     *("preview", "schema", "plan", "audit", "report"),
 )
 """Commands that are still to be built; they are refused by name."""

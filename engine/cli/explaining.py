@@ -71,7 +71,7 @@ def _came(came: Came) -> Iterator[str]:
 
 
 def _place(place: Place) -> Iterator[str]:
-    by = f" by {place.event}" if place.event else ""
+    by = f" by {place.event}" if place.event else " by hand" if place.by_hand else ""
     per = f", per {place.per}" if place.per else ""
     yield from ("", f"enrollment {place.enrollment}, entered at {place.entered_at}{by}{per}")
     if place.held_out:

@@ -42,6 +42,7 @@ class Place(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         event: The event that it began with; "" where none did, or nothing of it is asked later.
+        by_hand: Whether a manual start began it.
         variants: By split, the variant of each that it has gone by.
         held_out: Whether it is sent nothing.
         step: The id of the step that it is in.
@@ -75,6 +76,7 @@ class Place(msgspec.Struct, omit_defaults=True):
     awaits_when: str = ""
     clock: str = ""
     times: tuple[int, int] | None = None
+    by_hand: bool = False
     exit_events: tuple[str, ...] = ()
     exit_when: Part | None = None
     is_held: bool = False
@@ -235,6 +237,7 @@ def _place(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> Place:
         enrollment.event_name,
         dict(enrollment.variants),
         enrollment.held_out,
+        by_hand=bool(enrollment.content),
         next_at=told_instant(max(enrollment.due_at_ms, turn.user.held_until_ms)),
         exit_events=campaign.exit_events,
         exit_when=None if campaign.exit_when is None else explain(own, campaign.exit_when),

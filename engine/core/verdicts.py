@@ -25,6 +25,7 @@ _REASONS: Final = {
     "active": "he was in it already",
     "reentry": "his last entry was not long enough ago for `reentry`",
     "limit": "he was in as many campaigns as one user may be",
+    "erased": "his erasure is under way",
     "loop": "too much followed from it at one instant",
 }
 
@@ -119,7 +120,7 @@ def _by_condition(found: Account, ahead: Ahead) -> Verdict:
         return Verdict("would_enter", text, at)
     if ahead.kind == "refused":
         at, reason = told_instant(ahead.at_ms), ahead.reason
-        text = f"would be refused at {at} if nothing happens until then: {_why(reason)}{before}"
+        text = f"would be refused at {at} if nothing happens until then: {why(reason)}{before}"
         return Verdict("would_be_refused", text, at, reason)
     never = "time alone does not make it true"
     if ahead.is_cut:
@@ -133,10 +134,14 @@ _ANEW = "he comes in when it becomes true anew"
 def _by_event(campaign: Campaign, found: Account) -> Verdict:
     names = " or ".join(campaign.entry.events) or "a manual start"
     came = found.came
+    refused = found.refusals[0] if found.refusals else None
+    since = max(_newest_entry(found), "" if came is None else came.at)
+    if refused is not None and refused.at > since:
+        # Nothing that is kept has come since he was: he was to be started by hand.
+        return _refused(refused.at, refused.reason, f"waits for {names}")
     if came is None:
-        return Verdict(
-            "waits", f"waits for {names}: none has come, imported history aside{_before(found)}"
-        )
+        none = f": none has come, imported history aside{_before(found)}"
+        return Verdict("waits", f"waits for {names}{none}")
     asked = came.when
     last = f"the last {came.event} came at {came.at}"
     for refusal in found.refusals:
@@ -153,10 +158,11 @@ def _by_event(campaign: Campaign, found: Account) -> Verdict:
 
 
 def _refused(at: str, reason: str, then: str) -> Verdict:
-    return Verdict("refused", f"refused at {at}: {_why(reason)}; {then}", at, reason)
+    return Verdict("refused", f"refused at {at}: {why(reason)}; {then}", at, reason)
 
 
-def _why(reason: str) -> str:
+def why(reason: str) -> str:
+    """A refusal's reason, and what it means."""
     return f"{reason} ({_REASONS[reason]})" if reason in _REASONS else reason
 
 
@@ -182,8 +188,8 @@ def _before(found: Account) -> str:
 def _end(found: Account, entry: RecordLine) -> str:
     for record in found.records:
         if record.enrollment == entry.enrollment and record.kind in _CODES:
-            why = f" ({record.reason})" if record.reason else ""
-            return f" and {_CODES[record.kind]} at {record.at}{why}"
+            reason = f" ({record.reason})" if record.reason else ""
+            return f" and {_CODES[record.kind]} at {record.at}{reason}"
     return ""
 
 

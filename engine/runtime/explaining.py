@@ -135,7 +135,7 @@ class Explaining:
                 code="explain.instant",
             )
         if at_ms is None and self._processor is not None:
-            lived = _as_he_is(self._processor, user_id, now_ms)
+            lived = as_he_is(self._processor, user_id, now_ms)
         elif at_ms is None:
             lived = await self._at_rest(user_id, now_ms)
         else:
@@ -227,7 +227,7 @@ class Explaining:
         return Inexplicable(message, hint=hint, code="user.unknown")
 
 
-def _as_he_is(processor: Processor, user_id: str, now_ms: int) -> Lived:
+def as_he_is(processor: Processor, user_id: str, now_ms: int) -> Lived:
     """A copy of a user of a running process, with what he lacks and what is due by now."""
     user = processor.users.get(user_id)
     if user is None:

@@ -55,9 +55,9 @@ class Outcomes:
         self.started: list[Started] = []
 
     def tell(self, happened: UserInput, fate: Fate, effects: Sequence[Effect]) -> None:
-        """Note what came of one input."""
-        assert isinstance(happened, TriggerReceived), "nothing else is started"
-        self.started.append(_started(happened.user_id, fate, effects))
+        """Note what came of one input, if it is a manual start."""
+        if isinstance(happened, TriggerReceived):
+            self.started.append(_started(happened.user_id, fate, effects))
 
 
 def _started(user_id: str, fate: Fate, effects: Sequence[Effect]) -> Started:
@@ -65,6 +65,11 @@ def _started(user_id: str, fate: Fate, effects: Sequence[Effect]) -> Started:
         return Started(user_id, "known")
     if fate == "erased":
         return Started(user_id, "refused", ERASED)
+    return outcome_of(user_id, effects)
+
+
+def outcome_of(user_id: str, effects: Sequence[Effect]) -> Started:
+    """What came of a start that was taken, by all that it made."""
     answer = next(effect for effect in effects if type(effect) is AnswerStart)
     if answer.reason:
         return Started(user_id, "refused", answer.reason)

@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,7 +21,9 @@ from engine.runtime.processor import Processor
 from engine.runtime.reloading import Reloading
 from engine.runtime.shell import Shell
 from engine.server.answers import Refusal
+from engine.server.bulk import bulk_handler
 from engine.server.diffing import diff_handler
+from engine.server.forms import read_form
 from engine.server.importing import import_handler
 from engine.server.keys import BEARER
 from engine.server.progress import tell_long
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
     from aiohttp.typedefs import Handler
-
-_T = TypeVar("_T")
 
 
 class House(msgspec.Struct, frozen=True, eq=False):
@@ -78,7 +78,7 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
 
     async def backup(request: web.Request) -> web.StreamResponse:
         house = enter(request, operating)
-        asked = await read_body(request, BackupAsked)
+        asked = await read_form(request, BackupAsked)
         path = Path(asked.path)
         if not path.is_absolute() or "\0" in asked.path:
             message = "the path of a backup on this machine is absolute, as /backups/shop.db"
@@ -96,7 +96,11 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
 
     admit = partial(enter, operating=operating)
     take_history = import_handler(admit)
-    routes = {"/api/backup": backup, "/api/import": take_history}
+    routes = {
+        "/api/backup": backup,
+        "/api/import": take_history,
+        "/api/trigger": bulk_handler(admit),
+    }
     of_shops = {"/api/reload": reload_handler(admit), "/api/diff": diff_handler(admit)}
     return {"POST": {**routes, **of_shops}}
 
@@ -118,11 +122,3 @@ def enter(request: web.Request, operating: Operating) -> House:
         message = "the process is starting or stopping; ask again in a moment"
         raise Refusal(503, "not_ready", message, headers=headers)
     return house
-
-
-async def read_body(request: web.Request, form: type[_T]) -> _T:
-    """The body of a request as a `form`. Raises Refusal."""
-    try:
-        return msgspec.json.decode(await request.read(), type=form)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, "body.invalid", str(error)) from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from engine.core.starts import TRIGGER
 from engine.sim.world.machine import MS
 from engine.sim.world.restraint import AHEAD_MINUTES
 
@@ -27,6 +28,9 @@ NO_ANSWER: Final = 0
 PATIENCE_DOUBLES_MAX: Final = 6
 """How often a client's patience doubles: it may be hours until somebody is there to answer."""
 
+STARTS: Final = 4
+"""How often campaigns are started by hand."""
+
 BODY_SMALL: Final = 4
 """Items of a body that a browser may send."""
 
@@ -39,6 +43,10 @@ NAMES: Final = (
     "identify",
     "identify",
 )
+
+
+STARTED: Final = ("hand", "hand", "cart", "lapse", "each")
+"""Campaigns that are started by hand; not all take somebody in who did not do what they ask for."""
 
 
 class Body:
@@ -115,6 +123,22 @@ class Clients:
             # A large body may be a shop's nightly sync: nothing in it has an effect.
             kind = chance.choice(("", "identify", "Never Heard Of")) if count > BODY_SMALL else ""
             self._machine.after(chance.randrange(within_ms) * MS, partial(self._act, doers, kind))
+        for _ in range(STARTS):
+            at_ms = chance.randrange(within_ms)
+            self._machine.after(at_ms * MS, partial(self._start, names))
+
+    def _start(self, names: list[str]) -> None:
+        """Somebody starts a campaign by hand, for some of the users or for all."""
+        chance = self._chance
+        campaign, content = chance.choice(STARTED), {"twice": chance.random() < 0.5}  # noqa: PLR2004 - half
+        ids, items = [], []
+        for user in chance.sample(names, chance.randint(1, len(names))):
+            self._numbers += 1
+            ids.append(f"{user}-{self._numbers}")
+            said = {"type": TRIGGER, "user_id": user, "message_id": ids[-1], "timestamp": 0}
+            items.append(msgspec.json.encode(said | {"campaign": campaign, "content": content}))
+        self.bodies.append(Body(ids, items))
+        self._post(self.bodies[-1])
 
     def _act(self, users: list[str], kind: str = "") -> None:
         """Users do something, and it is sent."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from channels.redirecting import Redirections
 from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.core.starts import TRIGGER, read_trigger
 from engine.errors import HairspringError
 from engine.runtime.clock import Clock, check_wall_clock
 from engine.runtime.dispatcher import Dispatcher
@@ -22,6 +23,7 @@ from engine.runtime.inbox import Unavailable
 from engine.runtime.metrics import Metrics
 from engine.runtime.reloading import Reloading
 from engine.runtime.restart import come_into_force, restart
+from engine.runtime.starting import Outcomes
 from engine.sim.world.clients import TAKEN
 from engine.sim.world.loop import WorldLoop
 from engine.store import Quarantined, Store
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from channels.base import Channel
     from config import Shop
-    from engine.core.inputs import UserInput
+    from engine.core.inputs import FromClient, TriggerReceived, UserInput
     from engine.runtime.filling import Filling
     from engine.runtime.processor import Processor, Released
     from engine.runtime.shell import Shell
@@ -250,20 +252,32 @@ class Process:
         quarantined: list[Quarantined] = []
         for data in items:
             try:
-                happened = read_item(decode_item(data), received_at_ms)
+                happened = _read(data, received_at_ms)
             except ItemInvalid as fault:
                 kept = Quarantined(received_at_ms, "world", fault.path, fault.message, data)
                 quarantined.append(kept)
             else:
                 if happened is not None:
                     inputs.append(happened)
+        outcomes = Outcomes()
         try:
-            await self.shell.submit(inputs, quarantined, sum(map(len, items)))
+            await self.shell.submit(inputs, quarantined, sum(map(len, items)), outcomes.tell)
         except Unavailable:
             answer(NOT_KNOWN)
         else:
             self._witness.see_answered(inputs)
+            self._witness.see_started(inputs, outcomes.started)
             answer(TAKEN)
+
+
+def _read(data: bytes, received_at_ms: int) -> FromClient | TriggerReceived | None:
+    """An item as the server reads it; whoever says it, a manual start is one, too."""
+    item = decode_item(data)
+    if item.type != TRIGGER:
+        return read_item(item, received_at_ms)
+    started = read_trigger(data)
+    started.received_at_ms = received_at_ms
+    return started
 
 
 async def _until_it_fails(work: Coroutine[Any, Any, object]) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 GRACE_MS: Final = 3_000
 
+BY_HAND: Final = frozenset({"hand"})
+"""Campaigns that nothing but a manual start enters."""
+
 TESTER: Final = "who1who"
 """Of the users, the one whom the shop's own files name: no erasure takes him out of those."""
 
@@ -56,6 +59,7 @@ steps:
 """,
     "campaigns/browse.yaml": """
 campaign: browse
+group: nudge
 enter: {event: Product Viewed, while_active: restart}
 exit: {event: [Product Added, Order Completed]}
 steps:
@@ -83,6 +87,19 @@ enter: {event: Product Added, per: event.sku, while_active: restart, reentry: 1s
 steps:
   - {wait: 3h, id: long}
   - {send: in_app, template: note, id: old, expires: 2h}
+""",
+    "campaigns/hand.yaml": """
+campaign: hand
+priority: 60
+group: nudge
+enter: {manual: true, reentry: 4s}
+exit: {event: Order Completed}
+steps:
+  - {send: in_app, template: note, id: word}
+  - {wait: 3s, id: pause}
+  - if: content.twice == true
+    id: twice
+    then: [{send: push, template: note, else: [in_app], id: again}]
 """,
     "segments.yaml": """
 keen: count("Product Viewed", "30s") >= 2

@@ -22,6 +22,8 @@ from engine.runtime.versions import versions
 from engine.sim.world.erased import Erased
 from engine.sim.world.machine import MS
 from engine.sim.world.restraint import over_a_cap, shows_quiet
+from engine.sim.world.shop import BY_HAND
+from engine.sim.world.starts import Starts
 
 if TYPE_CHECKING:
     from channels.base import Message
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from engine.runtime.clock import Clock
     from engine.runtime.erasing import Erased as Told
     from engine.runtime.processor import Released
+    from engine.runtime.starting import Started
     from engine.sim.world.disk import Disk
 
 _decode_record = msgspec.json.Decoder(Record).decode
@@ -76,6 +79,7 @@ class Witness:
         self._disk = disk
         self._plans = {plan.id: plan for plan in plans}
         self._erased = Erased()
+        self._starts = Starts()
         self._grace_ms = grace_ms
         self._numbers: dict[str, int] = {}
         self._is_looking = False
@@ -175,6 +179,12 @@ class Witness:
         early = [one for one in ids if one not in self._numbers and one not in self._erased.gone]
         if early:
             self.blame("200 means on disk", f"{early} were acknowledged and are not")
+
+    def see_started(self, inputs: list[UserInput], outcomes: list[Started]) -> None:
+        """A client was told what came of the manual starts among these."""
+        wrong = self._starts.see_answered(inputs, outcomes)
+        if wrong:
+            self.blame("a manual start comes to one end", wrong)
 
     def see_erasure_begun(self, user_id: str) -> None:
         """Somebody asked for a user to be erased."""
@@ -327,6 +337,9 @@ class Witness:
         over = over_a_cap(there, self.journal, self._plans)
         if over:
             self.blame("caps hold", over)
+        wrong = self._starts.see_end(self.journal, there, BY_HAND, self._erased.gone)
+        if wrong:
+            self.blame("a manual start comes to one end", wrong)
 
     def _see_endings(self, records: list[Record]) -> None:
         """Each message has one end, and what is told as delivered was taken."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from engine.core import guardrails, holding, ids
 from engine.core.inputs import PlanChanged
-from engine.runtime import population
+from engine.runtime import population, starting
 from engine.runtime import processor as processor_module
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
@@ -353,6 +353,20 @@ def an_erased_user_stays_in_pages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(erasure, "compact", lambda *_, **__: True)
 
 
+# What is told of a manual start is what came of it
+
+
+def a_start_is_answered_with_what_came_of_another(patch: pytest.MonkeyPatch) -> None:
+    """By the first entry at that instant, which may be that of a deadline or of another start."""
+    found: dict[str, starting.Started] = {}
+
+    def of_the_first(user_id: str, effects: Any) -> starting.Started:
+        return found.setdefault(user_id, outcome_of(user_id, effects))
+
+    outcome_of = starting.outcome_of
+    patch.setattr(starting, "outcome_of", of_the_first)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     stamps_go_back,
     inputs_pass_deadlines,
@@ -389,4 +403,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     an_erased_user_stays_in_pages,
     quiet_hours_are_asked_at_the_step_alone,
     caps_are_not_asked,
+    a_start_is_answered_with_what_came_of_another,
 )

@@ -1,0 +1,231 @@
+"""Campaigns started for many users: at a pace, as they are found, and first of all looked at.
+
+A bulk start is work of whoever asked for it, and ends with him: each piece of it goes the way of
+any other input, and is durable before the next one begins. What makes it safe to break off is its
+name, the *run*: each user's start has a message id by it, so that the same run, asked for again,
+passes over whoever was started before.
+
+A pace keeps it from making deadlines late and from sending all its messages at one instant. What is
+found of a segment is asked once more of each user when his turn comes, which may be hours later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from engine.core.conditions import Condition
+from engine.core.starts import StartSaid
+from engine.core.state import new_user, stands
+from engine.core.transition import step
+from engine.core.turn import Turn
+from engine.runtime.explaining import as_he_is
+from engine.runtime.inbox import Unavailable
+from engine.runtime.starting import ERASED, Outcomes, Started, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from typing import TypeAlias
+
+    from engine.core.effects import Effect
+    from engine.core.state import User
+    from engine.runtime.processor import Processor
+    from engine.runtime.shell import Shell
+
+    OnProgress: TypeAlias = Callable[[int, int], None]
+
+PER_SECOND: Final = 100.0
+"""Users who are started a second, unless somebody says otherwise."""
+
+PER_SECOND_MAX: Final = 10_000.0
+
+PIECE_MAX: Final = 50
+"""Users who are started together: some two milliseconds of work."""
+
+PIECES_PER_SECOND: Final = 10
+"""At a lower pace pieces are smaller, so that nobody's messages come in a burst."""
+
+TOLD_MAX: Final = 1_000
+"""Users of whom it is told one by one what came of them; beyond that they are counted."""
+
+AGAIN_AFTER_S: Final = 0.5
+AGAIN_MAX: Final = 120
+"""How often a piece is tried again while the process can take nothing: for a minute."""
+
+_ASKED_AT_ONCE: Final = 32
+_LOOKED_AT_AT_ONCE: Final = 8
+"""Users between two turns of the loop: at some 20 and 80 microseconds each."""
+
+
+class Bulk(msgspec.Struct, frozen=True, eq=False):
+    """Whom to start, of which campaign, how fast.
+
+    Attributes:
+        said: What each is started with; its message id, if any, is that of the run.
+        user_ids: Each once; None: whoever is in `segment`.
+        segment: Whoever is to be started is in it, also when his turn comes.
+        per_second: Users a second.
+        over_ms: In how long; None: as long as it takes `per_second`.
+    """
+
+    said: StartSaid
+    user_ids: Sequence[str] | None = None
+    segment: Condition | None = None
+    per_second: float = PER_SECOND
+    over_ms: int | None = None
+
+
+class Bulked(msgspec.Struct):
+    """What came of it, or, where it was only looked at, what would.
+
+    Attributes:
+        campaign: The campaign's id.
+        asked: Users who were found.
+        entered: Those who came in.
+        refused: Those who did not, by reason.
+        known: Those who were started before, in the same run.
+        left: Those who had left the segment by the time of their turn.
+        started: One by one, where there are `TOLD_MAX` of them or fewer.
+    """
+
+    campaign: str
+    asked: int = 0
+    entered: int = 0
+    refused: dict[str, int] = {}
+    known: int = 0
+    left: int = 0
+    started: list[Started] = []
+
+    def count(self, started: Iterable[Started]) -> None:
+        """Have some more in it."""
+        for one in started:
+            if one.outcome == "entered":
+                self.entered += 1
+            elif one.outcome == "known":
+                self.known += 1
+            else:
+                self.refused[one.reason] = self.refused.get(one.reason, 0) + 1
+            if self.asked <= TOLD_MAX:
+                self.started.append(one)
+
+
+class Starting:
+    """Does it for one process.
+
+    Args:
+        now_ms: Logical time.
+    """
+
+    def __init__(self, shell: Shell, now_ms: Callable[[], int]) -> None:
+        self._shell = shell
+        self._processor = shell.processor
+        self._now_ms = now_ms
+
+    async def start(self, bulk: Bulk, on_progress: OnProgress) -> Bulked:
+        """Start them all; returns once that is durable. O(users known + users started).
+
+        Raises Unavailable where the process can take nothing for a while, or is stopping.
+        """
+        found = await self._found(bulk)
+        bulked = Bulked(bulk.said.campaign, len(found))
+        user_ids = []
+        async for _, user_id in _some_at_a_time(found, _ASKED_AT_ONCE):
+            if self._is_known(bulk, user_id):
+                bulked.count([Started(user_id, "known")])  # in no time: a run is taken up again
+            else:
+                user_ids.append(user_id)
+        per_second = bulk.per_second
+        if bulk.over_ms:
+            per_second = max(len(user_ids), 1) * 1_000 / bulk.over_ms
+        size = max(1, min(PIECE_MAX, int(per_second / PIECES_PER_SECOND)))
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        for done in range(0, len(user_ids), size):
+            await asyncio.sleep(max(0.0, began_s + done / per_second - loop.time()))
+            piece = [one for one in user_ids[done : done + size] if self._still(bulk, one)]
+            bulked.left += min(size, len(user_ids) - done) - len(piece)
+            bulked.count(await self._start(bulk, piece))
+            on_progress(min(done + size, len(user_ids)), len(user_ids))
+        return bulked
+
+    async def look(self, bulk: Bulk, on_progress: OnProgress) -> Bulked:
+        """What `start` would do if it all happened now: each user's copy is started, and let go.
+
+        O(users known + users looked at).
+        """
+        user_ids = await self._found(bulk)
+        bulked = Bulked(bulk.said.campaign, len(user_ids))
+        async for done, user_id in _some_at_a_time(user_ids, _LOOKED_AT_AT_ONCE):
+            bulked.count([self._would(bulk, user_id)])
+            on_progress(done, len(user_ids))
+        return bulked
+
+    async def _found(self, bulk: Bulk) -> Sequence[str]:
+        if bulk.user_ids is not None:
+            return bulk.user_ids
+        found = []
+        async for _, user_id in _some_at_a_time(list(self._processor.users), _ASKED_AT_ONCE):
+            if self._still(bulk, user_id):
+                found.append(user_id)
+        return found
+
+    def _still(self, bulk: Bulk, user_id: str) -> bool:
+        """Whether a user is in the segment now, where one is asked for."""
+        if bulk.segment is None:
+            return True
+        user = self._processor.users.get(user_id)
+        return user is not None and _is_in(self._processor, user, bulk.segment, self._now_ms())
+
+    async def _start(self, bulk: Bulk, user_ids: Sequence[str]) -> list[Started]:
+        """Have a piece taken, again where it is not known whether it was: it has message ids."""
+        if not user_ids:
+            return []
+        for tries in count(1):
+            outcomes = Outcomes()
+            inputs = [bulk.said.of_many(user_id, self._now_ms()) for user_id in user_ids]
+            try:
+                await self._shell.submit(inputs, told=outcomes.tell)
+            except Unavailable:
+                if tries >= AGAIN_MAX or not bulk.said.message_id:
+                    raise
+                await asyncio.sleep(AGAIN_AFTER_S)
+            else:
+                return outcomes.started
+        raise AssertionError("counts without an end")
+
+    def _is_known(self, bulk: Bulk, user_id: str) -> bool:
+        """Whether the run has started a user before."""
+        dedupe = self._processor.dedupe
+        return dedupe is not None and bulk.said.of_many(user_id, 0).message_id in dedupe
+
+    def _would(self, bulk: Bulk, user_id: str) -> Started:
+        if self._is_known(bulk, user_id):
+            return Started(user_id, "known")
+        processor, now_ms = self._processor, self._now_ms()
+        happened = bulk.said.of_many(user_id, now_ms)
+        if processor.tombstones.erased_at_ms(user_id) > now_ms:
+            return Started(user_id, "refused", ERASED)
+        happened.at_ms = now_ms
+        effects: list[Effect] = []
+        lived = as_he_is(processor, user_id, now_ms)
+        step(processor.plan, lived.user or new_user(user_id), happened, effects)
+        return outcome_of(user_id, effects)
+
+
+def _is_in(processor: Processor, user: User, segment: Condition, now_ms: int) -> bool:
+    if user.seen < processor.plans.number and stands(user):
+        lived = as_he_is(processor, user.user_id, now_ms)  # he has not taken the plan on yet
+        user = lived.user or user
+    return Turn(processor.plan, user, now_ms, now_ms, []).ask(segment, "")[0]
+
+
+async def _some_at_a_time(user_ids: Sequence[str], at_once: int) -> AsyncIterator[tuple[int, str]]:
+    """Each user, with how many that makes; the loop turns now and then, so that nothing is late."""
+    for done, user_id in enumerate(user_ids, start=1):
+        yield done, user_id
+        if not done % at_once:
+            await asyncio.sleep(0)

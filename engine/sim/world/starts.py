@@ -1,0 +1,75 @@
+"""What clients heard of manual starts, held against what is kept: each came to one end, once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from engine.core.inputs import TriggerReceived
+from engine.runtime.starting import ERASED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from engine.core.effects import Record
+    from engine.core.inputs import Input, UserInput
+    from engine.runtime.starting import Started
+
+
+class Starts:
+    """Of all lives of a process."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, Started] = {}
+        self._began: dict[str, str] = {}
+
+    def see_answered(self, inputs: Iterable[UserInput], outcomes: Iterable[Started]) -> str:
+        """A client was answered, with one outcome for each start among the inputs.
+
+        Returns what is wrong with that, or "".
+        """
+        started = [one for one in inputs if isinstance(one, TriggerReceived)]
+        for happened, outcome in zip(started, outcomes, strict=True):
+            message_id = happened.message_id
+            if outcome.user_id != happened.user_id:
+                return f"{message_id} is answered as {outcome}"
+            if outcome.outcome == "known" or outcome.reason == ERASED:
+                continue  # nothing came of it now; of an earlier try, something may have
+            if message_id in self._told:
+                return f"{message_id} is {outcome}, and was {self._told[message_id]}"
+            self._told[message_id] = outcome
+            if outcome.enrollment:
+                other = self._began.setdefault(outcome.enrollment, message_id)
+                if other != message_id:
+                    return f"{message_id} and {other} began one enrollment"
+        return ""
+
+    def see_end(
+        self,
+        journal: Sequence[Input],
+        records: Iterable[Record],
+        manual: Collection[str],
+        gone: Collection[str],
+    ) -> str:
+        """Whether who was told to have entered has, once, and nobody else; what is wrong, or "".
+
+        Args:
+            journal: All inputs that are durable.
+            records: All records that are.
+            manual: Campaigns that nothing but a manual start enters.
+            gone: Message ids of which nothing need be left.
+        """
+        entered = Counter(one.enrollment for one in records if one.kind == "entered")
+        for enrollment, message_id in self._began.items():
+            if entered[enrollment] != 1 and message_id not in gone:
+                return f"{message_id} entered {entered[enrollment]} times"
+        began = Counter(
+            (one.user_id, one.campaign)
+            for one in records
+            if one.kind == "entered" and one.campaign in manual
+        )
+        asked = Counter(
+            (one.user_id, one.campaign) for one in journal if isinstance(one, TriggerReceived)
+        )
+        more = began - asked
+        return f"nobody started {dict(more)}" if more else ""
