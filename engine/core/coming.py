@@ -29,6 +29,7 @@ class Gap(msgspec.Struct, frozen=True):
 
     Attributes:
         names: Of events whose history does not go back, or does not say enough.
+        emitted: Of those, what campaigns make: no archive has it.
         collections: Names of collections, as the widened plan has them.
         models: Whose scores nothing asked for.
         sessions: Whether sessions are to be made of all that users did.
@@ -48,6 +49,7 @@ class Gap(msgspec.Struct, frozen=True):
     session_events: frozenset[str] = frozenset()
     sends: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
+    emitted: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether there is anything to find."""
@@ -73,6 +75,7 @@ def gap(before: Plan, plan: Plan) -> Gap:
         sessions_kept=before.keeps_sessions,
         session_events=SESSION_EVENTS & before.kept.keys(),
         sends=_lacking(before.kept_sends, plan.kept_sends),
+        emitted=names & before.emits,
         places=_lacking(before.kept_places, plan.kept_places),
     )
 

@@ -19,7 +19,7 @@ from engine.core.collections import Collected, collect
 from engine.core.details import Details
 from engine.core.inputs import DeliveryReported, EventReceived
 from engine.core.sending import sent_as
-from engine.core.state import Session, new_user
+from engine.core.state import NEVER, Session, new_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,6 +150,12 @@ def add_older(
         found.session.first = False
     if gap.sessions_kept:
         found.session = None
+
+
+def add_emitted(kept: Mapping[str, Kept], gap: Gap, found: User, user: User, now_ms: int) -> None:
+    """Add to what was found what campaigns have made, of which only `user` knows. O(kept)."""
+    for name in sorted(gap.emitted & found.history.keys() & user.history.keys() & kept.keys()):
+        _add_older(kept[name], name, user.history[name], found, user, NEVER, now_ms)
 
 
 def encode_found(found: User, user: User) -> bytes:

@@ -185,6 +185,7 @@ class Gathering:
             plan, gap, one, user, begins_at_ms=self._records_begin_at_ms,
             upto_ms=self._announced_at_ms,
         )  # fmt: skip
+        found.add_emitted(plan.kept, gap, one, user, now_ms)
         if self._begins_at_ms:
             found.add_older(plan.kept, gap, one, user, self._begins_at_ms, now_ms)
 
