@@ -159,16 +159,16 @@ async def erase_files(
     return erased
 
 
-def lines_in_files(outbox: Path, user_id: str) -> dict[str, list[bytes]]:
-    """By channel, the lines of a user in the files of the transport `file`.
+def lines_in_files(outbox: Path, user_ids: Iterable[str]) -> dict[str, list[bytes]]:
+    """By channel, the lines of a user, by each of his ids, in the files of the transport `file`.
 
     Raises:
         OSError: A file cannot be read.
     """
-    found = {
-        channel_id: LineLog(outbox / f"{channel_id}.ndjson").lines_of(user_id)
-        for channel_id in _written(outbox)
-    }
+    found: dict[str, list[bytes]] = {}
+    for channel_id in _written(outbox):
+        log = LineLog(outbox / f"{channel_id}.ndjson")
+        found[channel_id] = [line for user_id in user_ids for line in log.lines_of(user_id)]
     return {channel_id: lines for channel_id, lines in found.items() if lines}
 
 

@@ -31,6 +31,8 @@ def lines_of(told: Explanation) -> Iterator[str]:
     found = told.account
     yield f"{told.user_id}, {told.campaign}, as of {told.at}"
     yield told.verdict.text
+    for alias, at in told.aliases.items():
+        yield f"{alias} was merged into {told.user_id} at {at}"
     if found.status:
         yield f"the campaign's status is {found.status}: {STATUSES[found.status]}"
     for place in found.places:

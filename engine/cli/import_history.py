@@ -160,15 +160,12 @@ class _Piecemeal:
                 "known": self.known,
                 "bad_lines": reading.bad,
                 "bad_lines_shown": [bad.text for bad in reading.shown],
-                "ignored": dict(sorted(reading.ignored.items())),
             }
             click.echo(msgspec.json.encode(said).decode())
             return
         known = f", {self.known:,} known already" if self.known else ""
         inputs = "input" if self.taken == 1 else "inputs"
         click.echo(f"{self.taken:,} {inputs} of history taken{known}")
-        for kind, count in sorted(reading.ignored.items()):
-            click.echo(f"{count:,} {kind} calls passed over: they change nothing")
         if reading.bad:
             lines = "1 line is" if reading.bad == 1 else f"{reading.bad:,} lines are"
             click.echo(f"{lines} no event:", err=True)

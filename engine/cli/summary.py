@@ -43,6 +43,8 @@ def print_summary(report: Report, *, err: bool) -> None:
     rows = [_row(summary) for summary in report.campaigns]
     for line in laid_out(COLUMNS, rows, console.width if console.is_terminal else None):
         click.secho(line, bold=line.startswith(f"{COLUMNS[0]} "), err=err)
+    for reason, count in report.quarantined.items():
+        click.secho(f"{_many(count, 'input')} not taken: {reason}", fg="yellow", err=True)
     for note in _notes(report):
         click.echo(note, err=err)
 
@@ -133,7 +135,6 @@ def _head(report: Report) -> str:
         (report.duplicates, "duplicate"),
         (report.after_until, "later event"),
         (report.bad_lines, "bad line"),
-        *((count, f"{kind} call") for kind, count in report.ignored.items()),
     ]
     left_out = ", ".join(_many(count, what) for count, what in parts if count)
     return f"{told}; left out: {left_out}" if left_out else told

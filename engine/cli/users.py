@@ -183,12 +183,12 @@ async def _show(store: Store, user_id: str) -> bytes:
 async def _export(store: Store, data: Path, user_id: str) -> bytes:
     from engine.runtime.clock import wall_ms
     from engine.runtime.dossier import export
-    from engine.store.holdings import is_held, saved_state
+    from engine.store.holdings import ids_of, is_held, saved_state
 
     if not await is_held(store, user_id):
         raise _unknown(user_id)
-    user = await saved_state(store, user_id)
-    pieces = export(store, data / "outbox", user_id, user, made_at_ms=wall_ms())
+    user, ids = await saved_state(store, user_id), await ids_of(store, user_id)
+    pieces = export(store, data / "outbox", ids, user, made_at_ms=wall_ms())
     return b"".join([piece async for piece in pieces])
 
 
@@ -197,12 +197,13 @@ async def _erase(store: Store, data: Path, user_id: str) -> Any:  # noqa: ANN401
     from engine.runtime.clock import wall_ms
     from engine.runtime.erasing import erase_at_rest
     from engine.store.erasure import tombstones
-    from engine.store.holdings import is_held
+    from engine.store.holdings import ids_of, is_held
 
     # Once more is not in vain: copies of what went may be left in a file that is large.
     if digest(user_id) not in await store.read(tombstones) and not await is_held(store, user_id):
         raise _unknown(user_id)
-    return await erase_at_rest(store, data / "outbox", user_id, wall_ms())
+    ids = await ids_of(store, user_id)
+    return await erase_at_rest(store, data / "outbox", ids, wall_ms())
 
 
 def _unknown(user_id: str) -> Exception:

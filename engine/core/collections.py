@@ -176,7 +176,7 @@ def collect(user: User, event: EventReceived, roles: tuple[Role, ...]) -> None:
                 continue
         if role.verb == "clear":
             collected = collected or _begin(user, name)
-            _clear(collected, occurred_at_ms)
+            clear(collected, occurred_at_ms)
         else:
             said = role.reader.say(event.properties)
             if said is None:
@@ -186,7 +186,7 @@ def collect(user: User, event: EventReceived, roles: tuple[Role, ...]) -> None:
                 _add(collection, collected, occurred_at_ms, said)
             else:
                 _move(collected, occurred_at_ms, said.key, -said.quantity)
-            _bound(collection, collected)
+            bound(collection, collected)
         collected.changed_at_ms = max(collected.changed_at_ms, occurred_at_ms)
 
 
@@ -288,7 +288,7 @@ def _begin(user: User, name: str) -> Collected:
     return collected
 
 
-def _clear(collected: Collected, at_ms: int) -> None:
+def clear(collected: Collected, at_ms: int) -> None:
     """Nothing that happened up to `at_ms` counts any more; what happened after it stays."""
     collected.cleared_at_ms = at_ms
     items = []
@@ -332,7 +332,7 @@ def _move(collected: Collected, at_ms: int, key: str, change: float) -> None:
         collected.items = tuple([moved if one is known else one for one in items])
 
 
-def _bound(collection: Collection, collected: Collected) -> None:
+def bound(collection: Collection, collected: Collected) -> None:
     """Let go of the oldest items, and of their properties, beyond what a collection may hold."""
     items = collected.items
     if collection.form == "recent":

@@ -60,9 +60,9 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         O(properties) for the newest, O(count) for others.
         """
         if self.rows or self.columns.keys() != names:
-            self.columns = {name: self._column(name, count) for name in sorted(names)}
+            self.columns = {name: self.as_column(name, count) for name in sorted(names)}
             self.rows = []
-            self.size = sum([self._size_at(at) for at in range(count)])
+            self.weigh(count)
         for name, column in self.columns.items():
             value = read.get(name, MISSING)
             column.insert(place, value if value.__class__ in _PLAIN else storable(value))
@@ -71,13 +71,17 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     def put_row(self, place: int, count: int, properties: bytes) -> None:
         """As `put`, for all properties of an event."""
         if len(self.rows) != count:
-            self.rows = [_encode(self.properties(at)) for at in range(count)]
-            self.columns = {}
-            self.size = sum(map(len, self.rows))
+            self.rows, self.columns = self.as_rows(count), {}
+            self.weigh(count)
         self.rows.insert(place, bytes(properties))
         self.size += len(properties)
 
-    def _column(self, name: str, count: int) -> list[Any]:
+    def as_rows(self, count: int) -> list[bytes]:
+        """All that is kept of each of the `count` events, as JSON. O(kept)."""
+        return self.rows or [_encode(self.properties(at)) for at in range(count)]
+
+    def as_column(self, name: str, count: int) -> list[Any]:
+        """The values of one property in the `count` events, `MISSING` where it is not kept."""
         if self.rows:
             return [_row(row).get(name, MISSING) for row in self.rows]
         return self.columns.get(name) or [MISSING] * count
@@ -101,6 +105,10 @@ class Details(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
             over -= self._size_at(gone)
             gone += 1
         return gone
+
+    def weigh(self, count: int) -> None:
+        """Set `size` anew, of `count` events. O(kept)."""
+        self.size = sum([self._size_at(at) for at in range(count)])
 
     def _size_at(self, place: int) -> int:
         if self.rows:

@@ -18,6 +18,7 @@ from engine.core.caps import place_name
 from engine.core.collections import Collected, collect
 from engine.core.details import Details
 from engine.core.inputs import DeliveryReported, EventReceived
+from engine.core.joining import join_collections, join_history, join_session
 from engine.core.sending import sent_as
 from engine.core.state import NEVER, Session, new_user
 
@@ -69,6 +70,17 @@ def note(
     for event, session in made:
         user.session = session or user.session
         _keep(plan, gap, user, event)
+
+
+def join(plan: Plan, _gap: Gap, user: User, *, other: User) -> None:
+    """Have what was found of somebody who was merged into `user` in what is found of him."""
+    was_first = not (user.last_seen_at_ms and other.last_seen_at_ms)
+    user.session = join_session(user.session, other.session, was_first=was_first)
+    user.last_seen_at_ms = max(user.last_seen_at_ms, other.last_seen_at_ms)
+    join_history(plan, user, other, user.last_seen_at_ms)
+    join_collections(plan, user, other)
+    user.scores = {**other.scores, **user.scores}
+    user.pending = {**other.pending, **user.pending}
 
 
 def end_session(plan: Plan, gap: Gap, user: User, now_ms: int) -> None:

@@ -24,6 +24,8 @@ class EventReceived(msgspec.Struct, tag="event", omit_defaults=True, gc=False):
         received_at_ms: When the socket took it; it only bounds the event's own time.
         properties: A JSON object, undecoded until a condition asks for it.
         message_id: The client's id for duplicates; "" is never a duplicate.
+        is_anonymous: Whether the id is one that the client's device has drawn (`anonymousId`), and
+            nobody's name.
     """
 
     user_id: str
@@ -33,6 +35,7 @@ class EventReceived(msgspec.Struct, tag="event", omit_defaults=True, gc=False):
     properties: msgspec.Raw = EMPTY
     message_id: str = ""
     at_ms: int = 0
+    is_anonymous: bool = False
 
 
 class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=False):
@@ -44,6 +47,26 @@ class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=Fals
     traits: msgspec.Raw = EMPTY
     message_id: str = ""
     at_ms: int = 0
+    is_anonymous: bool = False
+
+
+class UsersMerged(UserIdentified, tag="merge"):
+    """Two ids are one person's: who has the one goes on as both, and the other is an alias of his.
+
+    Journaled only where that is news (`aliases`): whose the other id is follows from the inputs
+    before.
+
+    Attributes:
+        user_id: Who goes on, and of whom `traits` are said.
+        merged_id: The other id, of somebody known or never seen.
+        is_alias: Said by an alias call, which joins users of any kind; else by an identify call
+            with both ids.
+        is_history: It was brought in: nobody enters a campaign by what it makes true.
+    """
+
+    merged_id: str = ""
+    is_alias: bool = False
+    is_history: bool = False
 
 
 class UserScored(msgspec.Struct, tag="score", omit_defaults=True, gc=False):
@@ -196,12 +219,13 @@ class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
-FromClient: TypeAlias = EventReceived | UserIdentified | UserScored
+FromClient: TypeAlias = EventReceived | UserIdentified | UsersMerged | UserScored
 """What clients say of a user."""
 
 UserInput: TypeAlias = (
     EventReceived
     | UserIdentified
+    | UsersMerged
     | UserScored
     | TriggerReceived
     | EventImported
@@ -211,7 +235,7 @@ UserInput: TypeAlias = (
 )
 """What concerns one user."""
 
-Imported: TypeAlias = EventImported | TraitsImported
+Imported: TypeAlias = EventImported | TraitsImported | UsersMerged
 """History."""
 
 TimeSkipped: TypeAlias = TimeResumed | ClockAdjusted

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
-from engine.core.inputs import EMPTY, EventReceived, UserIdentified, UserScored
+from engine.core.inputs import EMPTY, EventReceived, UserIdentified, UserScored, UsersMerged
 from engine.core.instants import parse_instant_ms
 from engine.errors import HairspringError
 
@@ -82,7 +82,7 @@ class Item(msgspec.Struct, gc=False):
     category: str | None = None
     user_id: Id = None
     segment_user_id: Id = msgspec.field(default=None, name="userId")
-    anonymous_id: Id = msgspec.field(default=None, name="anonymousId")
+    segment_anonymous_id: Id = msgspec.field(default=None, name="anonymousId")
     message_id: Id = None
     segment_message_id: Id = msgspec.field(default=None, name="messageId")
     timestamp: Instant = None
@@ -96,6 +96,12 @@ class Item(msgspec.Struct, gc=False):
     context: msgspec.Raw = _ABSENT
     model: str | None = None
     score: msgspec.Raw = _ABSENT
+    # Behind what events have, whose fields are looked for in this order.
+    anonymous_id: Id = None
+    previous_id: Id = None
+    segment_previous_id: Id = msgspec.field(default=None, name="previousId")
+    group_id: Id = None
+    segment_group_id: Id = msgspec.field(default=None, name="groupId")
 
 
 class _Context(msgspec.Struct):
@@ -138,8 +144,8 @@ def mend_surrogates(text: bytes) -> bytes:
     return _ESCAPES.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
 
 
-def read_item(item: Item, received_at_ms: int | None = None) -> FromClient | None:
-    """What an item means, or None for a kind that changes nothing yet (`group`, `alias`).
+def read_item(item: Item, received_at_ms: int | None = None) -> FromClient:
+    """What an item means.
 
     Args:
         item: As decoded.
@@ -158,21 +164,50 @@ def read_item(item: Item, received_at_ms: int | None = None) -> FromClient | Non
         properties = object_of(item.properties, "$.properties", PROPERTIES_MAX)
         if kind != "track":
             properties = _named(item, properties)
-        return EventReceived(
+        event = EventReceived(
             user_id, name, occurred_at_ms, received_at_ms, properties, _message_id(item)
         )
-    if kind == "identify":
-        user_id = _user(item)
-        occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
-        return UserIdentified(
-            user_id, occurred_at_ms, received_at_ms, _traits(item), _message_id(item)
-        )
+        if item.segment_anonymous_id is not None or item.anonymous_id is not None:
+            event.is_anonymous = _known_id(item) is None
+        return event
+    if kind in {"identify", "group", "alias"}:
+        return _identified(item, kind, received_at_ms)
     if kind == "score":
         return _scored(item, received_at_ms)
-    if kind in {"group", "alias"}:
-        return None
     hint = "track, identify, page, screen, score, group or alias"
     raise ItemInvalid(f"unknown type {kind[:60]!r}", path="$.type", hint=hint)
+
+
+def _identified(item: Item, kind: str, received_at_ms: int | None) -> UserIdentified:
+    """Who a user is; with two ids, that both are his.
+
+    What a group call says is a trait of its own, `group`, which bears the group's id as `id`.
+    """
+    user_id, merged_id = _user(item), ""
+    if kind == "alias":
+        user_id = _id(_known_id(item), "$.user_id")
+        merged_id = _id(_either(item.previous_id, item.segment_previous_id), "$.previous_id")
+    elif kind == "identify" and _known_id(item) is not None:
+        said = _anonymous_id(item)
+        merged_id = "" if said is None or said == "" else _id(said, "$.anonymous_id")
+    traits = EMPTY
+    if kind != "alias":
+        traits = _group(item) if kind == "group" else _traits(item)
+    occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
+    said_at = (occurred_at_ms, received_at_ms)
+    if merged_id and (kind == "alias" or merged_id != user_id):
+        merged = UsersMerged(user_id, *said_at, traits, _message_id(item), merged_id=merged_id)
+        merged.is_alias = kind == "alias"
+        return merged
+    identified = UserIdentified(user_id, *said_at, traits, _message_id(item))
+    identified.is_anonymous = _known_id(item) is None
+    return identified
+
+
+def _group(item: Item) -> msgspec.Raw:
+    group_id = _id(_either(item.group_id, item.segment_group_id), "$.group_id")
+    said = _object_decoder.decode(object_of(item.traits, "$.traits", TRAITS_MAX))
+    return msgspec.Raw(_encode({"group": {**said, "id": group_id}}))
 
 
 def _scored(item: Item, received_at_ms: int | None) -> UserScored:
@@ -188,13 +223,19 @@ def _scored(item: Item, received_at_ms: int | None) -> UserScored:
 
 
 def as_item(identified: UserIdentified) -> bytes:
-    """An identify call in the native form, as `decode_item` reads it. O(size)."""
-    said = {
+    """An identify or alias call in the native form, as `decode_item` reads it. O(size)."""
+    said: dict[str, object] = {
         "type": "identify",
         "user_id": identified.user_id,
         "timestamp": identified.occurred_at_ms,
         "traits": identified.traits,
     }
+    if isinstance(identified, UsersMerged):
+        if identified.is_alias:
+            said |= {"type": "alias", "previous_id": identified.merged_id}
+            del said["traits"]
+        else:
+            said["anonymous_id"] = identified.merged_id
     if identified.message_id:
         said["message_id"] = identified.message_id
     return _encode(said)
@@ -206,11 +247,31 @@ def _viewed(kind: str) -> str:
 
 def _user(item: Item) -> str:
     user_id = item.user_id
-    if user_id is None:
-        user_id = item.segment_user_id
     if user_id is None or user_id == "":
-        user_id = item.anonymous_id
-    return text_of(str(user_id) if isinstance(user_id, int) else user_id, "$.user_id")
+        user_id = item.segment_user_id
+        if user_id is None or user_id == "":
+            user_id = _anonymous_id(item)
+    return _id(user_id, "$.user_id")
+
+
+def _known_id(item: Item) -> Id:
+    """The id that somebody has given him, or None."""
+    user_id = item.user_id
+    if user_id is None or user_id == "":
+        user_id = item.segment_user_id
+    return None if user_id == "" else user_id
+
+
+def _anonymous_id(item: Item) -> Id:
+    return _either(item.anonymous_id, item.segment_anonymous_id)
+
+
+def _either(native: Id, segment: Id) -> Id:
+    return segment if native is None else native
+
+
+def _id(said: Id, path: str) -> str:
+    return text_of(str(said) if isinstance(said, int) else said, path)
 
 
 def _message_id(item: Item) -> str:

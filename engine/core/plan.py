@@ -253,11 +253,11 @@ class Plan:
         self.keeps_sessions = asks_for_sessions(programs, names)
         """Whether anything asks for sessions: then the engine makes their events."""
         makes = any(isinstance(step, CHANGES) for c in ranked for step in c.steps)
-        timed = self.edges or self.keeps_sessions or makes or awaited
-        self.is_timed = bool(timed) or any(c.raised_by is not None for c in ranked)
+        timed = [self.edges, self.keeps_sessions, makes, awaited]
+        self.is_timed = any([*timed, *[c.raised_by for c in ranked]])
         """Whether more can happen than that an event enters or ends, and a wait is over."""
         self.on_activity, self.on_traits = woken.on_activity, woken.on_traits
-        self.on_scores, self.on_sends = woken.on_scores, woken.on_sends
+        self.on_scores, self.on_sends, self.on_merges = woken.on_others
         self.unnamed = msgspec.structs.replace(NO_REACTIONS, wakes=self.on_activity)
         """Reactions to an event that no campaign names."""
         self.may_follow = makes or self.on_sends.has_edges

@@ -87,6 +87,14 @@ def note_passed(enrollment: Enrollment, step_id: str, iteration: int) -> None:
     enrollment.passed = (*others, f"{step_id}{_MARK}{iteration}")
 
 
+def join_passed(enrollment: Enrollment, other: Enrollment) -> None:
+    """Note that it came by all sends that another one came by. O(sends passed, squared)."""
+    for entry in other.passed:
+        name, _, number = entry.partition(_MARK)
+        if not has_passed(enrollment, name, int(number or 0)):
+            note_passed(enrollment, name, int(number or 0))
+
+
 def _progress(enrollment: Enrollment, step_id: str) -> tuple[int, int]:
     """How often a repeat has begun, and when it did so last."""
     for repeat, begun, began_at_ms in enrollment.iterations:

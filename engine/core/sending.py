@@ -94,6 +94,7 @@ def send(
         enrollment.variants,
         turn.now_ms,
         iteration,
+        enrollment.per,
     )
     _send(turn, pending, _snapshot(turn, campaign, enrollment, step), "")
     return 0

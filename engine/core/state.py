@@ -105,6 +105,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
         variants: Those of its enrollment as it was sent.
         sent_at_ms: When it was judged; 0 where a version sent it that did not keep that.
         iteration: Which time it is in the repeats around its step (`repeats.iteration_of`).
+        per: The enrollment's.
     """
 
     enrollment: str
@@ -120,6 +121,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
     variants: tuple[tuple[str, str], ...] = ()
     sent_at_ms: int = 0
     iteration: int = 0
+    per: str = ""
 
 
 class Session(msgspec.Struct, omit_defaults=True, gc=False):
@@ -170,6 +172,9 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         session: The one under way, or the last; None where none was, or nothing asks for sessions.
         watch: How conditions were answered; None where none was asked of him yet.
         drawn: The variant that he got, by experiment (`experiments`).
+        aliases: Ids that were merged into this one, with the instant (`aliases`).
+        merged_into: Whose alias this id is: then it is no user, and the rest says nothing.
+        is_anonymous: Known by nothing but an id that a device has drawn, so far.
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
 
@@ -198,6 +203,9 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     identified_at_ms: int = 0
     scores: dict[str, float] = {}
     drawn: dict[str, str] = {}
+    aliases: dict[str, int] = {}
+    merged_into: str = ""
+    is_anonymous: bool = False
 
     @property
     def applied_at_ms(self) -> int:
@@ -211,7 +219,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
 
 
 _NOTHING: dict[str, Any] = {}
-"""Eight empty dicts of its own would be a fifth of what most users hold."""
+"""Nine empty dicts of its own would be a fifth of what most users hold."""
 
 
 def new_user(user_id: str) -> User:
@@ -226,6 +234,7 @@ def new_user(user_id: str) -> User:
         details=_NOTHING,
         scores=_NOTHING,
         drawn=_NOTHING,
+        aliases=_NOTHING,
     )
 
 
@@ -254,7 +263,13 @@ def decode_user(data: bytes) -> User:
     user.details = user.details or _NOTHING
     user.scores = user.scores or _NOTHING
     user.drawn = user.drawn or _NOTHING
+    user.aliases = user.aliases or _NOTHING
     return user
+
+
+def encode_merged(user_id: str, into: User) -> bytes:
+    """What is saved under an id that was merged into another user's: whose it is."""
+    return _encoder.encode(User(user_id, merged_into=into.user_id))
 
 
 def drop(user: User, enrollment: Enrollment) -> None:

@@ -66,6 +66,36 @@ def _by_channel(known: Mapping[str, Any]) -> dict[str, Any]:
     return consent if isinstance(consent, dict) else {}
 
 
+def join_traits(user: User, others: Mapping[str, Any]) -> None:
+    """Have what another user said fill in where `user` is silent, as far as there is room.
+
+    Consent by channel: any no wins, and a no to everything wins over all. O(traits of both).
+    """
+    traits = dict(user.traits)
+    consent = _stricter(traits.get("consent"), others.get("consent"))
+    if consent is not None:
+        traits["consent"] = consent
+    size = len(_encode(traits))
+    for key, value in others.items():
+        if key not in traits and len(traits) < TRAITS_MAX:
+            more = len(_encode({key: value}))
+            if size + more <= TRAITS_BYTES_MAX:
+                traits[key] = value
+                size += more
+    if traits:
+        user.traits, user.traits_bytes = traits, size + _HEADS_BYTES
+
+
+def _stricter(own: Any, other: Any) -> Any:  # noqa: ANN401 - whatever a shop has said
+    """Consent of both; None where neither said any."""
+    if own is False or other is False:
+        return False
+    if not isinstance(own, dict) or not isinstance(other, dict):
+        return other if own is None else own
+    refused = {channel: False for one in (own, other) for channel in one if one[channel] is False}
+    return {**other, **own, **refused}
+
+
 def recall(user: User, raw: msgspec.Raw, occurred_at_ms: int) -> str:
     """As `tell`, for what was said at an instant that may lie before what is known.
 

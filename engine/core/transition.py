@@ -29,6 +29,7 @@ from engine.core.inputs import (
     TriggerReceived,
     UserIdentified,
     UserScored,
+    UsersMerged,
 )
 from engine.core.plan import NOTHING
 from engine.core.sending import conclude
@@ -147,12 +148,20 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
         wakes = NOTHING  # what is found, nothing that is in force asks for yet
     elif isinstance(happened, UserScored):
         wakes = plan.on_scores
+    elif isinstance(happened, UsersMerged):
+        wakes = plan.on_merges
     came = risen(turn, wakes) if wakes.has_edges or user.watch is None else []
     _look_again(turn, wakes.inside, held)
     if type(happened) is TriggerReceived:
         start_by_hand(turn, happened, came)
-    elif not isinstance(happened, TraitsImported):  # history brings nobody in
+    elif not _is_history(happened):  # which brings nobody in
         enter_risen(turn, came)
+
+
+def _is_history(happened: UserInput) -> bool:
+    if isinstance(happened, UsersMerged):
+        return happened.is_history
+    return isinstance(happened, TraitsImported)
 
 
 def _look_again(
@@ -335,6 +344,7 @@ def _identify(user: User, happened: UserIdentified, effects: list[Effect]) -> No
         refused = recall(user, happened.traits, happened.occurred_at_ms)
     else:
         refused = tell(user, happened.traits)
+        user.is_anonymous = user.is_anonymous and happened.is_anonymous
         user.identified_at_ms = max(user.identified_at_ms, happened.occurred_at_ms)
     if refused:
         effects.append(QuarantineInput(happened, "$.traits", refused))

@@ -102,8 +102,11 @@ class Index:
             inside=Group(self._inside.activity).ids,
         )
         self.on_traits = self._wakes("traits")
-        self.on_scores = self._wakes("scores")
-        self.on_sends = self._wakes("sends")
+        every = Group(campaign for campaign, _ in edges)
+        inside = Group(c for c in campaigns if c.raised_by is not None).ids
+        all_of_them = Wakes(named=every, raised=every, inside=inside)
+        self.on_others = (self._wakes("scores"), self._wakes("sends"), all_of_them)
+        """What a score wakes; a message that goes; two users who become one."""
 
     def on_event(self, name: str) -> Wakes:
         """What an event of that name wakes. O(what it does)."""

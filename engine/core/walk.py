@@ -100,13 +100,11 @@ def _ask_again(turn: Turn, campaign: Campaign, enrollment: Enrollment, over_at_m
     """The quiet hours that held a send are over: decide on it, and walk on from their end."""
     step = campaign.steps[enrollment.position]
     assert isinstance(step, Send), "only sends are deferred"
-    iteration = iteration_of(enrollment)
-    until_ms = send(turn, campaign, enrollment, step, enrollment.clock_at_ms, iteration)
+    until_ms = _send(turn, campaign, enrollment, step, None)
     if until_ms:  # it is quiet where he is now, or at the end of a downtime
         _hold(campaign, enrollment, until_ms)
         return
     enrollment.deferred = False
-    note_passed(enrollment, step.id, iteration)
     _leave_step(enrollment, step.next, over_at_ms)
     _walk_on(turn, campaign, enrollment)
 

@@ -21,6 +21,7 @@ from engine.core.inputs import (
     UserErased,
     UserIdentified,
     UserScored,
+    UsersMerged,
 )
 from engine.core.instants import format_instant
 from engine.core.records import told
@@ -84,6 +85,9 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
         {"campaign": key.partition("\n")[0], "split": key.partition("\n")[2], "variant": variant}
         for key, variant in user.drawn.items()
     ]
+    state["aliases"] = [
+        {"id": alias, "merged_at": format_instant(at_ms)} for alias, at_ms in user.aliases.items()
+    ]
     state["refusals"] = [
         {"at": format_instant(at_ms), "campaign": campaign, "reason": reason}
         for at_ms, campaign, reason in user.refusals
@@ -97,9 +101,11 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
 
 
 async def timeline(
-    store: Store, user_id: str, *, limit: int, before_ms: int = NEVER
+    store: Store, *ids: str, limit: int, before_ms: int = NEVER
 ) -> list[dict[str, Any]]:
     """The newest `limit` events and records of a user before an instant, in order of time.
+
+    Of all his `ids`.
 
     An event stands where it was taken, which is `at`; at one instant it stands before what it did.
     O(what is kept of him), in memory O(limit).
@@ -117,49 +123,47 @@ async def timeline(
         elif limit:
             heapq.heappushpop(newest, (at_ms, place, happened))
 
-    async for happened in holdings.inputs_of(store, user_id):
+    async for happened in holdings.inputs_of(store, *ids):
         add(happened.at_ms, happened)
-    async for record in holdings.records_of(store, user_id):
+    async for record in holdings.records_of(store, *ids):
         add(record.at_ms, record)
     return [_told(happened) for _, _, happened in sorted(newest, key=lambda one: one[:2])]
 
 
 async def export(
-    store: Store, outbox: Path, user_id: str, user: User | None, *, made_at_ms: int
+    store: Store, outbox: Path, ids: tuple[str, ...], user: User | None, *, made_at_ms: int
 ) -> AsyncIterator[bytes]:
     """Everything that is held of a user, as one JSON document, in pieces.
 
     Args:
         store: Open.
         outbox: The folder of the transport `file`.
-        user_id: Whose.
+        ids: All of his, his own first.
         user: His state now, where there is one.
         made_at_ms: Logical now.
     """
-    head = {"user_id": user_id, "made_at": format_instant(made_at_ms)}
+    head = {"user_id": ids[0], "made_at": format_instant(made_at_ms)}
     yield _encode(head)[:-1]
     yield b',"state":' + _encode(told_state(user) if user is not None else None)
     yield b',"events":['
     behind = b""
-    async for happened in holdings.inputs_of(store, user_id):
+    async for happened in holdings.inputs_of(store, *ids):
         yield behind + _encode(_told(happened))
         behind = b","
     yield b'],"records":['
-    records = [record async for record in holdings.records_of(store, user_id)]
+    records = [record async for record in holdings.records_of(store, *ids)]
     records.sort(key=lambda record: record.at_ms)
     yield b",".join([_encode(_told(record)) for record in records])
     rest = {
-        "messages": [
-            _told_message(message) for message in await holdings.messages_of(store, user_id)
-        ],
+        "messages": [_told_message(message) for message in await holdings.messages_of(store, *ids)],
         "files": {
             channel: [msgspec.Raw(line) for line in lines]
-            for channel, lines in (await asyncio.to_thread(lines_in_files, outbox, user_id)).items()
+            for channel, lines in (await asyncio.to_thread(lines_in_files, outbox, ids)).items()
         },
-        "quarantine": [_told_item(item) for item in await holdings.quarantined_of(store, user_id)],
+        "quarantine": [_told_item(item) for item in await holdings.quarantined_of(store, *ids)],
         "earlier_states": [
             {"at": format_instant(at_ms), "state": told_state(earlier)}
-            for at_ms, earlier in await holdings.floors_of(store, user_id)
+            for at_ms, earlier in await holdings.floors_of(store, *ids)
         ],
     }
     yield b"]," + _encode(rest)[1:]
@@ -189,6 +193,8 @@ def _received(happened: FromClient | TriggerReceived) -> dict[str, Any]:
             kind, own = "event", {"properties": happened.properties}
         case UserIdentified():
             kind, own = "identify", {"traits": happened.traits}
+            if isinstance(happened, UsersMerged):
+                kind, own = "merged", {"id": happened.merged_id, **own}
         case UserScored():
             kind, own = "score", {"model": happened.model, "score": happened.score}
         case TriggerReceived():

@@ -78,21 +78,23 @@ async def finish_erasures(store: Store, outbox: Path) -> None:
         if one.user_id:
             messages = await store.read(partial(erasure.message_ids, user_id=one.user_id))
             await erase_files(outbox, {}, one.user_id, messages)
-            await _erase_rows(store, one.user_id)
+            await _erase_rows(store, (one.user_id,))
             at_ms = max(one.at_ms, await store.read(erasure.last_at_ms))
-            await store.transact(partial(erasure.forget_id, digest=one.digest, at_ms=at_ms))
+            await store.transact(partial(erasure.forget_ids, digests=(one.digest,), at_ms=at_ms))
         await store.read(partial(erasure.compact, size_max=COMPACTED_BYTES_MAX))
-        await store.transact(partial(erasure.finish, digest=one.digest))
+        await store.transact(partial(erasure.finish, digests=(one.digest,)))
         _log.info("erasure.finished")
 
 
-async def erase_at_rest(store: Store, outbox: Path, user_id: str, at_ms: int) -> Erased:
-    """Erase a user from a data folder that no process serves from.
+async def erase_at_rest(
+    store: Store, outbox: Path, user_ids: tuple[str, ...], at_ms: int
+) -> Erased:
+    """Erase a user, all his ids, from a data folder that no process serves from.
 
     Raises StoreError, CommitFailed, OSError.
     """
-    await store.transact(partial(erasure.begin, user_id=user_id, at_ms=at_ms))
-    return await _erase(store, outbox, {}, user_id, lambda: at_ms, compacted_max=None)
+    await store.transact(partial(erasure.begin, user_ids=user_ids, at_ms=at_ms))
+    return await _erase(store, outbox, {}, user_ids, lambda: at_ms, compacted_max=None)
 
 
 class Erasing:
@@ -132,27 +134,32 @@ class Erasing:
         return user_id in self._begun
 
     async def erase(self, user_id: str) -> Erased:
-        """Erase a user, known or not. What fails may be asked again; the next start does, too.
+        """Erase a user, known or not, with all his ids.
 
-        Raises StoreError, CommitFailed, Unavailable, OSError.
+        What fails may be asked again; the next start does, too. Raises StoreError, CommitFailed,
+        Unavailable, OSError.
         """
         async with self._one_at_a_time:
             store, processor = self._store, self._processor
-            at_ms = self._now_ms()
-            await store.transact(partial(erasure.begin, user_id=user_id, at_ms=at_ms))
-            self._begun.add(user_id)
-            processor.tombstones.add(user_id, NEVER)
-            processor.erase(user_id, self._now_ms())
+            ids: tuple[str, ...] = ()
+            while (known := processor.ids_of(user_id)) != ids:  # he may be merged meanwhile
+                ids = known
+                await store.transact(partial(erasure.begin, user_ids=ids, at_ms=self._now_ms()))
+            self._begun.update(ids)
+            for one in ids:
+                processor.tombstones.add(one, NEVER)
+            processor.erase(ids[0], self._now_ms())
             await self._shell.submit(())  # durable, with all that it stands behind
 
             def done() -> int:
                 at_ms = self._now_ms()
-                processor.tombstones.add(user_id, at_ms)
-                self._begun.discard(user_id)
+                for one in ids:
+                    processor.tombstones.add(one, at_ms)
+                self._begun.difference_update(ids)
                 return at_ms
 
             return await _erase(
-                store, self.outbox, self._channels, user_id, done,
+                store, self.outbox, self._channels, ids, done,
                 compacted_max=COMPACTED_BYTES_MAX,
             )  # fmt: skip
 
@@ -161,24 +168,26 @@ async def _erase(
     store: Store,
     outbox: Path,
     channels: Mapping[str, Channel],
-    user_id: str,
+    user_ids: tuple[str, ...],
     done: Callable[[], int],
     *,
     compacted_max: int | None,
 ) -> Erased:
     """All that is left to do behind the tombstone."""
     come_to("in-erasure")
-    messages = await store.read(partial(erasure.message_ids, user_id=user_id))
-    lines = await erase_files(outbox, channels, user_id, messages)
+    lines = 0
+    for user_id in user_ids:
+        messages = await store.read(partial(erasure.message_ids, user_id=user_id))
+        lines += await erase_files(outbox, channels, user_id, messages)
     come_to("in-erasure")
-    counts = await _erase_rows(store, user_id)
-    digest = ids.digest(user_id)
+    counts = await _erase_rows(store, user_ids)
+    digests = [ids.digest(user_id) for user_id in user_ids]
     at_ms = done()
-    await store.transact(partial(erasure.forget_id, digest=digest, at_ms=at_ms))
+    await store.transact(partial(erasure.forget_ids, digests=digests, at_ms=at_ms))
     come_to("in-erasure")
     compacted = await store.read(partial(erasure.compact, size_max=compacted_max))
     come_to("in-erasure")
-    await store.transact(partial(erasure.finish, digest=digest))
+    await store.transact(partial(erasure.finish, digests=digests))
     noted = await store.read(erasure.backups)
     there = await asyncio.to_thread(_still_there, noted, store.path)
     _log.info("erased", compacted=compacted, **msgspec.structs.asdict(counts))
@@ -200,9 +209,9 @@ def _still_there(noted: list[Backup], database: Path) -> list[Backup]:
     ]
 
 
-async def _erase_rows(store: Store, user_id: str) -> erasure.Counts:
-    rows = erasure.Erasure(user_id)
-    await store.read(lambda _: store.floors.forget(user_id))
+async def _erase_rows(store: Store, user_ids: tuple[str, ...]) -> erasure.Counts:
+    rows = erasure.Erasure(*user_ids)
+    await store.read(lambda _: store.floors.forget(*user_ids))
     while await store.transact(rows.go_on):
         come_to("in-erasure")
     return rows.counts

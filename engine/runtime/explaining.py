@@ -11,7 +11,7 @@ import asyncio
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from engine.store import Store
     from engine.store.past import Start
 
+    Ids: TypeAlias = tuple[str, ...]
+
 NEIGHBOURS: Final = 16
 """Ids on either side among which the nearest one is looked for."""
 
@@ -59,13 +61,14 @@ class Inexplicable(HairspringError):  # noqa: N818 - an answer more than an erro
     """
 
 
-class Explanation(msgspec.Struct):
+class Explanation(msgspec.Struct, omit_defaults=True):
     """The answer.
 
     Attributes:
         at: The instant that it is about, ISO 8601.
         verdict: What it comes to.
         account: What that rests on.
+        aliases: Other ids of the user, which were merged into his by then, with the instant.
     """
 
     user_id: str
@@ -73,6 +76,7 @@ class Explanation(msgspec.Struct):
     at: str
     verdict: Verdict
     account: Account
+    aliases: dict[str, str] = {}
 
 
 class Explaining:
@@ -134,43 +138,50 @@ class Explaining:
                 hint="leave the instant out: when he comes in if nothing happens is told then",
                 code="explain.instant",
             )
+        ids = await self._ids_of(user_id)
         if at_ms is None and self._processor is not None:
             lived = as_he_is(self._processor, user_id, now_ms)
         elif at_ms is None:
-            lived = await self._at_rest(user_id, now_ms)
+            lived = await self._at_rest(ids, user_id, now_ms)
         else:
-            lived = await self._as_he_was(user_id, at_ms, now_ms)
+            lived = await self._as_he_was(ids, user_id, at_ms, now_ms)
         then_ms = now_ms if at_ms is None else at_ms
         if lived.user is None:
             raise await self._unknown(user_id, at_ms)
         campaign = lived.plan.campaigns.get(campaign_id)
         if campaign is None:
             raise _no_campaign(lived.plan, campaign_id, at_ms)
-        came = await self._came(user_id, campaign, then_ms, now_ms)
-        records = [one async for one in holdings.records_of(self._store, user_id)]
+        borne = (lived.user.user_id, *lived.user.aliases)  # as of then: a part of `ids`
+        came = await self._came(borne, campaign, then_ms, now_ms)
+        records = [one async for one in holdings.records_of(self._store, *borne)]
         return await asyncio.to_thread(_explained, lived, campaign, then_ms, came, records)
 
-    async def _at_rest(self, user_id: str, now_ms: int) -> Lived:
-        start = await self._store.read(partial(past.newest_start, user_id=user_id))
-        return await self._live_again(start, user_id, now_ms)
+    async def _ids_of(self, user_id: str) -> Ids:
+        if self._processor is not None:
+            return self._processor.ids_of(user_id)
+        return await holdings.ids_of(self._store, user_id)
 
-    async def _as_he_was(self, user_id: str, at_ms: int, now_ms: int) -> Lived:
-        starts = await self._starts(user_id, at_ms, now_ms)
+    async def _at_rest(self, ids: Ids, user_id: str, now_ms: int) -> Lived:
+        start = await self._store.read(partial(past.newest_start, ids=ids))
+        return await self._live_again(start, ids, user_id, now_ms)
+
+    async def _as_he_was(self, ids: Ids, user_id: str, at_ms: int, now_ms: int) -> Lived:
+        starts = await self._starts(ids, at_ms, now_ms)
         if not starts:
             raise Inexplicable(
                 f"the archive does not reach back to {format_instant(at_ms)}",
                 hint="it goes back as far as [events] keep says; ask about a later instant",
                 code="explain.archive",
             )
-        return await self._live_again(starts[0], user_id, at_ms)
+        return await self._live_again(starts[0], ids, user_id, at_ms)
 
-    async def _starts(self, user_id: str, at_ms: int, now_ms: int) -> list[Start]:
+    async def _starts(self, ids: Ids, at_ms: int, now_ms: int) -> list[Start]:
         oldest_ms = now_ms - self._keep_ms
-        asked = partial(past.starts_before, user_id=user_id, at_ms=at_ms, oldest_ms=oldest_ms)
+        asked = partial(past.starts_before, ids=ids, at_ms=at_ms, oldest_ms=oldest_ms)
         return await self._store.read(asked)
 
-    async def _live_again(self, start: Start, user_id: str, at_ms: int) -> Lived:
-        inputs = await past.inputs_since(self._store, user_id, start.from_input, at_ms)
+    async def _live_again(self, start: Start, ids: Ids, user_id: str, at_ms: int) -> Lived:
+        inputs = await past.inputs_since(self._store, ids, start.from_input, at_ms)
         found = await self._with_plans(start, inputs)
         return await asyncio.to_thread(live_again, found, user_id, at_ms)
 
@@ -182,11 +193,11 @@ class Explaining:
         self._known.update(plans)
         return Past(start, inputs, plans)
 
-    async def _came(self, user_id: str, campaign: Campaign, at_ms: int, now_ms: int) -> Came | None:
+    async def _came(self, ids: Ids, campaign: Campaign, at_ms: int, now_ms: int) -> Came | None:
         """The newest event by then that could have brought him in, as far as events are kept."""
         names = campaign.entry.events
-        for start in await self._starts(user_id, at_ms, now_ms) if names else ():
-            inputs = await past.inputs_since(self._store, user_id, start.from_input, at_ms)
+        for start in await self._starts(ids, at_ms, now_ms) if names else ():
+            inputs = await past.inputs_since(self._store, ids, start.from_input, at_ms)
             found = [
                 (number, happened)
                 for number, happened in inputs
@@ -229,7 +240,7 @@ class Explaining:
 
 def as_he_is(processor: Processor, user_id: str, now_ms: int) -> Lived:
     """A copy of a user of a running process, with what he lacks and what is due by now."""
-    user = processor.users.get(user_id)
+    user = processor.find(user_id)
     if user is None:
         return Lived(None, processor.plan)
     copy = decode_user(encode_user(user))
@@ -257,7 +268,8 @@ def _explained(
     waits = campaign.entry.edge is not None and not found.places
     ahead = look_ahead(plan, user, campaign, at_ms) if waits else Ahead()
     told = verdict(campaign, found, ahead)
-    return Explanation(user.user_id, campaign.id, format_instant(at_ms), told, found)
+    aliases = {alias: format_instant(merged_ms) for alias, merged_ms in user.aliases.items()}
+    return Explanation(user.user_id, campaign.id, format_instant(at_ms), told, found, aliases)
 
 
 def _no_campaign(plan: Plan, campaign_id: str, at_ms: int | None) -> Inexplicable:

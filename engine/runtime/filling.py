@@ -87,12 +87,19 @@ class Filling:
         await shell.durable()
         handing = Handing(shell, processor, began_at_ms)
         shard = 0
+        missed: set[str] = set()
+        only: set[str] | None = None
         while shard < SHARDS and asked == self._asked:
-            gathering = Gathering(widened, lacking, announced_at_ms, shard, self._bytes_max)
+            gathering = Gathering(
+                widened, lacking, announced_at_ms, shard, self._bytes_max,
+                processor.aliases.of, only,
+            )  # fmt: skip
             while asked == self._asked and await self._read(gathering):
                 pass
             await self._hand_out(gathering, handing, asked)
-            shard = gathering.end_shard
+            shard, missed = gathering.end_shard, missed | gathering.missed
+            if shard == SHARDS and missed:  # some are more than they were when they were told
+                shard, only, missed = 0, missed, set()
         if asked == self._asked:
             _log.info("history.found", users=handing.count, events=sorted(lacking.names))
         return asked == self._asked
@@ -148,7 +155,7 @@ class Handing:
     def hand(self, gathering: Gathering, user_id: str, found: User) -> bool:
         """Have one user get it; False where something came of him that was not read yet."""
         processor = self._processor
-        user = processor.users.get(user_id)
+        user = processor.find(user_id)
         if user is None or processor.tombstones.erased_at_ms(user_id) >= self._began_at_ms:
             return True
         if user.seen >= gathering.behind:
@@ -156,6 +163,6 @@ class Handing:
         gathering.complete(found, user, processor.now_ms)
         encoded = encode_found(found, user)
         if encoded:
-            self._shell.find(HistoryFound(user_id, encoded))
+            self._shell.find(HistoryFound(user.user_id, encoded))
             self.count += 1
         return True

@@ -88,7 +88,8 @@ def live_again(past: Past, user_id: str, at_ms: int, *, last_input: int = 0) -> 
     O(inputs + deadlines). Without `last_input`: all inputs, and what was due by `at_ms` itself.
     """
     start = past.start
-    users = {} if start.state is None else {user_id: decode_user(start.state)}
+    saved = map(decode_user, start.states)
+    users = {user.user_id: user for user in saved}
     # Before the first plan that is named nobody was in anything.
     processor = Processor(Plan(""), users, changes=start.changes, plans=past.plans, keeps=False)
     for number, happened in past.inputs:
@@ -106,7 +107,7 @@ def live_again(past: Past, user_id: str, at_ms: int, *, last_input: int = 0) -> 
         while processor.sweep():
             pass
         processor.advance(at_ms)
-    return Lived(processor.users.get(user_id), processor.plan)
+    return Lived(processor.find(user_id), processor.plan)
 
 
 def _let_go(processor: Processor) -> None:

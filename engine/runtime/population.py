@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.adoption import take_on
+from engine.core.aliases import Aliases
 from engine.core.effects import have_effect
-from engine.core.state import NEVER, User, first_due_at_ms, stands
+from engine.core.merging import bear, merge
+from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
 from engine.core.transition import fire
 from engine.runtime.plans import Plans
 from engine.runtime.roster import SWEPT_AT_ONCE
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from engine.core.effects import Effect
-    from engine.core.inputs import Input
+    from engine.core.inputs import Input, UserInput, UsersMerged
     from engine.core.plan import Plan
 
 
@@ -35,6 +37,7 @@ class Population:
         changes, plans: What the last run left that users may lack (`Plans`).
 
     Attributes:
+        aliases: Ids of users who were merged into others.
         wake_at_ms: No deadline is earlier; `NEVER` where there is none.
         on_fired: Told (due_at_ms, now_ms) of each deadline as it fires.
     """
@@ -49,6 +52,7 @@ class Population:
         plans: Mapping[str, Plan] | None,
     ) -> None:
         self.users = users
+        self.aliases = Aliases(users)
         self.plans = Plans(plan, users, changes, plans)
         self.plan, self._changed = self.plans.plan, self.plans.number
         self._changes = self.plans.changes
@@ -73,6 +77,56 @@ class Population:
             if go_on is not None and not go_on():
                 return roster.has_visits
         return False
+
+    def find(self, user_id: str) -> User | None:
+        """The user whom an id means, by his own or by one that was merged into it. O(1)."""
+        return self.users.get(user_id) or self.users.get(self.aliases.bearer(user_id))
+
+    def _welcome(self, happened: UserInput) -> User:
+        """Whom an input concerns whose id is no user's: by an alias, or somebody new."""
+        user = self.users.get(self.aliases.bearer(happened.user_id))
+        if user is None:
+            user = new_user(happened.user_id)
+            user.is_anonymous = getattr(happened, "is_anonymous", False)
+            user.seen = self._changed
+            self.users[user.user_id] = user
+            self.plans.roster.welcome(user)
+        return user
+
+    def ids_of(self, user_id: str) -> tuple[str, ...]:
+        """All ids of the user whom one of them means, his own first; that one for nobody."""
+        user = self.find(user_id)
+        return (user_id,) if user is None else (user.user_id, *user.aliases)
+
+    def __contains__(self, user_id: object) -> bool:
+        """Whether an id means anybody. O(1)."""
+        return isinstance(user_id, str) and self.find(user_id) is not None
+
+    def _unite(self, merged: UsersMerged) -> User:
+        """Have the user of one id go on as that of both, who is given back. O(kept of both).
+
+        What was due to either fires first, as before any input.
+        """
+        at_ms = merged.at_ms
+        user = self._welcome(merged)
+        other = self.users.get(merged.merged_id)
+        for one in (user, other):
+            if one is not None:
+                if one.seen < self._changed:
+                    self._catch_up(one)
+                if one.due_at_ms <= at_ms:
+                    self._fire(one, at_ms, at_ms)
+        if other is not None:
+            self._leave(other)
+            merge(self.plan, user, other, at_ms, self._effects)
+        bear(user, merged.merged_id, other, at_ms)
+        self.aliases.of.update(dict.fromkeys(user.aliases, user.user_id))
+        return user
+
+    def _leave(self, user: User) -> None:
+        """He is nobody any more: nothing is due to him."""
+        del self.users[user.user_id]
+        self._deadlines.remove(user)
 
     def _fire(self, user: User, until_ms: int, now_ms: int) -> None:
         if self.on_fired is not None:

@@ -31,10 +31,12 @@ from engine.core.inputs import (
     TimeResumed,
     TimeSkipped,
     UserErased,
+    UsersMerged,
 )
-from engine.core.state import NEVER, User, new_user, stands
+from engine.core.state import NEVER, User, encode_merged, stands
 from engine.core.transition import step
 from engine.runtime.dedupe import HASH_CODE, Dedupe
+from engine.runtime.hearing import hear
 from engine.runtime.plans import NO_PLAN
 from engine.runtime.population import Population
 from engine.runtime.saving import Saving
@@ -125,6 +127,12 @@ class Processor(Population):
             if self._keeps:
                 self._hashes.append(digest)
         happened.at_ms = now_ms
+        if type(happened) is UsersMerged:
+            heard = hear(happened, self.aliases, self.users, self._quarantined)
+            if heard is None:
+                return True
+            happened = heard
+            self._join(happened)
         if self._keeps:
             number = self._next_input
             self._next_input = number + 1
@@ -155,7 +163,7 @@ class Processor(Population):
         self._pass_over(PlanAnnounced(plan.id), now_ms, content)
 
     def erase(self, user_id: str, now_ms: int) -> None:
-        """Forget a user; once that is durable, his rows are the owner's to erase."""
+        """Forget a user, all his ids; once that is durable, his rows are the owner's to erase."""
         self.now_ms = max(self.now_ms, now_ms)
         self._inputs.append(UserErased(user_id, self.now_ms))
         self._next_input += 1
@@ -205,7 +213,7 @@ class Processor(Population):
 
         None where nobody waits for it any more: its outcome is known.
         """
-        user = self.users.get(message.user_id)
+        user = self.find(message.user_id)
         pending = user.pending.get(message.id) if user is not None else None
         if user is None or pending is None:
             return None
@@ -235,8 +243,9 @@ class Processor(Population):
             elif isinstance(happened, UserErased):
                 self._forget(happened.user_id)
             elif not isinstance(happened, InputErased):
-                user = self.users.get(happened.user_id)
+                user = self.find(happened.user_id)
                 if user is None or user.seen < number:
+                    self._join(happened)
                     self._apply_and_note(happened, number)
         # Refusals are counted once; the user, or the quarantine, has them already.
         self._effects[:] = [effect for effect in self._effects if not is_refusal(effect)]
@@ -267,6 +276,7 @@ class Processor(Population):
         self._touched.update(dict.fromkeys(self.plans.roster.choose_saves()))
         touched = self._touched if self._keeps else ()
         saves = self._saving.choose(self._number, touched, len(self._inputs), self._next_input)
+        saves.rows += self._merged
         batch = seal(
             self._number,
             self.now_ms,
@@ -299,6 +309,7 @@ class Processor(Population):
         self._inputs: list[Input] = []
         self._effects = []
         self._touched = {}
+        self._merged: list[tuple[str, bytes]] = []
         self._hashes = array(HASH_CODE)
         self._quarantined: list[Quarantined] = []
 
@@ -309,10 +320,8 @@ class Processor(Population):
     def _apply(self, happened: UserInput) -> User:
         user = self.users.get(happened.user_id)
         if user is None:
-            user = self.users[happened.user_id] = new_user(happened.user_id)
-            user.seen = self._changed
-            self.plans.roster.welcome(user)
-        elif self._changes and user.seen < self._changed:
+            user = self._welcome(happened)
+        if self._changes and user.seen < self._changed:
             take_on(user, self._changes, self._effects)
             user.seen = self._changed
         if user.due_at_ms <= happened.at_ms:
@@ -332,9 +341,21 @@ class Processor(Population):
         if len(self._effects) > before and have_effect(self._effects, before):
             self._touched[user.user_id] = None
 
+    def _join(self, happened: UserInput) -> None:
+        """Where two ids were said to be one user's, make them so: both are saved with it."""
+        if not isinstance(happened, UsersMerged):
+            return
+        user = self._unite(happened)
+        self._saving.forget(happened.merged_id)
+        self._touched.pop(happened.merged_id, None)
+        self._touched[user.user_id] = None
+        self._merged.append((happened.merged_id, encode_merged(happened.merged_id, user)))
+
     def _forget(self, user_id: str) -> None:
-        if (user := self.users.pop(user_id, None)) is not None:
-            self._deadlines.remove(user)
+        if (user := self.find(user_id)) is not None:
+            user_id = user.user_id
+            self._leave(user)
+            self.aliases.forget(user)
         self._touched.pop(user_id, None)
         self._saving.forget(user_id)
 

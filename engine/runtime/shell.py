@@ -257,7 +257,7 @@ class Shell:
         count = len(inputs)
         place = submission.taken
         now_ms = self._clock.now_ms()
-        take = processor.tombstones.guard(processor.take, processor.users)
+        take = processor.tombstones.guard(processor.take, processor)
         if submission.told is not None:
             take = telling(processor, take, submission.told)
         while place < count:

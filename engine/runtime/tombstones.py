@@ -51,7 +51,7 @@ class Tombstones:
         return lambda happened, now_ms: not self.bars(happened, known) and take(happened, now_ms)
 
     def bars(self, happened: UserInput, known: Container[str]) -> bool:
-        """Whether an input is of somebody erased, from before; counted.
+        """Whether an input is of somebody erased, or names him, from before; counted.
 
         O(1), and no hash for what happened after the newest erasure.
         """
@@ -61,7 +61,8 @@ class Tombstones:
         elif happened.occurred_at_ms >= self._newest_at_ms:
             return False
         else:
-            erased_at_ms = self._erased.get(ids.digest(happened.user_id), 0)
+            both = (happened.user_id, getattr(happened, "merged_id", ""))
+            erased_at_ms = max(self._erased.get(ids.digest(one), 0) for one in both if one)
             barred = happened.occurred_at_ms < erased_at_ms
         self.barred += barred
         return barred

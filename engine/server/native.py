@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.items import ItemInvalid, decode_item, mend_surrogates, read_item
+from engine.core.items import decode_item, mend_surrogates, read_item
 from engine.server.answers import Refusal
 from engine.server.bodies import decode_body
 
@@ -67,7 +67,4 @@ def _read(raw: bytes, *, received_at_ms: int, kind: str) -> FromClient:
     item = decode_item(raw)
     if kind and item.type is None:
         item.type = kind
-    happened = read_item(item, received_at_ms)
-    if happened is None:
-        raise ItemInvalid(f"{item.type} is not built in this version", path="$.type")
-    return happened
+    return read_item(item, received_at_ms)

@@ -42,6 +42,9 @@ _SPELLING: Final = {
     "$.user_id": "$.userId",
     "$.message_id": "$.messageId",
     "$.sent_at": "$.sentAt",
+    "$.anonymous_id": "$.anonymousId",
+    "$.previous_id": "$.previousId",
+    "$.group_id": "$.groupId",
 }
 
 
@@ -78,10 +81,7 @@ def _read(raw: bytes, *, received_at_ms: int, kind: str, sent_at: Instant) -> Fr
             item.type = kind
         if sent_at is not None and item.segment_sent_at is None:
             item.segment_sent_at = sent_at
-        happened = read_item(item, received_at_ms)
+        return read_item(item, received_at_ms)
     except ItemInvalid as fault:
         fault.path = _SPELLING.get(fault.path, fault.path)
         raise
-    if happened is None:
-        raise ItemInvalid(f"{item.type} is not built in this version", path="$.type")
-    return happened

@@ -33,7 +33,7 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
 
     async def show(request: web.Request) -> web.StreamResponse:
         house, user_id = enter(request), request.match_info["id"]
-        user = house.processor.users.get(user_id)
+        user = house.processor.find(user_id)
         if user is None:
             raise _unknown(user_id)
         return answer_json(dossier.told_state(user, house.processor.plan))
@@ -41,26 +41,27 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
     async def timeline(request: web.Request) -> web.StreamResponse:
         house, user_id = enter(request), request.match_info["id"]
         limit, before_ms = _window(request)
-        if user_id not in house.processor.users:
+        if user_id not in house.processor:
             raise _unknown(user_id)
-        lines = await dossier.timeline(house.store, user_id, limit=limit, before_ms=before_ms)
-        return answer_json({"user_id": user_id, "timeline": lines})
+        ids = house.processor.ids_of(user_id)
+        lines = await dossier.timeline(house.store, *ids, limit=limit, before_ms=before_ms)
+        return answer_json({"user_id": ids[0], "timeline": lines})
 
     async def export(request: web.Request) -> web.StreamResponse:
         house, user_id = enter(request), request.match_info["id"]
-        user = house.processor.users.get(user_id)
+        user, ids = house.processor.find(user_id), house.processor.ids_of(user_id)
         # Who was refused at the door is no user, and may ask what is kept of that all the same.
         if user is None and not await holdings.quarantined_of(house.store, user_id):
             raise _unknown(user_id)
         pieces = dossier.export(
-            house.store, house.erasing.outbox, user_id, user, made_at_ms=house.clock.now_ms()
+            house.store, house.erasing.outbox, ids, user, made_at_ms=house.clock.now_ms()
         )
         return web.Response(body=pieces, headers={"Content-Type": JSON})
 
     async def erase(request: web.Request) -> web.StreamResponse:
         house, user_id = enter(request), request.match_info["id"]
         if not house.erasing.is_under_way(user_id) and (
-            user_id not in house.processor.users
+            user_id not in house.processor
             and not await holdings.quarantined_of(house.store, user_id)
         ):
             raise _unknown(user_id)

@@ -7,7 +7,7 @@ that say the same are two, so that such ids count within one instant.
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,14 @@ import msgspec
 from xxhash import xxh3_128_hexdigest
 
 from engine.core.inputs import (
+    EMPTY,
     EventImported,
     EventReceived,
     TraitsImported,
     TriggerReceived,
     UserIdentified,
     UserScored,
+    UsersMerged,
 )
 from engine.sim.ordering import in_order
 
@@ -47,9 +49,7 @@ def as_history(inputs: Iterable[UserInput], now_ms: int) -> Iterator[Imported]:
     ordered = in_order(_dated(inputs))
     for _, together in groupby(ordered, key=attrgetter("received_at_ms")):
         counts: dict[str, int] = {}
-        for happened in together:
-            assert isinstance(happened, EventReceived | UserIdentified)
-            imported = _imported(happened)
+        for imported in chain.from_iterable(map(_imported, together)):
             if not imported.message_id:
                 said = _digest(imported)
                 counts[said] = count = counts.get(said, -1) + 1
@@ -83,9 +83,22 @@ def _dated(inputs: Iterable[UserInput]) -> Iterator[UserInput]:
         yield happened
 
 
-def _imported(happened: EventReceived | UserIdentified) -> Imported:
-    form = EventImported if isinstance(happened, EventReceived) else TraitsImported
-    return form(*msgspec.structs.astuple(happened))
+def _imported(happened: UserInput) -> Iterator[Imported]:
+    """An input as history; of one that joins two ids, what it says besides stands by itself."""
+    assert isinstance(happened, EventReceived | UserIdentified)
+    if isinstance(happened, EventReceived):
+        yield EventImported(*msgspec.structs.astuple(happened))
+        return
+    message_id = happened.message_id
+    if isinstance(happened, UsersMerged):
+        yield msgspec.structs.replace(happened, traits=EMPTY, is_history=True)
+        if bytes(happened.traits) == bytes(EMPTY):
+            return
+        message_id = message_id and f"{message_id}-traits"
+    instants = (happened.occurred_at_ms, happened.received_at_ms)
+    traits = TraitsImported(happened.user_id, *instants, happened.traits, message_id)
+    traits.is_anonymous = happened.is_anonymous
+    yield traits
 
 
 def _raw(imported: Imported) -> bytes:
@@ -95,5 +108,7 @@ def _raw(imported: Imported) -> bytes:
 
 def _digest(imported: Imported) -> str:
     name = imported.name if isinstance(imported, EventImported) else ""
+    if isinstance(imported, UsersMerged):
+        name = imported.merged_id
     said = msgspec.json.encode((imported.user_id, name, imported.occurred_at_ms))
     return xxh3_128_hexdigest(said + _raw(imported))

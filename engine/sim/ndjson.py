@@ -36,9 +36,6 @@ def read_ndjson(file: BinaryIO, reading: Reading) -> Iterator[UserInput]:
         except ItemInvalid as fault:
             reading.reject(number, fault)
             continue
-        if happened is None:
-            reading.ignored[item.type or ""] += 1
-            continue
         reading.events += 1
         yield happened
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,7 +40,6 @@ class Reading:
         events: Lines that were taken as input.
         bad: Lines that could not be.
         shown: The first of those, `BAD_SHOWN_MAX` at most.
-        ignored: Lines of a kind that changes nothing, by kind.
     """
 
     def __init__(self, label: str) -> None:
@@ -49,7 +47,6 @@ class Reading:
         self.events = 0
         self.bad = 0
         self.shown: list[BadLine] = []
-        self.ignored: Counter[str] = Counter()
 
     def reject(self, line: int, fault: ItemInvalid) -> None:
         """Note that the line (from 1) is no event, and why."""

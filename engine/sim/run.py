@@ -68,7 +68,6 @@ class Report(msgspec.Struct, kw_only=True):
         events: Inputs applied.
         duplicates: Inputs whose message id was taken already.
         after_until: Inputs left out, since they were received after the end.
-        ignored: Lines of a kind that changes nothing, by kind.
         bad_lines: How many lines were no event.
         bad_lines_shown: The first of them, as `file:line: what is wrong`.
         users: How many there were.
@@ -80,13 +79,13 @@ class Report(msgspec.Struct, kw_only=True):
         render_faults: How often a template could not be rendered, by what was wrong.
         never_came: By campaign, the events that enter it, where none of them was among the inputs.
         names: The most frequent names of events; empty where `never_came` is.
+        quarantined: By reason, inputs that a live process quarantines as it comes to apply them.
         replayed: How a journal that was run again compares with the live run; else None.
     """
 
     events: int
     duplicates: int
     after_until: int
-    ignored: dict[str, int]
     bad_lines: int
     bad_lines_shown: list[str]
     users: int
@@ -98,6 +97,7 @@ class Report(msgspec.Struct, kw_only=True):
     render_faults: dict[str, int] = {}
     never_came: dict[str, list[str]] = {}
     names: list[str] = []
+    quarantined: dict[str, int] = {}
     replayed: Comparison | None = None
 
 
@@ -167,10 +167,10 @@ def _run(
         inputs = _watched(in_order(_watched(inputs, lambda _: on_progress(0))), on_progress)
     else:
         inputs = in_order(inputs)
-    users = simulation.processor.users
+    find = simulation.processor.find
     for released in simulation.run(inputs, options.until_ms):
         records = released.records
-        tally.add(records, users)
+        tally.add(records, find)
         if write is not None and records:
             write(_lines(records, deliveries) if options.render else record_lines(records))
         deliveries.rendered.clear()
@@ -198,14 +198,13 @@ def _run_again(
     replay = Replay(on_progress)
     tally = Tally()
     for records in replay.run(lines):
-        tally.add(records, replay.processor.users)
+        tally.add(records, replay.processor.find)
         if write is not None and records:
             write(record_lines(records))
     return Report(
         events=replay.comparison.inputs,
         duplicates=0,
         after_until=0,
-        ignored={},
         bad_lines=0,
         bad_lines_shown=[],
         users=len(replay.processor.users),
@@ -291,7 +290,6 @@ def _report(
         events=taken,
         duplicates=simulation.duplicates,
         after_until=simulation.after_until,
-        ignored=dict(sorted(reading.ignored.items())),
         bad_lines=reading.bad,
         bad_lines_shown=[bad.text for bad in reading.shown],
         users=len(simulation.processor.users),
@@ -301,4 +299,5 @@ def _report(
         campaigns=tally.summaries(plan),
         undefined=dict(sorted(deliveries.undefined.items())),
         render_faults=dict(sorted(deliveries.faults.items())),
+        quarantined=dict(sorted(simulation.quarantined.items())),
     )

@@ -8,6 +8,7 @@ very instant, and only then does time go on.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.core.inputs import DeliveryReported, UserIdentified
@@ -43,6 +44,7 @@ class Simulation:
         taken: Inputs applied.
         duplicates: Inputs refused, since their id was taken already.
         after_until: Inputs left out, since they were received after the end.
+        quarantined: Inputs that could not be taken as they were said, by the reason.
         first_at_ms: When the first input was received; 0 before there was one.
         last_at_ms: When the last one applied was received.
     """
@@ -54,6 +56,7 @@ class Simulation:
         self.taken = 0
         self.duplicates = 0
         self.after_until = 0
+        self.quarantined: Counter[str] = Counter()
         self.first_at_ms = 0
         self.last_at_ms = 0
         self._deliveries = deliveries or Deliveries()
@@ -70,7 +73,6 @@ class Simulation:
                 is left, at most 90 days past the last input.
         """
         processor = self.processor
-        users = processor.users
         for happened in inputs:
             now_ms = happened.received_at_ms  # type: ignore[union-attr]
             if until_ms is not None and now_ms > until_ms:
@@ -78,11 +80,11 @@ class Simulation:
                 continue
             if processor.wake_at_ms <= now_ms:
                 yield from self._advance(now_ms)
-            if type(happened) is UserIdentified:
+            if isinstance(happened, UserIdentified):
                 # What was made before is judged by who the user was then.
                 yield from self._release()
             self._take(happened, now_ms)
-            user = users.get(happened.user_id)  # not known where all of his were duplicates
+            user = processor.find(happened.user_id)  # not known where all of his were duplicates
             if (user is not None and user.pending) or self._held >= BATCH_MAX:
                 yield from self._release()
         if until_ms is None:
@@ -117,6 +119,7 @@ class Simulation:
         failed = True
         while failed and (batch := processor.begin(processor.now_ms)) is not None:
             released = processor.finish(batch)
+            self.quarantined.update([item.reason for item in batch.quarantined])
             reports = [self._answer(message) for _, message in released.messages]
             yield released
             failed = False

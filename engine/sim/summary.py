@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from engine.core.effects import Record
     from engine.core.plan import Plan
@@ -57,8 +57,8 @@ class Tally:
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
         self._unspoken: Counter[str] = Counter()
 
-    def add(self, records: Iterable[Record], users: dict[str, User]) -> None:
-        """Count records, while `users` are still as they were judged. O(records)."""
+    def add(self, records: Iterable[Record], find: Callable[[str], User | None]) -> None:
+        """Count records, while users are still as they were judged. O(records)."""
         counts = self._counts
         for record in records:
             kind = record.kind
@@ -66,7 +66,8 @@ class Tally:
             reason = record.reason if kind != "failed" else ""
             counts[record.campaign, kind, record.channel, reason] += 1
             if reason == "no_consent":
-                consent = users[record.user_id].traits.get("consent")
+                user = find(record.user_id)
+                consent = None if user is None else user.traits.get("consent")
                 if not isinstance(consent, dict) or consent.get(record.channel) is None:
                     self._unspoken[record.campaign] += 1
 

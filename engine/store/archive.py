@@ -64,23 +64,23 @@ def drop_below(connection: sqlite3.Connection) -> bool:
     return dropped
 
 
-def places(connection: sqlite3.Connection, kind: Kind, user_id: str) -> tuple[list[int], int]:
-    """Keys of rows that may be a user's, in order; and the key from which on all are to be read.
+def places(connection: sqlite3.Connection, kind: Kind, *ids: str) -> tuple[list[int], int]:
+    """Keys of rows that may be of any of these, in order; and from which on all are to be read.
 
-    O(segments of one bucket).
+    O(segments of one bucket), for each id.
     """
-    mark = mark_of(user_id)
-    found: list[int] = []
-    for first, entries in connection.execute(
-        "SELECT first, entries FROM archive_index WHERE kind = ? AND bucket = ? ORDER BY first",
-        (kind, mark >> BUCKET_SHIFT),
-    ):
-        segment = array("Q")
-        segment.frombytes(entries)
-        place = bisect_left(segment, mark)
-        while place < len(segment) and segment[place] <= mark | PLACE_MASK:
-            found.append(first + (segment[place] & PLACE_MASK))
-            place += 1
+    found: set[int] = set()
+    for mark in map(mark_of, ids):
+        for first, entries in connection.execute(
+            "SELECT first, entries FROM archive_index WHERE kind = ? AND bucket = ? ORDER BY first",
+            (kind, mark >> BUCKET_SHIFT),
+        ):
+            segment = array("Q")
+            segment.frombytes(entries)
+            place = bisect_left(segment, mark)
+            while place < len(segment) and segment[place] <= mark | PLACE_MASK:
+                found.add(first + (segment[place] & PLACE_MASK))
+                place += 1
     row = connection.execute(
         "SELECT value FROM meta WHERE name = ?", (f"indexed_{kind}",)
     ).fetchone()
@@ -89,14 +89,14 @@ def places(connection: sqlite3.Connection, kind: Kind, user_id: str) -> tuple[li
 
 
 class Walk:
-    """The rows that may hold something of a user, oldest first, some at a time.
+    """The rows that may hold something of a user, by any of his ids, oldest first, some at a time.
 
     Ends with the newest row that there was at the first step.
     """
 
-    def __init__(self, kind: Kind, user_id: str) -> None:
+    def __init__(self, kind: Kind, *ids: str) -> None:
         self._kind: Kind = kind
-        self._user_id = user_id
+        self._ids = ids
         self._found: list[int] | None = None
         self._scanned_from = self._last = self._after = 0
 
@@ -104,7 +104,7 @@ class Walk:
         """Keys of the next rows; [] behind the last. O(count), at first that of `places`."""
         table, key = _KEYS[self._kind]
         if self._found is None:
-            self._found, self._scanned_from = places(connection, self._kind, self._user_id)
+            self._found, self._scanned_from = places(connection, self._kind, *self._ids)
             self._found.reverse()
             (self._last,) = connection.execute(
                 f"SELECT ifnull(max({key}), 0) FROM {table}"  # noqa: S608 - names of ours
@@ -136,14 +136,15 @@ def next_record(connection: sqlite3.Connection) -> int:
     return int(number)
 
 
-def lines_of(inputs: bytes, user_id: str) -> Iterator[tuple[int, bytes]]:
-    """(place in the row, line) of the inputs that are a user's. O(size of the row)."""
-    needle = b'"user_id":' + msgspec.json.encode(user_id)
-    if needle not in inputs:
+def lines_of(inputs: bytes, *ids: str) -> Iterator[tuple[int, bytes]]:
+    """(place in the row, line) of the inputs of a user with these ids. O(size of the row * ids)."""
+    needles = [b'"user_id":' + msgspec.json.encode(user_id) for user_id in ids]
+    needles = [needle for needle in needles if needle in inputs]
+    if not needles:
         return
     for place, line in enumerate(split(inputs)):
         # Properties may say the same of somebody else.
-        if needle in line and _decode_whose(line)[0].user_id == user_id:
+        if any(needle in line for needle in needles) and _decode_whose(line)[0].user_id in ids:
             yield place, line
 
 

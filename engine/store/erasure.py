@@ -21,7 +21,7 @@ from engine.store import archive
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SLICE_ROWS: Final = 64
 SLICE_BYTES_MAX: Final = 2 << 20
@@ -74,11 +74,11 @@ class Backup(msgspec.Struct, frozen=True):
     at_ms: int
 
 
-def begin(connection: sqlite3.Connection, user_id: str, at_ms: int) -> None:
-    """Put up the tombstone; what happened before `at_ms` is not taken any more."""
-    connection.execute(
+def begin(connection: sqlite3.Connection, user_ids: tuple[str, ...], at_ms: int) -> None:
+    """Put up a tombstone for each id; what happened before `at_ms` is not taken any more."""
+    connection.executemany(
         "INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?, 0)",
-        (ids.digest(user_id), at_ms, user_id),
+        [(ids.digest(user_id), at_ms, user_id) for user_id in user_ids],
     )
 
 
@@ -96,21 +96,23 @@ def tombstones(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT digest, at_ms FROM tombstones"))
 
 
-def forget_id(connection: sqlite3.Connection, digest: str, at_ms: int) -> None:
-    """All rows are gone: the tombstone is a hash from here on."""
-    connection.execute(
+def forget_ids(connection: sqlite3.Connection, digests: Sequence[str], at_ms: int) -> None:
+    """All rows are gone: the tombstones are hashes from here on."""
+    connection.executemany(
         "UPDATE tombstones SET user_id = NULL, at_ms = max(at_ms, ?) WHERE digest = ?",
-        (at_ms, digest),
+        [(at_ms, digest) for digest in digests],
     )
 
 
-def finish(connection: sqlite3.Connection, digest: str) -> None:
+def finish(connection: sqlite3.Connection, digests: Sequence[str]) -> None:
     """Nothing is left to be done."""
-    connection.execute("UPDATE tombstones SET finished = 1 WHERE digest = ?", (digest,))
+    connection.executemany(
+        "UPDATE tombstones SET finished = 1 WHERE digest = ?", [(digest,) for digest in digests]
+    )
 
 
 def message_ids(connection: sqlite3.Connection, user_id: str) -> list[str]:
-    """Of all his messages in the outbox. O(outbox)."""
+    """Of all messages to an id in the outbox. O(outbox)."""
     rows = connection.execute("SELECT id FROM outbox WHERE user_id = ?", (user_id,))
     return [row[0] for row in rows]
 
@@ -144,7 +146,7 @@ def compact(connection: sqlite3.Connection, size_max: int | None) -> bool:
 
 
 class Erasure:
-    """The rows of one user, a slice at a time, each within a transaction.
+    """The rows of one user, of all his ids, a slice at a time, each within a transaction.
 
     The user log is the first: a generation of floors that begins later finds him in no log, and one
     that began before is told by its owner (`Floors.forget`).
@@ -153,15 +155,15 @@ class Erasure:
         counts: What has gone so far.
     """
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, *user_ids: str) -> None:
         self.counts = Counts()
-        self._user_id = user_id
+        self._ids = user_ids
         self._steps: list[Callable[[sqlite3.Connection], bool]] = [
             self._log, self._states, self._messages, self._records, self._quarantine, self._journal,
         ]  # fmt: skip
         self._after = 0
-        self._in_records = archive.Walk("records", user_id)
-        self._in_journal = archive.Walk("journal", user_id)
+        self._in_records = archive.Walk("records", *user_ids)
+        self._in_journal = archive.Walk("journal", *user_ids)
 
     def go_on(self, connection: sqlite3.Connection) -> bool:
         """Do the next slice; False behind the last. O(`SLICE_ROWS`), and the index's look-up."""
@@ -173,9 +175,10 @@ class Erasure:
         return True
 
     def _states(self, connection: sqlite3.Connection) -> bool:
-        for table in ("users", "floors"):
-            gone = connection.execute(f"DELETE FROM {table} WHERE user_id = ?", (self._user_id,))  # noqa: S608 - one of two names
-            self.counts.states += gone.rowcount
+        for user_id in self._ids:
+            for table in ("users", "floors"):
+                gone = connection.execute(f"DELETE FROM {table} WHERE user_id = ?", (user_id,))  # noqa: S608 - one of two names
+                self.counts.states += gone.rowcount
         return False
 
     def _log(self, connection: sqlite3.Connection) -> bool:
@@ -183,13 +186,13 @@ class Erasure:
             "SELECT batch, states FROM user_log WHERE batch > ? ORDER BY batch LIMIT ?",
             (self._after, SLICE_ROWS),
         ).fetchall()
-        needle = self._user_id.encode()
+        needles = [user_id.encode() for user_id in self._ids]
         for batch, states in rows:
             self._after = batch
-            if needle not in states:
+            if not any(needle in states for needle in needles):
                 continue
             kept = [
-                state for state in _unpack(states) if _decode_whose(state).user_id != self._user_id
+                state for state in _unpack(states) if _decode_whose(state).user_id not in self._ids
             ]
             connection.execute(
                 "UPDATE user_log SET states = ? WHERE batch = ?", (_pack(kept), batch)
@@ -197,20 +200,25 @@ class Erasure:
         return bool(rows)
 
     def _messages(self, connection: sqlite3.Connection) -> bool:
-        gone = connection.execute(
-            "DELETE FROM outbox WHERE number IN "
-            "(SELECT number FROM outbox WHERE user_id = ? LIMIT ?)",
-            (self._user_id, SLICE_ROWS),
-        ).rowcount
+        gone = 0
+        for user_id in self._ids:
+            gone += connection.execute(
+                "DELETE FROM outbox WHERE number IN "
+                "(SELECT number FROM outbox WHERE user_id = ? LIMIT ?)",
+                (user_id, SLICE_ROWS),
+            ).rowcount
         self.counts.messages += gone
         return gone > 0
 
     def _records(self, connection: sqlite3.Connection) -> bool:
         keys = self._in_records.next_keys(connection, SLICE_ROWS)
         for key in keys:
-            self.counts.records += connection.execute(
-                "DELETE FROM records WHERE number = ? AND user_id = ?", (key, self._user_id)
-            ).rowcount
+            row = connection.execute(
+                "SELECT user_id FROM records WHERE number = ?", (key,)
+            ).fetchone()
+            if row is not None and row[0] in self._ids:
+                connection.execute("DELETE FROM records WHERE number = ?", (key,))
+                self.counts.records += 1
         return bool(keys)
 
     def _quarantine(self, connection: sqlite3.Connection) -> bool:
@@ -220,7 +228,7 @@ class Erasure:
         ).fetchall()
         for number, body in rows:
             self._after = number
-            if names(body, self._user_id):
+            if any(names(body, user_id) for user_id in self._ids):
                 connection.execute("DELETE FROM quarantine WHERE number = ?", (number,))
                 self.counts.quarantined += 1
         return bool(rows)
@@ -241,7 +249,7 @@ class Erasure:
         ).fetchone()
         if row is None:
             return 0
-        found = dict(archive.lines_of(row[0], self._user_id))
+        found = dict(archive.lines_of(row[0], *self._ids))
         if found:
             lines = archive.split(row[0])
             for place, line in found.items():

@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from engine.core.state import decode_user
+from engine.store.saved import saved_bytes
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -78,12 +81,13 @@ class Floors:
         self._copy: _Copy | None = None
         self._swept = ""
 
-    def forget(self, user_id: str = "") -> None:
-        """The user is to be in no generation that is under way; without an id: begin it anew."""
-        if not user_id:
+    def forget(self, *user_ids: str) -> None:
+        """These are to be in no generation that is under way; without an id: begin it anew."""
+        if not user_ids:
             self._copy = None
         elif self._copy is not None:
-            self._copy.logged.pop(user_id, None)
+            for user_id in user_ids:
+                self._copy.logged.pop(user_id, None)
 
     def work(self, connection: sqlite3.Connection, now_ms: int, keep_ms: int) -> bool:
         """Do a slice of what there is to do; whether to go on at once. O(`SLICE_USERS`).
@@ -141,10 +145,11 @@ class Floors:
             chosen = list(islice(copy.logged, SLICE_USERS))
             connection.executemany(
                 # His row may be newer than what the log still holds.
-                "INSERT INTO floors VALUES (?1, ?2, ifnull("
+                "INSERT OR IGNORE INTO floors VALUES (?1, ?2, ifnull("
                 "(SELECT state FROM users WHERE user_id = ?1 AND batch >= ?3), ?4))",
                 [(user_id, copy.generation, *copy.logged.pop(user_id)) for user_id in chosen],
             )
+            _follow_merged(connection, copy.generation, min(chosen), max(chosen))
             return
         last = _last_of_slice(connection, "users", copy.after)
         if last is not None:
@@ -155,6 +160,7 @@ class Floors:
                 " WHERE older.user_id = users.user_id ORDER BY generation DESC LIMIT 1)",
                 (copy.generation, copy.after, last),
             )
+            _follow_merged(connection, copy.generation, copy.after, last)
             copy.after = last
             return
         connection.execute(
@@ -216,6 +222,27 @@ def _floor(
         (user_id, generation),
     ).fetchone()
     return Floor(at_ms, from_input, bytes(row[0]) if row else None, settled)
+
+
+def _follow_merged(connection: sqlite3.Connection, generation: int, first: str, last: str) -> None:
+    """Copy anew whom somebody was merged into who has just been copied as merged.
+
+    His own copy may be from before it, and then nobody would have what the other one did. O(ids).
+    """
+    rows = connection.execute(
+        "SELECT state FROM floors WHERE generation = ? AND user_id BETWEEN ? AND ? "
+        "AND instr(state, 'merged_into')",
+        (generation, first, last),
+    ).fetchall()
+    bearers = {decode_user(state).merged_into for (state,) in rows} - {""}
+    while bearers:
+        bearer = bearers.pop()
+        state = saved_bytes(connection, bearer)
+        if state is not None:
+            connection.execute(
+                "INSERT OR REPLACE INTO floors VALUES (?, ?, ?)", (bearer, generation, state)
+            )
+            bearers |= {decode_user(state).merged_into} - {""}
 
 
 def _last_of_slice(connection: sqlite3.Connection, table: str, after: str) -> str | None:

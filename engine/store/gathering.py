@@ -27,13 +27,14 @@ from engine.core.inputs import (
     EventReceived,
     UserErased,
     UserScored,
+    UsersMerged,
     decode_inputs,
 )
 from engine.core.state import new_user
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from engine.core.coming import Gap
     from engine.core.inputs import Input
@@ -71,9 +72,12 @@ class Gathering:
         announced_at_ms: When the coming plan was.
         first_shard: The first whose users are told.
         bytes_max: As `HELD_BYTES_MAX`.
+        aliases: Ids that were merged into others', by now.
+        only: Ids of the users who are told; None: everybody.
 
     Attributes:
         end_shard: The first whose users are left to another reading.
+        missed: Ids of users into whom somebody was merged after they were told by a reading before.
         behind: Number behind the last input that was read.
     """
 
@@ -84,7 +88,12 @@ class Gathering:
         announced_at_ms: int,
         first_shard: int = 0,
         bytes_max: int = HELD_BYTES_MAX,
+        aliases: Mapping[str, str] | None = None,
+        only: Container[str] | None = None,
     ) -> None:
+        self.missed: set[str] = set()
+        self._aliases = dict(aliases or {})
+        self._only = only
         self.end_shard = SHARDS
         self.behind = 1
         # When the oldest row was written, where that is not the first there ever was: what is older
@@ -109,7 +118,7 @@ class Gathering:
         # A row in which none of these stands is not decoded.
         self._needles = [b'"name":' + _encode(name) for name in sorted(names)]
         self._needles += [b'"model":' + _encode(model) for model in sorted(gap.models)]
-        self._needles.append(b'"type":"erasure"')
+        self._needles += [b'"type":"erasure"', b'"type":"merge"']
         if gap.places:
             self._needles += [b'"outcome":"failed"', b'"outcome":"cancelled"']
         if gap.sessions:
@@ -161,10 +170,8 @@ class Gathering:
                 sent = _decode_record(record)
                 if sent.at_ms <= self._erased_at_ms.get(sent.user_id, -1):
                     continue  # it is about to go
-                shard = _shard_of(sent.user_id)
-                if self._first_shard <= shard < self.end_shard:
-                    noted = partial(found.note_sent, sent=sent, upto_ms=self._announced_at_ms)
-                    self._change(shard, sent.user_id, noted)
+                noted = partial(found.note_sent, sent=sent, upto_ms=self._announced_at_ms)
+                self._change(self._bearer(sent.user_id), noted)
         if len(rows) < SLICE_ROWS:
             self._after_record = -1
 
@@ -196,10 +203,10 @@ class Gathering:
     def _take_in(self, inputs: bytes) -> None:
         for happened in decode_inputs(inputs):
             if self._is_asked_for(happened):
-                shard = _shard_of(happened.user_id)
-                if self._first_shard <= shard < self.end_shard:
-                    noted = partial(found.note, happened=happened)
-                    self._change(shard, happened.user_id, noted)
+                noted = partial(found.note, happened=happened)
+                self._change(self._bearer(happened.user_id), noted)
+            elif isinstance(happened, UsersMerged):
+                self._merge(self._bearer(happened.user_id), happened.merged_id)
             elif isinstance(happened, UserErased):
                 self._shards[_shard_of(happened.user_id)].pop(happened.user_id, None)
                 self._erased_at_ms[happened.user_id] = happened.at_ms
@@ -215,8 +222,34 @@ class Gathering:
             return bool(self._gap.places) and happened.outcome != "delivered"
         return isinstance(happened, UserScored) and happened.model in self._gap.models
 
-    def _change(self, shard: int, user_id: str, change: Callable[[Plan, Gap, User], None]) -> None:
+    def _bearer(self, user_id: str) -> str:
+        """Whom an id means, as far as has been read."""
+        while (bearer := self._aliases.get(user_id)) is not None:
+            user_id = bearer
+        return user_id
+
+    def _merge(self, user_id: str, merged_id: str) -> None:
+        """Somebody was merged behind the start of the reading: what was found of him is one's."""
+        if merged_id in self._aliases or merged_id == user_id:
+            return
+        self._aliases[merged_id] = user_id
+        other = self._shards[_shard_of(merged_id)].pop(merged_id, None)
+        if other is None and self._only is None:
+            return
+        if other is None or _shard_of(user_id) < self._first_shard:
+            self.missed.add(user_id)
+            return
+        caught_up, self._catches_up = self._catches_up, False  # what is his, was found already
+        self._change(user_id, partial(found.join, other=other))
+        self._catches_up = caught_up
+
+    def _change(self, user_id: str, change: Callable[[Plan, Gap, User], None]) -> None:
         """Have something noted of a user, and weigh what that makes."""
+        shard = _shard_of(user_id)
+        if not self._first_shard <= shard < self.end_shard:
+            return
+        if self._only is not None and user_id not in self._only:
+            return
         users = self._shards[shard]
         user = users.get(user_id)
         if user is None:

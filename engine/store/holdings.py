@@ -11,10 +11,11 @@ from engine.core.effects import Record, SendMessage
 from engine.core.inputs import UserErased, UserInput
 from engine.core.state import User, decode_user
 from engine.store import archive, erasure
+from engine.store.saved import saved_bytes
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from engine.store.database import Store
 
@@ -26,7 +27,6 @@ SLICE_RECORDS: Final = 512
 _decode_input = msgspec.json.Decoder(UserInput | UserErased).decode
 _decode_record = msgspec.json.Decoder(Record).decode
 _decode_message = msgspec.json.Decoder(SendMessage).decode
-_unpack = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class Message(msgspec.Struct):
@@ -54,32 +54,41 @@ class Item(msgspec.Struct):
     body: bytes
 
 
-async def inputs_of(store: Store, user_id: str) -> AsyncIterator[UserInput | UserErased]:
-    """A user's inputs, oldest first, as far back as they are kept.
+async def ids_of(store: Store, user_id: str) -> tuple[str, ...]:
+    """All ids of the user whom one of them means, his own first; that one for nobody.
+
+    As he was saved last, where no process runs that knows better. O(the user log).
+    """
+    user = await saved_state(store, user_id)
+    return (user_id,) if user is None else (user.user_id, *user.aliases)
+
+
+async def inputs_of(store: Store, *ids: str) -> AsyncIterator[UserInput | UserErased]:
+    """The inputs of a user with these ids, oldest first, as far back as they are kept.
 
     O(segments), and the rows in which he, or somebody with his hash, has an input.
     """
-    walk = archive.Walk("journal", user_id)
-    while (lines := await store.read(partial(_lines, walk=walk, user_id=user_id))) is not None:
+    walk = archive.Walk("journal", *ids)
+    while (lines := await store.read(partial(_lines, walk=walk, ids=ids))) is not None:
         for line in lines:
             yield _decode_input(line)
 
 
-async def records_of(store: Store, user_id: str) -> AsyncIterator[Record]:
-    """A user's records, in order of the commits that made them."""
-    walk = archive.Walk("records", user_id)
-    while (rows := await store.read(partial(_records, walk=walk, user_id=user_id))) is not None:
+async def records_of(store: Store, *ids: str) -> AsyncIterator[Record]:
+    """The records of a user with these ids, in order of the commits that made them."""
+    walk = archive.Walk("records", *ids)
+    while (rows := await store.read(partial(_records, walk=walk, ids=ids))) is not None:
         for row in rows:
             yield _decode_record(row)
 
 
-async def messages_of(store: Store, user_id: str) -> list[Message]:
+async def messages_of(store: Store, *ids: str) -> list[Message]:
     """His messages whose delivery has not come to its end, and those that failed for good."""
     rows = await store.read(
         lambda c: c.execute(
-            "SELECT message, snapshot, rendered, dead FROM outbox WHERE user_id = ? "
-            "ORDER BY number",
-            (user_id,),
+            "SELECT message, snapshot, rendered, dead FROM outbox "  # noqa: S608 - marks alone
+            f"WHERE user_id IN ({_marks(ids)}) ORDER BY number",
+            ids,
         ).fetchall()
     )
     return [
@@ -93,8 +102,8 @@ async def messages_of(store: Store, user_id: str) -> list[Message]:
     ]
 
 
-async def quarantined_of(store: Store, user_id: str) -> list[Item]:
-    """Items in the quarantine that name him. O(the quarantine)."""
+async def quarantined_of(store: Store, *ids: str) -> list[Item]:
+    """Items in the quarantine that name him, by any of his ids. O(the quarantine)."""
     found: list[Item] = []
     after = 0
     while True:
@@ -102,25 +111,35 @@ async def quarantined_of(store: Store, user_id: str) -> list[Item]:
         if not rows:
             return found
         after = rows[-1][0]
-        found += [Item(*row[1:]) for row in rows if erasure.names(row[-1], user_id)]
+        found += [
+            Item(*row[1:])
+            for row in rows
+            if any(erasure.names(row[-1], user_id) for user_id in ids)
+        ]
 
 
-async def floors_of(store: Store, user_id: str) -> list[tuple[int, User]]:
+async def floors_of(store: Store, *ids: str) -> list[tuple[int, User]]:
     """His earlier states that the archive is replayed from, with the instant; oldest first."""
     rows = await store.read(
         lambda c: c.execute(
-            "SELECT ifnull(at_ms, 0), state FROM floors LEFT JOIN generations USING (generation) "
-            "WHERE user_id = ? ORDER BY generation",
-            (user_id,),
+            "SELECT ifnull(at_ms, 0), state FROM floors LEFT JOIN generations USING (generation) "  # noqa: S608 - marks alone
+            f"WHERE user_id IN ({_marks(ids)}) ORDER BY generation",
+            ids,
         ).fetchall()
     )
-    return [(at_ms, decode_user(state)) for at_ms, state in rows]
+    states = [(at_ms, decode_user(state)) for at_ms, state in rows]
+    return [(at_ms, user) for at_ms, user in states if not user.merged_into]
 
 
 async def saved_state(store: Store, user_id: str) -> User | None:
-    """A user as he was saved last, where no process runs that knows better. O(the user log)."""
+    """A user as he was saved last, by any of his ids, where no process runs that knows better.
+
+    O(the user log).
+    """
     state = await store.read(partial(saved_bytes, user_id=user_id))
-    return None if state is None else decode_user(state)
+    while state is not None and (user := decode_user(state)).merged_into:
+        state = await store.read(partial(saved_bytes, user_id=user.merged_into))
+    return None if state is None else user
 
 
 async def is_held(store: Store, user_id: str) -> bool:
@@ -134,7 +153,13 @@ async def is_held(store: Store, user_id: str) -> bool:
     return bool(await quarantined_of(store, user_id))
 
 
-def _lines(connection: sqlite3.Connection, walk: archive.Walk, user_id: str) -> list[bytes] | None:
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _lines(
+    connection: sqlite3.Connection, walk: archive.Walk, ids: tuple[str, ...]
+) -> list[bytes] | None:
     keys = walk.next_keys(connection, SLICE_ROWS)
     if not keys:
         return None
@@ -144,22 +169,22 @@ def _lines(connection: sqlite3.Connection, walk: archive.Walk, user_id: str) -> 
             "SELECT inputs FROM journal WHERE first_input = ?", (key,)
         ).fetchone()
         if row is not None:
-            lines += [line for _, line in archive.lines_of(row[0], user_id)]
+            lines += [line for _, line in archive.lines_of(row[0], *ids)]
     return lines
 
 
 def _records(
-    connection: sqlite3.Connection, walk: archive.Walk, user_id: str
+    connection: sqlite3.Connection, walk: archive.Walk, ids: tuple[str, ...]
 ) -> list[bytes] | None:
     keys = walk.next_keys(connection, SLICE_RECORDS)
     if not keys:
         return None
     marks = ",".join("?" * len(keys))
     rows = connection.execute(
-        f"SELECT record FROM records WHERE number IN ({marks}) AND user_id = ? ORDER BY number",  # noqa: S608 - marks alone
-        (*keys, user_id),
+        f"SELECT user_id, record FROM records WHERE number IN ({marks}) ORDER BY number",  # noqa: S608 - marks alone
+        keys,
     )
-    return [row[0] for row in rows]
+    return [record for user_id, record in rows if user_id in ids]
 
 
 def _quarantined(
@@ -170,19 +195,3 @@ def _quarantined(
         "WHERE number > ? ORDER BY number LIMIT ?",
         (after, SLICE_ROWS),
     ).fetchall()
-
-
-def saved_bytes(connection: sqlite3.Connection, user_id: str) -> bytes | None:
-    """A user as he was saved last: in the user log, where that is newer than his row."""
-    row = connection.execute(
-        "SELECT state, batch FROM users WHERE user_id = ?", (user_id,)
-    ).fetchone()
-    state, saved_by = (None, -1) if row is None else row
-    for batch, states in connection.execute(
-        "SELECT batch, states FROM user_log WHERE batch > ? AND instr(states, ?) ORDER BY batch",
-        (saved_by, user_id.encode()),
-    ):
-        for one in _unpack(states):
-            if decode_user(one).user_id == user_id:
-                state, saved_by = one, batch
-    return state

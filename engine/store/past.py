@@ -14,7 +14,7 @@ import msgspec
 from engine.core.inputs import Input
 from engine.store import archive, journal, plans
 from engine.store.floors import floors_before
-from engine.store.holdings import saved_bytes
+from engine.store.saved import saved_bytes
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,45 +48,48 @@ class Start(msgspec.Struct, frozen=True):
     Attributes:
         at_ms: From this instant on he is as he was; 0: from his first input on.
         from_input: Number of the first input that is needed.
-        state: As he was saved; None where he was not known yet.
+        states: As he was saved, under each of his ids that was somebody's; none where he was not
+            known yet.
         changes: Changes of the plan, and of time, from before that input, that he may lack.
     """
 
     at_ms: int
     from_input: int
-    state: bytes | None
+    states: list[bytes]
     changes: Numbered
 
 
 def starts_before(
-    connection: sqlite3.Connection, user_id: str, at_ms: int, oldest_ms: int
+    connection: sqlite3.Connection, ids: tuple[str, ...], at_ms: int, oldest_ms: int
 ) -> list[Start]:
     """All starts of an instant or before, the nearest first; [] where there is none left.
 
     `oldest_ms` is how far back things are kept: below the floor of then, states have gone in part.
     """
+    each = [floors_before(connection, user_id, at_ms, oldest_ms) for user_id in ids]
     found = [
         Start(
-            floor.at_ms,
-            floor.from_input,
-            floor.state,
-            plans.between(connection, floor.from_input, floor.settled),
+            floors[0].at_ms,
+            floors[0].from_input,
+            [floor.state for floor in floors if floor.state is not None],
+            plans.between(connection, floors[0].from_input, floors[0].settled),
         )
-        for floor in floors_before(connection, user_id, at_ms, oldest_ms)
+        for floors in zip(*each, strict=True)
     ]
     (first,) = connection.execute("SELECT min(first_input) FROM journal").fetchone()
     if first == 1 and (not found or found[-1].at_ms):
-        found.append(Start(0, 1, None, []))
+        found.append(Start(0, 1, [], []))
     return found
 
 
-def newest_start(connection: sqlite3.Connection, user_id: str) -> Start:
+def newest_start(connection: sqlite3.Connection, ids: tuple[str, ...]) -> Start:
     """The state that was saved last, and from where on a restart would replay."""
     meta = dict(connection.execute("SELECT name, value FROM meta"))
     replay_from = int(meta.get("replay_from", 1))
-    state = saved_bytes(connection, user_id)
+    saved = [saved_bytes(connection, user_id) for user_id in ids]
+    states = [state for state in saved if state is not None]
     at_ms = int(meta.get("last_at_ms", 0))
-    return Start(at_ms, replay_from, state, plans.read(connection, replay_from))
+    return Start(at_ms, replay_from, states, plans.read(connection, replay_from))
 
 
 def last_stamp(connection: sqlite3.Connection) -> int:
@@ -129,33 +132,39 @@ def neighbours(connection: sqlite3.Connection, user_id: str, count: int) -> list
     return [row[0] for row in rows]
 
 
-async def inputs_since(store: Store, user_id: str, from_input: int, until_ms: int) -> Numbered:
-    """A user's inputs, and those that concern everybody, numbered: up to an instant, inclusive.
+async def inputs_since(
+    store: Store, ids: tuple[str, ...], from_input: int, until_ms: int
+) -> Numbered:
+    """The inputs of a user with these ids, and those that concern everybody, numbered.
+
+    Up to an instant, inclusive.
 
     O(segments, and the rows in which he, or somebody with his hash, has an input).
     """
     found: Numbered = []
-    async for number, happened in _walk(store, user_id, from_input):
+    async for number, happened in _walk(store, ids, from_input):
         if happened.at_ms > until_ms:
             break
         found.append((number, happened))
     return found
 
 
-async def _walk(store: Store, user_id: str, from_input: int) -> AsyncIterator[tuple[int, Input]]:
+async def _walk(
+    store: Store, ids: tuple[str, ...], from_input: int
+) -> AsyncIterator[tuple[int, Input]]:
     first = await store.read(partial(journal.row_of, number=from_input))
-    keys = await store.read(partial(_keys, user_id=user_id, first=first))
+    keys = await store.read(partial(_keys, ids=ids, first=first))
     for place in range(0, len(keys), SLICE_ROWS):
         chosen = keys[place : place + SLICE_ROWS]
-        lines = await store.read(partial(_lines, keys=chosen, user_id=user_id))
+        lines = await store.read(partial(_lines, keys=chosen, ids=ids))
         for number, line in lines:
             if number >= from_input:
                 yield number, _decode_input(line)
 
 
-def _keys(connection: sqlite3.Connection, user_id: str, first: int) -> list[int]:
+def _keys(connection: sqlite3.Connection, ids: tuple[str, ...], first: int) -> list[int]:
     """Rows, from one on, that may hold what is asked for; in order."""
-    own, scanned_from = archive.places(connection, "journal", user_id)
+    own, scanned_from = archive.places(connection, "journal", *ids)
     of_all, _ = archive.places(connection, "journal", _NOBODY)
     rows = connection.execute(
         "SELECT first_input FROM journal WHERE first_input >= ? ORDER BY first_input",
@@ -166,7 +175,7 @@ def _keys(connection: sqlite3.Connection, user_id: str, first: int) -> list[int]
 
 
 def _lines(
-    connection: sqlite3.Connection, keys: list[int], user_id: str
+    connection: sqlite3.Connection, keys: list[int], ids: tuple[str, ...]
 ) -> list[tuple[int, bytes]]:
     found: list[tuple[int, bytes]] = []
     for key in keys:
@@ -175,7 +184,7 @@ def _lines(
         ).fetchone()
         if row is None:
             continue
-        lines = dict(archive.lines_of(row[0], user_id))
+        lines = dict(archive.lines_of(row[0], *ids))
         if any(mark in row[0] for mark in _OF_ALL):
             split = enumerate(archive.split(row[0]))
             lines.update((place, line) for place, line in split if line.startswith(_OF_ALL))

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.inputs import EventReceived, UserIdentified
+from engine.core.inputs import EventReceived, UserIdentified, UsersMerged
 from engine.core.items import (
     DEPTH_MAX,
     PROPERTIES_MAX,
@@ -115,9 +115,59 @@ def test_who_has_no_user_id_goes_by_the_anonymous_one() -> None:
     assert read(userId=12345, event="Seen", timestamp=1).user_id == "12345"
 
 
-@pytest.mark.parametrize("kind", ["group", "alias"])
-def test_what_changes_nothing_yet_is_no_input(kind: str) -> None:
-    assert read(type=kind, userId="u1", timestamp=1) is None
+def test_whose_id_a_device_has_drawn_is_anonymous() -> None:
+    assert read(anonymousId="a1", event="Seen", timestamp=1).is_anonymous
+    assert read(anonymous_id="a1", type="identify", timestamp=1).is_anonymous
+    assert not read(anonymousId="a1", userId="u1", event="Seen", timestamp=1).is_anonymous
+
+
+def test_an_identify_call_with_both_ids_joins_them() -> None:
+    said = read(type="identify", userId="u1", anonymousId="a1", traits={"a": 1}, timestamp=1)
+    assert isinstance(said, UsersMerged)
+    assert (said.user_id, said.merged_id, said.is_alias) == ("u1", "a1", False)
+    assert json.loads(bytes(said.traits)) == {"a": 1}
+    native = read(type="identify", user_id=7, anonymous_id="a1", timestamp=1)
+    assert isinstance(native, UsersMerged)
+    assert (native.user_id, native.merged_id) == ("7", "a1")
+
+
+@pytest.mark.parametrize("anonymous", [None, "", "u1"])
+def test_an_identify_call_with_one_id_joins_nobody(anonymous: str | None) -> None:
+    said = read(type="identify", userId="u1", anonymousId=anonymous, timestamp=1)
+    assert type(said) is UserIdentified
+
+
+@pytest.mark.parametrize(
+    ("user", "previous"), [("userId", "previousId"), ("user_id", "previous_id")]
+)
+def test_an_alias_call_names_both_ids(user: str, previous: str) -> None:
+    said = read(**{"type": "alias", user: "u1", previous: "old", "timestamp": 1})
+    assert isinstance(said, UsersMerged)
+    assert (said.user_id, said.merged_id, said.is_alias) == ("u1", "old", True)
+
+
+def test_an_alias_call_that_lacks_an_id_is_none() -> None:
+    with pytest.raises(ItemInvalid, match="missing") as fault:
+        read(type="alias", userId="u1", timestamp=1)
+    assert fault.value.path == "$.previous_id"
+    with pytest.raises(ItemInvalid, match="missing") as fault:
+        read(type="alias", anonymousId="a1", previousId="old", timestamp=1)
+    assert fault.value.path == "$.user_id"
+
+
+def test_what_a_group_call_says_is_one_trait() -> None:
+    said = read(type="group", userId="u1", groupId="g1", traits={"plan": "pro"}, timestamp=1)
+    assert type(said) is UserIdentified
+    assert json.loads(bytes(said.traits)) == {"group": {"plan": "pro", "id": "g1"}}
+
+
+@pytest.mark.parametrize("identified", [
+    UserIdentified("u", 1, 1, msgspec.Raw(b'{"a":1}'), "m"),
+    UsersMerged("u", 1, 1, msgspec.Raw(b'{"a":1}'), "m", merged_id="a"),
+    UsersMerged("u", 1, 1, message_id="m", merged_id="a", is_alias=True),
+])  # fmt: skip
+def test_what_is_told_as_an_item_is_read_as_the_same(identified: UserIdentified) -> None:
+    assert read_item(decode_item(as_item(identified)), 1) == identified
 
 
 @pytest.mark.parametrize(

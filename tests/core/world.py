@@ -14,7 +14,13 @@ import msgspec
 from config.schema import FUNCTIONS, NAMES
 from engine.core import cel
 from engine.core.conditions import Condition
-from engine.core.inputs import EMPTY, DeliveryReported, EventReceived, UserIdentified
+from engine.core.inputs import (
+    EMPTY,
+    DeliveryReported,
+    EventReceived,
+    UserIdentified,
+    UsersMerged,
+)
 from engine.core.plan import Campaign, Entry, Plan
 from engine.core.steps import END, Exit, If, Send, Step, Wait, WaitWhen
 from engine.runtime.processor import Processor
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from engine.core.effects import CancelMessage, CloseMessage, Record, SendMessage
     from engine.core.policy import Policy
     from engine.core.state import User
+    from engine.store.batch import Quarantined
 
 S = 1_000
 MINUTE = 60 * S
@@ -194,19 +201,39 @@ class World:
         self.messages: list[SendMessage] = []
         self.cancelled: list[CancelMessage] = []
         self.closed: list[CloseMessage] = []
+        self.quarantined: list[Quarantined] = []
 
     def event(
         self, name: str, at: int, *, t: int | None = None, user: str = "u", **properties: Any
     ) -> list[str]:
-        """An event that arrives `at`, and happened at `t` (without: when it arrived)."""
+        """An event that arrives `at`, and happened at `t` (without: when it arrived).
+
+        Users whose id begins with `anon` are known by that alone.
+        """
         occurred_at_ms = START + (at if t is None else min(t, at))
         raw = msgspec.Raw(msgspec.json.encode(properties)) if properties else EMPTY
-        self.processor.take(EventReceived(user, name, occurred_at_ms, START + at, raw), START + at)
+        event = EventReceived(user, name, occurred_at_ms, START + at, raw)
+        event.is_anonymous = user.startswith("anon")
+        self.processor.take(event, START + at)
+        return self.commit()
+
+    def merge(self, merged: str, at: int, *, user: str = "u", **traits: Any) -> list[str]:
+        """An identify call with both ids."""
+        raw = msgspec.Raw(msgspec.json.encode(traits)) if traits else EMPTY
+        said = UsersMerged(user, START + at, START + at, raw, merged_id=merged)
+        self.processor.take(said, START + at)
+        return self.commit()
+
+    def alias(self, merged: str, at: int, *, user: str = "u") -> list[str]:
+        said = UsersMerged(user, START + at, START + at, merged_id=merged, is_alias=True)
+        self.processor.take(said, START + at)
         return self.commit()
 
     def identify(self, at: int, *, user: str = "u", **traits: Any) -> list[str]:
         raw = msgspec.Raw(msgspec.json.encode(traits))
-        self.processor.take(UserIdentified(user, START + at, START + at, raw), START + at)
+        said = UserIdentified(user, START + at, START + at, raw)
+        said.is_anonymous = user.startswith("anon")
+        self.processor.take(said, START + at)
         return self.commit()
 
     def reachable(self, at: int = 0, *, user: str = "u") -> None:
@@ -235,7 +262,9 @@ class World:
         return self.commit()
 
     def user(self, user_id: str = "u") -> User:
-        return self.processor.users[user_id]
+        found = self.processor.find(user_id)
+        assert found is not None, user_id
+        return found
 
     def commit(self) -> list[str]:
         """What happened since the last time, one text a record."""
@@ -247,6 +276,7 @@ class World:
             self.messages = [message for _, message in released.messages]
             self.cancelled = released.cancelled
             self.closed = released.closed
+            self.quarantined += batch.quarantined
         return [told(record) for record in self.records]
 
 

@@ -39,10 +39,12 @@ fields = st.sampled_from(
     [
         *["type", "event", "user_id", "userId", "anonymousId", "message_id", "messageId"],
         *["timestamp", "sentAt", "originalTimestamp", "properties", "traits", "context"],
-        *["name", "category"],
+        *["name", "category", "anonymous_id", "previousId", "groupId"],
     ]
 )
-items = st.dictionaries(fields, anything | st.sampled_from(["track", "identify", "page"]))
+items = st.dictionaries(
+    fields, anything | st.sampled_from(["track", "identify", "page", "alias", "group"])
+)
 broken_fragments = st.sampled_from(
     [
         b'{"user_id":"b\xff","event":"E"}',

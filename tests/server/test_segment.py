@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from engine.core.inputs import EventReceived, UserIdentified
+from engine.core.inputs import EventReceived, UserIdentified, UsersMerged
 from engine.core.instants import format_instant
 from tests.server.house import KEY
 
@@ -103,25 +103,41 @@ async def test_one_bad_item_of_a_batch_is_quarantined_and_the_rest_taken(
     assert await house.store.count("quarantine") == 1
 
 
-@pytest.mark.parametrize("kind", ["alias", "group"])
-async def test_what_is_not_built_is_quarantined_and_the_rest_taken(house: House, kind: str) -> None:
-    item = {"type": kind, "userId": "u1", "previousId": "anon", "groupId": "g"}
-    answer = await house.post("/v1/batch", {"batch": [item, {"type": "track", **TRACK}]})
+@pytest.mark.parametrize("route", ["/v1/alias", "/v1/a"])
+async def test_an_alias_call_joins_two_ids(house: House, route: str) -> None:
+    answer = await house.post(route, {"userId": "u1", "previousId": "old"})
 
     assert answer.status == 200
-    assert len(house.inputs) == 1
-    (kept,) = house.quarantined
-    assert f"{kind} is not built in this version" == kept.reason
+    (taken,) = house.inputs
+    assert isinstance(taken, UsersMerged)
+    assert (taken.user_id, taken.merged_id) == ("u1", "old")
 
 
-@pytest.mark.parametrize("route", ["/v1/alias", "/v1/a", "/v1/group", "/v1/g"])
-async def test_a_lone_call_that_is_not_built_is_never_a_success(house: House, route: str) -> None:
-    answer = await house.post(route, {"userId": "u1", "previousId": "anon", "groupId": "g"})
+@pytest.mark.parametrize("route", ["/v1/group", "/v1/g"])
+async def test_a_group_call_says_a_trait(house: House, route: str) -> None:
+    answer = await house.post(route, {"userId": "u1", "groupId": "g", "traits": {"plan": "pro"}})
 
-    assert answer.status == 400
-    assert answer.json["success"] is False
-    assert "not built in this version" in answer.json["message"]
-    assert len(house.quarantined) == 1
+    assert answer.status == 200
+    (taken,) = house.inputs
+    assert isinstance(taken, UserIdentified)
+    assert bytes(taken.traits) == b'{"group":{"plan":"pro","id":"g"}}'
+
+
+async def test_an_alias_of_a_user_to_himself_is_quarantined_with_its_reason(house: House) -> None:
+    answer = await house.post("/v1/alias", {"userId": "u1", "previousId": "u1"})
+
+    assert answer.status == 200  # whether it can be, is known once it is applied
+    assert house.inputs == []
+    assert await house.store.count("quarantine") == 1
+
+
+async def test_a_call_without_its_other_id_is_refused_by_the_name_of_the_client(
+    house: House,
+) -> None:
+    for route, path in (("/v1/alias", "$.previousId"), ("/v1/group", "$.groupId")):
+        answer = await house.post(route, {"userId": "u1"})
+        assert answer.status == 400
+        assert f"{path}: missing" == answer.json["message"]
 
 
 async def test_a_batch_of_nothing_but_bad_items_is_refused_with_each_fault(house: House) -> None:

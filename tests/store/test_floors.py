@@ -240,7 +240,7 @@ async def test_an_erasure_killed_at_any_slice_is_finished_by_the_next_start(
         await run.commit()
         await store.keep_archive(run.processor.now_ms)
     now_ms = run.processor.now_ms
-    await store.transact(lambda c: erasure.begin(c, "u1", now_ms))
+    await store.transact(lambda c: erasure.begin(c, ("u1",), now_ms))
     rows = erasure.Erasure("u1")
     for _ in range(pick((0, 1, 2, 3, 5, 8, 13, 21, 34))):
         await store.transact(rows.go_on)
@@ -266,7 +266,7 @@ async def test_a_journal_without_him_has_as_many_inputs_as_before(tmp_path: Path
     for one, (before, now) in zip(script, instants(script), strict=True):
         apply(run.processor, one, before, now)
         await run.commit()
-    erased = await erase_at_rest(run.store, tmp_path / "outbox", "u1", run.processor.now_ms)
+    erased = await erase_at_rest(run.store, tmp_path / "outbox", ("u1",), run.processor.now_ms)
     rows = await run.store.read(
         lambda c: c.execute(
             "SELECT inputs_count, inputs FROM journal ORDER BY first_input"

@@ -70,7 +70,7 @@ async def test_a_users_inputs_and_those_of_everybody_are_found_with_an_index_and
             assert said[1] > 512
         everything = await journaled(store)
         for user_id, first in (("u1", 1), ("u4", 300), ("u3", 1), ("nobody", 1)):
-            found = await past.inputs_since(store, user_id, first, NEVER_MS)
+            found = await past.inputs_since(store, (user_id,), first, NEVER_MS)
             assert found == [
                 (number, one)
                 for number, one in everything
@@ -81,10 +81,10 @@ async def test_a_users_inputs_and_those_of_everybody_are_found_with_an_index_and
 
 async def test_what_came_after_the_instant_is_left_out(tmp_path: Path) -> None:
     store = await filled(tmp_path / "hairspring.db", 300)
-    found = await past.inputs_since(store, "u1", 1, START + 150)
+    found = await past.inputs_since(store, ("u1",), 1, START + 150)
     assert found
     assert max(one.at_ms for _, one in found) <= START + 150
-    later = await past.inputs_since(store, "u1", 1, NEVER_MS)
+    later = await past.inputs_since(store, ("u1",), 1, NEVER_MS)
     assert later[: len(found)] == found
     assert later[len(found)][1].at_ms > START + 150
     await store.close()
@@ -92,10 +92,10 @@ async def test_what_came_after_the_instant_is_left_out(tmp_path: Path) -> None:
 
 async def test_a_journal_that_has_its_first_input_is_begun_from_nobody(tmp_path: Path) -> None:
     store = await filled(tmp_path / "hairspring.db", 50)
-    starts = await store.read(lambda c: past.starts_before(c, "u1", START + 20, START - 1))
-    assert starts == [past.Start(0, 1, None, [])]
+    starts = await store.read(lambda c: past.starts_before(c, ("u1",), START + 20, START - 1))
+    assert starts == [past.Start(0, 1, [], [])]
     await store.transact(lambda c: c.execute("DELETE FROM journal WHERE first_input = 1"))
-    assert await store.read(lambda c: past.starts_before(c, "u1", START + 20, START - 1)) == []
+    assert await store.read(lambda c: past.starts_before(c, ("u1",), START + 20, START - 1)) == []
     await store.close()
 
 

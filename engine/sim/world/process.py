@@ -252,13 +252,10 @@ class Process:
         quarantined: list[Quarantined] = []
         for data in items:
             try:
-                happened = _read(data, received_at_ms)
+                inputs.append(_read(data, received_at_ms))
             except ItemInvalid as fault:
                 kept = Quarantined(received_at_ms, "world", fault.path, fault.message, data)
                 quarantined.append(kept)
-            else:
-                if happened is not None:
-                    inputs.append(happened)
         outcomes = Outcomes()
         try:
             await self.shell.submit(inputs, quarantined, sum(map(len, items)), outcomes.tell)
@@ -270,7 +267,7 @@ class Process:
             answer(TAKEN)
 
 
-def _read(data: bytes, received_at_ms: int) -> FromClient | TriggerReceived | None:
+def _read(data: bytes, received_at_ms: int) -> FromClient | TriggerReceived:
     """An item as the server reads it; whoever says it, a manual start is one, too."""
     item = decode_item(data)
     if item.type != TRIGGER:

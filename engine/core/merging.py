@@ -1,0 +1,231 @@
+"""Two users become one: what of either goes on, and what gives way.
+
+The rules are those of docs/reference/identity.md, one function each. What a user has done is as if
+one user had done it all (`joining`); what he has said of himself is the known one's, and the rest
+where that is silent; of consents the stricter wins; and where both are in a campaign with the same
+`per`, one enrollment goes on, which sends nothing again that the other had come to.
+
+Whoever calls has had both take the plan on, and time pass for both up to the instant; behind it
+comes what the input says of the user (`transition.step`), and what has become true by both.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from engine.core import refusals
+from engine.core.edges import refresh
+from engine.core.effects import CancelMessage
+from engine.core.entered import count_entries, each_entry, only_entries, with_entry
+from engine.core.entry import ENTRIES_MAX
+from engine.core.exits import leave
+from engine.core.guardrails import address_of
+from engine.core.history import newest
+from engine.core.joining import join_collections, join_history, join_session
+from engine.core.repeats import has_passed, join_passed
+from engine.core.state import drop, reckon
+from engine.core.steps import END
+from engine.core.traits import join_traits
+from engine.core.turn import Turn
+
+if TYPE_CHECKING:
+    from engine.core.effects import Effect
+    from engine.core.plan import Plan
+    from engine.core.state import Enrollment, Pending, User
+
+MERGED = "merged"
+"""Why an enrollment or a message gives way to the other user's."""
+
+
+def merge(plan: Plan, user: User, other: User, at_ms: int, effects: list[Effect]) -> None:
+    """Have `user`, who is known, go on as both; `other` is nobody from here on. Total.
+
+    O(what is kept of both).
+    """
+    turn = Turn(plan, user, at_ms, at_ms, effects)
+    _join_watch(turn, other)
+    ended = _ended_by_other(plan, user, other)
+    _join_said(user, other)
+    _join_bookkeeping(user, other)
+    _join_enrollments(turn, other, ended)
+    user.held_until_ms = max(user.held_until_ms, other.held_until_ms)
+    user.session = join_session(
+        user.session, other.session, was_first=not (user.last_seen_at_ms and other.last_seen_at_ms)
+    )
+    join_history(plan, user, other, at_ms)
+    join_collections(plan, user, other)
+    user.last_seen_at_ms = max(user.last_seen_at_ms, other.last_seen_at_ms)
+    user.fired_at_ms = max(user.fired_at_ms, other.fired_at_ms)
+    user.identified_at_ms = max(user.identified_at_ms, other.identified_at_ms)
+    reckon(user)
+
+
+def bear(user: User, alias: str, other: User | None, at_ms: int) -> None:
+    """Note that an id means `user` from an instant on, and what meant whom it meant so far."""
+    theirs = {} if other is None else other.aliases
+    user.aliases = {**user.aliases, **theirs, alias: at_ms}
+    user.is_anonymous = False
+
+
+def _join_watch(turn: Turn, other: User) -> None:
+    """What was true of the known user just before is nothing new.
+
+    Nor is what was true of the other one and has brought him in. For a user who was never seen, the
+    other's answers stand: he has a name now.
+    """
+    user = turn.user
+    watch, theirs = user.watch, other.watch
+    if theirs is None:
+        return
+    refresh(Turn(turn.plan, other, turn.at_ms, turn.now_ms, turn.effects))
+    if watch is None:
+        user.watch = theirs
+        return
+    refresh(turn)
+    entered = {key.partition("\n")[0] for key, _ in each_entry(other.entries)}
+    for key, until_ms in theirs.truths.items():
+        if key in entered:
+            watch.truths.setdefault(key, until_ms)
+
+
+def _join_said(user: User, other: User) -> None:
+    """Traits, draws, scores, addresses that are no good."""
+    join_traits(user, other.traits)
+    if other.drawn:
+        user.drawn = {**other.drawn, **user.drawn}
+    if other.scores:
+        user.scores = {**other.scores, **user.scores}
+    if other.suppressed:
+        theirs = other.suppressed
+        in_use = {by: bad for by, bad in theirs.items() if bad == address_of(user, by)}
+        user.suppressed = {**theirs, **user.suppressed, **in_use}
+
+
+def _join_bookkeeping(user: User, other: User) -> None:
+    """Entries, by the newest of each; late ones keep their own count. The last refusals."""
+    for key, (start_ms, count) in each_entry(other.entries):
+        own_ms, own_count = next(
+            (one for had, one in each_entry(user.entries) if had == key), (-1, 0)
+        )
+        if start_ms > own_ms:
+            user.entries = with_entry(user.entries, key, start_ms, count)
+        elif start_ms == own_ms:
+            user.entries = with_entry(user.entries, key, start_ms, max(count, own_count))
+    over = count_entries(user.entries) - ENTRIES_MAX
+    if over > 0:
+        floor_ms = sorted(start_ms for _, (start_ms, _) in each_entry(user.entries))[over]
+        user.entries = only_entries(user.entries, lambda _, start_ms: start_ms >= floor_ms)
+    user.late_entries = max(user.late_entries, other.late_entries)
+    user.refused = refusals.pack(sorted([*other.refusals, *user.refusals], key=lambda one: one[0]))
+
+
+# Enrollments, and the messages that wait
+
+
+def _ended_by_other(plan: Plan, user: User, other: User) -> tuple[set[str], set[str]]:
+    """Ids of enrollments, and of messages, that an event of the other one ends.
+
+    As it would have, had one user done all: it happened behind their start.
+    """
+    enrollments, messages = set(), set()
+    for one, events in ((user, other), (other, user)):
+        ends_at_ms = {
+            campaign.id: max((newest(events, name) for name in campaign.exit_events), default=-1)
+            for campaign in plan.campaigns.values()
+        }
+        enrollments |= {
+            held.enrollment
+            for held in one.enrollments
+            if held.entered_at_ms <= ends_at_ms[held.campaign]
+        }
+        messages |= {
+            effect_id
+            for effect_id, pending in one.pending.items()
+            if pending.entered_at_ms <= ends_at_ms.get(pending.campaign, -1)
+        }
+    return enrollments, messages
+
+
+def _join_enrollments(turn: Turn, other: User, ended: tuple[set[str], set[str]]) -> None:
+    user, plan = turn.user, turn.plan
+    own, theirs = user.enrollments, other.enrollments
+    in_order = sorted((*own, *theirs), key=attrgetter("entered_at_ms"))
+    user.enrollments = tuple(in_order)
+    doubled = _join_pending(turn, other)
+    for enrollment in sorted(in_order, key=lambda one: plan.campaigns[one.campaign].rank):
+        if enrollment.enrollment in ended[0]:
+            leave(turn, enrollment, "event")
+    for effect_id in user.pending:
+        if effect_id in ended[1]:
+            _take_back(turn, effect_id, "exited")
+    for enrollment in theirs:
+        same = [one for one in own if _is_same(one, enrollment) and one.position != END]
+        if same and enrollment.position != END:
+            _give_way(turn, same[0], enrollment)
+    _part_groups(turn, {one.campaign for one in own}, {one.campaign for one in theirs})
+    for effect_id in doubled:
+        _take_back(turn, effect_id, MERGED)
+    while len(user.enrollments) > plan.policy.enrollments_max:
+        leave(turn, user.enrollments[-1], "limit")
+
+
+def _is_same(one: Enrollment | Pending, other: Enrollment | Pending) -> bool:
+    return one.campaign == other.campaign and one.per == other.per
+
+
+def _give_way(turn: Turn, own: Enrollment, theirs: Enrollment) -> None:
+    """Of two in a campaign, the older goes on, as the younger would not have been let in.
+
+    Where a campaign restarts while it is active, the younger: it would have ended the other.
+    What the one that leaves had come to is not sent by the one that stays.
+    """
+    restarts = turn.plan.campaigns[own.campaign].entry.restart
+    is_older = own.entered_at_ms <= theirs.entered_at_ms
+    is_younger = own.entered_at_ms >= theirs.entered_at_ms
+    stays, leaves = (own, theirs) if (is_younger if restarts else is_older) else (theirs, own)
+    for effect_id, pending in turn.user.pending.items():
+        is_theirs = pending.enrollment == leaves.enrollment
+        if is_theirs and has_passed(stays, pending.step, pending.iteration):
+            _take_back(turn, effect_id, MERGED)
+    join_passed(stays, leaves)
+    leaves.position = END
+    drop(turn.user, leaves)
+    turn.record("exited", leaves, reason=MERGED)
+
+
+def _part_groups(turn: Turn, own: set[str], theirs: set[str]) -> None:
+    """Of each group that both are in, the enrollment of the highest priority goes on."""
+    campaigns = turn.plan.campaigns
+    groups = [{campaigns[key].group for key in side} for side in (own, theirs)]
+    shared = (groups[0] & groups[1]) - {""}
+    for group in sorted(shared):
+        members = [one for one in turn.user.enrollments if campaigns[one.campaign].group == group]
+        members.sort(key=lambda one: (-campaigns[one.campaign].priority, one.entered_at_ms))
+        for enrollment in members[1:]:
+            leave(turn, enrollment, "group")
+
+
+def _join_pending(turn: Turn, other: User) -> list[str]:
+    """Have messages of both wait; those that are a second one of a step."""
+    user = turn.user
+    if not other.pending:
+        return []
+    doubled = []
+    for effect_id, theirs in other.pending.items():
+        for own_id, own in user.pending.items():
+            same = own.step == theirs.step and own.iteration == theirs.iteration
+            if same and _is_same(own, theirs) and not own.cancelled:
+                is_older = own.entered_at_ms <= theirs.entered_at_ms
+                doubled.append(effect_id if is_older else own_id)
+                break
+    user.pending = dict(chain(user.pending.items(), other.pending.items()))
+    return doubled
+
+
+def _take_back(turn: Turn, effect_id: str, reason: str) -> None:
+    pending = turn.user.pending[effect_id]
+    if not pending.cancelled:
+        pending.cancelled = reason
+        turn.effects.append(CancelMessage(effect_id, reason, turn.user.user_id))

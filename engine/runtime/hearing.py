@@ -1,0 +1,37 @@
+"""What is made of two ids that were said to be one user's: a merge, or no more than was said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.core.inputs import UserIdentified, UsersMerged
+from engine.core.items import as_item
+from engine.store.batch import Quarantined
+
+if TYPE_CHECKING:
+    from engine.core.aliases import Aliases
+    from engine.core.state import User
+
+
+def hear(
+    said: UsersMerged, aliases: Aliases, users: dict[str, User], quarantined: list[Quarantined]
+) -> UserIdentified | None:
+    """The input to be taken for it; None where there is nothing to be taken.
+
+    What joins nobody is journaled without the other id: it may be another user's, whose erasure has
+    to leave nothing. What is refused is quarantined, and of an identify call the traits are taken
+    all the same.
+    """
+    why = aliases.judge(said, users)
+    if why is None:
+        return said
+    if why:
+        source = "alias" if said.is_alias else "identify"
+        path = "$.previous_id" if said.is_alias else "$.anonymous_id"
+        quarantined.append(Quarantined(said.received_at_ms, source, path, why, as_item(said)))
+        if said.is_alias:
+            return None
+    return UserIdentified(
+        said.user_id, said.occurred_at_ms, said.received_at_ms, said.traits, said.message_id,
+        said.at_ms,
+    )  # fmt: skip
