@@ -13,6 +13,7 @@ from config.schema import GIVEN, HAPPENINGS
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, plain
 from engine.core.items import Item, ItemInvalid, read_item
+from engine.core.starts import TRIGGER, StartSaid, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from config.cast import Cast
     from config.moments import Moments
-    from engine.core.inputs import FromClient
+    from engine.core.inputs import FromClient, TriggerReceived
 
 GIVEN_HINT: Final = "write `- {at: +0s, user: ada, event: Product Added}`"
 
@@ -39,8 +40,13 @@ class Outage(msgspec.Struct, frozen=True):
     reason: str
 
 
-def read_given(fields: Fields, cast: Cast, moments: Moments) -> FromClient | Outage | None:
-    """One thing that is given; None where it is at fault, which is told."""
+def read_given(
+    fields: Fields, cast: Cast, moments: Moments, campaigns: Iterable[str]
+) -> FromClient | TriggerReceived | Outage | None:
+    """One thing that is given; None where it is at fault, which is told.
+
+    `campaigns` are those that the shop has.
+    """
     kind = one_of(fields, HAPPENINGS, GIVEN_HINT)
     at_ms = moments.read(fields, "at") if fields.required("at", GIVEN_HINT) else None
     if kind is None:
@@ -54,11 +60,11 @@ def read_given(fields: Fields, cast: Cast, moments: Moments) -> FromClient | Out
     if at_ms is None or user_id is None:
         return None
     cast.named[user_id] = None
-    item = _item(fields, kind, user_id, at_ms, moments)
-    if item is None:
-        return None
     try:
-        return read_item(item)
+        if kind == TRIGGER:
+            return _start(fields, user_id, at_ms, campaigns)
+        item = _item(fields, kind, user_id, at_ms, moments)
+        return None if item is None else read_item(item)
     except ItemInvalid as error:
         fields.source.fault(fields.node.line, f"{kind} {error.text}", GIVEN_HINT)
         return None
@@ -107,6 +113,18 @@ def _item(fields: Fields, kind: str, user_id: str, at_ms: int, moments: Moments)
         value = fields.get("value")
         item.score = as_json(plain(value)) if value is not None else item.score
     return item if name is not None else None
+
+
+def _start(
+    fields: Fields, user_id: str, at_ms: int, campaigns: Iterable[str]
+) -> TriggerReceived | None:
+    """A campaign that is started by hand; None where it is at fault. Raises ItemInvalid."""
+    said = fields.text(TRIGGER, "the id of a campaign")
+    if said is None:
+        return None
+    known(fields, TRIGGER, said, campaigns)
+    start = StartSaid(said, content_of(_object(fields, "content")), fields.text("id") or "")
+    return start.of(user_id, at_ms)
 
 
 def _outage(fields: Fields, kind: str, at_ms: int | None) -> Outage | None:

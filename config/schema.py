@@ -128,8 +128,8 @@ TEST: Final = _keys(
 """Keys of one shop test."""
 
 GIVEN: Final = _keys(
-    *("event", "identify", "score", "fail", "recover"),
-    *("at", "user", "received", "id", "properties", "value", "reason"),
+    *("event", "identify", "score", "trigger", "fail", "recover"),
+    *("at", "user", "received", "id", "properties", "value", "content", "reason"),
 )
 """Keys of what is given in a shop test; each item has exactly one of `HAPPENINGS`."""
 
@@ -137,6 +137,7 @@ HAPPENINGS: Final[dict[str, tuple[str, ...]]] = {
     "event": ("received", "id", "properties"),
     "identify": ("received", "id"),
     "score": ("received", "id", "value"),
+    "trigger": ("id", "content"),
     "fail": ("reason",),
     "recover": (),
 }

@@ -23,7 +23,7 @@ from config.reads import Unreadable, read_zone
 from config.schema import EXPECT, GIVEN, TEST, TESTS, Key
 from config.source import Fields, Source, kind_of
 from config.yaml12 import Mapping, Scalar, Sequence, YamlFault, compose
-from engine.core.inputs import FromClient
+from engine.core.inputs import FromClient, TriggerReceived
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf
@@ -58,7 +58,7 @@ class ShopTest(msgspec.Struct, frozen=True):
     start_at_ms: int
     until_ms: int | None
     campaigns: frozenset[str]
-    given: tuple[FromClient, ...]
+    given: tuple[FromClient | TriggerReceived, ...]
     outages: tuple[Outage, ...]
     expected: tuple[Expected, ...]
     nothing: bool
@@ -134,7 +134,8 @@ class _File:
         for campaign in campaigns:
             known(holder, "campaign", campaign, self._shop.plan.campaigns)
         listed = _maps(own, "given", GIVEN, GIVEN_HINT)
-        given = [read_given(fields, cast, moments) for fields in listed]
+        there = self._shop.plan.campaigns
+        given = [read_given(fields, cast, moments, there) for fields in listed]
         inputs = [one for one in given if one is not None and not isinstance(one, Outage)]
         outages = [one for one in given if isinstance(one, Outage)]
         nothing = _nothing(own)

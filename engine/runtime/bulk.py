@@ -140,7 +140,7 @@ class Starting:
                 user_ids.append(user_id)
         per_second = bulk.per_second
         if bulk.over_ms:
-            per_second = max(len(user_ids), 1) * 1_000 / bulk.over_ms
+            per_second = min(max(len(user_ids), 1) * 1_000 / bulk.over_ms, PER_SECOND_MAX)
         size = max(1, min(PIECE_MAX, int(per_second / PIECES_PER_SECOND)))
         loop = asyncio.get_running_loop()
         began_s = loop.time()

@@ -9,7 +9,13 @@ import msgspec
 import pytest
 
 from config import decode_content, load_shop
-from engine.core.inputs import DeliveryReported, EventImported, EventReceived, UserIdentified
+from engine.core.inputs import (
+    DeliveryReported,
+    EventImported,
+    EventReceived,
+    TriggerReceived,
+    UserIdentified,
+)
 from engine.runtime.clock import Clock
 from engine.runtime.restart import restart
 from engine.sim.exported import Head, JournalUnreadable, decode_lines, users_inputs
@@ -97,6 +103,11 @@ class Run:
             traits = {"email": f"{user}@example.com", "consent": {"email": random.random() < 0.8}}
             raw = msgspec.Raw(msgspec.json.encode(traits))
             processor.take(UserIdentified(user, self.now_ms, self.now_ms, raw), self.now_ms)
+        if random.random() < 0.3:
+            raw = msgspec.Raw(msgspec.json.encode({"twice": random.random() < 0.5}))
+            campaign = random.choice(("hand", "hand", "cart", "lapse"))
+            started = TriggerReceived(random.choice("uvwxyz"), campaign, self.now_ms, raw)
+            processor.take(started, self.now_ms)
         if random.random() < 0.3:
             processor.sweep(lambda: False)
 

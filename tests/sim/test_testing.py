@@ -30,6 +30,13 @@ enter: {when: score("churn") > 0.5}
 steps:
   - {send: in_app, template: nudge, id: first}
 """,
+        "campaigns/call.yaml": """
+campaign: call
+enter: {manual: true}
+steps:
+  - {send: push, template: call, id: note}
+""",
+        "templates/call.push.liquid": "---\ntitle: Call\n---\n{{ content.agent }}",
         "templates/nudge.push.liquid": "---\ntitle: For {{ user.name }}\n---\nIt   is\nhere",
         "templates/nudge.in_app.liquid": "Hello {{ user.name }}",
     }
@@ -91,6 +98,12 @@ def test_an_expectation_says_as_much_as_it_wants(expect: str) -> None:
 )
 def test_what_is_otherwise_is_marked(expect: str, told: list[tuple[str, str, str]]) -> None:
     assert sorted(marks(f"{GIVEN}expect: {expect}")) == sorted(told)
+
+
+def test_a_manual_start_is_given_with_what_it_brings() -> None:
+    given = "campaign: call\ngiven: [{at: +1m, trigger: call, content: {agent: Grace}}]\n"
+    assert outcome(f"{given}expect: [{{at: +1m, sent: push, body: Grace}}]").passed
+    assert marks(f"{given}expect: []") == [("+", "sent", "ada")]
 
 
 def test_every_message_is_expected_and_of_the_rest_what_is_named() -> None:
