@@ -84,8 +84,9 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
     Who leaves does so in the order of the campaigns' priority under the plan before. A wait counts
     from where it began, by the new plan's duration; one that is over by that fires at once and is
     judged at `at_ms`. Who is held by his campaign's status stands; who was, and is no more, goes on
-    with what fell due meanwhile, judged at `at_ms` too. Collections and scores that nothing asks
-    for any more go. O(enrollments + pending messages).
+    with what fell due meanwhile, judged at `at_ms` too. A send that quiet hours hold is asked again
+    as they end, or at once where that is another instant now. Collections and scores that nothing
+    asks for any more go. O(enrollments + pending messages).
     """
     if user.collections:
         keep_only(user, before.collections, plan.collections)

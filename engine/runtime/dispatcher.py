@@ -349,7 +349,8 @@ class Dispatcher:
         )
 
     def _may_go(self, delivery: Delivery) -> bool:
-        reason = self._processor.verdict(delivery.message, self._now_ms())
+        now_ms = self._now_ms()  # one instant for both questions: quiet hours may end between
+        reason = self._processor.verdict(delivery.message, now_ms)
         if reason == "":
             return True
         if reason is None:
@@ -357,7 +358,7 @@ class Dispatcher:
             self._lanes[delivery.message.channel].held.pop(delivery.message.id, None)
         elif reason == HELD:
             self._lanes[delivery.message.channel].set_aside(delivery)
-            again_at_ms = self._processor.held_until_ms(delivery.message, self._now_ms())
+            again_at_ms = self._processor.held_until_ms(delivery.message, now_ms)
             if again_at_ms:
                 self._looks.at(again_at_ms)
         else:

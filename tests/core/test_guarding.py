@@ -218,6 +218,18 @@ def test_at_the_end_of_the_calendar_it_is_quiet_no_more() -> None:
 # Caps
 
 
+def test_which_message_wins_under_a_cap_is_decided_by_priority() -> None:
+    """What the community of Customer.io asked, and nobody answered."""
+    low = campaign("low", send("in_app"), priority=10)
+    high = campaign("high", send("in_app"), priority=90)
+    world = World(low, high, policy=Policy(caps=(Cap(1, HOUR),), quiet_hours=QuietHours(60, 120)))
+    verdicts = ["high sent steps.0 in_app", "low skipped steps.0 in_app capped"]
+    for at, decided_at in ((0, 0), (NIGHT, 2 * HOUR), (3 * HOUR, 3 * HOUR)):
+        told = [*world.event("Go", at), *(world.advance(decided_at) if decided_at > at else [])]
+        decided = [one for one in told if " sent " in one or " skipped " in one]
+        assert decided == [f"{decided_at} {verdict}" for verdict in verdicts]
+
+
 def places(world: World, channel: str = "in_app") -> list[int]:
     return [at - START for at in instants_of(world.user().history.get(place_name(channel), b""))]
 
