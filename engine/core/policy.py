@@ -12,7 +12,8 @@ from engine.core.quiet import QuietHours
 class Policy(msgspec.Struct, frozen=True):
     """The policy; defaults are those of `hairspring.toml`.
 
-    `caps` has the least time between two messages, too (`caps`).
+    `caps` has the least time between two messages, too (`caps`). `restrains` is whether anything
+    but a holdout can hold back a marketing message that could go.
     """
 
     max_lateness_ms: int = 86_400_000
@@ -26,3 +27,8 @@ class Policy(msgspec.Struct, frozen=True):
     holdout: float = 0.0
     caps: tuple[Cap, ...] = ()
     quiet_hours: QuietHours | None = None
+    restrains: bool = False
+
+    def __post_init__(self) -> None:
+        restrains = bool(self.caps) or self.quiet_hours is not None
+        msgspec.structs.force_setattr(self, "restrains", restrains)

@@ -72,7 +72,7 @@ def send(
             skip(turn, enrollment, step, barred)
             return 0
     channel = channels[place]
-    if marketing:
+    if marketing and (enrollment.held_out or turn.plan.policy.restrains):
         reason, until_ms = restraint(turn.plan.policy, turn.user, enrollment, channel, turn.now_ms)
         if until_ms:
             _defer(turn, enrollment, step, channel, until_ms)
