@@ -343,7 +343,10 @@ class Processor(Population):
 
     def _join(self, happened: UserInput) -> None:
         """Where two ids were said to be one user's, make them so: both are saved with it."""
-        if not isinstance(happened, UsersMerged):
+        bearer = self.aliases.bearer
+        if not isinstance(happened, UsersMerged) or (
+            bearer(happened.user_id) == bearer(happened.merged_id)
+        ):
             return
         user = self._unite(happened)
         self._saving.forget(happened.merged_id)

@@ -161,6 +161,9 @@ class Clients:
         message_id = f"{user}-{self._numbers}"
         kind = kind or chance.choice(NAMES)
         item: dict[str, object] = {"user_id": user, "message_id": message_id}
+        # Which ids an erasure took along, the witness could not tell.
+        if self._may("merged") and not self._may("user_erased"):
+            self._tell_device(item, user, kind)
         at_ms = self._machine.wall_ns() // MS
         if self._may("late") and chance.random() < 0.2:  # noqa: PLR2004 - one in five
             self._reach("late")
@@ -180,6 +183,17 @@ class Clients:
                 "order": f"o{chance.randrange(6)}",
             }
         return message_id, msgspec.json.encode(item)
+
+    def _tell_device(self, item: dict[str, object], user: str, kind: str) -> None:
+        """Have an item say what a device knows: its own id alone, or both; now and then of two."""
+        chance = self._chance
+        device = f"{chance.choice((user, user, user, 'device'))}.{chance.randrange(2)}"
+        if kind == "identify":
+            item["anonymous_id"] = device
+        elif chance.random() < 0.4:  # noqa: PLR2004 - nearly half
+            self._reach("merged")
+            item["anonymous_id"] = device
+            del item["user_id"]
 
     def _traits(self, user: str) -> dict[str, object]:
         chance = self._chance

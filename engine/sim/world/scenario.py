@@ -44,6 +44,7 @@ FAULTS: Final = {
     "provider_broken": "a channel raises an error",
     "plan_changed": "the shop is edited, and taken on at once or by the next start",
     "user_erased": "a user is erased, who may come again",
+    "merged": "users are known by their devices alone, and turn out to be who they are",
 }
 """Every kind of fault, and what it is."""
 

@@ -287,7 +287,7 @@ class Witness:
             self.blame("a message has the same bytes each time", message.id)
         if message.id in self._answered:
             self.blame("what was delivered is not sent again", message.id)
-        user = self._processor.users.get(message.user_id)
+        user = self._processor.find(message.user_id)
         pending = user.pending.get(message.id) if user is not None else None
         if pending is None or pending.cancelled:
             self.blame("what was taken back is not sent", message.id)
