@@ -101,6 +101,48 @@ steps:
     id: twice
     then: [{send: push, template: note, else: [in_app], id: again}]
 """,
+    "campaigns/circle.yaml": """
+campaign: circle
+priority: 40
+enter: {event: Product Viewed, reentry: 5s}
+exit: {event: Signed Up}
+steps:
+  - set: {looks: '=count("Product Viewed", "30s")', sku: =event.sku}
+    id: mark
+  - repeat:
+      times: 3
+      every: 4s
+      until: user.tier == "gold"
+      steps:
+        - emit: {event: Looked Again, properties: {looks: =user.looks}}
+          id: tell
+        - wait:
+            event: Product Added
+            when: event.price > 20.0
+            at_most: 3s
+            then: [{send: in_app, template: note, id: added}]
+          id: awaited
+    id: thrice
+  - {send: in_app, template: note, id: enough}
+""",
+    "campaigns/echo.yaml": """
+campaign: echo
+priority: 45
+enter: {event: Looked Again, reentry: 2s}
+steps:
+  - choose:
+      - {when: user.looks > 2, steps: [{send: push, template: note, else: [in_app], id: much}]}
+      - else: [{emit: {event: Looked Once}}]
+    id: which
+  - {wait: {until: "00:01"}, id: minute}
+  - {send: webhook, template: note, id: end}
+""",
+    "campaigns/marked.yaml": """
+campaign: marked
+enter: {when: 'user.looks >= 2 && did("Looked Once", "20s")', reentry: 3s}
+steps:
+  - {send: in_app, template: note, id: seen}
+""",
     "segments.yaml": """
 keen: count("Product Viewed", "30s") >= 2
 """,
@@ -145,6 +187,8 @@ _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
         "campaigns/receipt.yaml": {"wait: 7s": "wait: 1s"},
         "campaigns/browse.yaml": {"": ""},
         "campaigns/lapse.yaml": {'"50s")': '"90s", e, e.price > 20.0)'},
+        "campaigns/circle.yaml": {"times: 3": "times: 5", "every: 4s": "every: 2s"},
+        "campaigns/marked.yaml": {'did("Looked Once", "20s")': 'count("Looked Once", "40s") >= 2'},
         "templates/note.push.liquid": {"to {{": "for {{"},
     },
     {  # steps that are gone or new, and who is let go of; who said nothing is written to
@@ -154,6 +198,8 @@ _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
             "quiet_hours =": "#",
         },
         "campaigns/cart.yaml": {"id: later": "id: other"},
+        "campaigns/circle.yaml": {"id: thrice": "id: often", "at_most: 3s": "at_most: 9s"},
+        "campaigns/echo.yaml": {'"00:01"}': '"00:02", timezone: Asia/Kolkata}'},
         "campaigns/browse.yaml": {"wait: 0s": "wait: 3s", "wait: 5s": "wait: 8s"},
         "campaigns/welcome.yaml": {"campaign: welcome": "campaign: welcome\nstatus: archived"},
         "segments.yaml": {">= 2": ">= 1"},
