@@ -9,6 +9,7 @@ from unicodedata import normalize
 from config.asking import check_variants
 from config.conditions import CONTENT_HINT, condition, forbid_variant, timed_condition, value
 from config.faults import nearest, shown
+from config.goals import read_goal
 from config.schema import (
     CAMPAIGN,
     ENTER,
@@ -90,6 +91,7 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
         wants_event=_wants_event(program.steps, exit_when),
         holdout=fields.share("holdout"),
         group=_group(fields),
+        goal=read_goal(fields),
     )
     if campaign_id is None or entry is None:
         return None

@@ -32,6 +32,7 @@ _NO_VARIANT: Final = (
 )
 _TRUTHS: Final = (Kind.BOOL, Kind.ANY)
 _JSON: Final = tuple(kind for kind in Kind if kind not in {Kind.DURATION, Kind.TYPE})
+_NUMBERS: Final = (Kind.INT, Kind.DOUBLE, Kind.ANY)
 _VALUES: Final = (Kind.BOOL, Kind.INT, Kind.DOUBLE, Kind.STRING, Kind.ANY)
 
 
@@ -61,6 +62,11 @@ def timed_condition(fields: Fields, name: str, *, has_event: bool) -> Condition 
 def value(fields: Fields, name: str) -> Program | None:
     """A key's expression for a text, number or flag; as `condition`."""
     return _program(fields, name, _VALUES, "it must be a text, a number, true or false")
+
+
+def number(fields: Fields, name: str) -> Program | None:
+    """A key's expression for a number; as `condition`."""
+    return _program(fields, name, _NUMBERS, "it must be a number, like `event.total`")
 
 
 def json_value(fields: Fields, name: str) -> Program | None:

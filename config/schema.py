@@ -1,8 +1,7 @@
 """Every key of a shop's YAML files: what it means, and whether this version has it.
 
 The keys of the campaign language are public interface from the first version on. One that is still
-to be built is refused by name (or, where nothing that is sent would differ, warned of), never
-passed over.
+to be built is refused by name, never passed over.
 """
 
 from __future__ import annotations
@@ -18,12 +17,10 @@ class Key(msgspec.Struct, frozen=True):
     Attributes:
         name: As it is written.
         later: Why it cannot be used yet; empty for a key that this version has.
-        harmless: Whether going without it changes nothing that is sent: then a warning.
     """
 
     name: str
     later: str = ""
-    harmless: bool = False
 
 
 def _keys(*keys: str | Key) -> dict[str, Key]:
@@ -41,7 +38,7 @@ CAMPAIGN: Final = _keys(
     "enter",
     "exit",
     "steps",
-    Key("goal", "goals are not counted; what is sent is the same", harmless=True),
+    "goal",
     "holdout",
     "group",
 )
@@ -58,6 +55,9 @@ ENTER: Final = _keys(
     "backfill",
 )
 """Keys of `enter`."""
+
+GOAL: Final = _keys("event", "when", "within", "value")
+"""Keys of `goal`."""
 
 EXIT: Final = _keys("event", "when")
 """Keys of `exit`."""

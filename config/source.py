@@ -95,8 +95,7 @@ class Fields:
             if key is None:
                 source.fault(line, f"unknown key {prefix}{shown(name)[1:-1]}", nearest(name, keys))
             elif key.later:
-                tell = source.warn if key.harmless else source.fault
-                tell(line, f"{prefix}{name} {NOT_BUILT}", key.later)
+                source.fault(line, f"{prefix}{name} {NOT_BUILT}", key.later)
 
     def get(self, name: str) -> Node | None:
         """The value of a key; None where it is not there, or empty."""

@@ -43,6 +43,12 @@ def lines_of(told: Explanation) -> Iterator[str]:
     if found.refusals:
         yield from ("", "refused, newest first")
         yield from (f"{_INDENT}{one.at}  {one.reason}" for one in found.refusals)
+    if found.awaiting:
+        yield from ("", "ended, and may still reach its goal")
+        yield from (
+            f"{_INDENT}entered at {one.entered_at}: {' or '.join(one.events)}, before {one.until}"
+            for one in found.awaiting
+        )
     if found.undelivered:
         yield from ("", "sent, and not delivered yet: the log tells of each attempt by this id")
         yield from (
@@ -86,6 +92,8 @@ def _place(place: Place) -> Iterator[str]:
     if place.waits_for is not None:
         yield f"{_INDENT}wait.when"
         yield from _tree(place.waits_for, 2)
+    if place.goal_events:
+        yield f"{_INDENT}its goal is {' or '.join(place.goal_events)}, before {place.goal_until}"
     if place.exit_events:
         yield f"{_INDENT}leaves by {' or '.join(place.exit_events)}"
     if place.exit_when is not None:

@@ -151,9 +151,27 @@ def _compared(compared: Comparison) -> Iterator[str]:
     yield from (f"  {shown}" for shown in compared.shown)
 
 
+def _tried(report: Report) -> Iterator[str]:
+    """What each campaign's goal came to, and what each variant did for it."""
+    for summary in report.campaigns:
+        name, all_of_it = summary.campaign, (summary.goals, summary.entered, summary.goal_value)
+        if summary.goals:
+            yield f"{name}: {_reached(*all_of_it)}"
+        held_out = {} if summary.held_out is None else {"held out": summary.held_out}
+        for variant, tried in (*sorted(summary.variants.items()), *held_out.items()):
+            yield f"{name}, {variant}: {_reached(tried.goals, tried.exposed, tried.goal_value)}"
+
+
+def _reached(goals: int, of: int, value: float) -> str:
+    share = f" ({goals / of:.1%})" if of else ""
+    worth = f", worth {value:,.2f}" if value else ""
+    return f"{_many(goals, 'goal')} of {of:,}{share}{worth}"
+
+
 def _notes(report: Report) -> Iterator[str]:
     if report.replayed is not None:
         yield from _compared(report.replayed)
+    yield from _tried(report)
     deferred = {summary.campaign: summary.deferred for summary in report.campaigns}
     if any(deferred.values()):
         yield f"deferred to the end of quiet hours: {_counts(deferred)}"

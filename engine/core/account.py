@@ -45,6 +45,8 @@ class Place(msgspec.Struct, omit_defaults=True):
         by_hand: Whether a manual start began it.
         variants: By split, the variant of each that it has gone by.
         held_out: Whether it is sent nothing.
+        goal_events: Events by which it may reach its goal.
+        goal_until: The end of the window for that.
         step: The id of the step that it is in.
         since: From when it waits there.
         deferred: Whether it is held at a send until quiet hours are over.
@@ -66,6 +68,8 @@ class Place(msgspec.Struct, omit_defaults=True):
     event: str = ""
     variants: dict[str, str] = {}
     held_out: bool = False
+    goal_events: tuple[str, ...] = ()
+    goal_until: str = ""
     step: str = ""
     since: str = ""
     deferred: bool = False
@@ -119,6 +123,20 @@ class Undelivered(msgspec.Struct, frozen=True):
     template: str
 
 
+class Awaiting(msgspec.Struct, frozen=True):
+    """An enrollment that came to its end, and may still reach its goal.
+
+    Attributes:
+        events: Those that may be it.
+        until: The end of the window, in ISO 8601.
+    """
+
+    enrollment: str
+    entered_at: str
+    events: tuple[str, ...]
+    until: str
+
+
 class Ahead(msgspec.Struct, frozen=True):
     """What a user comes to if nothing happens.
 
@@ -148,6 +166,7 @@ class Account(msgspec.Struct, omit_defaults=True):
         refusals: The last that are kept, newest first.
         records: What happened, newest first.
         undelivered: Messages whose delivery has not come to its end.
+        awaiting: Enrollments that ended and may still reach their goal.
     """
 
     status: str = ""
@@ -159,6 +178,7 @@ class Account(msgspec.Struct, omit_defaults=True):
     refusals: list[Refusal] = []
     records: list[RecordLine] = []
     undelivered: list[Undelivered] = []
+    awaiting: list[Awaiting] = []
 
 
 def account(
@@ -193,7 +213,22 @@ def account(
             for message, one in user.pending.items()
             if one.campaign == campaign.id
         ],
+        awaiting=_awaiting(campaign, user, at_ms),
     )
+
+
+def _awaiting(campaign: Campaign, user: User, at_ms: int) -> list[Awaiting]:
+    goal = campaign.goal
+    if goal is None:
+        return []
+    windows = [(one, one.entered_at_ms + goal.within_ms) for one in user.ended]
+    return [
+        Awaiting(
+            one.enrollment, told_instant(one.entered_at_ms), goal.events, told_instant(until_ms)
+        )
+        for one, until_ms in windows
+        if one.campaign == campaign.id and at_ms < until_ms
+    ]
 
 
 def came_by(plan: Plan, user: User | None, campaign: Campaign, event: EventReceived) -> Came:
@@ -242,6 +277,9 @@ def _place(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> Place:
         exit_events=campaign.exit_events,
         exit_when=None if campaign.exit_when is None else explain(own, campaign.exit_when),
     )
+    if campaign.goal is not None:
+        place.goal_events = campaign.goal.events
+        place.goal_until = told_instant(enrollment.entered_at_ms + campaign.goal.within_ms)
     step = campaign.steps[enrollment.position]
     place.step = step.id
     place.is_held = holds(turn.plan, campaign, turn.user.user_id)

@@ -19,6 +19,7 @@ Kind: TypeAlias = Literal[
     "branched",
     "exited",
     "finished",
+    "goal",
 ]
 
 
@@ -38,13 +39,14 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
         channel: The channel, where a message is meant.
         template: The template's name, where a message is meant.
         reason: Why, for `refused`, `skipped`, `failed` and `exited`; `holdout` for one that
-            `entered` to be sent nothing.
-        message: The effect id, where a message is meant.
+            `entered` to be sent nothing, for its exposures and its goal.
+        message: The effect id, where a message is meant; of a `goal` that of its last touch.
         branch: Which way, for `branched` by a condition: `then` or `else`.
         variant: That of the newest split that the enrollment had gone by, where it had.
         judged_at_ms: When guardrails were asked, where that differs from `at_ms` by a second or
             more (a downtime lay between); else 0.
         until_ms: Of `deferred`: when it is asked again; else 0.
+        value: Of a `goal`, what it is worth; None where nothing is said of that.
     """
 
     at_ms: int
@@ -61,6 +63,7 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
     judged_at_ms: int = 0
     variant: str = ""
     until_ms: int = 0
+    value: float | None = None
 
 
 class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):

@@ -97,7 +97,9 @@ def go_by(turn: Turn, enrollment: Enrollment, split: Split) -> int:
     variant = _drawn(turn, experiment, split.weights)
     others = tuple([one for one in enrollment.variants if one[0] != split.name])
     enrollment.variants = (*others, (split.name, variant))
-    turn.record("branched", enrollment, step=split.id)
+    turn.record(
+        "branched", enrollment, step=split.id, reason="holdout" if enrollment.held_out else ""
+    )
     return split.ways[[*split.weights].index(variant)]
 
 

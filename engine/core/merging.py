@@ -21,6 +21,7 @@ from engine.core.effects import CancelMessage
 from engine.core.entered import count_entries, each_entry, only_entries, with_entry
 from engine.core.entry import ENTRIES_MAX
 from engine.core.exits import leave
+from engine.core.goals import join_ended
 from engine.core.guardrails import address_of
 from engine.core.history import newest
 from engine.core.joining import join_collections, join_history, join_session
@@ -104,7 +105,10 @@ def _join_said(user: User, other: User) -> None:
 
 
 def _join_bookkeeping(user: User, other: User) -> None:
-    """Entries, by the newest of each; late ones keep their own count. The last refusals."""
+    """Entries, by the newest of each; late ones keep their own count.
+
+    What ended and may still reach its goal. The last refusals.
+    """
     for key, (start_ms, count) in each_entry(other.entries):
         own_ms, own_count = next(
             (one for had, one in each_entry(user.entries) if had == key), (-1, 0)
@@ -117,6 +121,7 @@ def _join_bookkeeping(user: User, other: User) -> None:
     if over > 0:
         floor_ms = sorted(start_ms for _, (start_ms, _) in each_entry(user.entries))[over]
         user.entries = only_entries(user.entries, lambda _, start_ms: start_ms >= floor_ms)
+    join_ended(user, other)
     user.late_entries = max(user.late_entries, other.late_entries)
     user.refused = refusals.pack(sorted([*other.refusals, *user.refusals], key=lambda one: one[0]))
 

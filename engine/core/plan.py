@@ -23,6 +23,7 @@ from engine.core.collections import Role, asked_for, roles
 from engine.core.coming import widen, widen_collections
 from engine.core.conditions import Condition
 from engine.core.experiments import experiments_of
+from engine.core.goals import Goal
 from engine.core.history import Kept
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
@@ -99,6 +100,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         group: A user is in at most one enrollment of all campaigns of a group; "" is none.
         raised_by: What can make a condition true that is asked of those who are in it, if one is.
         repeats: Its `repeat` steps and their positions, in the order of the file.
+        goal: What it is for, if that is said.
         holdout: Share of entrants, 0.0 to 1.0, who go through everything and are sent nothing.
     """
 
@@ -122,6 +124,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     holdout: float = 0.0
     group: str = ""
     repeats: tuple[tuple[int, Repeat], ...] = ()
+    goal: Goal | None = None
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
@@ -151,6 +154,8 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         yield from filter(None, (self.audience, self.entry.when, self.entry.per))
         for condition in filter(None, (self.entry.edge, self.exit_when)):
             yield condition.program
+        if self.goal is not None:
+            yield from filter(None, (self.goal.when, self.goal.value))
         for step in self.steps:
             yield from programs_of(step)
 
@@ -171,6 +176,8 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         entries: Campaigns that it may enter, in order of rank, with the condition to ask first.
         exits: Ids of campaigns that it ends.
+        goals: Ids of campaigns whose goal it may be.
+        ends: Whether it is an exit or a goal of any.
         awaits: Ids of campaigns in which somebody may wait for it.
         name: The event's name: the one object of it that users share.
         kept: What of it a user's history must hold; None for nothing. At least one where it exits.
@@ -187,6 +194,8 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     bind: Callable[[User, EventReceived], dict[str, Any]]
     wakes: Wakes
     awaits: frozenset[str] = frozenset()
+    goals: frozenset[str] = frozenset()
+    ends: bool = False
 
 
 NOTHING = Wakes()
@@ -240,10 +249,10 @@ class Plan:
         names = {name for c in ranked for name in c.entry.events} | self.kept.keys()
         names.update(*[one.events for one in self.collections.values()])
         woken = Index(ranked, self.collections.values())
-        names |= woken.events()
         by_event = _by_event(ranked)
-        awaited = by_event[-1].keys()
-        names |= awaited
+        names.update(woken.events(), by_event[2], by_event[3])
+        self.has_goals = bool(by_event[3])
+        """Whether an enrollment can reach a goal."""
         self.edges = tuple(c for c in ranked if c.entry.edge is not None)
         """Campaigns that users come in by a condition, in order of rank."""
         self.newcomers: frozenset[str] | None = None
@@ -253,7 +262,7 @@ class Plan:
         self.keeps_sessions = asks_for_sessions(programs, names)
         """Whether anything asks for sessions: then the engine makes their events."""
         makes = any(isinstance(step, CHANGES) for c in ranked for step in c.steps)
-        timed = [self.edges, self.keeps_sessions, makes, awaited]
+        timed = [self.edges, self.keeps_sessions, makes, by_event[2]]
         self.is_timed = any([*timed, *[c.raised_by for c in ranked]])
         """Whether more can happen than that an event enters or ends, and a wait is over."""
         self.on_activity, self.on_traits = woken.on_activity, woken.on_traits
@@ -317,23 +326,26 @@ def _kept(asked: Mapping[str, Kept], ranked: Iterable[Campaign]) -> dict[str, Ke
 
 
 def _by_event(ranked: Iterable[Campaign]) -> tuple[dict[str, list[Campaign]], ...]:
-    """Which campaigns an event enters, which it ends, and which wait for it, in order of rank."""
+    """Which campaigns an event enters or ends, which wait for it or aim at it, by rank."""
     entering: dict[str, list[Campaign]] = defaultdict(list)
     leaving: dict[str, list[Campaign]] = defaultdict(list)
     awaiting: dict[str, list[Campaign]] = defaultdict(list)
+    aiming: dict[str, list[Campaign]] = defaultdict(list)
     for campaign in ranked:
         for name in dict.fromkeys(campaign.entry.events):
             entering[name].append(campaign)
         for name in dict.fromkeys(campaign.exit_events):
             leaving[name].append(campaign)
+        for name in campaign.goal.events if campaign.goal is not None else ():
+            aiming[name].append(campaign)
         for step in campaign.steps:
             for name in step.events if isinstance(step, WaitEvent) else ():
                 awaiting[name].append(campaign)
-    return entering, leaving, awaiting
+    return entering, leaving, awaiting, aiming
 
 
 def _react(plan: Plan, name: str, by_event: Iterable[list[Campaign]], woken: Index) -> Reactions:
-    entering, leaving, awaiting = by_event
+    entering, leaving, awaiting, aiming = by_event
     entries = tuple((campaign, campaign.entry.when) for campaign in entering)
 
     def past(user: User, now_ms: int) -> Moment:
@@ -348,4 +360,6 @@ def _react(plan: Plan, name: str, by_event: Iterable[list[Campaign]], woken: Ind
         bind=binder((when for _, when in entries if when is not None), plan.collections, past),
         wakes=woken.on_event(name),
         awaits=frozenset(campaign.id for campaign in awaiting),
+        goals=frozenset(campaign.id for campaign in aiming),
+        ends=bool(leaving or aiming),
     )

@@ -28,7 +28,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
     """A record as it is told: instants in ISO 8601, and nothing where there is nothing to say.
 
     Attributes:
-        message: The effect id, where a message is meant.
+        message: The effect id, where a message is meant; of a goal that of its last touch.
         judged_at: When guardrails were asked, where that is a second or more after `at`.
         until: When a message that was deferred is asked again.
         subject: Of a rendered message; as `title` and `body`, where rendering was asked for.
@@ -49,6 +49,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
     variant: str = ""
     judged_at: str = ""
     until: str = ""
+    value: float | None = None
     subject: str = ""
     title: str = ""
     body: str = ""
@@ -76,6 +77,7 @@ def told(record: Record) -> RecordLine:
         record.variant,
         _instant(record.judged_at_ms) if record.judged_at_ms else "",
         _instant(record.until_ms) if record.until_ms else "",
+        record.value,
     )
 
 

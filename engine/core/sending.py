@@ -12,6 +12,7 @@ from engine.core.collections import bind
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
 from engine.core.experiments import variant_of
 from engine.core.following import follow
+from engine.core.goals import touch
 from engine.core.guardrails import barrier, is_full, restraint
 from engine.core.history import sent_name
 from engine.core.holding import is_stale
@@ -139,6 +140,8 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
     outcome, reason = report.outcome, report.reason[:REASON_LENGTH_MAX]
     if outcome != "delivered":
         give_back(user, pending)
+    elif turn.plan.has_goals:
+        touch(turn, pending, report.effect_id)
     turn.record(
         "skipped" if outcome == "cancelled" else outcome,
         pending,

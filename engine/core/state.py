@@ -70,6 +70,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         iterations: Of each `repeat` around its place, the outermost first: the step's id, how often
             it has begun, and when it did so last (`repeats`).
         variants: (split, variant) of each split it went by, the newest last.
+        touches: (delivered_at_ms, effect id) of its newest messages, where it may reach a goal.
         deferred: Whether it is held at a send until quiet hours are over; its clock stays where
             that was due.
     """
@@ -89,9 +90,21 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     resumed_at_ms: int = 0
     held_out: bool = False
     variants: tuple[tuple[str, str], ...] = ()
+    touches: tuple[tuple[int, str], ...] = ()
     deferred: bool = False
     content: bytes = b""
     iterations: tuple[tuple[str, int, int], ...] = ()
+
+
+class Ended(msgspec.Struct, omit_defaults=True, gc=False):
+    """An enrollment that came to its end, and may still reach its goal; as `Enrollment`."""
+
+    enrollment: str
+    campaign: str
+    entered_at_ms: int
+    held_out: bool = False
+    variants: tuple[tuple[str, str], ...] = ()
+    touches: tuple[tuple[int, str], ...] = ()
 
 
 class Pending(msgspec.Struct, omit_defaults=True, gc=False):
@@ -175,6 +188,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         aliases: Ids that were merged into this one, with the instant (`aliases`).
         merged_into: Whose alias this id is: then it is no user, and the rest says nothing.
         is_anonymous: Known by nothing but an id that a device has drawn, so far.
+        ended: Enrollments that came to their end and still await their goal, in that order.
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
 
@@ -206,6 +220,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     aliases: dict[str, int] = {}
     merged_into: str = ""
     is_anonymous: bool = False
+    ended: tuple[Ended, ...] = ()
 
     @property
     def applied_at_ms(self) -> int:

@@ -1,7 +1,8 @@
 """The one door into the core: `step` applies an input, `fire` lets time pass.
 
-Within one input, in this order: traits, history and collections; exits; waiting steps; entries
-(each in order of priority, then campaign id). Whoever calls lets time pass up to its instant first.
+Within one input, in this order: traits, history and collections; goals; exits; waiting steps;
+entries (each in order of priority, then campaign id). Whoever calls lets time pass up to its
+instant first.
 Both functions are total: whatever the data, they leave a user who can go on.
 
 Where no campaign of the plan has a condition that time can change, most events take a short way,
@@ -71,8 +72,8 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         collect(user, happened, reactions.gathers)
     if reactions.kept is not None:
         _note(user, happened, reactions)
-        if reactions.exits and (user.enrollments or user.pending):
-            exit_all(_turn(plan, user, happened, effects), reactions, happened.occurred_at_ms)
+    if reactions.ends and (user.enrollments or user.pending or user.ended):
+        exit_all(_turn(plan, user, happened, effects), reactions, happened.occurred_at_ms)
     if reactions.entries:
         enter_all(plan, user, happened, reactions, effects)
 
@@ -127,7 +128,7 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
     wakes = reactions.wakes
     _keep(user, event, reactions, made=made)
     came = risen(turn, wakes, is_first=is_first) if wakes.has_edges or user.watch is None else ()
-    if reactions.exits:
+    if reactions.ends:
         exit_all(turn, reactions, event.occurred_at_ms)
     _look_again(turn, None if is_first else wakes.inside, held, event, reactions.awaits)
     # History brings nobody in.
@@ -322,7 +323,7 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
             reactions = plan.reactions(happened.name) or plan.unnamed
             _keep(user, happened, reactions)
-            if reactions.exits:
+            if reactions.ends:
                 exit_all(turn, reactions, happened.occurred_at_ms)
         case UserIdentified():
             _identify(user, happened, effects)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.core.cel import Program
     from engine.core.conditions import Condition
     from engine.core.effects import Kind
-    from engine.core.state import Pending
+    from engine.core.state import Ended, Pending
 
 JUDGED_MIN_MS = 1_000
 """Records say when they were judged where that differs from `at_ms` by this much."""
@@ -177,7 +177,7 @@ class Turn(msgspec.Struct, gc=False):
     def record(
         self,
         kind: Kind,
-        about: Enrollment | Pending,
+        about: Enrollment | Ended | Pending,
         step: str = "",
         channel: str = "",
         template: str = "",
@@ -185,6 +185,7 @@ class Turn(msgspec.Struct, gc=False):
         message: str = "",
         branch: str = "",
         until_ms: int = 0,
+        value: float | None = None,
     ) -> None:
         """Append one record about an enrollment, or about a message that it sent."""
         at_ms, now_ms, variants = self.at_ms, self.now_ms, about.variants
@@ -204,5 +205,6 @@ class Turn(msgspec.Struct, gc=False):
                 0 if now_ms == at_ms or now_ms - at_ms < JUDGED_MIN_MS else now_ms,
                 variants[-1][1] if variants else "",
                 until_ms,
+                value,
             )
         )

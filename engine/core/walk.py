@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.exits import leave
+from engine.core.exits import end, leave
 from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import stand
 from engine.core.passing import come_by
 from engine.core.repeats import come_to, has_passed, iteration_of, note_passed
 from engine.core.sending import send, skip
-from engine.core.state import NEVER, decode_user, drop, encode_user
+from engine.core.state import NEVER, decode_user, encode_user
 from engine.core.steps import END, WAITS, Exit, Repeat, Send, WaitEvent, WaitWhen
 from engine.core.turn import Queue, Turn
 from engine.core.waits import lasts_until_ms
@@ -177,8 +177,7 @@ def walk(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _Catc
             return
     if catch_up is not None:
         catch_up.release(turn, campaign, enrollment)
-    enrollment.position = END
-    drop(turn.user, enrollment)
+    end(turn, enrollment)
     turn.record("finished", enrollment)
 
 

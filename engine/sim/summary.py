@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from engine.core.state import User
 
 
+class VariantSummary(msgspec.Struct):
+    """What came of one variant, or of those who were held out.
+
+    Attributes:
+        exposed: How often an enrollment went by a split to it; held out, how many entered.
+        goals: Enrollments that reached their goal.
+        goal_value: What those were worth together.
+    """
+
+    exposed: int = 0
+    goals: int = 0
+    goal_value: float = 0.0
+
+
 class CampaignSummary(msgspec.Struct):
     """One campaign's counts.
 
@@ -31,6 +45,10 @@ class CampaignSummary(msgspec.Struct):
         exited: Enrollments that left before their end, by reason.
         finished: Enrollments that came to their end.
         refused: Entries not granted, by reason.
+        goals: Enrollments that reached their goal, held out or not.
+        goal_value: What those were worth together.
+        variants: By variant, of those who were not held out.
+        held_out: Of those who were; None where nobody was.
     """
 
     campaign: str
@@ -43,6 +61,10 @@ class CampaignSummary(msgspec.Struct):
     exited: dict[str, int] = {}
     finished: int = 0
     refused: dict[str, int] = {}
+    goals: int = 0
+    goal_value: float = 0.0
+    variants: dict[str, VariantSummary] = {}
+    held_out: VariantSummary | None = None
 
     @property
     def messages(self) -> int:
@@ -56,6 +78,7 @@ class Tally:
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
         self._unspoken: Counter[str] = Counter()
+        self._tried: dict[tuple[str, str, bool], VariantSummary] = {}
 
     def add(self, records: Iterable[Record], find: Callable[[str], User | None]) -> None:
         """Count records, while users are still as they were judged. O(records)."""
@@ -65,6 +88,8 @@ class Tally:
             # Why a provider failed may be said in any number of ways.
             reason = record.reason if kind != "failed" else ""
             counts[record.campaign, kind, record.channel, reason] += 1
+            if record.variant or reason == "holdout" or kind == "goal":
+                self._try(record)
             if reason == "no_consent":
                 user = find(record.user_id)
                 consent = None if user is None else user.traits.get("consent")
@@ -80,7 +105,26 @@ class Tally:
             _count(summary, kind, channel, reason, count)
         for campaign_id, count in self._unspoken.items():
             told[campaign_id].skipped_unspoken = count
+        for (campaign_id, variant, held_out), tried in self._tried.items():
+            summary = told[campaign_id]
+            summary.goals += tried.goals
+            summary.goal_value += tried.goal_value
+            if held_out:
+                summary.held_out = tried
+            elif variant:
+                summary.variants[variant] = tried
         return list(told.values())
+
+    def _try(self, record: Record) -> None:
+        """Count exposures and goals, those of the held out apart, whatever their variant."""
+        kind, held_out = record.kind, record.reason == "holdout"
+        is_exposed = kind == "entered" if held_out else kind == "branched" and not record.branch
+        if is_exposed or kind == "goal":
+            key = (record.campaign, "" if held_out else record.variant, held_out)
+            tried = self._tried.setdefault(key, VariantSummary())
+            tried.exposed += is_exposed
+            tried.goals += kind == "goal"
+            tried.goal_value += record.value or 0.0
 
 
 def _count(summary: CampaignSummary, kind: str, channel: str, reason: str, count: int) -> None:

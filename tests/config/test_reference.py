@@ -21,6 +21,7 @@ from config.schema import (
     FILES_LATER,
     FUNCTIONS,
     GIVEN,
+    GOAL,
     NAMES,
     PURPOSES,
     STATUSES,
@@ -107,7 +108,12 @@ def test_every_toml_example_loads() -> None:
 
 
 def test_every_key_of_a_campaign_is_in_the_reference() -> None:
-    for heading, keys in (("Keys of a campaign", CAMPAIGN), ("`enter`", ENTER), ("`exit`", EXIT)):
+    for heading, keys in (
+        ("Keys of a campaign", CAMPAIGN),
+        ("`enter`", ENTER),
+        ("`exit`", EXIT),
+        ("`goal`", GOAL),
+    ):
         built = {name for name, key in keys.items() if not key.later}
         assert set(rows(CAMPAIGNS_PAGE, heading)) == built
     for words in (STATUSES, PURPOSES):

@@ -25,6 +25,7 @@ def test_every_field_of_a_user_has_a_rule() -> None:
             "identified_at_ms",
             "scores",
             "drawn",
+            "ended",
             "aliases",
             "merged_into",
             "is_anonymous",

@@ -1,0 +1,166 @@
+"""Goals: what a campaign is for, found in events within a window from the start of an enrollment.
+
+An enrollment reaches its goal once, also after it ended: until the window is over it is remembered
+with its user, in short (`state.Ended`). Whether an event counts follows from its own time, and from
+when it came: within the window, and not later than lateness allows behind it. Whoever is forgotten
+is so for that reason or for want of room, never because somebody looked.
+
+Last touch: of all enrollments whose goal one event is, the one whose message was delivered last, up
+to the event's own time, names that message.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+from engine.core.cel import CelError, Program
+from engine.core.effects import ConditionFailed
+from engine.core.state import Ended, Enrollment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from engine.core.state import Pending, User
+    from engine.core.turn import Turn
+
+WITHIN_MS: Final = 604_800_000
+"""Seven days: the window unless the campaign says otherwise."""
+
+ENDED_MAX: Final = 100
+"""Enrollments that came to their end and still await their goal, a user; the oldest go."""
+
+TOUCHES_MAX: Final = 8
+"""Messages of an enrollment that are remembered, the newest: an event may come late."""
+
+Awaiting: TypeAlias = Enrollment | Ended
+
+
+class Goal(msgspec.Struct, frozen=True, eq=False):
+    """What a campaign is for.
+
+    Attributes:
+        events: Names of the events that may be it.
+        when: Asked of such an event; None: each is.
+        within_ms: From the start of an enrollment on it may be reached.
+        value: What it is worth, by the event; None: nothing is said.
+    """
+
+    events: tuple[str, ...]
+    when: Program | None = None
+    within_ms: int = WITHIN_MS
+    value: Program | None = None
+
+
+def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[str]:
+    """Record the goals that the event at hand is, in order of rank; ids of their enrollments.
+
+    `campaigns` are those of which it may be one. O(enrollments + those that ended).
+    """
+    plan = turn.plan
+    all_of_his: tuple[Awaiting, ...] = (*turn.user.enrollments, *turn.user.ended)
+    reached = [
+        one
+        for one in all_of_his
+        if one.campaign in campaigns and _counts(turn, one, occurred_at_ms)
+    ]
+    met = {key: _is_met(turn, key) for key in {one.campaign: None for one in reached}}
+    reached = [one for one in reached if met[one.campaign]]
+    if not reached:
+        return set()
+    reached.sort(key=lambda one: plan.campaigns[one.campaign].rank)
+    touches = [_last_touch(one, occurred_at_ms) for one in reached]
+    last = max(touches)
+    for one, touch in zip(reached, touches, strict=True):
+        message = last[1] if touch == last else ""
+        reason = "holdout" if one.held_out else ""
+        value = _value(turn, one.campaign)
+        turn.record("goal", one, reason=reason, message=message, value=value)
+    ids = {one.enrollment for one in reached}
+    turn.user.ended = tuple([one for one in turn.user.ended if one.enrollment not in ids])
+    return ids
+
+
+def await_goal(turn: Turn, enrollment: Enrollment) -> None:
+    """Remember an enrollment that has come to its end, where it may still reach its goal.
+
+    Those that cannot any more go. O(those that are remembered).
+    """
+    campaign = turn.plan.campaigns.get(enrollment.campaign)
+    if campaign is None or campaign.goal is None:
+        return
+    ended = Ended(
+        enrollment.enrollment,
+        enrollment.campaign,
+        enrollment.entered_at_ms,
+        enrollment.held_out,
+        enrollment.variants,
+        enrollment.touches,
+    )
+    awaiting = [one for one in (*turn.user.ended, ended) if _ends_at_ms(turn, one) > turn.now_ms]
+    turn.user.ended = tuple(awaiting[-ENDED_MAX:])
+
+
+def join_ended(user: User, other: User) -> None:
+    """Have a user remember what ended for the other one, who is he. O(both)."""
+    if other.ended:
+        both = sorted((*user.ended, *other.ended), key=attrgetter("entered_at_ms"))
+        user.ended = tuple(both[-ENDED_MAX:])
+
+
+def touch(turn: Turn, delivered: Pending, effect_id: str) -> None:
+    """A message was delivered: its enrollment remembers it, where that may reach a goal.
+
+    O(enrollments + those that ended).
+    """
+    campaign = turn.plan.campaigns.get(delivered.campaign)
+    if campaign is None or campaign.goal is None:
+        return
+    all_of_his: tuple[Awaiting, ...] = (*turn.user.enrollments, *turn.user.ended)
+    for one in all_of_his:
+        if one.enrollment == delivered.enrollment:
+            one.touches = (*one.touches, (turn.now_ms, effect_id))[-TOUCHES_MAX:]
+
+
+def _counts(turn: Turn, one: Awaiting, occurred_at_ms: int) -> bool:
+    """Whether an event of that time is in the enrollment's window, and not beyond all lateness."""
+    goal = turn.plan.campaigns[one.campaign].goal
+    assert goal is not None, "the event is that of a goal"
+    is_within = one.entered_at_ms <= occurred_at_ms < one.entered_at_ms + goal.within_ms
+    return is_within and turn.now_ms < _ends_at_ms(turn, one)
+
+
+def _ends_at_ms(turn: Turn, one: Awaiting) -> int:
+    """From when on no event can come any more that counts; 0 where there is no goal."""
+    campaign = turn.plan.campaigns.get(one.campaign)
+    if campaign is None or campaign.goal is None:
+        return 0
+    return one.entered_at_ms + campaign.goal.within_ms + turn.plan.policy.max_lateness_ms
+
+
+def _is_met(turn: Turn, campaign_id: str) -> bool:
+    goal = turn.plan.campaigns[campaign_id].goal
+    return goal is not None and (goal.when is None or turn.holds(goal.when, campaign_id))
+
+
+def _last_touch(one: Awaiting, occurred_at_ms: int) -> tuple[int, str]:
+    """Instant and id of the last message by an event's time; (0, "") where there is none."""
+    return max((touch for touch in one.touches if touch[0] <= occurred_at_ms), default=(0, ""))
+
+
+def _value(turn: Turn, campaign_id: str) -> float | None:
+    """What the event at hand is worth; None where nothing is said, or it is no number."""
+    goal = turn.plan.campaigns[campaign_id].goal
+    if goal is None or goal.value is None:
+        return None
+    try:
+        value = goal.value.evaluate(turn.bindings(goal.value))
+    except CelError:
+        value = None
+    if type(value) in {int, float} and isfinite(value):
+        return float(value)
+    turn.effects.append(ConditionFailed(campaign_id))
+    return None
