@@ -71,6 +71,9 @@ def take_on(user: User, changes: Sequence[Change], effects: list[Effect]) -> Non
             fire(change.before, user, happened.at_ms, effects)
             if stands(user) or change.plan.edges:
                 adopt(change.before, change.plan, user, happened.at_ms, effects)
+                # What is to be asked anew, or is over by now, is so by the change and not by time:
+                # nobody waits for the timer wheel to come to it.
+                fire(change.plan, user, happened.at_ms, effects)
                 user.seen = change.number
         else:
             # Harmless where he has lived through it already: nothing of his is due in it then.

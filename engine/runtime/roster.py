@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from engine.core.state import User
 
-SWEPT_AT_ONCE = 32
-"""Users that a sweep looks at between two looks at the clock: at most some 0.2 ms."""
+SWEPT_AT_ONCE = 8
+"""Users that a sweep looks at between two looks at the clock: some 0.2 ms, where each of them waits
+and is sent something by the change."""
 
 SAVES_A_COMMIT = 64
 """Users who took a changed plan on that are saved with a commit."""
