@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core import edges, scores, sessions, watching
+from engine.core import edges, history, scores, sessions, watching
 from engine.core.collections import keep_only
 from engine.core.entry import enter_risen
 from engine.core.exits import leave, withdraw
@@ -88,9 +88,11 @@ def adopt(before: Plan, plan: Plan, user: User, at_ms: int, effects: list[Effect
     from where it began, by the new plan's duration; one that is over by that fires at once and is
     judged at `at_ms`. Who is held by his campaign's status stands; who was, and is no more, goes on
     with what fell due meanwhile, judged at `at_ms` too. A send that quiet hours hold is asked again
-    as they end, or at once where that is another instant now. Collections and scores that nothing
-    asks for any more go. O(enrollments + pending messages).
+    as they end, or at once where that is another instant now. History, collections and
+    scores that nothing asks for any more go. O(enrollments + pending messages).
     """
+    if user.history:
+        history.keep_only(user, plan.keeps)
     if user.collections:
         keep_only(user, before.collections, plan.collections)
     if user.scores:

@@ -142,6 +142,14 @@ def _put_details(
     return details
 
 
+def keep_only(user: User, keeps: Callable[[str], bool]) -> None:
+    """Let go of what nothing asks for any more, by the names under which it is kept. O(names)."""
+    names = {name for name in user.history if keeps(name)}
+    if len(names) < len(user.history):
+        user.history = {name: user.history[name] for name in user.history if name in names}
+        user.details = {name: one for name, one in user.details.items() if name in names}
+
+
 def sent_name(what: str) -> str:
     """The name under which messages of a channel or campaign are in a history: no event has it."""
     return "\n" + what

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from engine.core.bindings import binder
-from engine.core.caps import places_kept
+from engine.core.caps import place_name, places_kept
 from engine.core.cel import Program
 from engine.core.collections import Role, asked_for, roles
 from engine.core.coming import widen, widen_collections
 from engine.core.conditions import Condition
 from engine.core.experiments import experiments_of
 from engine.core.goals import Goal
-from engine.core.history import Kept
+from engine.core.history import Kept, sent_name
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
 from engine.core.needs import both, needs, sends_needed
@@ -282,6 +282,15 @@ class Plan:
         """Names of events that its campaigns make. O(steps)."""
         steps = (step for campaign in self.campaigns.values() for step in campaign.steps)
         return frozenset(step.event for step in steps if isinstance(step, Emit))
+
+    def keeps(self, name: str) -> bool:
+        """Whether it asks for what a history has under a name. O(1)."""
+        sent, place = name.removeprefix(sent_name("")), name.removeprefix(place_name(""))
+        return (
+            name in self.kept
+            or (sent != name and sent in self.kept_sends)
+            or (place != name and place in self.kept_places)
+        )
 
     def widened(self, coming: Plan) -> Plan:
         """The same plan, which keeps of users what a coming one asks for, too.

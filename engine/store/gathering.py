@@ -25,19 +25,19 @@ from engine.core.effects import Record
 from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
+    Input,
     UserErased,
     UserScored,
     UsersMerged,
-    decode_inputs,
 )
 from engine.core.state import new_user
+from engine.store.archive import split
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Container, Iterator, Mapping
 
     from engine.core.coming import Gap
-    from engine.core.inputs import Input
     from engine.core.plan import Plan
     from engine.core.state import User
 
@@ -46,8 +46,9 @@ _SHARD_SHIFT: Final = 64 - 8
 
 SLICE_ROWS: Final = 256
 SLICE_BYTES: Final = 32 << 10
-"""Rows, and bytes of inputs, that a slice reads, and one row more: a commit waits for a millisecond
-or two, and behind a row of 2,000 events for some twenty."""
+SLICE_INPUTS: Final = 128
+"""Rows, and bytes of inputs, that a slice reads, and one row more; of a row that holds more inputs
+so many, and the rest in the next slices: a commit waits for a millisecond or two."""
 
 HELD_BYTES_MAX: Final = 32 << 20
 """What is found takes up to this, by and large, or one shard."""
@@ -60,6 +61,7 @@ _MESSAGE_BYTES: Final = 300
 _SENT: Final = b'"kind":"sent"'
 
 _encode = msgspec.json.Encoder().encode
+_decode_input = msgspec.json.Decoder(Input).decode
 _decode_record = msgspec.json.Decoder(Record).decode
 
 
@@ -105,6 +107,8 @@ class Gathering:
         self._first_shard = first_shard
         self._bytes_max = bytes_max
         self._after = 0
+        # Inputs of the row that was read last, which are still to be taken in.
+        self._rest: list[bytes] = []
         self._catches_up = False
         self._after_record = 0 if gap.sends or gap.places else -1
         self._erased_at_ms: dict[str, int] = {}
@@ -129,6 +133,9 @@ class Gathering:
 
         Not once there is nothing: while events come there always is one row more.
         """
+        if self._rest:
+            self._take_in_some()
+            return True
         more = self._read_journal(connection)
         if not more and self._after_record >= 0:
             self._read_records(connection)
@@ -148,13 +155,14 @@ class Gathering:
                 self._begins_at_ms = at_ms
             self._after, self.behind = first_input, first_input + count
             if any(needle in inputs for needle in self._needles):
-                self._take_in(inputs)
+                self._rest, self.behind = split(inputs), first_input
+                self._take_in_some()
             size += len(inputs)
             count_rows += 1
-            if size >= SLICE_BYTES:
+            if size >= SLICE_BYTES or self._rest:
                 break
         rows.close()
-        return size >= SLICE_BYTES or count_rows == SLICE_ROWS
+        return size >= SLICE_BYTES or count_rows == SLICE_ROWS or bool(self._rest)
 
     def _read_records(self, connection: sqlite3.Connection) -> None:
         """A slice of the messages that went out; below 0 is behind the newest."""
@@ -200,8 +208,12 @@ class Gathering:
         """Go on with somebody of whom there is more to read."""
         self._shards[_shard_of(user_id)][user_id] = user
 
-    def _take_in(self, inputs: bytes) -> None:
-        for happened in decode_inputs(inputs):
+    def _take_in_some(self) -> None:
+        """Take in the first of what is left of a row."""
+        some, self._rest = self._rest[:SLICE_INPUTS], self._rest[SLICE_INPUTS:]
+        self.behind += len(some)
+        for line in some:
+            happened = _decode_input(line)
             if self._is_asked_for(happened):
                 noted = partial(found.note, happened=happened)
                 self._change(self._bearer(happened.user_id), noted)

@@ -80,3 +80,15 @@ def test_who_is_in_no_campaign_has_nothing_to_take_on() -> None:
     world.commit()
     world.adopt(campaign("c", wait(20)), at=5)
     assert world.user().seen == 1
+
+
+def test_what_no_condition_asks_for_any_more_is_let_go_of() -> None:
+    asks = campaign("c", wait(5), rises='sum("A", "n", "1h") >= 9 && count("B", "1h") >= 9')
+    world = World(asks)
+    for name in ("A", "B", "B"):
+        world.event(name, at=1, n=1)
+    assert world.user().history.keys() == {"A", "B"}
+    world.adopt(campaign("d", wait(5), rises='count("B", "1h") >= 9'), at=5)
+    assert (world.user().history.keys(), world.user().details) == ({"B"}, {})
+    world.adopt(campaign("e", wait(5)), at=6, plan_id="p3")
+    assert world.user().history == {}

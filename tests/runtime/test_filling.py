@@ -32,7 +32,7 @@ from engine.sim.exported import Line, decode_lines
 from engine.sim.exporting import export
 from engine.sim.replaying import Replay
 from engine.store import Store
-from engine.store.gathering import Gathering
+from engine.store.gathering import SLICE_INPUTS, Gathering
 from tests.core.world import DAY, HOUR, MINUTE, START
 
 if TYPE_CHECKING:
@@ -338,7 +338,8 @@ async def test_sessions_that_began_while_nobody_counted_them_are_found(tmp_path:
         await cut(life, 3)
         await life.reload(counts)
         started = life.processor.users["u"].history["Session Started"]
-        assert [*instants_of(started)] == [START, START + HOUR, START + 2 * HOUR]
+        # The first one was let go of as nothing counted it, and the archive has it no more.
+        assert [*instants_of(started)] == [START + HOUR, START + 2 * HOUR]
 
 
 async def test_sessions_of_before_are_told_apart_by_the_gap_of_the_coming_shop(
@@ -467,6 +468,22 @@ async def test_who_reads_the_journal_comes_to_its_end_while_it_grows(tmp_path: P
             await life.event("View")
             assert not await life.store.read(gathering.read_some)
             assert gathering.behind == life.processor.users["u"].seen + 1
+
+
+async def test_a_row_of_many_inputs_is_read_in_slices(tmp_path: Path) -> None:
+    async with living(tmp_path) as life:
+        raw = msgspec.Raw(b"{}")
+        views = [EventReceived("u", "View", START, START, raw) for _ in range(SLICE_INPUTS + 1)]
+        await life.restarted.shell.submit(views)
+        widened = BEFORE.plan.widened(VIEWED_OFTEN.plan)
+        gathering = Gathering(widened, gap(BEFORE.plan, VIEWED_OFTEN.plan), START)
+        behind = []
+        while await life.store.read(gathering.read_some):
+            behind.append(gathering.behind)
+        seen = life.processor.users["u"].seen
+        assert (len(behind), behind[-1]) == (2, seen + 1)
+        ((_, found),) = gathering.found()
+        assert len(instants_of(found.history["View"])) == min(SLICE_INPUTS + 1, 3)
 
 
 async def test_a_later_plan_that_is_faster_wins(tmp_path: Path) -> None:
