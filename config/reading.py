@@ -46,7 +46,7 @@ _TWICE = re.compile(r"Cannot declare \((.*)\) twice")
 _QUOTED = re.compile(r"'([^']*)'")
 _S = TypeVar("_S", bound=msgspec.Struct)
 _MISSING: Final = object()
-_SHORT: Final[dict[type, str]] = {WriteKey: "key"}
+SHORT: Final[dict[type, str]] = {WriteKey: "key"}
 """Structs that may be written as one text, and the key which that stands for."""
 
 
@@ -205,8 +205,8 @@ class _Reader:
 
         None where it has none, or where a key that must be there is not; that is told already.
         """
-        if kind in _SHORT and isinstance(raw, str):
-            raw = {_SHORT[kind]: raw}
+        if kind in SHORT and isinstance(raw, str):
+            raw = {SHORT[kind]: raw}
         told = ".".join(part for part in path if isinstance(part, str))
         described = inspect.type_info(kind)
         assert isinstance(described, inspect.StructType)

@@ -28,6 +28,7 @@ COMMANDS = {
     "explain": "Tell why a user came into a campaign, did not, or when he will.",
     "simulate": "Run a shop over recorded events in virtual time.",
     "test": "Run a shop's own tests, tests/*.yaml, in virtual time.",
+    "schema": "Write JSON Schemas of a shop's files, for completion in editors.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
     "export-journal": "Write what a live run took in and what came of it, for simulate.",
     "backup": "Write everything that a restart needs to a file, while the process runs.",
@@ -37,7 +38,7 @@ COMMANDS = {
 
 COMMANDS_LATER = (
     *("deadletters", "quarantine"),
-    *("preview", "schema", "plan", "audit", "report"),
+    *("preview", "plan", "audit", "report"),
 )
 """Commands that are still to be built; they are refused by name."""
 
