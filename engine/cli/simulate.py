@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
+    from engine.sim.comparing import Compared
+    from engine.sim.run import Report
     from engine.sim.sources import Source
 
 EPILOG = """\b
@@ -23,6 +25,7 @@ Examples:
   hairspring simulate my-shop --events events.ndjson.gz --out records.ndjson
   hairspring simulate my-shop --events shop.csv --map event=action,timestamp=at
   zcat shop.csv.gz | hairspring simulate my-shop --events - --map user_id=customer
+  hairspring simulate my-shop --events events.ndjson --compare my-changed-shop
   zcat may.ndjson.gz | hairspring simulate my-shop --events - --fail push=0.1
 
 Lines that are no event are counted and told, and the run goes on. Exit code 0: it ran; 1: the shop
@@ -94,6 +97,13 @@ def _failing(
 )
 @columns_option
 @click.option("--render", is_flag=True, help="Render each message, and put it into `sent` records.")
+@click.option(
+    "--compare",
+    "other",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="OTHER_SHOP",
+    help="Run this shop beside it, and tell who would be sent what more or less by it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(
     *,
@@ -105,6 +115,7 @@ def command(
     seed: int,
     columns: dict[str, str],
     render: bool,
+    other: Path | None,
     as_json: bool,
 ) -> None:
     """Run SHOP over recorded events in virtual time: what would have been sent, and when.
@@ -116,7 +127,7 @@ def command(
     where SHOP is the one that it ended with; under a changed SHOP its events are run anew.
     """
     from engine.cli.loading import load
-    from engine.cli.summary import print_summary
+    from engine.sim.comparing import compare_shops
     from engine.sim.run import Options, run_shop
     from engine.sim.sources import STDIN, open_events
 
@@ -125,26 +136,40 @@ def command(
     loaded = load(shop, as_json=as_json)
     for warning in loaded.warnings:
         click.secho(f"warning: {warning}", fg="yellow", err=True)
+    label = "stdin" if events == STDIN else Path(events).name
+    coming = load(other, as_json=as_json) if other is not None else None
+    compared: Compared | None = None
     with ExitStack() as stack:
         source = stack.enter_context(open_events(events))
-        progress = stack.enter_context(_progress(source))
-        report = run_shop(
-            loaded,
-            source,
-            options=options,
-            write=stack.enter_context(_written(out)),
-            on_progress=progress,
-            label="stdin" if events == STDIN else Path(events).name,
-        )
-    told_on_stderr = out == STDIN
+        told = stack.enter_context(_progress(source))
+        write = stack.enter_context(_written(out))
+        shared: dict[str, Any] = {"options": options, "write": write, "label": label}
+        if coming is None:
+            report = run_shop(loaded, source, on_progress=told, **shared)
+        else:
+            report, compared = compare_shops(loaded, coming, source, on_progress=told, **shared)
+    _tell(report, compared, as_json=as_json, err=out == STDIN)
+    if report.replayed is not None and report.replayed.different:
+        sys.exit(1)
+
+
+def _tell(report: Report, compared: Compared | None, *, as_json: bool, err: bool) -> None:
+    """Print what came of it; to standard error where records go to standard output."""
     if as_json:
         import msgspec
 
-        click.echo(msgspec.json.encode(report).decode(), err=told_on_stderr)
-    else:
-        print_summary(report, err=told_on_stderr)
-    if report.replayed is not None and report.replayed.different:
-        sys.exit(1)
+        told = msgspec.to_builtins(report)
+        if compared is not None:
+            told["compared"] = compared
+        click.echo(msgspec.json.encode(told).decode(), err=err)
+        return
+    from engine.cli.funnels import print_compared, print_funnels
+    from engine.cli.summary import print_summary
+
+    print_summary(report, err=err)
+    print_funnels(report, err=err)
+    if compared is not None:
+        print_compared(compared, err=err)
 
 
 def _refuse_overwriting(events: str, out: str | None) -> None:

@@ -37,14 +37,14 @@ def print_summary(report: Report, *, err: bool) -> None:
         click.secho(bad, fg="yellow", err=True)
     if report.bad_lines > len(report.bad_lines_shown):
         more = report.bad_lines - len(report.bad_lines_shown)
-        click.secho(f"and {_many(more, 'bad line')} more", fg="yellow", err=True)
+        click.secho(f"and {many(more, 'bad line')} more", fg="yellow", err=True)
     console = plain_console(err=err)
     click.echo(_head(report), err=err)
     rows = [_row(summary) for summary in report.campaigns]
     for line in laid_out(COLUMNS, rows, console.width if console.is_terminal else None):
         click.secho(line, bold=line.startswith(f"{COLUMNS[0]} "), err=err)
     for reason, count in report.quarantined.items():
-        click.secho(f"{_many(count, 'input')} not taken: {reason}", fg="yellow", err=True)
+        click.secho(f"{many(count, 'input')} not taken: {reason}", fg="yellow", err=True)
     for note in _notes(report):
         click.echo(note, err=err)
 
@@ -107,28 +107,28 @@ def _block(columns: Sequence[str], row: Sequence[str], width: int) -> Iterator[s
 
 
 def _row(summary: CampaignSummary) -> tuple[str, ...]:
-    sent = _counts(summary.sent)
+    sent = counts_told(summary.sent)
     if summary.failed:
-        sent += f" (failed: {_counts(summary.failed)})"
+        sent += f" (failed: {counts_told(summary.failed)})"
     return (
         summary.campaign,
         f"{summary.entered:,}",
         sent,
-        _counts(summary.skipped),
+        counts_told(summary.skipped),
         f"{summary.finished:,}",
-        _counts(summary.exited),
-        _counts(summary.refused),
+        counts_told(summary.exited),
+        counts_told(summary.refused),
     )
 
 
-def _counts(counts: Mapping[str, int]) -> str:
+def counts_told(counts: Mapping[str, int]) -> str:
     """`push 1,200 email 30`, the most first; `-` for none."""
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return "  ".join(f"{key} {count:,}" for key, count in ranked if count) or NOTHING
 
 
 def _head(report: Report) -> str:
-    told = f"{_many(report.events, 'event')} of {_many(report.users, 'user')}"
+    told = f"{many(report.events, 'event')} of {many(report.users, 'user')}"
     if report.events:
         told += f", {report.first_at} to {report.last_at}"
     parts = [
@@ -136,7 +136,7 @@ def _head(report: Report) -> str:
         (report.after_until, "later event"),
         (report.bad_lines, "bad line"),
     ]
-    left_out = ", ".join(_many(count, what) for count, what in parts if count)
+    left_out = ", ".join(many(count, what) for count, what in parts if count)
     return f"{told}; left out: {left_out}" if left_out else told
 
 
@@ -174,12 +174,12 @@ def _notes(report: Report) -> Iterator[str]:
     yield from _tried(report)
     deferred = {summary.campaign: summary.deferred for summary in report.campaigns}
     if any(deferred.values()):
-        yield f"deferred to the end of quiet hours: {_counts(deferred)}"
+        yield f"deferred to the end of quiet hours: {counts_told(deferred)}"
     unreachable = sum(summary.skipped.get("unreachable", 0) for summary in report.campaigns)
     if unreachable:
         yield (
             f"not sent, since the user had no address on any channel of the step: "
-            f"{_many(unreachable, 'message')} (identify calls bring email, phone and push; "
+            f"{many(unreachable, 'message')} (identify calls bring email, phone and push; "
             "in_app needs none)"
         )
     unspoken = sum(summary.skipped_unspoken for summary in report.campaigns)
@@ -187,7 +187,7 @@ def _notes(report: Report) -> Iterator[str]:
         share = unspoken / sum(summary.messages for summary in report.campaigns)
         yield (
             f"not sent, since the user never said yes or no to the channel: "
-            f"{_many(unspoken, 'message')}, {share:.1%} "
+            f"{many(unspoken, 'message')}, {share:.1%} "
             '([consent] unknown = "deny")'
         )
     for campaign, events in report.never_came.items():
@@ -197,13 +197,13 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"the most frequent events here: {', '.join(map(_shown, report.names))}"
     for campaign, count in report.condition_errors.items():
         yield (
-            f"{campaign}: a condition ended in an error {_many(count, 'time')}, and was not true "
+            f"{campaign}: a condition ended in an error {many(count, 'time')}, and was not true "
             "then (a property was not there, say)"
         )
     for template, count in report.undefined.items():
-        yield f"{template}: {_many(count, 'name')} that the user lacked, rendered as nothing"
+        yield f"{template}: {many(count, 'name')} that the user lacked, rendered as nothing"
     for fault, count in report.render_faults.items():
-        yield f"{fault}: {_many(count, 'message')} failed"
+        yield f"{fault}: {many(count, 'message')} failed"
 
 
 def _shown(name: str) -> str:
@@ -212,5 +212,6 @@ def _shown(name: str) -> str:
     return name if len(name) <= NAME_SHOWN_MAX else f"{name[: NAME_SHOWN_MAX - 1]}…"
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """`1 user`, `1,200 users`."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

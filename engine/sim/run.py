@@ -140,6 +140,68 @@ def run_shop(
     return _run(shop, users_inputs(lines, reading), reading, options, write, on_progress)
 
 
+class Run:
+    """One shop over inputs in the order in which they were received, and what came of it.
+
+    Args:
+        shop: As `config` loads it.
+        options: How.
+    """
+
+    def __init__(self, shop: Shop, options: Options) -> None:
+        self.shop = shop
+        self._options = options
+        self._deliveries = Deliveries(
+            failing=options.failing,
+            seed=options.seed,
+            templates=shop.templates if options.render else None,
+        )
+        kept = shop.settings.events
+        self._simulation = Simulation(
+            shop.plan,
+            dedupe=Dedupe(kept.dedupe_window_ms, kept.dedupe_max),
+            deliveries=self._deliveries,
+        )
+        self._tally = Tally(shop.plan)
+
+    def records(
+        self, inputs: Iterable[UserInput], write: Callable[[bytes], object] | None
+    ) -> Iterator[list[Record]]:
+        """What happens, piece by piece, each written as it is made."""
+        find = self._simulation.processor.find
+        for released in self._simulation.run(inputs, self._options.until_ms):
+            records = released.records
+            self._tally.add(records, find)
+            if write is not None and records:
+                render = self._options.render
+                write(_lines(records, self._deliveries) if render else record_lines(records))
+            self._deliveries.rendered.clear()
+            yield records
+
+    def report(self, reading: Reading, names: Counter[str]) -> Report:
+        """What came of it; once, at the end. Raises EventsUnreadable where there was no event."""
+        if not reading.events:
+            raise nothing_in(reading)
+        report = _report(self._simulation, reading, self._tally, self._deliveries)
+        report.never_came = _never_came(self.shop, names)
+        if report.never_came:
+            report.names = [name for name, _ in names.most_common(NAMES_TOLD)]
+        return report
+
+
+def arriving(
+    read: Iterable[UserInput], names: Counter[str], on_progress: Callable[[int], None] | None
+) -> Iterator[UserInput]:
+    """Inputs as they are read, in whatever order, to the order in which they were received.
+
+    `names` counts events by name; `on_progress` is told as `run_shop` says.
+    """
+    inputs: Iterable[UserInput] = _named(read, names)
+    if on_progress is None:
+        return in_order(inputs)
+    return _watched(in_order(_watched(inputs, lambda _: on_progress(0))), on_progress)
+
+
 def _run(
     shop: Shop,
     read: Iterable[UserInput],
@@ -149,37 +211,11 @@ def _run(
     on_progress: Callable[[int], None] | None,
 ) -> Report:
     """Run a shop over inputs as they are read, in whatever order."""
-    deliveries = Deliveries(
-        failing=options.failing,
-        seed=options.seed,
-        templates=shop.templates if options.render else None,
-    )
-    kept = shop.settings.events
-    simulation = Simulation(
-        shop.plan,
-        dedupe=Dedupe(kept.dedupe_window_ms, kept.dedupe_max),
-        deliveries=deliveries,
-    )
-    tally = Tally()
     names: Counter[str] = Counter()
-    inputs: Iterable[UserInput] = _named(read, names)
-    if on_progress is not None:
-        inputs = _watched(in_order(_watched(inputs, lambda _: on_progress(0))), on_progress)
-    else:
-        inputs = in_order(inputs)
-    find = simulation.processor.find
-    for released in simulation.run(inputs, options.until_ms):
-        records = released.records
-        tally.add(records, find)
-        if write is not None and records:
-            write(_lines(records, deliveries) if options.render else record_lines(records))
-        deliveries.rendered.clear()
-    if not reading.events:
-        raise nothing_in(reading)
-    report = _report(simulation, reading, tally, deliveries)
-    report.never_came = _never_came(shop, names)
-    report.names = [name for name, _ in names.most_common(NAMES_TOLD)] if report.never_came else []
-    return report
+    run = Run(shop, options)
+    for _ in run.records(arriving(read, names, on_progress), write):
+        pass
+    return run.report(reading, names)
 
 
 def _run_again(
@@ -196,7 +232,7 @@ def _run_again(
             hint="leave --until, --map, --fail, --seed and --render out, or give a changed shop",
         )
     replay = Replay(on_progress)
-    tally = Tally()
+    tally = Tally(shop.plan)
     for records in replay.run(lines):
         tally.add(records, replay.processor.find)
         if write is not None and records:
@@ -211,7 +247,7 @@ def _run_again(
         first_at=format_instant(replay.first_at_ms),
         last_at=format_instant(replay.last_at_ms),
         condition_errors=dict(sorted(replay.processor.errors.items())),
-        campaigns=tally.summaries(shop.plan),
+        campaigns=tally.summaries(replay.processor.users.values()),
         replayed=replay.comparison,
     )
 
@@ -284,7 +320,6 @@ def nothing_in(reading: Reading) -> EventsUnreadable:
 def _report(
     simulation: Simulation, reading: Reading, tally: Tally, deliveries: Deliveries
 ) -> Report:
-    plan = simulation.processor.plan
     taken = simulation.taken
     return Report(
         events=taken,
@@ -296,7 +331,7 @@ def _report(
         first_at=format_instant(simulation.first_at_ms) if taken else "",
         last_at=format_instant(simulation.last_at_ms) if taken else "",
         condition_errors=dict(sorted(simulation.processor.errors.items())),
-        campaigns=tally.summaries(plan),
+        campaigns=tally.summaries(simulation.processor.users.values()),
         undefined=dict(sorted(deliveries.undefined.items())),
         render_faults=dict(sorted(deliveries.faults.items())),
         quarantined=dict(sorted(simulation.quarantined.items())),

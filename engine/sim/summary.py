@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from engine.sim.funnel import Funnel, StepCounts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -73,15 +75,23 @@ class CampaignSummary(msgspec.Struct):
 
 
 class Tally:
-    """Counts records as they come."""
+    """Counts records as they come.
 
-    def __init__(self) -> None:
+    Args:
+        plan: The plan whose campaigns and steps are told.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._funnel = Funnel(plan)
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
         self._unspoken: Counter[str] = Counter()
         self._tried: dict[tuple[str, str, bool], VariantSummary] = {}
 
     def add(self, records: Iterable[Record], find: Callable[[str], User | None]) -> None:
         """Count records, while users are still as they were judged. O(records)."""
+        records = list(records)
+        self._funnel.add(records)
         counts = self._counts
         for record in records:
             kind = record.kind
@@ -96,9 +106,16 @@ class Tally:
                 if not isinstance(consent, dict) or consent.get(record.channel) is None:
                     self._unspoken[record.campaign] += 1
 
-    def summaries(self, plan: Plan) -> list[CampaignSummary]:
-        """One for each campaign of the plan, in order of rank. O(campaigns + counted kinds)."""
-        told = {campaign_id: CampaignSummary(campaign_id) for campaign_id in plan.campaigns}
+    def summaries(self, users: Iterable[User]) -> list[CampaignSummary]:
+        """One for each campaign of the plan, in order of rank; once, at the end.
+
+        `users` are those who may still be under way. O(users + campaigns + counted kinds).
+        """
+        self._funnel.close(users)
+        told = {
+            campaign_id: CampaignSummary(campaign_id, steps=self._funnel.steps(campaign_id))
+            for campaign_id in self._plan.campaigns
+        }
         for (campaign_id, kind, channel, reason), count in sorted(self._counts.items()):
             # A journal may tell of one that its last plan does not have.
             summary = told.setdefault(campaign_id, CampaignSummary(campaign_id))

@@ -63,6 +63,7 @@ def summary_of(report: Report) -> list[str]:
     lines = [" ".join(f"{key}={value}" for key, value in told.items() if value)]
     for campaign in campaigns:
         name = campaign.pop("campaign")
+        campaign.pop("steps")
         if any(campaign.values()):
             lines.append(f"{name}: " + " ".join(f"{k}={v}" for k, v in campaign.items() if v))
     return lines
