@@ -60,6 +60,8 @@ def read_given(
     if at_ms is None or user_id is None:
         return None
     cast.named[user_id] = None
+    if kind == "alias" and (other := fields.text(kind)) is not None:
+        cast.named[other] = None
     try:
         if kind == TRIGGER:
             return _start(fields, user_id, at_ms, campaigns)
@@ -104,7 +106,10 @@ def _item(fields: Fields, kind: str, user_id: str, at_ms: int, moments: Moments)
         item.traits = _object(fields, kind)
         return item
     name = fields.text(kind)
-    if kind == "event":
+    if kind == "alias":
+        item.type = kind
+        item.previous_id = name
+    elif kind == "event":
         item.event = name
         item.properties = _object(fields, "properties")
     else:

@@ -128,7 +128,7 @@ TEST: Final = _keys(
 """Keys of one shop test."""
 
 GIVEN: Final = _keys(
-    *("event", "identify", "score", "trigger", "fail", "recover"),
+    *("event", "identify", "alias", "score", "trigger", "fail", "recover"),
     *("at", "user", "received", "id", "properties", "value", "content", "reason"),
 )
 """Keys of what is given in a shop test; each item has exactly one of `HAPPENINGS`."""
@@ -136,6 +136,7 @@ GIVEN: Final = _keys(
 HAPPENINGS: Final[dict[str, tuple[str, ...]]] = {
     "event": ("received", "id", "properties"),
     "identify": ("received", "id"),
+    "alias": ("received", "id"),
     "score": ("received", "id", "value"),
     "trigger": ("id", "content"),
     "fail": ("reason",),
@@ -165,6 +166,7 @@ EXPECT_FIELDS: Final[tuple[str, ...]] = (
     "template",
     "reason",
     "branch",
+    "variant",
 )
 """Fields of a record that a shop test can ask for, word for word."""
 

@@ -168,7 +168,7 @@ def differences(expected: Expected, happened: Happened) -> tuple[str, ...]:
     if expected.at_ms is not None and expected.at_ms != record.at_ms:
         told.append("is at another time")
     for name, text in expected.fields.items():
-        found = str(getattr(record, name))
+        found = _field(record, name)
         if found != text:
             told.append(f"{name} is {found!r}, not {text!r}")
     for name, texts in expected.texts.items():
@@ -197,14 +197,21 @@ def _as_missing(one: Expected) -> Aligned:
 def _as_line(mark: Mark, one: Happened, line: int = 0, differs: Iterable[str] = ()) -> Aligned:
     record = one.record
     first = SAYS[record.kind]
-    said: dict[str, str] = {record.kind: str(getattr(record, first))}
+    said: dict[str, str] = {record.kind: _field(record, first)}
     for name in EXPECT_FIELDS:
-        if name != first and (text := str(getattr(record, name))):
+        if name != first and (text := _field(record, name)):
             said[name] = text
     for name in EXPECT_TEXTS:
         if name != "body" and record.kind == "sent" and (text := one.text(name)):
             said[name] = _short(text)
     return Aligned(mark, record.at_ms, record.user_id, said, line, tuple(differs))
+
+
+def _field(record: Record, name: str) -> str:
+    """A field as a test asks for it; the way that a split took is its variant."""
+    if name == "branch":
+        return record.branch or record.variant
+    return str(getattr(record, name))
 
 
 def _short(text: str) -> str:

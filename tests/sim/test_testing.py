@@ -37,6 +37,13 @@ steps:
   - {send: push, template: call, id: note}
 """,
         "templates/call.push.liquid": "---\ntitle: Call\n---\n{{ content.agent }}",
+        "campaigns/split.yaml": """
+campaign: split
+enter: {event: Signed Up}
+steps:
+  - {split: {name: copy, variants: {x: {weight: 1}, y: {weight: 1}}}, id: copy}
+  - {send: in_app, template: nudge, id: first}
+""",
         "templates/nudge.push.liquid": "---\ntitle: For {{ user.name }}\n---\nIt   is\nhere",
         "templates/nudge.in_app.liquid": "Hello {{ user.name }}",
     }
@@ -171,6 +178,30 @@ def test_a_score_and_an_identify_call_are_given_like_events() -> None:
         "given:\n  - {at: +0s, identify: {name: Eve}}\n  - {at: +1m, score: churn, value: 0.9}\n"
     )
     assert outcome(f"{given}expect: [{{at: +1m, sent: in_app, body: Hello Eve}}]", head).passed
+
+
+def test_a_split_takes_the_way_of_its_variant() -> None:
+    head = HEAD.replace("campaign: cart", "campaign: split")
+    given = "given: [{at: +0s, event: Signed Up}, {at: +0s, user: bob, event: Signed Up}]\n"
+    told = outcome(f"{given}expect: []", head)
+    drawn = {line.user_id: line.said["branched"] for line in told.lines if "branched" in line.said}
+    assert set(drawn.values()) <= {"x", "y"}
+    expect = ", ".join(
+        f"{{user: {user_id}, branched: {variant}}}, {{user: {user_id}, sent: in_app, variant: "
+        f"{variant}}}"
+        for user_id, variant in drawn.items()
+    )
+    assert outcome(f"{given}expect: [{expect}]", head).passed
+
+
+def test_two_ids_of_one_user_are_compared_as_one() -> None:
+    given = """
+given:
+  - {at: +0s, user: visitor, event: Product Added}
+  - {at: +10m, alias: visitor}
+"""
+    expect = "expect: [{at: +30m, sent: push, title: For Ada}]"
+    assert outcome(f"{given.strip()}\n{expect}").passed
 
 
 def test_a_name_that_the_user_lacks_is_a_failure() -> None:
