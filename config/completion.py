@@ -20,6 +20,7 @@ from config.schema import (
     EXPECT_FIELDS,
     EXPECT_TEXTS,
     GIVEN,
+    GOAL,
     HAPPENINGS,
     REPEAT,
     SAYS,
@@ -48,9 +49,7 @@ def _fields(
     """A map with these keys and no others; those still to be built are left out."""
     return {
         "type": "object",
-        "properties": {
-            name: known.get(name, {}) for name, key in keys.items() if not key.later or key.harmless
-        },
+        "properties": {name: known.get(name, {}) for name, key in keys.items() if not key.later},
         "required": list(required),
         "additionalProperties": False,
     }
@@ -81,6 +80,7 @@ def _campaign() -> Shape:
             "wait": _one_or_more(_fields(WAIT, shapes.WAIT), ["when", "event", "until"]),
             "choice": _one_or_more(_fields(CHOICE, shapes.CHOICE), ["when", "else"]),
             "repeat": _fields(REPEAT, shapes.REPEAT, ["steps"]),
+            "goal": _fields(GOAL, shapes.GOAL, ["event"]),
             "emit": _fields(EMIT, shapes.EMIT, ["event"]),
             "split": _fields(SPLIT, shapes.SPLIT, ["name", "variants"]),
             "variant": _fields(VARIANT, shapes.VARIANT, ["weight"]),
@@ -110,6 +110,7 @@ def _tests() -> Shape:
         **{name: said(shapes.TEXT, "a field of its record") for name in EXPECT_FIELDS},
         **{name: said(some(shapes.TEXT), "what it holds") for name in EXPECT_TEXTS},
         **{name: shapes.GIVEN[name] for name in ("at", "user")},
+        "value": said({"type": "number"}, "what a goal is worth"),
     }
     return {
         **_fields(TESTS, shapes.TESTS, ["tests"]),

@@ -10,6 +10,8 @@ from channels.base import CHANNEL_IDS
 from config.faults import nearest, shown
 from config.given import known, one_of
 from config.schema import EXPECT_FIELDS, EXPECT_TEXTS, SAYS
+from config.source import Fields, kind_of
+from config.yaml12 import Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from config.cast import Cast
     from config.loader import Shop
     from config.moments import Moments
-    from config.source import Fields
 
 EXPECT_HINT: Final = "write `- {at: +30m, sent: email, template: cart-reminder}`"
 
@@ -56,7 +57,11 @@ def read_expected(
     if user_id not in cast.named:
         told = f"is {shown(user_id)}, to whom nothing happens"
         fields.fault("user", told, nearest(user_id, cast.named))
-    said = {name: fields.text(name) for name in EXPECT_FIELDS if name in fields.node.entries}
+    said = {
+        name: _number(fields) if name == "value" else fields.text(name)
+        for name in EXPECT_FIELDS
+        if name in fields.node.entries
+    }
     first = SAYS[kind]
     if first in said:
         fields.fault(first, f"beside `{kind}`, which says it", "keep one of them")
@@ -73,6 +78,21 @@ def read_expected(
     if texts and kind != "sent":
         fields.fault(next(iter(texts)), f"beside `{kind}`", "only what is sent is rendered")
     return Expected(fields.node.line, kind, user_id, at_ms, found, texts)
+
+
+def _number(fields: Fields) -> str | None:
+    """What a goal is worth, as it is compared; None where it is no number, which is a fault."""
+    node = fields.get("value")
+    number = node.value if isinstance(node, Scalar) else None
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        return worth(number)
+    fields.fault("value", f"is {kind_of(node)}" if node is not None else "is empty", "a number")
+    return None
+
+
+def worth(value: float) -> str:
+    """A goal's value as text: 30 and 30.0 are the same."""
+    return f"{value:.12g}"
 
 
 def _names(

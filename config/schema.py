@@ -155,6 +155,7 @@ SAYS: Final[dict[str, str]] = {
     "branched": "branch",
     "exited": "reason",
     "finished": "campaign",
+    "goal": "campaign",
 }
 """What may be expected in a shop test: a kind of record, and which of its fields stands behind it:
 in `sent: email` it is the channel."""
@@ -167,6 +168,7 @@ EXPECT_FIELDS: Final[tuple[str, ...]] = (
     "reason",
     "branch",
     "variant",
+    "value",
 )
 """Fields of a record that a shop test can ask for, word for word."""
 

@@ -71,7 +71,7 @@ CAMPAIGN: Final[dict[str, Shape]] = {
     "enter": said({"$ref": "#/$defs/enter"}, "how users come in"),
     "exit": said({"$ref": "#/$defs/exit"}, "how they leave early"),
     "steps": said(_STEPS, "what happens to them, in order"),
-    "goal": said({}, "what it is to bring about"),
+    "goal": said({"$ref": "#/$defs/goal"}, "what it is to bring about"),
     "holdout": said(_SHARE, "the share of entrants who are sent nothing"),
     "group": said(TEXT, "a user is in one campaign of a group at most"),
 }
@@ -100,6 +100,12 @@ WAIT: Final[dict[str, Shape]] = {
     "until": said(_CLOCK, "until the next such local time"),
     "days": said(some(TEXT), "on these days: mon, tue, …"),
     "timezone": said(TEXT, "an IANA time zone; default the user's"),
+}
+GOAL: Final[dict[str, Shape]] = {
+    "event": said(some(TEXT), "the event that is the goal, or a list of them"),
+    "when": said(_CONDITION, "asked of that event"),
+    "within": said(DURATION, "how long after the entry it counts; default 7d"),
+    "value": said({"type": ["string", "number"]}, "an expression: what it is worth"),
 }
 SEGMENT: Final[dict[str, Shape]] = {
     "when": said(_CONDITION, "the condition"),

@@ -165,7 +165,7 @@ def _tried(report: Report) -> Iterator[str]:
 def _reached(goals: int, of: int, value: float) -> str:
     share = f" ({goals / of:.1%})" if of else ""
     worth = f", worth {value:,.2f}" if value else ""
-    return f"{_many(goals, 'goal')} of {of:,}{share}{worth}"
+    return f"{many(goals, 'goal')} of {of:,}{share}{worth}"
 
 
 def _notes(report: Report) -> Iterator[str]:

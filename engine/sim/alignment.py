@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from channels.rendering import Rendered
+from config.expected import worth
 from config.schema import EXPECT_FIELDS, EXPECT_TEXTS, SAYS
 from engine.core.effects import Record
 
@@ -211,6 +212,8 @@ def _field(record: Record, name: str) -> str:
     """A field as a test asks for it; the way that a split took is its variant."""
     if name == "branch":
         return record.branch or record.variant
+    if name == "value":
+        return "" if record.value is None else worth(record.value)
     return str(getattr(record, name))
 
 

@@ -51,6 +51,7 @@ class CampaignSummary(msgspec.Struct):
         goal_value: What those were worth together.
         variants: By variant, of those who were not held out.
         held_out: Of those who were; None where nobody was.
+        steps: What came of each of its steps.
     """
 
     campaign: str
@@ -67,6 +68,7 @@ class CampaignSummary(msgspec.Struct):
     goal_value: float = 0.0
     variants: dict[str, VariantSummary] = {}
     held_out: VariantSummary | None = None
+    steps: list[StepCounts] = []
 
     @property
     def messages(self) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from config import load_shop, read_tests
+from config.schema import SAYS
+from engine.core.effects import Kind
 from engine.sim.testing import Outcome, run_test
 
 SHOP = load_shop(
@@ -40,6 +44,7 @@ steps:
         "campaigns/split.yaml": """
 campaign: split
 enter: {event: Signed Up}
+goal: {event: Order Completed, value: event.total}
 steps:
   - {split: {name: copy, variants: {x: {weight: 1}, y: {weight: 1}}}, id: copy}
   - {send: in_app, template: nudge, id: first}
@@ -202,6 +207,22 @@ given:
 """
     expect = "expect: [{at: +30m, sent: push, title: For Ada}]"
     assert outcome(f"{given.strip()}\n{expect}").passed
+
+
+def test_a_goal_is_expected_with_its_value() -> None:
+    head = HEAD.replace("campaign: cart", "campaign: split")
+    given = """
+given:
+  - {at: +0s, event: Signed Up}
+  - {at: +1h, event: Order Completed, properties: {total: 30}}
+"""
+    for value, passed in ((30, True), (30.0, True), (31, False)):
+        expect = f"expect: [{{sent: in_app}}, {{at: +1h, goal: split, value: {value}}}]"
+        assert outcome(f"{given.strip()}\n{expect}", head).passed is passed
+
+
+def test_every_kind_of_record_can_be_expected() -> None:
+    assert set(get_args(Kind)) == set(SAYS)
 
 
 def test_a_name_that_the_user_lacks_is_a_failure() -> None:
