@@ -30,7 +30,6 @@ EVENTS = [
     '{"user_id": "u2", "event": "Product Added", "timestamp": "2026-01-01T10:00:01Z"}',
     '{"user_id": "u2", "event": "Order Completed", "timestamp": "2026-01-01T10:20:00Z"}',
     '{"user_id": "u3"}',
-    '{"type": "alias", "user_id": "u1", "previousId": "a1"}',
 ]
 
 
@@ -72,11 +71,15 @@ def test_the_summary_is_plain_and_aligned_where_there_is_no_terminal(
     head, *table = result.stdout.splitlines()
     assert head == (
         "4 events of 2 users, 1970-01-01T00:00:00.000Z to 2026-01-01T10:20:00.000Z; left out: "
-        "1 bad line, 1 alias call"
+        "1 bad line"
     )
     assert table == [
         "campaign   entered   sent       skipped   finished   exited    refused",
         "cart       2         in_app 1   -         1          event 1   -",
+        "",
+        "step of cart   reached   sent       skipped   deferred   branched   exited    waiting",
+        "w              2         -          -         -          -          event 1   -",
+        "first          1         in_app 1   -         -          -          -         -",
     ]
     assert result.stderr == "events.ndjson:5: $.event: missing\n"
 
@@ -115,6 +118,9 @@ def test_machines_get_the_summary_as_json(shop: Path, events: Path) -> None:
     assert told["events"] == 4
     assert told["bad_lines_shown"] == ["events.ndjson:5: $.event: missing"]
     assert told["undefined"] == {"nudge.in_app": 1}
+    steps = told["campaigns"][0].pop("steps")
+    assert [(step["step"], step["reached"]) for step in steps] == [("w", 2), ("first", 1)]
+    assert steps[0]["exited"] == {"event": 1}
     assert told["campaigns"] == [
         {
             "campaign": "cart",
@@ -127,6 +133,10 @@ def test_machines_get_the_summary_as_json(shop: Path, events: Path) -> None:
             "exited": {"event": 1},
             "finished": 1,
             "refused": {},
+            "goals": 0,
+            "goal_value": 0.0,
+            "variants": {},
+            "held_out": None,
         }
     ]
 
