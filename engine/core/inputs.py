@@ -79,6 +79,7 @@ class UserScored(msgspec.Struct, tag="score", omit_defaults=True, gc=False):
     received_at_ms: int
     message_id: str = ""
     at_ms: int = 0
+    is_anonymous: ClassVar[bool] = False
 
 
 class TriggerReceived(msgspec.Struct, tag="trigger", omit_defaults=True, gc=False):
@@ -99,6 +100,7 @@ class TriggerReceived(msgspec.Struct, tag="trigger", omit_defaults=True, gc=Fals
     content: msgspec.Raw = EMPTY
     message_id: str = ""
     at_ms: int = 0
+    is_anonymous: ClassVar[bool] = False
 
     @property
     def occurred_at_ms(self) -> int:
@@ -136,6 +138,7 @@ class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=Fa
     reason: str = ""
     bad_address: str = ""
     at_ms: int = 0
+    is_anonymous: ClassVar[bool] = False
     message_id: ClassVar[str] = ""
     """Never a duplicate by id: one told twice finds nobody who waits for it."""
 
@@ -199,6 +202,7 @@ class HistoryFound(msgspec.Struct, tag="found", omit_defaults=True, gc=False):
     user_id: str
     found: bytes
     at_ms: int = 0
+    is_anonymous: ClassVar[bool] = False
     message_id: ClassVar[str] = ""
     """Never a duplicate by id: what is found twice is the same."""
 

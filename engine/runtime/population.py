@@ -84,13 +84,14 @@ class Population:
 
     def _welcome(self, happened: UserInput) -> User:
         """Whom an input concerns whose id is no user's: by an alias, or somebody new."""
-        user = self.users.get(self.aliases.bearer(happened.user_id))
-        if user is None:
-            user = new_user(happened.user_id)
-            user.is_anonymous = getattr(happened, "is_anonymous", False)
-            user.seen = self._changed
-            self.users[user.user_id] = user
-            self.plans.roster.welcome(user)
+        user_id, bearers = happened.user_id, self.aliases.of
+        if user_id in bearers:
+            return self.users[bearers[user_id]]
+        user = self.users[user_id] = new_user(user_id)
+        user.seen = self._changed
+        if happened.is_anonymous:
+            user.is_anonymous = True
+        self.plans.roster.welcome(user)
         return user
 
     def ids_of(self, user_id: str) -> tuple[str, ...]:
@@ -108,7 +109,7 @@ class Population:
         What was due to either fires first, as before any input.
         """
         at_ms = merged.at_ms
-        user = self._welcome(merged)
+        user = self.find(merged.user_id) or self._welcome(merged)
         other = self.users.get(merged.merged_id)
         for one in (user, other):
             if one is not None:
