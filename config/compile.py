@@ -93,6 +93,10 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
         group=_group(fields),
         goal=read_goal(fields),
     )
+    if "goal" not in fields.node.entries:
+        for split in program.bandits:
+            told = "is bandit, which shifts weight to what reaches the goal"
+            split.fault("mode", told, "say what that is, under `goal:`")
     if campaign_id is None or entry is None:
         return None
     silent = bool(program.steps) and not program.sends and not _makes(program.steps)

@@ -83,7 +83,7 @@ REPEAT: Final = _keys("times", "every", "until", "steps")
 EMIT: Final = _keys("event", "properties")
 """Keys of `emit`."""
 
-SPLIT: Final = _keys("name", "variants", Key("mode", "leave it out: the weights stay as they are"))
+SPLIT: Final = _keys("name", "variants", "mode")
 """Keys of a `split`."""
 
 VARIANT: Final = _keys("weight", "steps")
@@ -213,6 +213,7 @@ TEMPLATE_NAMES: Final = frozenset(
 TEMPLATE_NAMES_LATER: Final = frozenset({"links"})
 """Names of the template language that are still to be built; they render empty."""
 
+MODES: Final = ("fixed", "bandit")
 STATUSES: Final = ("live", "test", "draft", "paused", "archived")
 PURPOSES: Final = ("marketing", "transactional")
 WHILE_ACTIVE: Final = ("ignore", "restart")

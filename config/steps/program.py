@@ -61,12 +61,14 @@ class Program:
         steps: The flat program, as far as it is without fault.
         signatures: See `plan.Campaign`.
         sends: Whether there is a `send`, at fault or not.
+        bandits: The keys of each `split` whose weights follow the goal.
     """
 
     def __init__(self, source: Source, templates: Templates, *, live: bool) -> None:
         self.steps: list[Step] = []
         self.signatures: list[str] = []
         self.sends = False
+        self.bandits: list[Fields] = []
         self.source = source
         self.templates = templates
         self._live = live

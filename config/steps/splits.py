@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from config.faults import shown
-from config.schema import ID_LENGTH_MAX, SPLIT, VARIANT
+from config.schema import ID_LENGTH_MAX, MODES, SPLIT, VARIANT
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, Scalar
 from engine.core.experiments import VARIANT as ASKED
@@ -39,11 +39,14 @@ def read_split(program: Program, fields: Fields, step_id: str, path: str) -> Lai
         told = "is empty" if isinstance(node, Mapping) else f"is {kind_of(node)}"
         split.fault("variants", told, _VARIANTS_HINT)
         return END, []
-    read = [_variant(split, node, variant) for variant in node.entries]
+    is_bandit = split.word("mode", MODES, "fixed") == "bandit"
+    if is_bandit:
+        program.bandits.append(split)
+    read = [_variant(split, node, variant, is_bandit=is_bandit) for variant in node.entries]
     if len(read) == 1:
         split.fault("variants", "has one variant alone", "give it another to compare it with")
     weights = {variant: weight for (weight, _), variant in zip(read, node.entries, strict=True)}
-    at = program.add(Split(step_id, name, weights, (END,) * len(read)), path)
+    at = program.add(Split(step_id, name, weights, (END,) * len(read), is_bandit), path)
     tails: list[Open] = []
     for place, (variant, (_, steps)) in enumerate(zip(node.entries, read, strict=True)):
         tails += program.way(at, place, steps, f"{path}.{variant}")
@@ -63,8 +66,13 @@ def _name(program: Program, split: Fields) -> str:
     return name
 
 
-def _variant(split: Fields, variants: Mapping, name: str) -> tuple[float, Node | None]:
-    """A variant's weight, and its steps; 1.0 stands for a weight that is at fault."""
+def _variant(
+    split: Fields, variants: Mapping, name: str, *, is_bandit: bool
+) -> tuple[float, Node | None]:
+    """A variant's weight, and its steps; 1.0 stands for a weight that is at fault.
+
+    What a bandit begins with may be left out.
+    """
     line, node = variants.lines[name], variants.entries[name]
     where = f"{split.prefix}variants."
     if not _WORD.fullmatch(name):
@@ -74,7 +82,8 @@ def _variant(split: Fields, variants: Mapping, name: str) -> tuple[float, Node |
         split.source.fault(line, told, "write it as `{weight: 1, steps: […]}`")
         return 1.0, None
     fields = Fields(split.source, node, VARIANT, f"{where}{shown(name)[1:-1]}.")
-    return _weight(fields), fields.get("steps")
+    has_none = is_bandit and "weight" not in node.entries
+    return 1.0 if has_none else _weight(fields), fields.get("steps")
 
 
 def _weight(fields: Fields) -> float:

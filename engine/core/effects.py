@@ -129,6 +129,15 @@ class ConditionFailed(msgspec.Struct, frozen=True, gc=False):
     campaign: str
 
 
+class CountArm(msgspec.Struct, frozen=True, gc=False):
+    """Count for a bandit that a variant was shown, or that one which was has reached the goal."""
+
+    campaign: str
+    split: str
+    variant: str
+    has_reached: bool = False
+
+
 class AnswerStart(msgspec.Struct, frozen=True, gc=False):
     """Tell whoever started a campaign by hand what came of it, once that is durable.
 
@@ -149,6 +158,7 @@ Effect: TypeAlias = (
     | QuarantineInput
     | ConditionFailed
     | AnswerStart
+    | CountArm
 )
 
 _TELLING = frozenset({ConditionFailed, QuarantineInput, AnswerStart})

@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
+from engine.core.effects import CountArm
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from engine.core.plan import Campaign
-    from engine.core.state import Enrollment, User
+    from engine.core.plan import Campaign, Plan
+    from engine.core.state import Ended, Enrollment, User
     from engine.core.steps import Split
     from engine.core.turn import Turn
 
@@ -92,15 +94,26 @@ def go_by(turn: Turn, enrollment: Enrollment, split: Split) -> int:
 
     It is an exposure: recorded, and from here on the enrollment's records bear the variant.
     """
-    campaign_id = enrollment.campaign
-    experiment = experiment_of(campaign_id, split.name)
-    variant = _drawn(turn, experiment, split.weights)
+    experiment = experiment_of(enrollment.campaign, split.name)
+    variant = _drawn(turn, experiment, _weights(turn.plan, split, experiment))
     others = tuple([one for one in enrollment.variants if one[0] != split.name])
+    if split.is_bandit and not enrollment.held_out and len(others) == len(enrollment.variants):
+        turn.effects.append(CountArm(enrollment.campaign, split.name, variant))
     enrollment.variants = (*others, (split.name, variant))
     turn.record(
         "branched", enrollment, step=split.id, reason="holdout" if enrollment.held_out else ""
     )
     return split.ways[[*split.weights].index(variant)]
+
+
+def count_goal(turn: Turn, reached: Enrollment | Ended) -> None:
+    """Have a goal counted for each bandit that the enrollment has gone by. O(steps)."""
+    if not reached.variants or reached.held_out:
+        return
+    bandits = {one.name for one in turn.plan.campaigns[reached.campaign].splits if one.is_bandit}
+    for split, variant in reached.variants:
+        if split in bandits:
+            turn.effects.append(CountArm(reached.campaign, split, variant, has_reached=True))
 
 
 def variant_of(variants: tuple[tuple[str, str], ...]) -> str:
@@ -113,6 +126,12 @@ def _is_in(turn: Turn, experiment: str, share: float) -> bool:
         return False
     weights = {HELD_OUT: share, _TREATED: 1 - share} if share < 1 else {HELD_OUT: share}
     return _drawn(turn, experiment, weights) == HELD_OUT
+
+
+def _weights(plan: Plan, split: Split, experiment: str) -> Mapping[str, float]:
+    """Those in force: of a bandit the ones that were drawn last, if they are of these variants."""
+    drawn = plan.weights.get(experiment) if split.is_bandit else None
+    return drawn if drawn is not None and drawn.keys() == split.weights.keys() else split.weights
 
 
 def _drawn(turn: Turn, experiment: str, weights: Mapping[str, float]) -> str:

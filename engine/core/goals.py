@@ -19,6 +19,7 @@ import msgspec
 
 from engine.core.cel import CelError, Program
 from engine.core.effects import ConditionFailed
+from engine.core.experiments import count_goal
 from engine.core.state import Ended, Enrollment
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[st
         reason = "holdout" if one.held_out else ""
         value = _value(turn, one.campaign)
         turn.record("goal", one, reason=reason, message=message, value=value)
+        count_goal(turn, one)
     ids = {one.enrollment for one in reached}
     turn.user.ended = tuple([one for one in turn.user.ended if one.enrollment not in ids])
     return ids

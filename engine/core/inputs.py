@@ -217,6 +217,21 @@ class UserErased(msgspec.Struct, tag="erasure", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
+class WeightsDrawn(msgspec.Struct, tag="weights", omit_defaults=True, gc=False):
+    """From this instant on the variants of a split that is a bandit have other weights.
+
+    Attributes:
+        campaign: The campaign's id.
+        split: The split's name in it.
+        weights: By variant, above 0.
+    """
+
+    campaign: str
+    split: str
+    weights: dict[str, float]
+    at_ms: int = 0
+
+
 class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
     """In the place of an input whose user was erased; those behind it keep their numbers."""
 
@@ -248,7 +263,10 @@ TimeSkipped: TypeAlias = TimeResumed | ClockAdjusted
 OfPlan: TypeAlias = PlanAnnounced | PlanChanged
 """What concerns everybody, and names a plan."""
 
-Input: TypeAlias = UserInput | TimeSkipped | OfPlan | UserErased | InputErased
+OfAll: TypeAlias = OfPlan | WeightsDrawn
+"""What changes the plan for everybody, or what of it is in force."""
+
+Input: TypeAlias = UserInput | TimeSkipped | OfAll | UserErased | InputErased
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Input)

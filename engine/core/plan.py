@@ -12,6 +12,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import reduce
 from operator import attrgetter, or_
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -214,7 +215,12 @@ class Plan:
         policy: The shop's settings.
         collections: All that the shop declares; the plan has those that it asks for.
         segments: By id.
+
+    Attributes:
+        weights: Those of bandits that were drawn, by experiment (`weighed`).
     """
+
+    weights: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -291,6 +297,14 @@ class Plan:
             or (sent != name and sent in self.kept_sends)
             or (place != name and place in self.kept_places)
         )
+
+    def weighed(self, weights: Mapping[str, Mapping[str, float]]) -> Plan:
+        """The same plan with these weights of bandits in force. O(1)."""
+        if weights == self.weights:
+            return self
+        weighed = copy(self)
+        weighed.weights = weights
+        return weighed
 
     def widened(self, coming: Plan) -> Plan:
         """The same plan, which keeps of users what a coming one asks for, too.

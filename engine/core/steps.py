@@ -134,6 +134,7 @@ class Split(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         name: Of the experiment, unique in its campaign.
         weights: By variant, each above 0: their shares count.
+        is_bandit: Whether they are only what it begins with, and follow then what converts.
         ways: The position from which each of them goes on, in their order.
     """
 
@@ -141,6 +142,7 @@ class Split(msgspec.Struct, frozen=True, eq=False):
     name: str
     weights: dict[str, float]
     ways: tuple[int, ...]
+    is_bandit: bool = False
 
 
 class Given(msgspec.Struct, frozen=True, eq=False):

@@ -11,7 +11,16 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from engine.core.adoption import Change
-from engine.core.inputs import OfPlan, PlanAnnounced, PlanChanged, TimeSkipped, encode_inputs
+from engine.core.experiments import experiment_of
+from engine.core.inputs import (
+    OfAll,
+    OfPlan,
+    PlanAnnounced,
+    PlanChanged,
+    TimeSkipped,
+    WeightsDrawn,
+    encode_inputs,
+)
 from engine.core.plan import Plan
 from engine.core.state import stands
 from engine.runtime.roster import Roster
@@ -60,11 +69,12 @@ class Plans:
         self.changes: list[Change] = []
         self.roster = Roster(users)
         self._known: Mapping[str, Plan] = known or {}
+        self._weights: dict[str, dict[str, float]] = {}
         self._fresh: list[KeptChange] = []
         for number, happened in changes:
             if self.in_force is None and isinstance(happened, PlanChanged):
                 self.number, self.in_force = number, happened
-                self.plan = self.bare = self._known.get(happened.plan_id, plan)
+                self._put(self._known.get(happened.plan_id, plan))
             else:
                 self.note(happened, number)
 
@@ -75,18 +85,30 @@ class Plans:
         it at once. What is announced they need not take on: more of them is kept from then on.
         """
         before = self.plan
+        if isinstance(happened, WeightsDrawn):
+            self._weigh(happened)
+            return
         if isinstance(happened, PlanAnnounced):
             coming = self._known.get(happened.plan_id)
             if coming is not None:  # else it cannot be read any more, and never came into force
                 self.plan = self.bare.widened(coming)
             return
         if isinstance(happened, PlanChanged):
-            self.plan = self.bare = self._known.get(happened.plan_id, self.bare)
+            self._put(self._known.get(happened.plan_id, self.bare))
             self.number, self.in_force = number, happened
             self.roster.begin()
         elif not self.changes or not isinstance(happened, TimeSkipped):
             return
         self.changes.append(Change(number, happened, before, self.plan))
+
+    def _put(self, plan: Plan) -> None:
+        self.plan = self.bare = plan.weighed(self._weights)
+
+    def _weigh(self, drawn: WeightsDrawn) -> None:
+        """Put weights into force. Everything due by now has fired: whoever is behind needs none."""
+        experiment = experiment_of(drawn.campaign, drawn.split)
+        self._weights = {**self._weights, experiment: drawn.weights}
+        self.plan, self.bare = self.plan.weighed(self._weights), self.bare.weighed(self._weights)
 
     def hold(self, plan: Plan, versions: Versions) -> bool:
         """Whether that very plan is in force, under these versions."""
@@ -97,13 +119,13 @@ class Plans:
         """Know a plan that is about to come into force, or to be announced."""
         self._known = {plan.id: plan}
 
-    def keep(self, happened: OfPlan | TimeSkipped, number: int, content: bytes) -> None:
+    def keep(self, happened: OfAll | TimeSkipped, number: int, content: bytes) -> None:
         """Have the open batch store a change that was just noted, for a restart.
 
         `content` is what its plan was compiled from, if it brings one.
         """
         plan_id = happened.plan_id if isinstance(happened, OfPlan) else ""
-        if not plan_id and not self.changes:
+        if isinstance(happened, TimeSkipped) and not self.changes:
             return  # skipped time, which everybody has
         self._fresh.append(KeptChange(number, plan_id, encode_inputs([happened]), content))
 

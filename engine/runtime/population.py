@@ -35,6 +35,7 @@ class Population:
         users: Who is known, by id.
         now_ms: Logical time to start from.
         changes, plans: What the last run left that users may lack (`Plans`).
+        keeps: Whether what happens is saved.
 
     Attributes:
         aliases: Ids of users who were merged into others.
@@ -50,8 +51,11 @@ class Population:
         now_ms: int,
         changes: Iterable[tuple[int, Input]],
         plans: Mapping[str, Plan] | None,
+        keeps: bool,
     ) -> None:
         self.users = users
+        self.now_ms = now_ms
+        self._keeps = keeps
         self.aliases = Aliases(users)
         self.plans = Plans(plan, users, changes, plans)
         self.plan, self._changed = self.plans.plan, self.plans.number
@@ -63,6 +67,30 @@ class Population:
         self._deadlines: Deadlines[User] = Deadlines(now_ms)
         for user in users.values():
             self._follow(user)
+
+    def _fire_due(self, now_ms: int, go_on: Callable[[], bool] | None = None) -> int:
+        """Fire deadlines that are due, in order; how many. `wake_at_ms` is the next one's."""
+        fired = 0
+        for due_at_ms, user in self._deadlines.advance(now_ms):
+            if due_at_ms > self.now_ms:
+                self.now_ms = due_at_ms
+            if user.seen < self._changed:
+                self._catch_up(user)
+            if user.due_at_ms <= due_at_ms:  # and not put off by another plan
+                self._fire(user, due_at_ms, now_ms)
+                if self._keeps:
+                    # Deadlines are not journaled: one that only led to the next wait is saved too.
+                    self._touched[user.user_id] = None
+                fired += 1
+            if user.due_at_ms != NEVER:
+                self._deadlines.insert(user, user.due_at_ms)
+            if go_on is not None and not go_on():
+                break
+        next_at_ms = self._deadlines.next_deadline()
+        self.wake_at_ms = NEVER if next_at_ms is None else next_at_ms
+        if self.now_ms < now_ms < self.wake_at_ms:
+            self.now_ms = now_ms
+        return fired
 
     def sweep(self, go_on: Callable[[], bool] | None = None) -> bool:
         """Have users take changes on while `go_on` answers True; whether there are more.

@@ -25,7 +25,7 @@ from engine.core.inputs import (
     ClockAdjusted,
     Input,
     InputErased,
-    OfPlan,
+    OfAll,
     PlanAnnounced,
     PlanChanged,
     TimeResumed,
@@ -33,8 +33,9 @@ from engine.core.inputs import (
     UserErased,
     UsersMerged,
 )
-from engine.core.state import NEVER, User, encode_merged, stands
+from engine.core.state import User, encode_merged, stands
 from engine.core.transition import step
+from engine.runtime.bandits import Bandits
 from engine.runtime.dedupe import HASH_CODE, Dedupe
 from engine.runtime.hearing import hear
 from engine.runtime.plans import NO_PLAN
@@ -69,6 +70,7 @@ class Processor(Population):
         changes, plans: What the last run left that users may lack (`Plans`).
         keeps: Whether batches are committed. False is for an owner without a store: its batches
             carry what may leave and nothing that a restart would read.
+        bandits: What was counted of experiments (and, once it `begin`s, what draws weights).
 
     Attributes:
         now_ms: Logical time: the newest stamp or fired deadline.
@@ -95,13 +97,13 @@ class Processor(Population):
         changes: Iterable[tuple[int, Input]] = (),
         plans: Mapping[str, Plan] | None = None,
         keeps: bool = True,
+        bandits: Bandits | None = None,
     ) -> None:
         known = users if users is not None else {}
-        super().__init__(plan, known, now_ms=now_ms, changes=changes, plans=plans)
-        self.now_ms = now_ms
+        super().__init__(plan, known, now_ms=now_ms, changes=changes, plans=plans, keeps=keeps)
+        self.bandits = bandits or Bandits()
         self.errors: Counter[str] = Counter()
         self.dedupe = dedupe
-        self._keeps = keeps
         self._next_input = next_input
         self._next_message = next_message
         self._number = next_batch
@@ -180,28 +182,15 @@ class Processor(Population):
         """Fire deadlines that are due by `now_ms`, in order; returns how many.
 
         Each fires at its own instant, however late the caller is. Where `go_on` answers False
-        between two, the rest stays due.
+        between two, the rest stays due. Behind all that is due, weights of bandits are drawn, once
+        everybody is under the plan in force.
         """
-        fired = 0
-        for due_at_ms, user in self._deadlines.advance(now_ms):
-            if due_at_ms > self.now_ms:
-                self.now_ms = due_at_ms
-            if user.seen < self._changed:
-                self._catch_up(user)
-            if user.due_at_ms <= due_at_ms:  # and not put off by another plan
-                self._fire(user, due_at_ms, now_ms)
-                if self._keeps:
-                    # Deadlines are not journaled: one that only led to the next wait is saved too.
-                    self._touched[user.user_id] = None
-                fired += 1
-            if user.due_at_ms != NEVER:
-                self._deadlines.insert(user, user.due_at_ms)
-            if go_on is not None and not go_on():
-                break
-        next_at_ms = self._deadlines.next_deadline()
-        self.wake_at_ms = NEVER if next_at_ms is None else next_at_ms
-        if self.now_ms < now_ms < self.wake_at_ms:
-            self.now_ms = now_ms
+        fired = self._fire_due(now_ms, go_on)
+        bandits = self.bandits
+        if bandits.due_at_ms <= now_ms < self.wake_at_ms and not self.plans.roster.has_visits:
+            for drawn in bandits.draw(self.plan, self.now_ms):
+                self._pass_over(drawn, self.now_ms)
+        self.wake_at_ms = min(self.wake_at_ms, bandits.due_at_ms)
         return fired
 
     def quarantine(self, item: Quarantined) -> None:
@@ -238,7 +227,7 @@ class Processor(Population):
         count = 0
         for count, (number, happened) in enumerate(tail, start=1):  # noqa: B007 - the last is told
             self.now_ms = max(self.now_ms, happened.at_ms)
-            if isinstance(happened, TimeSkipped | OfPlan):
+            if isinstance(happened, TimeSkipped | OfAll):
                 self._pass_to_all(happened, number)
             elif isinstance(happened, UserErased):
                 self._forget(happened.user_id)
@@ -289,7 +278,9 @@ class Processor(Population):
             saves=saves,
             plans=self.plans,
             errors=self.errors,
+            bandits=self.bandits,
         )
+        self.wake_at_ms = min(self.wake_at_ms, self.bandits.due_at_ms)
         self._next_message += len(batch.messages)
         self._number += 1
         self._open()
@@ -362,7 +353,7 @@ class Processor(Population):
         self._touched.pop(user_id, None)
         self._saving.forget(user_id)
 
-    def _pass_over(self, happened: TimeSkipped | OfPlan, now_ms: int, content: bytes = b"") -> None:
+    def _pass_over(self, happened: TimeSkipped | OfAll, now_ms: int, content: bytes = b"") -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
         self._pass_to_all(happened, self._next_input)
@@ -371,12 +362,12 @@ class Processor(Population):
             self.plans.keep(happened, self._next_input, content)
         self._next_input += 1
 
-    def _pass_to_all(self, happened: TimeSkipped | OfPlan, number: int) -> None:
+    def _pass_to_all(self, happened: TimeSkipped | OfAll, number: int) -> None:
         self.plans.note(happened, number)
-        if isinstance(happened, OfPlan):
+        if isinstance(happened, OfAll):
             self.plan, self._changed = self.plans.plan, self.plans.number
             return
-        self.advance(happened.stopped_at_ms)
+        self._fire_due(happened.stopped_at_ms)
         at_ms = happened.at_ms
         overdue = [user for _, user in self._deadlines.advance(at_ms - 1)]
         if happened.grace_ms:

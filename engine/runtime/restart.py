@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.failpoints import come_to
+from engine.runtime.bandits import Bandits
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.filling import Filling
 from engine.runtime.plans import strays
@@ -76,6 +77,7 @@ async def restart(
     processor, replayed = bring_back(shop, recovered, stored)
     processor.tombstones = Tombstones(await store.read(erasure.tombstones))
     shell = Shell(processor, store, clock, release)
+    processor.bandits.begin(processor.now_ms)
     if recovered.last_at_ms:
         shell.resume(shop.settings.storage.resume_grace_ms)
     filling = Filling(store, shell, processor)
@@ -133,4 +135,5 @@ def _make_processor(shop: Shop, stored: Stored, recovered: Recovered) -> Process
         max_replay=settings.storage.max_replay,
         changes=recovered.changes,
         plans=stored.plans,
+        bandits=Bandits(recovered.bandits),
     )

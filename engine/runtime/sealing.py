@@ -10,6 +10,7 @@ from engine.core.effects import (
     CancelMessage,
     CloseMessage,
     ConditionFailed,
+    CountArm,
     Effect,
     QuarantineInput,
     Record,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from array import array
     from collections import Counter
 
+    from engine.runtime.bandits import Bandits
     from engine.runtime.plans import Plans
     from engine.runtime.saving import Saves
 
@@ -61,10 +63,12 @@ def seal(
     saves: Saves,
     plans: Plans,
     errors: Counter[str],
+    bandits: Bandits,
 ) -> Batch:
     """A batch of what happened since the last; `next_input` is behind its inputs. O(all of it).
 
-    Conditions that failed are added to `errors`: nothing of them is kept.
+    Conditions that failed are added to `errors`: nothing of them is kept. What `bandits` count is
+    saved with what it follows from.
     """
     # In one go: most batches hold a few messages and records, and nothing else.
     by_type: dict[type, list[Any]] = {kind: [] for kind in _KINDS}
@@ -73,6 +77,8 @@ def seal(
     messages: list[SendMessage] = by_type[SendMessage]
     if failed := by_type[ConditionFailed]:
         errors.update([effect.campaign for effect in failed])
+    if counted := by_type[CountArm]:
+        bandits.count(counted, plans.plan, at_ms)
     return Batch(
         number=number,
         at_ms=at_ms,
@@ -93,6 +99,7 @@ def seal(
         log_from=saves.log_from,
         changes=plans.to_keep(),
         settled=plans.settle(),
+        bandits=bandits.to_save(),
     )
 
 

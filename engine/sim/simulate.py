@@ -53,6 +53,7 @@ class Simulation:
         self, plan: Plan, *, dedupe: Dedupe | None = None, deliveries: Deliveries | None = None
     ) -> None:
         self.processor = Processor(plan, dedupe=dedupe, keeps=False)
+        self.processor.bandits.begin(0)
         self.taken = 0
         self.duplicates = 0
         self.after_until = 0

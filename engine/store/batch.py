@@ -103,6 +103,7 @@ class Batch(msgspec.Struct):
         changes: Inputs among these that users take on one by one.
         settled: Number of the newest such that everybody is saved as of, where this commit makes
             it so; else 0.
+        bandits: What was counted of experiments, all of it; b"" where it is as it was.
     """
 
     number: int
@@ -124,3 +125,4 @@ class Batch(msgspec.Struct):
     log_from: int
     changes: list[KeptChange] = []
     settled: int = 0
+    bandits: bytes = b""

@@ -28,6 +28,7 @@ SLICE_ROWS: Final = 32
 _OF_ALL: Final = (
     b'{"type":"plan"',
     b'{"type":"announced"',
+    b'{"type":"weights"',
     b'{"type":"resumed"',
     b'{"type":"clock"',
 )

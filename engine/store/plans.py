@@ -24,6 +24,11 @@ ANNOUNCED: Final = (
 )
 """Of plans that were to come into force: they name a plan, too, and bring none."""
 
+_IS_WEIGHTS: Final = """instr(input, CAST('{"type":"weights"' AS BLOB)) = 1"""
+"""Of inputs that bring weights of bandits, each in force until the next of the same split."""
+
+_SPLIT: Final = """json_extract(CAST({0}.input AS TEXT), '$.campaign', '$.split')"""
+
 
 def write(connection: sqlite3.Connection, changes: Iterable[KeptChange], settled: int) -> None:
     """Write new changes with their plans, and up to which of them everybody is saved."""
@@ -52,7 +57,8 @@ def between(connection: sqlite3.Connection, before: int, settled: int) -> list[t
     """As `read`, for users who may have been saved when everybody's change was `settled`."""
     base = _base(connection, before, settled)
     rows = connection.execute(
-        "SELECT number, input FROM changes WHERE number >= ? AND number < ? ORDER BY number",
+        "SELECT number, input FROM changes "  # noqa: S608 - one text of ours
+        f"WHERE (number >= ? OR {_IS_WEIGHTS}) AND number < ? ORDER BY number",
         (base, before),
     )
     changes = [(number, one) for number, line in rows for one in decode_inputs(line)]
@@ -66,7 +72,15 @@ def let_go(connection: sqlite3.Connection) -> None:
     first_input = connection.execute("SELECT min(first_input) FROM journal").fetchone()[0]
     (settled,) = connection.execute("SELECT min(settled) FROM generations").fetchone()
     base = _base(connection, first_input or 0, NEVER if settled is None else settled)
-    if connection.execute("DELETE FROM changes WHERE number < ?", (base,)).rowcount:
+    older = "later.number > changes.number AND later.number < ?"
+    connection.execute(
+        f"DELETE FROM changes WHERE {_IS_WEIGHTS} AND number < ? AND EXISTS "  # noqa: S608 - as above
+        f"(SELECT 1 FROM changes AS later WHERE {_IS_WEIGHTS.replace('input', 'later.input')} "
+        f"AND {older} AND {_SPLIT.format('later')} = {_SPLIT.format('changes')})",
+        (first_input or 0, first_input or 0),
+    )
+    gone = f"DELETE FROM changes WHERE number < ? AND NOT {_IS_WEIGHTS}"  # noqa: S608 - as above
+    if connection.execute(gone, (base,)).rowcount:
         connection.execute("DELETE FROM plans WHERE plan_id NOT IN (SELECT plan_id FROM changes)")
 
 

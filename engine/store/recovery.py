@@ -42,6 +42,7 @@ class Recovered(msgspec.Struct):
         changes: Those before the tail that users may lack, numbered, in order; the first brought
             the plan that nobody is behind any more.
         contents: What plans were compiled from, by id: all that are named here or in the tail.
+        bandits: What was counted of experiments.
     """
 
     users: dict[str, User]
@@ -54,6 +55,7 @@ class Recovered(msgspec.Struct):
     last_at_ms: int
     changes: list[tuple[int, Input]] = []
     contents: dict[str, bytes] = {}
+    bandits: bytes = b""
 
     @property
     def plan_id(self) -> str:
@@ -92,6 +94,7 @@ def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: i
         last_at_ms=last_at_ms,
         changes=changes,
         contents=dict(connection.execute("SELECT plan_id, content FROM plans")),
+        bandits=bytes(meta.get("bandits", b"")),
     )
 
 

@@ -83,6 +83,8 @@ def write_batch(
             next_record,
         ),
     )
+    if batch.bandits:
+        run("INSERT OR REPLACE INTO meta VALUES ('bandits', ?)", (batch.bandits,))
     if batch.changes or batch.settled:
         plans.write(connection, batch.changes, batch.settled)
     return Written(quarantine, [record.user_id for record in happened], next_record)
