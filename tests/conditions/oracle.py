@@ -90,10 +90,10 @@ class Oracle:
 
     def resume(self, instants: Iterable[int], until: int) -> None:
         """Nobody was there at these instants, and what was due then waits `until` an instant."""
-        *missed, self.now = instants
+        *_, self.now = instants
         self.judged = self.now
         for user in self.users.values():
-            is_due = holding.settle(self, user, missed[-1]) if missed else False
+            is_due = holding.settle(self, user, self.now - 1)
             if is_due and user["held"] < until:
                 user["held"] = until
         self._stand_at(self.now)
