@@ -212,7 +212,7 @@ def _others_of_group(turn: Turn, campaign: Campaign, active: Enrollment | None) 
 
 
 def _admission(turn: Turn, campaign: Campaign) -> str:
-    if not admits(turn.plan, campaign, turn.user.user_id):
+    if not campaign.is_live and not admits(turn.plan, campaign, turn.user.user_id):
         return "status"
     if campaign.audience is not None and not turn.holds(campaign.audience, campaign.id):
         return "audience"

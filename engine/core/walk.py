@@ -22,7 +22,7 @@ from engine.core.state import NEVER, decode_user, encode_user
 from engine.core.steps import END, WAITS, Exit, Repeat, Send, WaitEvent, WaitWhen
 from engine.core.turn import Queue, Turn
 from engine.core.waits import lasts_until_ms
-from engine.core.watching import await_until, ends_at_ms, is_met, leaves, own_turn, rearm
+from engine.core.watching import await_until, ends_at_ms, give_up, is_met, leaves, own_turn, rearm
 
 if TYPE_CHECKING:
     from engine.core.inputs import EventReceived
@@ -112,7 +112,12 @@ def _ask_again(turn: Turn, campaign: Campaign, enrollment: Enrollment, over_at_m
 def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     """Ask what the enrollment waits for, if it does; where that has come true, walk on from now."""
     step = campaign.steps[enrollment.position]
-    if not isinstance(step, WaitWhen) or not is_met(turn, step, enrollment):
+    if not isinstance(step, WaitWhen):
+        return False
+    if turn.at_ms > lasts_until_ms(turn, enrollment, step):
+        give_up(enrollment)  # it is held: the time was up before
+        return False
+    if not is_met(turn, step, enrollment):
         return False
     _leave_step(enrollment, step.then, turn.at_ms)
     _walk_on(turn, campaign, enrollment)
@@ -136,10 +141,10 @@ def meet(turn: Turn, enrollment: Enrollment, event: EventReceived) -> bool:
         if not asked.holds(step.when, campaign.id):
             return False
     _leave_step(enrollment, step.then, max(enrollment.clock_at_ms, at_ms))
-    if enrollment.clock_at_ms < turn.now_ms and campaign.is_live:
-        _start_late(turn, campaign, enrollment)
-    else:
+    if enrollment.clock_at_ms >= turn.now_ms:
         _walk_on(turn, campaign, enrollment)
+    elif campaign.is_live or not stand(turn, campaign, enrollment):
+        _start_late(turn, campaign, enrollment)
     return True
 
 

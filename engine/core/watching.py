@@ -49,6 +49,11 @@ def is_met(turn: Turn, step: WaitWhen, enrollment: Enrollment) -> bool:
     return holds
 
 
+def give_up(enrollment: Enrollment) -> None:
+    """Ask no more what the step waits for, whose time is up."""
+    _alarms(enrollment).ask_at_ms = NEVER
+
+
 def await_until(enrollment: Enrollment, ends_at_ms: int) -> None:
     """Note when the wait is over at the latest, and look again at the first alarm."""
     _alarms(enrollment).ends_at_ms = ends_at_ms

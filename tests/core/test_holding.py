@@ -118,6 +118,18 @@ def test_what_an_enrollment_waits_for_counts_in_a_pause_and_it_goes_on_from_ther
     )
 
 
+def test_what_comes_true_in_a_pause_after_the_time_was_up_comes_too_late() -> None:
+    steps = (wait_when('did("Bought") || idle("2h")', HOUR, (leave("did"),), (send("in_app"),)),)
+    world = World(campaign("c", *steps))
+    for user in ("u", "v"):
+        world.event("Go", 0, user=user)
+    world.adopt(campaign("c", *steps, status="paused"), at=5)
+    assert world.event("Bought", HOUR + 1) == []
+    assert world.advance(3 * HOUR) == []
+    records = world.adopt(campaign("c", *steps), at=4 * HOUR, plan_id="p3")
+    assert [one.split()[:3] for one in records if " sent " in one] == [[str(HOUR), "c", "sent"]] * 2
+
+
 def test_who_waited_for_the_last_time_is_through_in_a_pause() -> None:
     steps = (wait_when('did("Bought")', HOUR, (), (leave("never"),)),)
     world = World(campaign("c", *steps))
