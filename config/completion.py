@@ -83,7 +83,7 @@ def _campaign() -> Shape:
             "goal": _fields(GOAL, shapes.GOAL, ["event"]),
             "emit": _fields(EMIT, shapes.EMIT, ["event"]),
             "split": _fields(SPLIT, shapes.SPLIT, ["name", "variants"]),
-            "variant": _fields(VARIANT, shapes.VARIANT, ["weight"]),
+            "variant": _fields(VARIANT, shapes.VARIANT, []),
             "steps": {
                 "type": "array",
                 "minItems": 1,

@@ -162,7 +162,10 @@ SPLIT: Final[dict[str, Shape]] = {
     "mode": said({"enum": ["fixed", "bandit"]}, "bandit: what brings about the goal weighs more"),
 }
 VARIANT: Final[dict[str, Shape]] = {
-    "weight": said({"type": "number", "exclusiveMinimum": 0}, "its share, beside the others'"),
+    "weight": said(
+        {"type": "number", "exclusiveMinimum": 0},
+        "its share, beside the others'; a bandit may do without",
+    ),
     "steps": said(_STEPS, "what its users go through"),
 }
 ID: Final[Shape] = said(

@@ -135,4 +135,5 @@ def _json(value: object) -> str:
 def _record(record: RecordLine) -> str:
     words = (record.kind, record.step, record.channel, record.branch, record.variant, record.reason)
     until = f" until {record.until}" if record.until else ""
-    return f"{record.at}  {' '.join(filter(None, words))}{until}"
+    worth = "" if record.value is None else f" worth {record.value:,.2f}"
+    return f"{record.at}  {' '.join(filter(None, words))}{until}{worth}"

@@ -33,7 +33,7 @@ from engine.core.inputs import (
     UserErased,
     UsersMerged,
 )
-from engine.core.state import User, encode_merged, stands
+from engine.core.state import NEVER, User, encode_merged, stands
 from engine.core.transition import step
 from engine.runtime.bandits import Bandits
 from engine.runtime.dedupe import HASH_CODE, Dedupe
@@ -186,11 +186,8 @@ class Processor(Population):
         everybody is under the plan in force.
         """
         fired = self._fire_due(now_ms, go_on)
-        bandits = self.bandits
-        if bandits.due_at_ms <= now_ms < self.wake_at_ms and not self.plans.roster.has_visits:
-            for drawn in bandits.draw(self.plan, self.now_ms):
-                self._pass_over(drawn, self.now_ms)
-        self.wake_at_ms = min(self.wake_at_ms, bandits.due_at_ms)
+        if self.bandits.due_at_ms != NEVER:
+            self._draw_weights(now_ms)
         return fired
 
     def quarantine(self, item: Quarantined) -> None:
@@ -361,6 +358,14 @@ class Processor(Population):
             self._inputs.append(happened)
             self.plans.keep(happened, self._next_input, content)
         self._next_input += 1
+
+    def _draw_weights(self, now_ms: int) -> None:
+        """Draw weights, if that is due and nothing else is; else wake for it in time."""
+        bandits = self.bandits
+        if bandits.due_at_ms <= now_ms < self.wake_at_ms and not self.plans.roster.has_visits:
+            for drawn in bandits.draw(self.plan, self.now_ms):
+                self._pass_over(drawn, self.now_ms)
+        self.wake_at_ms = min(self.wake_at_ms, bandits.due_at_ms)
 
     def _pass_to_all(self, happened: TimeSkipped | OfAll, number: int) -> None:
         self.plans.note(happened, number)
