@@ -15,7 +15,8 @@ a merge of ids, move nobody. A holdout is an experiment like any other, of two v
 
 from __future__ import annotations
 
-from math import log
+from functools import lru_cache
+from math import inf, log
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -39,6 +40,9 @@ ALL_CAMPAIGNS: Final = ""
 
 VARIANT: Final = "variant"
 """What conditions and templates call the variant of an enrollment."""
+
+SEEDS_CACHED_MAX: Final = 4_096
+"""Variants of all experiments whose seeds are at hand: half of what a draw takes."""
 
 _TREATED: Final = "treated"
 _SPAN: Final = 2.0**64
@@ -69,13 +73,19 @@ def draw(user_id: str, experiment: str, weights: Mapping[str, float]) -> str:
 
     `weights` are above 0; their shares count. At least one.
     """
-    first, earliest = "", float("inf")
+    first, earliest = "", inf
+    key = user_id.encode("utf-8", "surrogatepass")
     for variant, weight in weights.items():
-        digest = xxh3_64_intdigest(f"{experiment}\n{variant}\n{user_id}".encode())
+        digest = xxh3_64_intdigest(key, _seed(experiment, variant))
         rings_at = -log((digest + 0.5) / _SPAN) / weight
         if rings_at < earliest or not first:
             first, earliest = variant, rings_at
     return first
+
+
+@lru_cache(SEEDS_CACHED_MAX)
+def _seed(experiment: str, variant: str) -> int:
+    return xxh3_64_intdigest(f"{experiment}\n{variant}".encode())
 
 
 def is_held_out(turn: Turn, campaign: Campaign) -> bool:
@@ -96,13 +106,14 @@ def go_by(turn: Turn, enrollment: Enrollment, split: Split) -> int:
     """
     experiment = experiment_of(enrollment.campaign, split.name)
     variant = _drawn(turn, experiment, _weights(turn.plan, split, experiment))
-    others = tuple([one for one in enrollment.variants if one[0] != split.name])
-    if split.is_bandit and not enrollment.held_out and len(others) == len(enrollment.variants):
+    before = others = enrollment.variants
+    if before:
+        others = tuple([one for one in before if one[0] != split.name])
+    if split.is_bandit and not enrollment.held_out and len(others) == len(before):
         turn.effects.append(CountArm(enrollment.campaign, split.name, variant))
     enrollment.variants = (*others, (split.name, variant))
-    turn.record(
-        "branched", enrollment, step=split.id, reason="holdout" if enrollment.held_out else ""
-    )
+    reason = "holdout" if enrollment.held_out else ""
+    turn.record("branched", enrollment, split.id, "", "", reason)
     return split.ways[[*split.weights].index(variant)]
 
 
@@ -124,6 +135,9 @@ def variant_of(variants: tuple[tuple[str, str], ...]) -> str:
 def _is_in(turn: Turn, experiment: str, share: float) -> bool:
     if share <= 0:
         return False
+    known = turn.user.drawn.get(experiment)
+    if known is not None and share < 1:
+        return known == HELD_OUT
     weights = {HELD_OUT: share, _TREATED: 1 - share} if share < 1 else {HELD_OUT: share}
     return _drawn(turn, experiment, weights) == HELD_OUT
 

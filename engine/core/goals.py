@@ -61,13 +61,15 @@ def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[st
 
     `campaigns` are those of which it may be one. O(enrollments + those that ended).
     """
-    plan = turn.plan
-    all_of_his: tuple[Awaiting, ...] = (*turn.user.enrollments, *turn.user.ended)
+    plan, user = turn.plan, turn.user
+    all_of_his: tuple[Awaiting, ...] = (*user.enrollments, *user.ended)
     reached = [
         one
         for one in all_of_his
         if one.campaign in campaigns and _counts(turn, one, occurred_at_ms)
     ]
+    if not reached:
+        return set()
     met = {key: _is_met(turn, key) for key in {one.campaign: None for one in reached}}
     reached = [one for one in reached if met[one.campaign]]
     if not reached:
@@ -82,7 +84,7 @@ def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[st
         turn.record("goal", one, reason=reason, message=message, value=value)
         count_goal(turn, one)
     ids = {one.enrollment for one in reached}
-    turn.user.ended = tuple([one for one in turn.user.ended if one.enrollment not in ids])
+    user.ended = tuple([one for one in user.ended if one.enrollment not in ids])
     return ids
 
 
@@ -91,8 +93,7 @@ def await_goal(turn: Turn, enrollment: Enrollment) -> None:
 
     Those that cannot any more go. O(those that are remembered).
     """
-    campaign = turn.plan.campaigns.get(enrollment.campaign)
-    if campaign is None or campaign.goal is None:
+    if _ends_at_ms(turn, enrollment) <= turn.now_ms:
         return
     ended = Ended(
         enrollment.enrollment,
@@ -102,8 +103,11 @@ def await_goal(turn: Turn, enrollment: Enrollment) -> None:
         enrollment.variants,
         enrollment.touches,
     )
-    awaiting = [one for one in (*turn.user.ended, ended) if _ends_at_ms(turn, one) > turn.now_ms]
-    turn.user.ended = tuple(awaiting[-ENDED_MAX:])
+    user = turn.user
+    earlier = user.ended
+    if earlier:
+        earlier = tuple([one for one in earlier if _ends_at_ms(turn, one) > turn.now_ms])
+    user.ended = (*earlier[1 - ENDED_MAX :], ended)
 
 
 def join_ended(user: User, other: User) -> None:
