@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,7 +109,8 @@ class Process:
     def reload(self, shop: Shop) -> None:
         """Take a changed shop on, as SIGHUP has it done once it is read."""
         with self.loop.running():
-            self._have_done(_until_it_fails(self._reloading.put_into_force(shop)), self._operated)
+            work = partial(self._reloading.put_into_force, shop)
+            self._have_done(_until_it_fails(work), self._operated)
 
     def _have_done(
         self, work: Coroutine[Any, Any, object], tasks: set[asyncio.Task[object]]
@@ -172,7 +174,7 @@ class Process:
         self._set_up_operating(channels, filling)
         working = self.loop.create_task(shell.run())
         if waits:
-            coming = come_into_force(self._shop, restarted)
+            coming = partial(come_into_force, self._shop, restarted)
             self._have_done(_until_it_fails(coming), self._operated)
         self.dispatcher.start()
         self.is_open = True
@@ -277,7 +279,10 @@ def _read(data: bytes, received_at_ms: int) -> FromClient | TriggerReceived:
     return started
 
 
-async def _until_it_fails(work: Coroutine[Any, Any, object]) -> None:
-    """Do what only the log tells of where the journal cannot be written any more."""
+async def _until_it_fails(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Do what only the log tells of where the journal cannot be written any more.
+
+    It begins with its task: a crash may come before.
+    """
     with suppress(HairspringError):
-        await work
+        await work()
