@@ -114,8 +114,9 @@ def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     step = campaign.steps[enrollment.position]
     if not isinstance(step, WaitWhen):
         return False
-    if turn.at_ms > lasts_until_ms(turn, enrollment, step):
-        give_up(enrollment)  # it is held: the time was up before
+    was_held = enrollment.resumed_at_ms or not campaign.is_live
+    if was_held and turn.at_ms > lasts_until_ms(turn, enrollment, step):
+        give_up(enrollment)  # the time was up before
         return False
     if not is_met(turn, step, enrollment):
         return False
