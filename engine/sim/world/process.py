@@ -149,6 +149,7 @@ class Process:
             keep_ms=max(events.keep_ms, events.dedupe_window_ms),
             worker=self._disk.serve(self.loop),
         )
+        self._witness.see_opened()
         await finish_erasures(store, NO_FOLDER)
         self._witness.see_what_is_there()
         restarted = await restart(self._shop, store, self._release, self._start_clock)

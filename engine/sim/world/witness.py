@@ -102,8 +102,19 @@ class Witness:
 
     # The durable file
 
+    def see_opened(self) -> None:
+        """A process has opened the file, and ends erasures next: know by its id what they take.
+
+        What was in the last commit of a life whose power went, nobody has looked at before.
+        """
+        for first, lines in self._ask("SELECT first_input, inputs FROM journal"):
+            for number, happened in enumerate(decode_inputs(lines), start=first):
+                message_id = getattr(happened, "message_id", "")
+                if message_id:
+                    self._numbers[message_id] = number
+
     def see_what_is_there(self) -> None:
-        """A process has opened the file: everything acknowledged has to be in it."""
+        """A process has ended what erasures were begun: all acknowledged has to be in the file."""
         self.journal.clear()
         before, self._numbers = self._numbers, {}
         self._last_at_ms = 0
