@@ -1,4 +1,4 @@
-"""Whether what was sent kept to the guardrails, held against nothing but clocks and records."""
+"""Whether what was sent kept to guardrails and plans, held against clocks and records alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.core.inputs import PlanChanged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from engine.core.effects import Record
+    from engine.core.effects import Record, SendMessage
     from engine.core.inputs import Input
     from engine.core.plan import Plan
     from engine.core.state import User
@@ -32,6 +32,24 @@ def shows_quiet(plan: Plan, user: User, at_ms: int) -> bool:
     ahead = AHEAD_MINUTES[user.traits.get("timezone")]
     shown = [((at // 60_000) + ahead) % 1_440 for at in (at_ms - _HAND_OVER_MS, at_ms)]
     return all(quiet.from_minute <= minute < quiet.to_minute for minute in shown)
+
+
+def may_repeat(plans: Iterable[Plan], sent: SendMessage, iteration: int, since_ms: int) -> bool:
+    """Whether a step may be sent in this iteration, so long after its enrollment's start.
+
+    The first time always. Later ones only where one of the plans has the step within a repeat of
+    that many times whose pauses fit in; no step of a world is within two.
+    """
+    if not iteration:
+        return True
+    campaigns = [plan.campaigns[sent.campaign] for plan in plans if sent.campaign in plan.campaigns]
+    return any(
+        iteration < repeat.times
+        and iteration * repeat.every_ms <= since_ms
+        and any(step.id == sent.step for step in campaign.steps[start : repeat.end])
+        for campaign in campaigns
+        for start, repeat in campaign.repeats
+    )
 
 
 def over_a_cap(

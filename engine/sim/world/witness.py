@@ -21,7 +21,7 @@ from engine.runtime.processor import Processor
 from engine.runtime.versions import versions
 from engine.sim.world.erased import Erased
 from engine.sim.world.machine import MS
-from engine.sim.world.restraint import over_a_cap, shows_quiet
+from engine.sim.world.restraint import may_repeat, over_a_cap, shows_quiet
 from engine.sim.world.shop import BY_HAND
 from engine.sim.world.starts import Starts
 
@@ -87,7 +87,7 @@ class Witness:
         self._now_ms = 0
         self._restarted_at_ms = 0
         self._wires: dict[str, bytes] = {}
-        self._causes: dict[tuple[str, ...], str] = {}
+        self._causes: dict[tuple[str, str, str, int, str], str] = {}
         self._answered: set[str] = set()
         self._offset_ms = 0
         self._prompt_from_ms = NEVER
@@ -309,9 +309,13 @@ class Witness:
         if user is not None and pending.marketing and shows_quiet(plan, user, at_ms):
             self.blame("nothing is handed over in quiet hours", f"{message.id} at {at_ms}")
         cause = _decode_message(rows[0][0])
-        key = (cause.user_id, cause.enrollment, cause.step, cause.channel)
+        iteration = pending.iteration
+        key = (cause.user_id, cause.enrollment, cause.step, iteration, cause.channel)
         if self._causes.setdefault(key, message.id) != message.id:
             self.blame("one cause has one id", f"{key}: {message.id}, {self._causes[key]}")
+        since_ms = cause.at_ms - pending.entered_at_ms
+        if not may_repeat(self._plans.values(), cause, iteration, since_ms):
+            self.blame("a step is sent again by a repeat alone", f"{key} after {since_ms} ms")
 
     def see_delivered(self, message: Message) -> None:
         """The process has heard that a provider took it."""

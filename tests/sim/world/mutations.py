@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from engine.core import guardrails, holding, ids
+from engine.core import guardrails, holding, ids, walk
 from engine.core.inputs import PlanChanged
 from engine.runtime import population, starting
 from engine.runtime import processor as processor_module
@@ -234,6 +234,13 @@ def a_downtime_holds_what_had_fired(patch: pytest.MonkeyPatch) -> None:
 # Rules 6 and 8: ids and bytes
 
 
+def every_message_is_one_of_a_repeat(patch: pytest.MonkeyPatch) -> None:
+    """What tells the times of a repeat apart goes on where none is around the step."""
+    numbers = count()
+    send = walk.send
+    patch.setattr(walk, "send", lambda *what: send(*what[:5], next(numbers)))
+
+
 def effect_ids_are_counted(patch: pytest.MonkeyPatch) -> None:
     numbers = count()
     patch.setattr(ids, "effect_id", lambda *_: f"{next(numbers):032x}")
@@ -388,6 +395,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     a_downtime_is_not_told,
     a_downtime_holds_what_had_fired,
     effect_ids_are_counted,
+    every_message_is_one_of_a_repeat,
     bytes_are_not_kept,
     message_ids_are_forgotten,
     nobody_asks_whether_it_may_still_go,
