@@ -160,7 +160,10 @@ class Processor(Population):
         self._pass_over(PlanChanged(plan.id, versions.engine, versions.tzdata), now_ms, content)
 
     def announce(self, plan: Plan, now_ms: int, content: bytes = b"") -> None:
-        """Keep of users what `plan` asks for, too, which is to come into force. O(its names)."""
+        """Keep of users what `plan` asks for, too, which is to come into force.
+
+        What is due by now fires first: it keeps what was asked for until now. O(names + due).
+        """
         self.plans.learn(plan)
         self._pass_over(PlanAnnounced(plan.id), now_ms, content)
 
@@ -368,6 +371,10 @@ class Processor(Population):
         self.wake_at_ms = min(self.wake_at_ms, bandits.due_at_ms)
 
     def _pass_to_all(self, happened: TimeSkipped | OfAll, number: int) -> None:
+        if not isinstance(happened, TimeSkipped | PlanChanged):
+            # Nobody takes these on in his own time: what was due before them fires before them,
+            # also where a replay, or a process that is late, has not come to it yet.
+            self._fire_due(happened.at_ms)
         self.plans.note(happened, number)
         if isinstance(happened, OfAll):
             self.plan, self._changed = self.plans.plan, self.plans.number

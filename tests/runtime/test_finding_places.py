@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import pytest
+
 from engine.core.caps import place_name
 from engine.core.history import instants_of
-from engine.core.inputs import DeliveryReported
+from engine.core.inputs import DeliveryReported, EventReceived, PlanAnnounced
+from engine.core.state import encode_user
 from engine.runtime.filling import Filling
+from engine.runtime.processor import Processor
 from tests.core.world import DAY, HOUR, MINUTE, START
 from tests.runtime.test_filling import SENDING, SETTINGS, Life, living, replays, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
+    from engine.core.inputs import Input
 
 MARKETING = {
     "templates/t.in_app.liquid": "Hello",
@@ -26,6 +29,7 @@ steps: [{send: in_app, template: t, id: s}]
 """,
 }
 CAPS = '[guardrails]\ncaps = [{max = 2, per = "7d"}]\n'
+SHORT = '[guardrails]\ncaps = [{max = 2, per = "1h"}]\n'
 FREE = shop_of(SENDING, MARKETING)
 CAPPED = shop_of(SENDING, MARKETING, toml=SETTINGS + CAPS)
 
@@ -105,8 +109,7 @@ async def test_caps_that_were_gone_for_a_while_count_what_went_out_meanwhile(
 
 
 async def test_longer_caps_find_what_shorter_ones_let_go_of(tmp_path: Path) -> None:
-    short = '[guardrails]\ncaps = [{max = 2, per = "1h"}]\n'
-    async with living(tmp_path, shop_of(SENDING, MARKETING, toml=SETTINGS + short)) as life:
+    async with living(tmp_path, shop_of(SENDING, MARKETING, toml=SETTINGS + SHORT)) as life:
         await go(life, 1, 61, 181)
         assert places(life) == [181]
         await life.reload(CAPPED)
@@ -123,3 +126,31 @@ async def test_a_restart_under_new_caps_finds_the_same(tmp_path: Path) -> None:
         assert places(life) == [61]
         await life.until(START + HOUR + 3 * MINUTE)
         assert await replays(life)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_was_due_before_an_announcement_keeps_what_was_asked_for_until_then(
+    late: bool,
+) -> None:
+    """Whenever it fires: in time, behind the announcement, or in a replay."""
+    plan = shop_of(SENDING, MARKETING, toml=SETTINGS + SHORT).plan
+    went, announced_at_ms, end_ms = (START + at * MINUTE for at in (120, 130, 140))
+    live = Processor(plan, now_ms=START)
+    journal: list[Input] = []
+    for at_ms in (START, went):
+        live.advance(at_ms)
+        journal.append(EventReceived("u", "Go", at_ms, at_ms))
+        live.take(EventReceived("u", "Go", at_ms, at_ms), at_ms)
+        journal[-1].at_ms = at_ms
+    if not late:
+        live.advance(announced_at_ms)
+    live.announce(CAPPED.plan, announced_at_ms)
+    journal.append(PlanAnnounced(CAPPED.plan.id, announced_at_ms))
+    live.advance(end_ms)
+    replayed = Processor(plan, now_ms=START, plans={CAPPED.plan.id: CAPPED.plan})
+    replayed.replay(enumerate(journal, start=1))
+    replayed.advance(end_ms)
+    for processor in (live, replayed):
+        packed = processor.users["u"].history[place_name("in_app")]
+        assert list(instants_of(packed)) == [went + MINUTE]
+    assert encode_user(live.users["u"]) == encode_user(replayed.users["u"])

@@ -109,8 +109,7 @@ class Witness:
         """
         for first, lines in self._ask("SELECT first_input, inputs FROM journal"):
             for number, happened in enumerate(decode_inputs(lines), start=first):
-                message_id = getattr(happened, "message_id", "")
-                if message_id:
+                if message_id := getattr(happened, "message_id", ""):
                     self._numbers[message_id] = number
 
     def see_what_is_there(self) -> None:
