@@ -115,14 +115,8 @@ class Turn(msgspec.Struct, gc=False):
         """The values that `program` may name; made once a turn, and added to as it asks."""
         bound = self.bound
         if bound is None:
-            self.bound = bound = {"event_name": self.event_name}
-        bound["user"] = self.user.traits  # a step may have set one since
-        self._bind_more(bound, program.names, self.now_ms)
-        if MOMENT in program.names and MOMENT not in bound:
-            bound[MOMENT] = Moment(self.user, self.now_ms, self.plan)
-        if VARIANT in program.names:  # it changes as the enrollment goes by a split
-            bound[VARIANT] = self.variant
-        return bound
+            self.bound = bound = {}
+        return self._bind(bound, program.names, self.now_ms)
 
     @property
     def variant(self) -> str:
@@ -134,17 +128,13 @@ class Turn(msgspec.Struct, gc=False):
 
         One that ends in an error is not, and is counted.
         """
-        names, at_ms = condition.names, self.at_ms
-        if condition.is_plain:
-            bound: dict[str, Any] = {MOMENT: Moment(self.user, at_ms, self.plan)}
-        elif at_ms == self.now_ms:
+        at_ms = self.at_ms
+        bound: dict[str, Any] = {}
+        if at_ms == self.now_ms and not condition.is_plain:
             bound = self.bindings(condition)
-        else:
+        elif not condition.is_plain:
             # A deadline that was held back: what conditions say is what they said when it was due.
-            bound = {"user": self.user.traits, "event_name": self.event_name}
-            self._bind_more(bound, names, at_ms)
-            if VARIANT in names:
-                bound[VARIANT] = self.variant
+            self._bind(bound, condition.names, at_ms)
         if MOMENT not in bound:
             bound[MOMENT] = Moment(self.user, at_ms, self.plan)
         answer = condition.ask(bound)
@@ -154,12 +144,19 @@ class Turn(msgspec.Struct, gc=False):
                 self.effects.append(ConditionFailed(campaign_id))
         return answer
 
-    def _bind_more(self, bound: dict[str, Any], names: frozenset[str], at_ms: int) -> None:
+    def _bind(self, bound: dict[str, Any], names: frozenset[str], at_ms: int) -> dict[str, Any]:
         """Add what these names ask for as of an instant, and is not there yet."""
+        bound["event_name"] = self.event_name
+        bound["user"] = self.user.traits  # a step may have set one since
         bind_more(bound, names, self.raw, at_ms, self.user, self.plan.collections)
+        if MOMENT in names and MOMENT not in bound:
+            bound[MOMENT] = Moment(self.user, at_ms, self.plan)
+        own = self.enrollment
         if CONTENT in names:
-            own = self.enrollment
             bound[CONTENT] = read_content(self.content if own is None else own.content)
+        if VARIANT in names:  # it changes as the enrollment goes by a split
+            bound[VARIANT] = self.variant
+        return bound
 
     def holds(self, program: Program, campaign_id: str) -> bool:
         """Whether a condition is true here; one that ends in an error is not, and is counted."""
