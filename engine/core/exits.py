@@ -2,56 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from engine.core.effects import CancelMessage
 from engine.core.goals import await_goal, reach
-from engine.core.state import drop, reckon
+from engine.core.state import Enrollment, drop, reckon
 from engine.core.steps import END
 
 if TYPE_CHECKING:
     from engine.core.plan import Reactions
-    from engine.core.state import Enrollment
     from engine.core.turn import Turn
 
 
-def exit_all(turn: Turn, reactions: Reactions, occurred_at_ms: int) -> None:
-    """Record the goals that the event at hand is, then end what it ends.
+class Leaving(msgspec.Struct, gc=False):
+    """Who leaves by the input at hand: all together, once all are found (`leave_all`).
 
-    Those are enrollments that had started when it happened: of campaigns that it is an exit of,
-    and behind them those that have reached their goal by it, both in order of rank. What of them
-    still waits in the outbox is taken back, also where the enrollment itself already came to its
-    end. O(enrollments + pending messages).
+    Attributes:
+        leavers: Each once, with the reason.
+        reached: Ids of the enrollments that have reached their goal.
+        messages: Effect ids of what is taken back besides, also of enrollments that ended before.
     """
-    user = turn.user
-    exits = reactions.exits
-    reached = reach(turn, reactions.goals, occurred_at_ms) if reactions.goals else ()
-    leaving = [
-        enrollment
-        for enrollment in user.enrollments
-        if enrollment.campaign in exits and occurred_at_ms >= enrollment.entered_at_ms
-    ]
-    for enrollment in _ranked(turn, leaving):
-        leave(turn, enrollment, "event", awaits=enrollment.enrollment not in reached)
-    if reached:
-        at_goal = [one for one in user.enrollments if one.enrollment in reached]
-        for enrollment in _ranked(turn, at_goal):
-            leave(turn, enrollment, "goal", awaits=False)
-        leaving += at_goal
+
+    leavers: list[tuple[Enrollment, str]] = []
+    reached: Collection[str] = ()
+    messages: list[str] = []
+
+
+def exit_all(turn: Turn, reactions: Reactions, occurred_at_ms: int) -> None:
+    """Record the goals that the event at hand is, then end what it ends (`ended_by`)."""
+    leave_all(turn, ended_by(turn, reactions, occurred_at_ms))
+
+
+def ended_by(turn: Turn, reactions: Reactions, occurred_at_ms: int) -> Leaving:
+    """Record the goals that the event at hand is; what it ends.
+
+    Those are enrollments that had started when it happened, of campaigns that it is an exit of, and
+    those that have reached their goal by it. What of them still waits in the outbox is to be taken
+    back, also where the enrollment itself already came to its end. O(enrollments + pending
+    messages).
+    """
+    user, exits = turn.user, reactions.exits
+    leaving = Leaving()
+    reached = leaving.reached
+    if reactions.goals:
+        leaving.reached = reached = reach(turn, reactions.goals, occurred_at_ms)
+    for enrollment in user.enrollments:
+        if enrollment.campaign in exits and occurred_at_ms >= enrollment.entered_at_ms:
+            leaving.leavers.append((enrollment, "event"))
+        elif enrollment.enrollment in reached:
+            leaving.leavers.append((enrollment, "goal"))
     for effect_id, pending in user.pending.items():
         is_over = pending.campaign in exits and occurred_at_ms >= pending.entered_at_ms
         if is_over or pending.enrollment in reached:
-            _take_back(turn, effect_id)
-    if leaving:
-        reckon(user)
-
-
-def _ranked(turn: Turn, leaving: list[Enrollment]) -> list[Enrollment]:
-    """In the order in which they leave."""
-    if len(leaving) > 1:
-        campaigns = turn.plan.campaigns
-        leaving.sort(key=lambda enrollment: campaigns[enrollment.campaign].rank)
+            leaving.messages.append(effect_id)
     return leaving
+
+
+def leave_all(turn: Turn, leaving: Leaving) -> None:
+    """Have all leave who do so by one input, in order of rank. O(them * pending messages)."""
+    leavers, reached = leaving.leavers, leaving.reached
+    if len(leavers) > 1:
+        campaigns = turn.plan.campaigns
+        leavers.sort(key=lambda one: campaigns[one[0].campaign].rank)
+    for enrollment, reason in leavers:
+        leave(turn, enrollment, reason, awaits=enrollment.enrollment not in reached)
+    for effect_id in leaving.messages:
+        _take_back(turn, effect_id)
+    if leavers:
+        reckon(turn.user)
 
 
 def end(turn: Turn, enrollment: Enrollment) -> None:

@@ -18,7 +18,7 @@ from engine.core.collections import collect
 from engine.core.edges import alarmed, refresh, ring, risen
 from engine.core.effects import QuarantineInput, have_effect
 from engine.core.entry import enter_all, enter_risen, start_by_hand
-from engine.core.exits import exit_all, leave
+from engine.core.exits import Leaving, ended_by, exit_all, leave_all
 from engine.core.following import announce
 from engine.core.found import put
 from engine.core.grace import comes_about, waiting
@@ -38,7 +38,7 @@ from engine.core.state import reckon
 from engine.core.traits import recall, tell
 from engine.core.turn import Queue, Turn
 from engine.core.walk import go_on, meet, pass_on
-from engine.core.watching import leaves, own_turn, rearm, touched
+from engine.core.watching import is_over, own_turn, rearm, touched
 
 if TYPE_CHECKING:
     from engine.core.effects import Effect
@@ -119,18 +119,14 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
     One that the engine has `made` is nothing that the user did.
     """
     plan, user = turn.plan, turn.user
-    held = waiting(plan, user, turn.at_ms) if user.held_until_ms > turn.now_ms else {}
-    if user.watch is not None and user.watch.truths:
-        refresh(turn)
-        turn.bound = None
+    held = _before(turn)
     is_first = user.last_seen_at_ms == 0 and not made
     reactions = plan.reactions(event.name) or plan.unnamed
     wakes = reactions.wakes
     _keep(user, event, reactions, made=made)
     came = risen(turn, wakes, is_first=is_first) if wakes.has_edges or user.watch is None else ()
-    if reactions.ends:
-        exit_all(turn, reactions, event.occurred_at_ms)
-    _look_again(turn, None if is_first else wakes.inside, held, event, reactions.awaits)
+    leaving = ended_by(turn, reactions, event.occurred_at_ms) if reactions.ends else None
+    _look_again(turn, None if is_first else wakes.inside, held, leaving, event, reactions.awaits)
     # History brings nobody in.
     if type(event) is EventReceived and (reactions.entries or came):
         enter_all(plan, user, event, reactions, turn.effects, came, turn.queue)
@@ -139,10 +135,7 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
 def _apply_said(turn: Turn, happened: UserInput) -> None:
     """As `_apply_event`, for what is no event."""
     plan, user = turn.plan, turn.user
-    held = waiting(plan, user, turn.at_ms) if user.held_until_ms > turn.now_ms else {}
-    if user.watch is not None and user.watch.truths:
-        refresh(turn)
-        turn.bound = None
+    held = _before(turn)
     _apply_other(turn, happened)
     wakes = plan.on_traits
     if isinstance(happened, DeliveryReported | HistoryFound | TriggerReceived):
@@ -159,6 +152,16 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
         enter_risen(turn, came)
 
 
+def _before(turn: Turn) -> Held:
+    """Ask what is true before a change is made, and who is held back by then."""
+    user = turn.user
+    held = waiting(turn.plan, user, turn.at_ms) if user.held_until_ms > turn.now_ms else {}
+    if user.watch is not None and user.watch.truths:
+        refresh(turn)
+        turn.bound = None
+    return held
+
+
 def _is_history(happened: UserInput) -> bool:
     if isinstance(happened, UsersMerged):
         return happened.is_history
@@ -169,32 +172,52 @@ def _look_again(
     turn: Turn,
     inside: frozenset[str] | None,
     held: Held,
+    leaving: Leaving | None = None,
     event: EventReceived | None = None,
     awaits: frozenset[str] = frozenset(),
 ) -> None:
     """Ask what those in these campaigns leave by, then what they wait for; None: in all.
 
-    In those of `awaits` it may be the `event` at hand; history ends no wait for an event. Those who
-    are `held` back go ahead only where the input at hand makes them.
+    They leave together with those who are `leaving` already. In the campaigns of `awaits` it may be
+    the `event` at hand that is waited for; history ends no wait for an event. Those who are `held`
+    back go ahead only where the input at hand makes them.
     """
+    leaving = Leaving() if leaving is None else leaving
     if type(event) is not EventReceived:
         awaits = frozenset()
-    if not turn.user.enrollments or (inside is not None and not inside and not awaits):
-        return
     stay: list[tuple[Campaign, Enrollment, Turn, bool]] = []
-    for campaign, enrollment in touched(turn, inside, awaits):
-        own = own_turn(turn, enrollment)
-        waits = bool(held) and enrollment.enrollment in held
-        left, goes_on = comes_about(turn, enrollment, held) if waits else (False, True)
-        if left:
-            leave(own, enrollment, "when")
-        elif waits or not leaves(own, campaign, enrollment):
-            stay.append((campaign, enrollment, own, goes_on))
+    if turn.user.enrollments and (inside is None or inside or awaits):
+        stay = _ask_all(turn, touched(turn, inside, awaits), held, leaving)
+    leave_all(turn, leaving)
     for campaign, enrollment, own, goes_on in stay:
         if event is not None and campaign.id in awaits and meet(own, enrollment, event):
             continue
         if goes_on and enrollment.alarms is not None and not pass_on(own, campaign, enrollment):
             rearm(enrollment)
+
+
+def _ask_all(
+    turn: Turn, asked: list[tuple[Campaign, Enrollment]], held: Held, leaving: Leaving
+) -> list[tuple[Campaign, Enrollment, Turn, bool]]:
+    """Ask `exit.when` of all who are not leaving yet, and add those who leave by it.
+
+    The others are given back: each with a turn of its own, and whether it may go ahead.
+    """
+    stay = []
+    ending = {enrollment.enrollment for enrollment, _ in leaving.leavers}
+    for campaign, enrollment in asked:
+        if enrollment.enrollment in ending:
+            continue
+        own = own_turn(turn, enrollment)
+        if held and enrollment.enrollment in held:
+            leaves, goes_on = comes_about(turn, enrollment, held)
+        else:
+            leaves, goes_on = is_over(own, campaign, enrollment), True
+        if leaves:
+            leaving.leavers.append((enrollment, "when"))
+        else:
+            stay.append((campaign, enrollment, own, goes_on))
+    return stay
 
 
 def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:

@@ -22,18 +22,23 @@ if TYPE_CHECKING:
     from engine.core.state import Enrollment
 
 
-def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
-    """Ask `exit.when`, where there is one; whether the enrollment has come to its end by it."""
+def is_over(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
+    """Ask `exit.when`, where there is one; whether the enrollment is to leave by it."""
     condition = campaign.exit_when
     if condition is None:
         return False
     holds, until_ms = turn.ask(condition, campaign.id)
-    if holds:
-        leave(turn, enrollment, "when")
-        return True
-    alarms = _alarms(enrollment)
-    alarms.exit_at_ms = until_ms
-    return False
+    if not holds:
+        _alarms(enrollment).exit_at_ms = until_ms
+    return holds
+
+
+def leaves(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
+    """Ask `exit.when`, where there is one; whether the enrollment has come to its end by it."""
+    if not is_over(turn, campaign, enrollment):
+        return False
+    leave(turn, enrollment, "when")
+    return True
 
 
 def awaited(campaign: Campaign, enrollment: Enrollment) -> Condition | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.core.goals import Goal
 from tests.core.world import World, campaign, leave, send, wait
 
 
@@ -72,6 +73,36 @@ def test_several_campaigns_are_left_in_order_of_priority_and_id() -> None:
     world.event("Go", 0)
     world.event("Late", 1)
     assert world.event("Stop", 2) == ["2 z exited event", "2 a exited event", "2 b exited event"]
+
+
+def test_who_leaves_by_one_event_does_so_in_one_order_whatever_the_reason() -> None:
+    bought = 'did("Stop", "1h")'
+    world = World(
+        campaign("a", wait(9), exit_when=bought),
+        campaign("b", wait(9), exits=("Stop",)),
+        campaign("c", wait(9), goal=Goal(("Stop",))),
+        campaign("d", wait(9), exit_when=bought),
+        campaign("y", wait(9), priority=60, goal=Goal(("Stop",))),
+        campaign("z", wait(9), priority=60, exits=("Stop",)),
+    )
+    world.event("Go", 0)
+    assert world.event("Stop", 2) == [
+        "2 y goal", "2 c goal",
+        "2 y exited goal", "2 z exited event",
+        "2 a exited when", "2 b exited event", "2 c exited goal", "2 d exited when",
+    ]  # fmt: skip
+    assert world.user().enrollments == ()
+
+
+def test_who_leaves_by_an_event_is_not_asked_whether_he_leaves_by_a_condition() -> None:
+    asked = 'user.height > 180 && did("Stop")'
+    world = World(
+        campaign("c", wait(9), exit_when=asked, exits=("Stop",)),
+        campaign("d", wait(9), exit_when=asked),
+    )
+    world.event("Go", 0)
+    assert world.event("Stop", 1) == ["1 c exited event"]
+    assert world.processor.errors == {"d": 1}
 
 
 def test_an_event_that_both_exits_and_enters_exits_first_and_enters_again() -> None:
