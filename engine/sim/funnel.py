@@ -2,8 +2,9 @@
 
 Records tell where an enrollment was, and not each step that it came by. Between two of its records
 lies no branch that was not recorded, so that the shortest way from one to the other is the way that
-it took. Who leaves in the second of two waits that follow each other counts in the first. Kept is
-one number for each enrollment that is under way, and counts.
+it took, but for the times of a repeat in which nothing is recorded: those are not known, and not
+counted. Who leaves in the second of two waits that follow each other counts in the first. Kept is
+one place for each enrollment that is under way, and counts.
 """
 
 from __future__ import annotations
@@ -173,7 +174,10 @@ class _Track:
         self._deferred.pop(enrollment, None)
 
     def _next_wait(self, place: int, ways: tuple[int, ...]) -> int:
-        """The first step behind a place at which somebody waits; END where it is not known."""
+        """The first step behind a place at which somebody waits; END where it is not known.
+
+        It ends: only a repeat leads back, and who comes round to one waits there.
+        """
         while len(ways) == 1 and ways[0] != END:
             (position,) = ways
             step = self._steps[position]
@@ -183,6 +187,7 @@ class _Track:
                 return position
             else:
                 ways = self._led[position]
+            place = position
         return END
 
     def _move(self, enrollment: str, position: int) -> None:

@@ -124,6 +124,19 @@ def test_steps_that_are_repeated_are_reached_each_time(tmp_path: Path) -> None:
     assert told["bye"].reached == 1
 
 
+def test_who_leaves_between_two_times_in_which_nothing_is_recorded_leaves_in_the_repeat(
+    tmp_path: Path,
+) -> None:
+    steps = """
+  - repeat: {times: 3, every: 1h, steps: [{set: {seen: true}, id: mark}]}
+    id: thrice
+  - {send: in_app, template: hello, id: bye}
+"""
+    told = steps_of(run(tmp_path, steps, ["10:00 u1 In", "10:00 u2 In", "11:30 u2 Out"]))
+    assert told["thrice"].exited == {"event": 1}
+    assert told["bye"].reached == 1
+
+
 def test_a_way_of_several_and_a_variant_are_told_by_name(tmp_path: Path) -> None:
     steps = """
   - choose:
