@@ -9,7 +9,7 @@ from msgspec import inspect
 from channels.settings import SETTINGS
 from config.reading import SHORT
 from config.settings import COLLECTIONS, LATER_SECTIONS, SECTIONS, ShopCollection
-from config.shapes import DURATION, Shape
+from config.shapes import DURATION, SHARE, Shape
 
 _SIZE: Final[Shape] = {
     "type": ["string", "integer"],
@@ -104,10 +104,14 @@ def _described(kind: inspect.Metadata) -> Shape:
             shape = DURATION
         case "size":
             shape = _SIZE
+        case "share":
+            shape = SHARE
         case "zone" | "secret":
             shape = {"type": "string"}
-        case _:
+        case None:
             shape = _shape(kind.type)
+        case reads:
+            raise AssertionError(f"what is read as a {reads} has no shape")
     return {**shape, **(kind.extra_json_schema or {})}
 
 

@@ -22,6 +22,9 @@ DURATION: Final[Shape] = {
 }
 """As `durations.parse_duration_ms` reads it."""
 
+SHARE: Final[Shape] = {"type": "string", "pattern": r"^\s*[0-9]{1,3}(\.[0-9]{1,4})?\s*%\s*$"}
+"""As `quantities.parse_share` reads it."""
+
 TEXT: Final[Shape] = {"type": "string", "pattern": r"\S"}
 _CHANNEL: Final[Shape] = {"enum": list(CHANNEL_IDS)}
 _CONDITION: Final[Shape] = {"type": ["string", "boolean"], "pattern": r"\S"}
@@ -34,7 +37,6 @@ _FLAG: Final[Shape] = {"type": "boolean"}
 _MAP: Final[Shape] = {"type": ["object", "null"]}
 _INSTANT: Final[Shape] = {"type": ["string", "integer"], "pattern": r"^([+-]|[0-9]{4})"}
 _START: Final[Shape] = {"type": "string", "pattern": "^[0-9]{4}"}
-_SHARE: Final[Shape] = {"type": "string", "pattern": r"^[0-9.]+\s*%$"}
 _CLOCK: Final[Shape] = {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}
 
 
@@ -72,7 +74,7 @@ CAMPAIGN: Final[dict[str, Shape]] = {
     "exit": said({"$ref": "#/$defs/exit"}, "how they leave early"),
     "steps": said(_STEPS, "what happens to them, in order"),
     "goal": said({"$ref": "#/$defs/goal"}, "what it is to bring about"),
-    "holdout": said(_SHARE, "the share of entrants who are sent nothing"),
+    "holdout": said(SHARE, "the share of entrants who are sent nothing"),
     "group": said(TEXT, "a user is in one campaign of a group at most"),
 }
 ENTER: Final[dict[str, Shape]] = {

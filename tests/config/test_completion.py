@@ -18,6 +18,7 @@ from config.completion import KINDS, schema_of
 from config.starter import demo_shop
 from config.yaml12 import YamlFault, compose, plain
 from tests.config.test_faults import BASE, CASES, ENV, sections
+from tests.config.test_settings import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 VALIDATORS = {kind: Draft202012Validator(schema_of(kind)) for kind in KINDS}
@@ -60,6 +61,12 @@ def test_every_file_of_a_shop_fits(shop: Path) -> None:
     files = {**read_folder(shop), **read_tests_folder(shop)}
     assert {path: found for path in files if (found := complaints(path, files[path]))} == {}
     assert len(files) > 2
+
+
+def test_every_setting_fits_as_it_is_written() -> None:
+    assert complaints("hairspring.toml", DEFAULTS) == []
+    assert complaints("hairspring.toml", '[guardrails]\nholdout = "12.5%"') == []
+    assert complaints("hairspring.toml", "[guardrails]\nholdout = 0.1") != []
 
 
 def faults_of(files: dict[str, str]) -> list[tuple[str, str]]:
