@@ -188,9 +188,11 @@ class Fields:
         return tuple(read)
 
     def map(self, name: str, keys: dict[str, Key], hint: str) -> Fields | None:
-        """The fields of a map within; None where there is none, or it is no map (a fault)."""
+        """The fields of a map within; None where there is none, or none that fits (a fault)."""
         node = self.get(name)
         if node is None:
+            if name in self.node.entries:
+                self.fault(name, "is empty", hint)
             return None
         if not isinstance(node, Mapping):
             self.fault(name, f"is {kind_of(node)}", hint)

@@ -34,8 +34,7 @@ def read_if(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
 
 def read_exit(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
     """An end with a reason of the shop's own."""
-    hint = "a reason of your own, like `exit: bought`"
-    reason = fields.text("exit", hint) if fields.required("exit", hint) else None
+    reason = fields.text("exit", "a reason of your own, like `exit: bought`")
     if reason is None:
         return END, []
     if len(reason) > ID_LENGTH_MAX:

@@ -23,7 +23,7 @@ _PROPERTIES_HINT: Final = "write properties and their values, like `{step: first
 
 def read_set(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
     """Traits."""
-    given = _given(fields, "set", _SET_HINT) if fields.required("set", _SET_HINT) else None
+    given = _given(fields, "set", _SET_HINT)
     if given is None:
         return END, []
     at = program.add(Set(step_id, given), path)
@@ -32,7 +32,7 @@ def read_set(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
 
 def read_emit(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
     """An event."""
-    emit = fields.map("emit", EMIT, _EMIT_HINT) if fields.required("emit", _EMIT_HINT) else None
+    emit = fields.map("emit", EMIT, _EMIT_HINT)
     if emit is None:
         return END, []
     hint = "the event's name"

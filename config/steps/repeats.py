@@ -22,7 +22,7 @@ _TIMES_HINT: Final = f"a whole number from 1 to {TIMES_MAX:,}"
 
 def read_repeat(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
     """Steps that are taken several times."""
-    repeat = fields.map("repeat", REPEAT, _HINT) if fields.required("repeat", _HINT) else None
+    repeat = fields.map("repeat", REPEAT, _HINT)
     if repeat is None:
         return END, []
     times, every_ms = _times(repeat), repeat.duration_ms("every")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 def read_send(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
     """A message."""
     program.sends = True
-    fields.required("send", f"a channel: {', '.join(CHANNEL_IDS)}")
     first = fields.text("send", f"one channel: {', '.join(CHANNEL_IDS)}")
     others = fields.names("else", "a channel")
     channels = [] if first is None else _channel(fields, "send", first, ())

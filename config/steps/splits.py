@@ -28,7 +28,7 @@ _WEIGHT_HINT: Final = f"a number above 0, up to {WEIGHT_MAX:,.0f}: the shares of
 
 def read_split(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
     """Ways of which each user is drawn one."""
-    split = fields.map("split", SPLIT, _HINT) if fields.required("split", _HINT) else None
+    split = fields.map("split", SPLIT, _HINT)
     if split is None:
         return END, []
     name = _name(program, split)
