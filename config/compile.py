@@ -23,7 +23,7 @@ from config.schema import (
 )
 from config.source import Fields, Source, kind_of
 from config.steps import Program, Templates
-from config.yaml12 import Mapping, Scalar, YamlFault, compose
+from config.yaml12 import Scalar
 from engine.core.bindings import CONTENT
 from engine.core.conditions import in_segment
 from engine.core.plan import Campaign, Entry
@@ -54,15 +54,8 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
     Returns:
         None where a fault leaves no campaign; one may be returned beside faults, too.
     """
-    try:
-        node, twice = compose(source.text)
-    except YamlFault as error:
-        source.fault(error.line, error.message, error.hint)
-        return None
-    for fault in twice:
-        source.fault(fault.line, fault.message, fault.hint)
-    if not isinstance(node, Mapping):
-        source.fault(node.line, f"a campaign is a map, this is {kind_of(node)}", "campaign: my-id")
+    node = source.root("a campaign is", "campaign: my-id")
+    if node is None:
         return None
     fields = Fields(source, node, CAMPAIGN, "")
     status: Status = fields.word("status", STATUSES, "live")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from config.conditions import timed_condition
 from config.faults import shown
 from config.schema import ID_LENGTH_MAX, SEGMENT, Key
-from config.source import Fields, Source, kind_of
-from config.yaml12 import Mapping, Node, Scalar, YamlFault, compose
+from config.source import Fields, Source
+from config.yaml12 import Mapping, Node, Scalar
 from engine.core.cel import CelTextError
 from engine.core.cel import compile as compile_cel
 from engine.core.conditions import segments_asked
@@ -30,15 +32,8 @@ def compile_segments(source: Source) -> dict[str, Condition]:
     """
     if not source.text.strip():
         return {}
-    try:
-        node, twice = compose(source.text)
-    except YamlFault as error:
-        source.fault(error.line, error.message, error.hint)
-        return {}
-    for fault in twice:
-        source.fault(fault.line, fault.message, fault.hint)
-    if not isinstance(node, Mapping):
-        source.fault(node.line, f"segments are a map, this is {kind_of(node)}", _HINT)
+    node = source.root("segments are", _HINT)
+    if node is None:
         return {}
     return _Segments(source, node).compiled()
 
@@ -48,15 +43,7 @@ class _Segments:
         self._node = node
         self._found: dict[str, Condition] = {}
         # A segment may ask for those that were found before it, and for no others.
-        self._source = Source(
-            source.path,
-            source.text,
-            source.findings,
-            self._found,
-            source.collections,
-            source.memory,
-            source.receipts,
-        )
+        self._source = msgspec.structs.replace(source, segments=self._found)
 
     def compiled(self) -> dict[str, Condition]:
         for segment, node in self._node.entries.items():

@@ -19,10 +19,9 @@ from config.expected import EXPECT_HINT, Expected, read_expected
 from config.faults import Findings, ShopInvalid
 from config.given import GIVEN_HINT, Outage, known, read_given
 from config.moments import Moments
-from config.reads import Unreadable, read_zone
 from config.schema import EXPECT, GIVEN, TEST, TESTS, Key
 from config.source import Fields, Source, kind_of
-from config.yaml12 import Mapping, Scalar, Sequence, YamlFault, compose
+from config.yaml12 import Mapping, Scalar, Sequence
 from engine.core.inputs import FromClient, TriggerReceived
 
 if TYPE_CHECKING:
@@ -95,33 +94,14 @@ class _File:
         self._names: dict[str, int] = {}
 
     def tests(self) -> list[ShopTest]:
-        try:
-            node, twice = compose(self._source.text)
-        except YamlFault as error:
-            self._source.fault(error.line, error.message, error.hint)
-            return []
-        for fault in twice:
-            self._source.fault(fault.line, fault.message, fault.hint)
-        if not isinstance(node, Mapping):
-            told = f"a file of tests is a map, this is {kind_of(node)}"
-            self._source.fault(node.line, told, _TESTS_HINT)
+        node = self._source.root("a file of tests is", _TESTS_HINT)
+        if node is None:
             return []
         above = Fields(self._source, node, TESTS, "")
         above.required("tests", _TESTS_HINT)
-        zone = self._zone(above)
+        zone = above.zone("timezone") or self._shop.settings.shop.timezone
         tests = [self._test(above, own, zone) for own in _maps(above, "tests", TEST, _TESTS_HINT)]
         return [test for test in tests if test is not None]
-
-    def _zone(self, fields: Fields) -> str:
-        zone = self._shop.settings.shop.timezone
-        text = fields.text("timezone", "an IANA time zone like Europe/Paris")
-        if text is None:
-            return zone
-        try:
-            return read_zone(text)
-        except Unreadable as error:
-            fields.fault("timezone", f"is wrong: {error.message}", "write one like Europe/Paris")
-            return zone
 
     def _test(self, above: Fields, own: Fields, zone: str) -> ShopTest | None:
         """One test; None where it has no name, which is told."""
@@ -197,6 +177,8 @@ def _maps(fields: Fields, name: str, keys: dict[str, Key], hint: str) -> list[Fi
     """The maps of a list under a key; what is no map in it is a fault."""
     node = fields.get(name)
     if node is None:
+        if name in fields.node.entries:
+            fields.fault(name, "is empty", hint)
         return []
     if not isinstance(node, Sequence):
         fields.fault(name, f"is {kind_of(node)}", hint)

@@ -10,7 +10,8 @@ import msgspec
 from config.asking import Memory, Mention
 from config.faults import Findings, nearest, shown
 from config.quantities import parse_share
-from config.yaml12 import Mapping, Node, Scalar, Sequence
+from config.reads import Unreadable, read_zone
+from config.yaml12 import Mapping, Node, Scalar, Sequence, YamlFault, compose
 from engine.core.conditions import Condition
 from engine.core.durations import DurationError, parse_duration_ms
 
@@ -45,6 +46,25 @@ class Source(msgspec.Struct, frozen=True, eq=False):
     memory: Memory = Memory()
     receipts: list[Mention] = []
     variants: list[Mention] = []
+
+    def root(self, what: str, hint: str) -> Mapping | None:
+        """The map that the file is; None where it is none, which is told. O(size).
+
+        Args:
+            what: What is to be a map, with its verb: `a campaign is`.
+            hint: What would be one.
+        """
+        try:
+            node, twice = compose(self.text)
+        except YamlFault as error:
+            self.fault(error.line, error.message, error.hint)
+            return None
+        for fault in twice:
+            self.fault(fault.line, fault.message, fault.hint)
+        if isinstance(node, Mapping):
+            return node
+        self.fault(node.line, f"{what} a map, this is {kind_of(node)}", hint)
+        return None
 
     def fault(self, line: int, message: str, hint: str = "") -> None:
         """Something that keeps the shop from being loaded."""
@@ -164,6 +184,18 @@ class Fields:
         except ValueError:
             self.fault(name, f"is {shown(text)}", "write a share from 0% to 100%, like 10%")
             return 0.0
+
+    def zone(self, name: str) -> str | None:
+        """The key of a time zone; None where there is none, or none that fits (a fault)."""
+        hint = "an IANA time zone like Europe/Paris"
+        text = self.text(name, hint)
+        if text is None:
+            return None
+        try:
+            return read_zone(text)
+        except Unreadable:
+            self.fault(name, f"is {shown(text)}, which is no time zone", hint)
+            return None
 
     def names(self, name: str, what: str) -> tuple[str, ...]:
         """A text or a list of texts, each once; none that fits is a fault."""

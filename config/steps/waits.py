@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from config.conditions import condition, timed_condition
 from config.faults import nearest, shown
-from config.reads import Unreadable, read_zone
 from config.schema import WAIT
 from config.yaml12 import Mapping
 from engine.core.calendar import DAYS, EVERY_DAY
@@ -94,12 +93,4 @@ def _days(wait: Fields) -> frozenset[int] | None:
 
 def _timezone(wait: Fields) -> str | None:
     """Whose clock it goes by; an empty one where that is not said."""
-    hint = "an IANA time zone like Europe/Paris"
-    text = wait.text("timezone", hint)
-    if text is None:
-        return None if "timezone" in wait.node.entries else ""
-    try:
-        return read_zone(text)
-    except Unreadable:
-        wait.fault("timezone", f"is {shown(text)}, which is no time zone", hint)
-        return None
+    return wait.zone("timezone") if "timezone" in wait.node.entries else ""
