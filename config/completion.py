@@ -79,7 +79,7 @@ def _campaign() -> Shape:
             "exit": {**leave, "minProperties": 1},
             "wait": _one_or_more(_fields(WAIT, shapes.WAIT), ["when", "event", "until"]),
             "choice": _one_or_more(_fields(CHOICE, shapes.CHOICE), ["when", "else"]),
-            "repeat": _fields(REPEAT, shapes.REPEAT, ["steps"]),
+            "repeat": _fields(REPEAT, shapes.REPEAT, ["times", "steps"]),
             "goal": _fields(GOAL, shapes.GOAL, ["event"]),
             "emit": _fields(EMIT, shapes.EMIT, ["event"]),
             "split": _fields(SPLIT, shapes.SPLIT, ["name", "variants"]),

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Any, Final, TypeAlias
 
 from channels.base import CHANNEL_IDS
-from config.schema import ID_LENGTH_MAX, PRIORITY_MAX, PURPOSES, STATUSES, WHILE_ACTIVE
+from config.schema import ID_LENGTH_MAX, MODES, PRIORITY_MAX, PURPOSES, STATUSES, WHILE_ACTIVE
+from engine.core.calendar import DAYS
 from engine.core.durations import UNITS_MS
+from engine.core.repeats import TIMES_MAX
 
 Shape: TypeAlias = dict[str, Any]
 """A JSON Schema, or a part of one (draft 2020-12)."""
@@ -29,7 +31,7 @@ TEXT: Final[Shape] = {"type": "string", "pattern": r"\S"}
 _CHANNEL: Final[Shape] = {"enum": list(CHANNEL_IDS)}
 _CONDITION: Final[Shape] = {"type": ["string", "boolean"], "pattern": r"\S"}
 _STEPS: Final[Shape] = {"$ref": "#/$defs/steps"}
-_CAMPAIGN: Final[Shape] = {
+_ID: Final[Shape] = {
     "type": "string",
     "pattern": rf"^[a-z0-9][a-z0-9-]{{0,{ID_LENGTH_MAX - 1}}}$",
 }
@@ -61,7 +63,7 @@ def a_list(shape: Shape) -> Shape:
 
 
 CAMPAIGN: Final[dict[str, Shape]] = {
-    "campaign": said(_CAMPAIGN, "the id: a-z, 0-9 and -"),
+    "campaign": said(_ID, "the id: a-z, 0-9 and -"),
     "description": said(TEXT, "a line for people; templates see it"),
     "status": said({"enum": list(STATUSES)}, "test: for testers alone"),
     "purpose": said({"enum": list(PURPOSES)}, "transactional needs no marketing consent"),
@@ -75,7 +77,7 @@ CAMPAIGN: Final[dict[str, Shape]] = {
     "steps": said(_STEPS, "what happens to them, in order"),
     "goal": said({"$ref": "#/$defs/goal"}, "what it is to bring about"),
     "holdout": said(SHARE, "the share of entrants who are sent nothing"),
-    "group": said(TEXT, "a user is in one campaign of a group at most"),
+    "group": said(_ID, "a user is in one campaign of a group at most"),
 }
 ENTER: Final[dict[str, Shape]] = {
     "event": said(some(TEXT), "the name of the event that enters, or a list of names"),
@@ -100,7 +102,7 @@ WAIT: Final[dict[str, Shape]] = {
     "else": said(_STEPS, "steps, where the time was up"),
     "event": said(some(TEXT), "until this event"),
     "until": said(_CLOCK, "until the next such local time"),
-    "days": said(some(TEXT), "on these days: mon, tue, …"),
+    "days": said(some({"enum": list(DAYS)}), "on these days: mon, tue, …"),
     "timezone": said(TEXT, "an IANA time zone; default the user's"),
 }
 GOAL: Final[dict[str, Shape]] = {
@@ -146,7 +148,7 @@ CHOICE: Final[dict[str, Shape]] = {
     "else": said(_STEPS, "steps, where none before held"),
 }
 REPEAT: Final[dict[str, Shape]] = {
-    "times": said({"type": "integer", "minimum": 1}, "how often at most"),
+    "times": said({"type": "integer", "minimum": 1, "maximum": TIMES_MAX}, "how often at most"),
     "every": said(DURATION, "how long lies between two beginnings"),
     "until": said(_CONDITION, "no more, once this is true"),
     "steps": said(_STEPS, "what is repeated"),
@@ -161,7 +163,7 @@ SPLIT: Final[dict[str, Shape]] = {
         {"type": "object", "additionalProperties": {"$ref": "#/$defs/variant"}},
         "variants by name, each with its weight and steps",
     ),
-    "mode": said({"enum": ["fixed", "bandit"]}, "bandit: what brings about the goal weighs more"),
+    "mode": said({"enum": list(MODES)}, "bandit: what brings about the goal weighs more"),
 }
 VARIANT: Final[dict[str, Shape]] = {
     "weight": said(

@@ -28,7 +28,7 @@ STRUCTURAL = re.compile(
     r"|is missing|is a map|is a list|is an empty list|is the number|is the text|several things"
     r"|is not a duration|is no duration|is no size|does not fit here|is not known here|is no list"
     r"|is no table|names no channel|is no step|is several steps|is 'sometimes'|is no instant$"
-    r"|says nothing|beside `expect`"
+    r"|says nothing|beside `expect`|has no day"
 )
 
 
@@ -67,6 +67,23 @@ def test_every_setting_fits_as_it_is_written() -> None:
     assert complaints("hairspring.toml", DEFAULTS) == []
     assert complaints("hairspring.toml", '[guardrails]\nholdout = "12.5%"') == []
     assert complaints("hairspring.toml", "[guardrails]\nholdout = 0.1") != []
+
+
+@pytest.mark.parametrize(
+    ("key", "step", "fits"),
+    [
+        ("group: a", "repeat: {times: 1000, steps: [{exit: gone}]}", True),
+        ("group: Re Covery", "exit: gone", False),
+        ("group: a", "repeat: {steps: [{exit: gone}]}", False),
+        ("group: a", "repeat: {times: 1001, steps: [{exit: gone}]}", False),
+        ("group: a", 'wait: {until: "18:30", days: [mon, sun]}', True),
+        ("group: a", 'wait: {until: "18:30", days: [tues]}', False),
+    ],
+)
+def test_a_campaign_fits_where_its_reader_takes_it(key: str, step: str, *, fits: bool) -> None:
+    text = f"campaign: a\n{key}\nenter: {{event: In}}\nsteps:\n  - {step}\n"
+    files = {**BASE, "campaigns/a.yaml": text}
+    assert (complaints("campaigns/a.yaml", text) == []) == (faults_of(files) == []) == fits
 
 
 def faults_of(files: dict[str, str]) -> list[tuple[str, str]]:
