@@ -14,18 +14,15 @@ import msgspec
 from bench import step
 from bench.harness import Laps, Run
 from engine.core.caps import Cap
-from engine.core.inputs import EventReceived
 from engine.core.plan import Plan
 from engine.core.policy import Policy
 from engine.core.quiet import QuietHours
 from engine.core.state import new_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
-from engine.sim.simulate import BATCH_MAX
 
 if TYPE_CHECKING:
     from bench.step import Lines
-    from engine.core.effects import Record
 
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Sydney", "UTC")
 
@@ -68,8 +65,7 @@ class Guardrails:
 
 
 def _run(policy: Policy, lines: Lines) -> Run:
-    plain = step._plan()  # noqa: SLF001 - the same campaigns
-    plan = Plan("bench", plain.campaigns.values(), policy)
+    plan = Plan("bench", step.plan().campaigns.values(), policy)
     users = {}
     for number in range(len(lines) // step.EVENTS_PER_USER):
         user = users[f"user-{number}"] = new_user(f"user-{number}")
@@ -78,29 +74,8 @@ def _run(policy: Policy, lines: Lines) -> Run:
     processor = Processor(plan, users, now_ms=step.START_AT_MS, dedupe=dedupe, keeps=False)
     laps = Laps()
     with laps.running():
-        happened = _through(processor, lines)
+        happened = step.through(processor, lines)
     return Run(laps.seconds, [msgspec.to_builtins(record) for record in happened])
-
-
-def _through(processor: Processor, lines: Lines) -> list[Record]:
-    decode = msgspec.json.Decoder(EventReceived).decode
-    happened: list[Record] = []
-    for start in range(0, len(lines), BATCH_MAX):
-        for line in lines[start : start + BATCH_MAX]:
-            event = decode(line)
-            now_ms = event.received_at_ms
-            if processor.wake_at_ms <= now_ms:
-                processor.advance(now_ms)
-            processor.take(event, now_ms)
-        happened += _released(processor)
-    processor.advance(step.START_AT_MS + step.SPAN_MS + step.DAY_MS)
-    happened += _released(processor)
-    return happened
-
-
-def _released(processor: Processor) -> list[Record]:
-    batch = processor.begin(processor.now_ms)
-    return processor.finish(batch).records if batch is not None else []
 
 
 SCENARIOS = (Guardrails(),)

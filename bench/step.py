@@ -119,10 +119,11 @@ class Step:
 
     def ours(self, load: Lines) -> Run:
         """Hand the lines to a processor that keeps nothing."""
-        plan = _plan()
+        dedupe = Dedupe(DAY_MS, 5_000_000)
+        processor = Processor(plan(), now_ms=START_AT_MS, dedupe=dedupe, keeps=False)
         laps = Laps()
         with laps.running():
-            happened = _by_processor(plan, load)
+            happened = through(processor, load)
         return Run(laps.seconds, _sum_up(happened))
 
 
@@ -137,7 +138,8 @@ def _properties(draw: random.Random) -> dict[str, str | float]:
     }
 
 
-def _plan() -> Plan:
+def plan() -> Plan:
+    """The ten campaigns."""
     cart = Campaign(
         CART,
         Entry(("Product Added",), when=cel.compile(f"event.price > {CART_MIN}")),
@@ -163,9 +165,8 @@ def _plan() -> Plan:
     return Plan("bench", [cart, browse, *others])
 
 
-def _by_processor(plan: Plan, lines: Lines) -> list[Record]:
-    dedupe = Dedupe(DAY_MS, 5_000_000)
-    processor = Processor(plan, now_ms=START_AT_MS, dedupe=dedupe, keeps=False)
+def through(processor: Processor, lines: Lines) -> list[Record]:
+    """Decode and take all of them, and what is due until a day after; every record."""
     decode = msgspec.json.Decoder(EventReceived).decode
     take = processor.take
     happened: list[Record] = []
