@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,10 +138,18 @@ class Serving:
                 self.log.append(line)
                 self._said.notify_all()
 
-    def wait_to_say(self, text: str) -> None:
-        """Return once a log line has `text`."""
+    def wait_to_say(self, text: str, times: int = 1) -> None:
+        """Return once as many log lines have `text`."""
         with self._said:
-            assert self._said.wait_for(lambda: any(text in line for line in self.log), 60), self.log
+            assert self._said.wait_for(
+                lambda: sum(text in line for line in self.log) >= times, 60
+            ), self.log
+
+    def tell(self, *items: dict[str, Any]) -> None:
+        """Send these in one request, and return once they are acknowledged."""
+        body, key = json.dumps(items).encode(), {"Authorization": "Bearer demo-write-key"}
+        request = urllib.request.Request(f"{self.url}/events", body, key)
+        urllib.request.urlopen(request).close()
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import urllib.request
 
 import pytest
 
@@ -42,16 +41,10 @@ steps: [{wait: 1h, id: hour}, {wait: 2h, id: hours}]
         },
     )
     serving = serve(shop)
-    body = [
+    serving.tell(
         {"type": "identify", "user_id": "u1", "traits": {"email": "u1@example.com"}},
         {"user_id": "u1", "event": "Order Completed", "properties": {"order_id": "A1"}},
-    ]
-    request = urllib.request.Request(
-        f"{serving.url}/events",
-        json.dumps(body).encode(),
-        {"Authorization": "Bearer demo-write-key"},
     )
-    urllib.request.urlopen(request).close()
     mailbox.wait_for(lambda: len(mailbox.mails) == 1)
     serving.kill()
     (shop / "campaigns/gone.yaml").unlink()

@@ -15,16 +15,17 @@ pytestmark = pytest.mark.acceptance
 
 
 def order(serving, order_id: str) -> None:
-    body = [
+    serving.tell(
         {"type": "identify", "user_id": order_id, "traits": {"email": "u1@example.com"}},
         {"user_id": order_id, "event": "Order Completed", "properties": {"order_id": order_id}},
-    ]
-    request = urllib.request.Request(
-        f"{serving.url}/events",
-        json.dumps(body).encode(),
-        {"Authorization": "Bearer demo-write-key"},
     )
-    urllib.request.urlopen(request).close()
+
+
+def operating(shop, serving, path: str) -> urllib.request.Request:
+    """A request at the admin port, with its key."""
+    key = (shop / "data/admin.key").read_text().strip()
+    url = f"{serving.admin_url}{path}"
+    return urllib.request.Request(url, b"", {"Authorization": f"Bearer {key}"})
 
 
 def said(serving, event: str) -> dict:
@@ -67,10 +68,7 @@ def test_a_shop_with_faults_is_refused_with_all_of_them_and_the_old_one_stays(sh
 
 def test_an_operator_reloads_by_a_request(shop, serve):
     serving = serve(shop)
-    key = (shop / "data/admin.key").read_text().strip()
-    request = urllib.request.Request(
-        f"{serving.admin_url}/api/reload", b"", {"Authorization": f"Bearer {key}"}
-    )
+    request = operating(shop, serving, "/api/reload")
     with urllib.request.urlopen(request) as answer:
         told = json.load(answer)
     assert (told["changed"], told["restart_needed"]) == (False, [])
@@ -124,11 +122,7 @@ def test_a_shop_with_faults_cannot_be_compared(shop, serve):
 
 def test_an_operator_asks_about_the_folder_by_a_request(shop, serve):
     serving = serve(shop)
-    key = (shop / "data/admin.key").read_text().strip()
-    request = urllib.request.Request(
-        f"{serving.admin_url}/api/diff", b"", {"Authorization": f"Bearer {key}"}
-    )
-    with urllib.request.urlopen(request) as answer:
+    with urllib.request.urlopen(operating(shop, serving, "/api/diff")) as answer:
         told = json.loads(answer.read().splitlines()[-1])["result"]
     assert (told["changed"], told["past"]) == (False, None)
     assert serving.drain() == 0
