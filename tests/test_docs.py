@@ -1,8 +1,10 @@
 """Every example in the docs runs; every page is reached from the front page.
 
 Fenced `sh` blocks run in order, a page at a time, in a shell of their own in an empty folder, with
-the shop that `hairspring init my-shop` writes. Lines of a `console` block after `$` run likewise,
-and what is printed below must come out. Blocks of other languages are checked where they are used.
+the shop that `hairspring init my-shop` writes. Ports of 18,000 and more become others that are
+free, so that two runs on one machine are not in each other's way. Lines of a `console` block after
+`$` run likewise, and what is printed below must come out. Blocks of other languages are checked
+where they are used.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +26,7 @@ from engine.runtime.metrics import Metrics
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PORT = re.compile(r"\b18[0-9]{3}\b")
 LINK = re.compile(r"\]\(([^)#:\s]+\.md)")
 
 
@@ -32,6 +36,35 @@ def blocks(page: Path) -> list[str]:
         for language, mark, code in FENCE.findall(page.read_text())
         if language == "sh" and "not-run" not in mark
     ]
+
+
+def free_ports(count: int) -> int:
+    """The first of so many in a row that are free, where the system gives none by itself.
+
+    Each process begins to look in a place of its own.
+    """
+    first = 20_000 + os.getpid() * count % 10_000
+    while not all(map(is_free, range(first, first + count))):
+        first += count
+    return first
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as asking:
+        try:
+            asking.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def at_free_ports(script: str) -> str:
+    told = sorted(map(int, PORT.findall(script)))
+    if not told:
+        return script
+    assert told[-1] - told[0] <= 1, "a page has one port, and the admin port behind it"
+    shift = free_ports(2) - told[0]
+    return PORT.sub(lambda port: str(int(port[0]) + shift), script)
 
 
 def expressions(page: Path) -> list[str]:
@@ -55,7 +88,7 @@ def test_the_examples_run(page: Path, tmp_path: Path):
     script = tmp_path / "example.sh"
     place = tmp_path / "place"
     place.mkdir()
-    script.write_text("set -euo pipefail\n" + "\n".join(blocks(page)))
+    script.write_text(at_free_ports("set -euo pipefail\n" + "\n".join(blocks(page))))
     bin_folder = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
     done = subprocess.run(
