@@ -49,3 +49,4 @@ def test_every_point_is_in_the_docs_with_what_holds_there():
     page = (ENGINE.parent / "docs/explanation/what-it-promises.md").read_text()
     told = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", page, re.MULTILINE)
     assert dict(told) == dict(POINTS)
+    assert f"each of {len(POINTS)} named points" in page

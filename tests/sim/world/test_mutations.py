@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,3 +25,8 @@ def test_a_broken_promise_is_caught(
     mutation(monkeypatch)
     broken = (run(draw(seed)).promise for seed in range(SEEDS_MAX))
     assert next(filter(None, broken), "") not in {"", WORLD_BROKE}
+
+
+def test_the_docs_say_in_how_many_ways() -> None:
+    page = (Path(__file__).parents[3] / "docs/explanation/what-it-promises.md").read_text()
+    assert f"in {len(MUTATIONS)} ways" in page
