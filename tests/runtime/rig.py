@@ -14,6 +14,7 @@ from engine.core.inputs import EventReceived
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.dispatcher import Dispatcher
+from engine.runtime.erasing import Erasing
 from engine.runtime.metrics import Metrics
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
@@ -198,6 +199,17 @@ class Rig:
     def event(self, name: str = "Go", *, user: str = "u", message: str = "") -> EventReceived:
         now_ms = self.clock.now_ms()
         return EventReceived(user, name, now_ms, now_ms, message_id=message)
+
+    def erasing(self, folder: Path) -> Erasing:
+        """Erasures, while what channels of kind `file` have written is in that folder."""
+        return Erasing(
+            store=self.store,
+            shell=self.shell,
+            processor=self.processor,
+            now_ms=self.clock.now_ms,
+            channels=self.channels,
+            outbox=folder / "outbox",
+        )
 
     def reachable(self, *users: str, **traits: Any) -> None:
         for user in users:

@@ -15,7 +15,6 @@ from engine.core.inputs import (
 )
 from engine.core.plan import Plan
 from engine.core.state import NEVER
-from engine.runtime.erasing import Erasing
 from engine.runtime.tombstones import Tombstones
 from engine.store import erasure, holdings
 from tests.core.world import HOUR, START, World, campaign, send, wait
@@ -36,22 +35,11 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     await opened.close()
 
 
-def erasing(rig: Rig, tmp_path: Path) -> Erasing:
-    return Erasing(
-        store=rig.store,
-        shell=rig.shell,
-        processor=rig.processor,
-        now_ms=rig.clock.now_ms,
-        channels=rig.channels,
-        outbox=tmp_path / "outbox",
-    )
-
-
 async def test_ingest_goes_on_while_a_user_is_erased(rig: Rig, tmp_path: Path) -> None:
     rig.start()
     for number in range(40):
         await rig.shell.submit([rig.event(user=f"u{number % 4}")])
-    work = erasing(rig, tmp_path)
+    work = rig.erasing(tmp_path)
     erased = asyncio.create_task(work.erase("u1"))
     while not erased.done():
         # What comes of him meanwhile is not taken: the erasure is as of its end.
@@ -74,7 +62,7 @@ async def test_a_message_in_flight_ends_and_nobody_hears_of_it(rig: Rig, tmp_pat
     rig.start()
     await rig.shell.submit([rig.event(user="u1")])
     await channel.began.wait()
-    await erasing(rig, tmp_path).erase("u1")
+    await rig.erasing(tmp_path).erase("u1")
     channel.gate.set()
     channel.script.append(Accepted())
     await rig.shell.submit([rig.event(user="u2")])
@@ -87,7 +75,7 @@ async def test_a_message_in_flight_ends_and_nobody_hears_of_it(rig: Rig, tmp_pat
 async def test_a_second_erasure_finds_nothing_and_is_no_fault(rig: Rig, tmp_path: Path) -> None:
     rig.start()
     await rig.shell.submit([rig.event(user="u1")])
-    work = erasing(rig, tmp_path)
+    work = rig.erasing(tmp_path)
     first, second = await asyncio.gather(work.erase("u1"), work.erase("u1"))
     assert (first.inputs, second.inputs) == (2, 1)  # with the input that erases
     assert not work.is_under_way("u1")
@@ -99,7 +87,7 @@ async def test_a_commit_that_fails_leaves_the_erasure_to_the_next_attempt(
     rig.start()
     await rig.shell.submit([rig.event(user="u1")])
     rig.shell.stop_taking()
-    work = erasing(rig, tmp_path)
+    work = rig.erasing(tmp_path)
     with pytest.raises(Exception, match="stopping"):
         await work.erase("u1")
     assert work.is_under_way("u1")
@@ -117,7 +105,7 @@ async def test_the_backups_that_are_still_there_are_named(rig: Rig, tmp_path: Pa
         await rig.store.transact(
             lambda c, note=note: c.execute("INSERT INTO backups (path, at_ms) VALUES (?, ?)", note)
         )
-    erased = await erasing(rig, tmp_path).erase("u1")
+    erased = await rig.erasing(tmp_path).erase("u1")
     assert [one.path for one in erased.backups] == [
         str(tmp_path / "kept.db"), str(tmp_path / "e.db.before-1"),
     ]  # fmt: skip

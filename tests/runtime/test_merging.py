@@ -12,7 +12,7 @@ from engine.core.inputs import EMPTY, EventReceived, UsersMerged
 from engine.core.plan import Plan
 from engine.core.state import encode_user
 from engine.runtime import dossier
-from engine.runtime.erasing import Erasing, erase_at_rest, finish_erasures
+from engine.runtime.erasing import erase_at_rest, finish_erasures
 from engine.runtime.explaining import Explaining
 from engine.runtime.past import Past, live_again
 from engine.store import Store, erasure, holdings
@@ -56,17 +56,6 @@ def merged(rig: Rig, user: str = ADA, other: str = ANON, *, alias: bool = False)
 
 def bytes_in(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.glob("m.db*"))
-
-
-def erasing(rig: Rig, folder: Path) -> Erasing:
-    return Erasing(
-        store=rig.store,
-        shell=rig.shell,
-        processor=rig.processor,
-        now_ms=rig.clock.now_ms,
-        channels=rig.channels,
-        outbox=folder / "outbox",
-    )
 
 
 async def test_both_are_saved_with_the_merge_and_a_restart_knows_the_alias(
@@ -128,7 +117,7 @@ async def test_erasing_by_any_id_leaves_no_byte_of_either(
     assert await rig.store.count("quarantine") == 1
     await rig.shell.settle()
 
-    erased = await erasing(rig, tmp_path).erase(asked)
+    erased = await rig.erasing(tmp_path).erase(asked)
     assert erased.inputs >= 5
     assert list(rig.processor.users) == ["bob"]
     assert ANON.encode() not in bytes_in(tmp_path)
