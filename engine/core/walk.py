@@ -19,7 +19,7 @@ from engine.core.passing import come_by
 from engine.core.repeats import come_to, has_passed, iteration_of, note_passed
 from engine.core.sending import send, skip
 from engine.core.state import NEVER, decode_user, encode_user
-from engine.core.steps import END, WAITS, Exit, Repeat, Send, WaitEvent, WaitWhen
+from engine.core.steps import END, WAITS, Exit, Repeat, Send, Wait, WaitEvent, WaitWhen
 from engine.core.turn import Queue, Turn
 from engine.core.waits import lasts_until_ms
 from engine.core.watching import await_until, ends_at_ms, give_up, is_met, leaves, own_turn, rearm
@@ -42,6 +42,13 @@ def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
 
 def _start_late(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     """Walk from a step at which the enrollment's clock is behind now."""
+    position, over_at_ms = enrollment.position, enrollment.clock_at_ms
+    step = campaign.steps[position] if position != END else None
+    if isinstance(step, Wait):
+        over_at_ms += step.duration_ms
+    if over_at_ms > turn.now_ms:  # most events come a little late, and most campaigns wait first
+        walk(turn, campaign, enrollment, None)
+        return
     held_from_ms = NEVER
     if campaign.is_marketing and quiet_until_ms(turn.plan.policy, turn.user, turn.now_ms):
         held_from_ms = _rehearse(turn, campaign, enrollment)
