@@ -45,20 +45,20 @@ def ended_by(turn: Turn, reactions: Reactions, occurred_at_ms: int) -> Leaving:
     messages).
     """
     user, exits = turn.user, reactions.exits
-    leaving = Leaving()
-    reached = leaving.reached
-    if reactions.goals:
-        leaving.reached = reached = reach(turn, reactions.goals, occurred_at_ms)
+    reached = reach(turn, reactions.goals, occurred_at_ms) if reactions.goals else ()
+    leavers: list[tuple[Enrollment, str]] = []
     for enrollment in user.enrollments:
         if enrollment.campaign in exits and occurred_at_ms >= enrollment.entered_at_ms:
-            leaving.leavers.append((enrollment, "event"))
+            leavers.append((enrollment, "event"))
         elif enrollment.enrollment in reached:
-            leaving.leavers.append((enrollment, "goal"))
-    for effect_id, pending in user.pending.items():
-        is_over = pending.campaign in exits and occurred_at_ms >= pending.entered_at_ms
-        if is_over or pending.enrollment in reached:
-            leaving.messages.append(effect_id)
-    return leaving
+            leavers.append((enrollment, "goal"))
+    messages = [
+        effect_id
+        for effect_id, pending in user.pending.items()
+        if (pending.campaign in exits and occurred_at_ms >= pending.entered_at_ms)
+        or pending.enrollment in reached
+    ]
+    return Leaving(leavers, reached, messages)
 
 
 def leave_all(turn: Turn, leaving: Leaving) -> None:
@@ -70,7 +70,7 @@ def leave_all(turn: Turn, leaving: Leaving) -> None:
     for enrollment, reason in leavers:
         leave(turn, enrollment, reason, awaits=enrollment.enrollment not in reached)
     for effect_id in leaving.messages:
-        _take_back(turn, effect_id)
+        take_back(turn, effect_id)
     if leavers:
         reckon(turn.user)
 
@@ -100,7 +100,7 @@ def leave(
         return  # its own `exit` step: what it sent before is meant to go
     for effect_id, pending in turn.user.pending.items():
         if pending.enrollment == enrollment.enrollment:
-            _take_back(turn, effect_id)
+            take_back(turn, effect_id)
 
 
 def withdraw(turn: Turn) -> None:
@@ -112,11 +112,12 @@ def withdraw(turn: Turn) -> None:
     for effect_id, pending in turn.user.pending.items():
         campaign = campaigns.get(pending.campaign)
         if campaign is not None and campaign.status == "archived":
-            _take_back(turn, effect_id)
+            take_back(turn, effect_id)
 
 
-def _take_back(turn: Turn, effect_id: str) -> None:
+def take_back(turn: Turn, effect_id: str, reason: str = "exited") -> None:
+    """Have a message that waits in the outbox not handed over, unless that is so already. O(1)."""
     pending = turn.user.pending[effect_id]
     if not pending.cancelled:
-        pending.cancelled = "exited"
-        turn.effects.append(CancelMessage(effect_id, "exited", turn.user.user_id))
+        pending.cancelled = reason
+        turn.effects.append(CancelMessage(effect_id, reason, turn.user.user_id))

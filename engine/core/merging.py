@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 from engine.core import refusals
 from engine.core.edges import refresh
-from engine.core.effects import CancelMessage
 from engine.core.entered import count_entries, each_entry, only_entries, with_entry
 from engine.core.entry import ENTRIES_MAX
-from engine.core.exits import leave
+from engine.core.exits import leave, take_back
 from engine.core.goals import join_ended
 from engine.core.guardrails import address_of
 from engine.core.history import newest
@@ -164,14 +163,14 @@ def _join_enrollments(turn: Turn, other: User, ended: tuple[set[str], set[str]])
             leave(turn, enrollment, "event")
     for effect_id in user.pending:
         if effect_id in ended[1]:
-            _take_back(turn, effect_id, "exited")
+            take_back(turn, effect_id)
     for enrollment in theirs:
         same = [one for one in own if _is_same(one, enrollment) and one.position != END]
         if same and enrollment.position != END:
             _give_way(turn, same[0], enrollment)
     _part_groups(turn, {one.campaign for one in own}, {one.campaign for one in theirs})
     for effect_id in doubled:
-        _take_back(turn, effect_id, MERGED)
+        take_back(turn, effect_id, MERGED)
     while len(user.enrollments) > plan.policy.enrollments_max:
         leave(turn, user.enrollments[-1], "limit")
 
@@ -193,7 +192,7 @@ def _give_way(turn: Turn, own: Enrollment, theirs: Enrollment) -> None:
     for effect_id, pending in turn.user.pending.items():
         is_theirs = pending.enrollment == leaves.enrollment
         if is_theirs and has_passed(stays, pending.step, pending.iteration):
-            _take_back(turn, effect_id, MERGED)
+            take_back(turn, effect_id, MERGED)
     join_passed(stays, leaves)
     leaves.position = END
     drop(turn.user, leaves)
@@ -227,10 +226,3 @@ def _join_pending(turn: Turn, other: User) -> list[str]:
                 break
     user.pending = dict(chain(user.pending.items(), other.pending.items()))
     return doubled
-
-
-def _take_back(turn: Turn, effect_id: str, reason: str) -> None:
-    pending = turn.user.pending[effect_id]
-    if not pending.cancelled:
-        pending.cancelled = reason
-        turn.effects.append(CancelMessage(effect_id, reason, turn.user.user_id))
