@@ -25,7 +25,8 @@ def set_traits(turn: Turn, campaign_id: str, step: Set) -> None:
     """Give the user's traits other values, at once; what follows has its turn later.
 
     A value that cannot be had leaves its trait alone, and is counted; so is what the user has no
-    room for. Refused (`loop`) where too much has changed at this instant already.
+    room for, of which the consent alone is taken (`tell`). Refused (`loop`) where too
+    much has changed at this instant already.
     """
     said = _values(turn, campaign_id, step.traits)
     user, plan, queue = turn.user, turn.plan, turn.queue
@@ -35,8 +36,7 @@ def set_traits(turn: Turn, campaign_id: str, step: Set) -> None:
         turn.refuse(campaign_id, "loop")
         return
     if tell(user, msgspec.Raw(_encode(said))):
-        turn.effects.append(ConditionFailed(campaign_id))
-        return
+        turn.effects.append(ConditionFailed(campaign_id))  # its consent was taken all the same
     user.identified_at_ms = max(user.identified_at_ms, turn.now_ms)
     follow(turn, plan.on_traits)
 

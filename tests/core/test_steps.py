@@ -11,6 +11,7 @@ from engine.core import history
 from engine.core.account import account
 from engine.core.coming import gap
 from engine.core.found import add_emitted
+from engine.core.items import TRAITS_MAX
 from engine.core.plan import Plan
 from engine.core.state import new_user
 from engine.core.verdicts import waiting
@@ -45,6 +46,16 @@ def test_an_edge_is_truth_before_and_after_each_of_two_changes_of_one_walk() -> 
         written("two", SEND, "enter: {when: user.a == 2}"),
     )
     assert entered(world.event("Go", 1)) == ["c", "one", "two"]
+
+
+def test_what_a_refused_set_says_of_consent_is_taken_and_followed() -> None:
+    world = World(
+        written("c", "  - set: {consent: {email: false}, more: 1}\n" + SEND),
+        written("no", SEND, "enter: {when: user.consent.email == false && !has(user.more)}"),
+    )
+    world.identify(0, **{f"t{number}": 1 for number in range(TRAITS_MAX)})
+    assert entered(world.event("Go", 1)) == ["c", "no"]
+    assert world.processor.errors["c"] == 1
 
 
 def test_what_follows_has_its_turn_in_the_order_in_which_it_was_made() -> None:
