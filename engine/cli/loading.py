@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from config import Fault, Shop
 
 
 def load(shop: Path, *, as_json: bool) -> Shop:
-    """The shop in a folder; with `as_json` its faults are printed as `check --json` does.
+    """The shop in a folder; its faults are told as `telling_faults` says."""
+    from config import load_folder
+
+    with telling_faults(as_json=as_json):
+        return load_folder(shop)
+
+
+@contextmanager
+def telling_faults(*, as_json: bool) -> Iterator[None]:
+    """With `as_json`, faults of what is read within are printed as `check --json` does; exit 1.
 
     Raises ShopInvalid without.
     """
-    from config import ShopInvalid, load_folder
+    from config import ShopInvalid
 
     try:
-        return load_folder(shop)
+        yield
     except ShopInvalid as invalid:
         if not as_json:
             raise

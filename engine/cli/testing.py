@@ -50,10 +50,12 @@ def command(*, shop: Path, only: tuple[str, ...], junit: Path | None, as_json: b
     Each gives users and what they do, and says what is to come of it and when. Nothing leaves the
     process; every message is rendered, and one that names what its user lacks is a failure.
     """
-    from config import load_folder, read_tests, read_tests_folder
+    from config import read_tests, read_tests_folder
+    from engine.cli.loading import load, telling_faults
 
-    loaded = load_folder(shop)
-    tests = read_tests(read_tests_folder(shop), loaded)
+    loaded = load(shop, as_json=as_json)
+    with telling_faults(as_json=as_json):
+        tests = read_tests(read_tests_folder(shop), loaded)
     ran = list(_run(loaded, _chosen(tests, only, shop)))
     if junit is not None:
         _write(junit, ran)

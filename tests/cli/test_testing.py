@@ -180,6 +180,15 @@ def test_a_file_of_tests_that_does_not_check_runs_none(shop: Path) -> None:
         CliRunner().invoke(command, [str(shop)], catch_exceptions=False)
 
 
+@pytest.mark.parametrize("file", ["campaigns/welcome.yaml", "tests/welcome.yaml"])
+def test_faults_are_told_as_json_where_the_outcome_would_be(shop: Path, file: str) -> None:
+    (shop / file).write_text("- 3\n")
+    done = run(shop, "--json")
+    told = msgspec.json.decode(done.stdout)
+    assert (done.exit_code, told["ok"]) == (1, False)
+    assert file in {fault["path"] for fault in told["faults"]}
+
+
 def test_a_report_that_cannot_be_written_is_told(shop: Path) -> None:
     done = run(shop, "--junit", shop / "nowhere" / "report.xml")
     assert isinstance(done.exception, HairspringError)
