@@ -11,7 +11,7 @@ to the event's own time, names that message.
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, nan
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -164,9 +164,10 @@ def _value(turn: Turn, campaign_id: str) -> float | None:
         return None
     try:
         value = goal.value.evaluate(turn.bindings(goal.value))
-    except CelError:
-        value = None
-    if type(value) in {int, float} and isfinite(value):
-        return float(value)
+        worth = float(value) if type(value) in {int, float} else nan
+    except (CelError, OverflowError):  # an integer may be beyond what floats can be
+        worth = nan
+    if isfinite(worth):
+        return worth
     turn.effects.append(ConditionFailed(campaign_id))
     return None
