@@ -11,13 +11,12 @@ comes what the input says of the user (`transition.step`), and what has become t
 
 from __future__ import annotations
 
-from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from engine.core import refusals
 from engine.core.edges import refresh
-from engine.core.entered import count_entries, each_entry, only_entries, with_entry
+from engine.core.entered import count_entries, each_entry, newest_entry, only_entries, with_entry
 from engine.core.entry import ENTRIES_MAX
 from engine.core.exits import leave, take_back
 from engine.core.goals import join_ended
@@ -109,9 +108,7 @@ def _join_bookkeeping(user: User, other: User) -> None:
     What ended and may still reach its goal. The last refusals.
     """
     for key, (start_ms, count) in each_entry(other.entries):
-        own_ms, own_count = next(
-            (one for had, one in each_entry(user.entries) if had == key), (-1, 0)
-        )
+        own_ms, own_count = newest_entry(user.entries, key) or (-1, 0)
         if start_ms > own_ms:
             user.entries = with_entry(user.entries, key, start_ms, count)
         elif start_ms == own_ms:
@@ -165,7 +162,8 @@ def _join_enrollments(turn: Turn, other: User, ended: tuple[set[str], set[str]])
         if effect_id in ended[1]:
             take_back(turn, effect_id)
     for enrollment in theirs:
-        same = [one for one in own if _is_same(one, enrollment) and one.position != END]
+        key, per = enrollment.campaign, enrollment.per
+        same = [one for one in own if (one.campaign, one.per) == (key, per) and one.position != END]
         if same and enrollment.position != END:
             _give_way(turn, same[0], enrollment)
     _part_groups(turn, {one.campaign for one in own}, {one.campaign for one in theirs})
@@ -173,10 +171,6 @@ def _join_enrollments(turn: Turn, other: User, ended: tuple[set[str], set[str]])
         take_back(turn, effect_id, MERGED)
     while len(user.enrollments) > plan.policy.enrollments_max:
         leave(turn, user.enrollments[-1], "limit")
-
-
-def _is_same(one: Enrollment | Pending, other: Enrollment | Pending) -> bool:
-    return one.campaign == other.campaign and one.per == other.per
 
 
 def _give_way(turn: Turn, own: Enrollment, theirs: Enrollment) -> None:
@@ -212,17 +206,27 @@ def _part_groups(turn: Turn, own: set[str], theirs: set[str]) -> None:
 
 
 def _join_pending(turn: Turn, other: User) -> list[str]:
-    """Have messages of both wait; those that are a second one of a step."""
+    """Have messages of both wait; those that are a second one of a step. O(messages).
+
+    One that was taken back already stands in no other's way.
+    """
     user = turn.user
     if not other.pending:
         return []
+    waits: dict[tuple[str, str, str, int], str] = {}
+    for effect_id, own in user.pending.items():
+        if not own.cancelled:
+            waits.setdefault(_what(own), effect_id)
     doubled = []
     for effect_id, theirs in other.pending.items():
-        for own_id, own in user.pending.items():
-            same = own.step == theirs.step and own.iteration == theirs.iteration
-            if same and _is_same(own, theirs) and not own.cancelled:
-                is_older = own.entered_at_ms <= theirs.entered_at_ms
-                doubled.append(effect_id if is_older else own_id)
-                break
-    user.pending = dict(chain(user.pending.items(), other.pending.items()))
+        own_id = waits.get(_what(theirs))
+        if own_id is not None and not theirs.cancelled:
+            is_older = user.pending[own_id].entered_at_ms <= theirs.entered_at_ms
+            doubled.append(effect_id if is_older else own_id)
+    user.pending = {**user.pending, **other.pending}
     return doubled
+
+
+def _what(pending: Pending) -> tuple[str, str, str, int]:
+    """What a second message of a step has in common with the first."""
+    return pending.campaign, pending.per, pending.step, pending.iteration

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.core.caps import Cap
+from engine.core.entered import each_entry
 from engine.core.inputs import DeliveryReported, UsersMerged
 from engine.core.policy import Policy
 from engine.core.quiet import QuietHours
@@ -12,6 +14,8 @@ from engine.core.state import NEVER, User
 from tests.core.world import DAY, HOUR, REACHABLE, START, S, World, campaign, send, wait, wait_when
 
 MERGED = "anon"
+USERS = ((0, MERGED), (5, "u"))
+MANY = 20_000
 
 
 def test_every_field_of_a_user_has_a_rule() -> None:
@@ -118,6 +122,34 @@ def test_two_messages_of_one_step_are_one() -> None:
     world.event("Go", 5)
     world.merge(MERGED, 10)
     assert [one.cancelled for one in world.user().pending.values()] == ["merged", ""]
+
+
+def test_a_message_that_was_taken_back_takes_no_other_one_back() -> None:
+    goes = {"exit_when": "user.gone == true"}
+    world = World(campaign("c", send("in_app"), wait(DAY), **goes))
+    world.event("Go", 0, user=MERGED)
+    world.identify(1, gone=False)
+    world.event("Go", 2)
+    assert world.identify(3, user=MERGED, gone=True) == ["3 c exited when"]
+    assert world.alias(MERGED, 10) == []
+    assert [one.cancelled for one in world.user().pending.values()] == ["", "exited"]
+
+
+def test_of_users_with_much_to_deliver_each_second_message_is_found() -> None:
+    """As many as may wait: what compared each with each would be over the time for a test."""
+    world = World(campaign("c", send("in_app"), per="event.n", purpose="transactional"))
+    both = [world.event("Go", at, user=user, n=0) and world.user(user) for at, user in USERS]
+    for user in both:
+        (pending,) = user.pending.values()
+        entered = (user.entries[1], 1)
+        user.pending = {
+            f"{user.user_id} {n}": msgspec.structs.replace(pending, per=str(n)) for n in range(MANY)
+        }
+        user.entries = {f"c\n{n}": entered for n in range(MANY // 2)}
+    world.merge(MERGED, 10)
+    assert len(world.cancelled) == MANY
+    assert {one.id.partition(" ")[0] for one in world.cancelled} == {"u"}
+    assert dict(each_entry(world.user().entries))["c\n7"] == (START + 5, 1)
 
 
 def test_a_delivery_that_is_reported_under_the_old_id_is_the_new_ones() -> None:
