@@ -102,15 +102,17 @@ def is_held_out(turn: Turn, campaign: Campaign) -> bool:
 def go_by(turn: Turn, enrollment: Enrollment, split: Split) -> int:
     """Have an enrollment go by a split; the position from which it goes on. O(draws + variants).
 
-    It is an exposure: recorded, and from here on the enrollment's records bear the variant.
+    It is an exposure: recorded, and from here on the enrollment's records bear the variant. One
+    that comes by again goes the way that it went, also where its user got another one by a merge.
     """
-    experiment = experiment_of(enrollment.campaign, split.name)
-    variant = _drawn(turn, experiment, _weights(turn.plan, split, experiment))
-    before = others = enrollment.variants
-    if before:
-        others = tuple([one for one in before if one[0] != split.name])
-    if split.is_bandit and not enrollment.held_out and len(others) == len(before):
-        turn.effects.append(CountArm(enrollment.campaign, split.name, variant))
+    before = enrollment.variants
+    went = variant = dict(before).get(split.name, "")
+    if went not in split.weights:
+        experiment = experiment_of(enrollment.campaign, split.name)
+        variant = _drawn(turn, experiment, _weights(turn.plan, split, experiment))
+        if split.is_bandit and not enrollment.held_out:
+            turn.effects.append(CountArm(enrollment.campaign, split.name, variant))
+    others = [one for one in before if one[0] != split.name]
     enrollment.variants = (*others, (split.name, variant))
     reason = "holdout" if enrollment.held_out else ""
     turn.record("branched", enrollment, split.id, "", "", reason)

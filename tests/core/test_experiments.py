@@ -4,13 +4,14 @@ from collections import Counter
 from math import sqrt
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from config import load_shop
 from engine.core.experiments import HELD_OUT, draw, experiment_of
 from engine.core.policy import Policy
 from engine.core.state import decode_user, encode_user
-from tests.core.world import HOUR, World
+from tests.core.world import HOUR, START, World
 
 if TYPE_CHECKING:
     from engine.core.plan import Campaign
@@ -155,6 +156,51 @@ def test_who_had_a_variant_that_is_gone_is_drawn_another() -> None:
     after = variants_of(world, 2)
     assert {new for old, new in zip(before, after, strict=True) if old == "a"} == {"a"}
     assert {new for old, new in zip(before, after, strict=True) if old == "b"} == {"a", "c"}
+
+
+AGAIN = """campaign: c
+enter: {event: Go}
+goal: {event: Bought}
+steps:
+  - id: again
+    repeat:
+      times: 3
+      every: 1h
+      steps:
+        - split: {name: copy, mode: bandit, variants: {a: {}, %s: {}}}
+  - {wait: 1h, id: pause}
+"""
+
+
+def shown(world: World) -> list[str]:
+    return [one.variant for one in world.records if one.kind == "branched"]
+
+
+def test_an_enrollment_goes_the_way_that_it_went_whatever_a_merge_gives_its_user() -> None:
+    world = World(compiled(AGAIN % "b"))
+    world.event("Go", 0, user="anon")
+    before = shown(world)
+    (other,) = {"a", "b"} - set(before)
+    world.event("Seen", 1)
+    world.user().drawn = {"c\ncopy": other}
+    world.merge("anon", 2)
+    world.advance(HOUR)
+    assert shown(world) == before
+    assert world.user().drawn == {"c\ncopy": other}
+
+
+def test_a_bandit_counts_each_variant_once_that_an_enrollment_is_shown() -> None:
+    world = World(compiled(AGAIN % "b"))
+    user = next(one for one in IDS if draw(one, EXPERIMENT, {"a": 1, "b": 1}) == "b")
+    world.event("Go", 0, user=user)
+    world.advance(HOUR)
+    world.adopt(compiled(AGAIN % "c"), at=HOUR + 1)
+    world.processor.advance(START + 2 * HOUR)
+    batch = world.processor.begin(START + 2 * HOUR)
+    assert batch is not None
+    (variant,) = [one.variant for one in batch.records if one.kind == "branched"]
+    tallies = msgspec.msgpack.decode(batch.bandits)
+    assert tallies[EXPERIMENT]["arms"] == {"b": [1, 0], variant: [1, 0]}
 
 
 def test_records_bear_the_variant_from_the_split_on() -> None:
