@@ -87,11 +87,11 @@ def join_traits(user: User, others: Mapping[str, Any]) -> None:
 
 
 def _stricter(own: Any, other: Any) -> Any:  # noqa: ANN401 - whatever a shop has said
-    """Consent of both; None where neither said any."""
+    """Consent of both; None where neither said any. What names no channel is no yes to any."""
     if own is False or other is False:
         return False
     if not isinstance(own, dict) or not isinstance(other, dict):
-        return other if own is None else own
+        return other if own is None or isinstance(other, dict) else own
     refused = {channel: False for one in (own, other) for channel in one if one[channel] is False}
     return {**other, **own, **refused}
 

@@ -172,6 +172,8 @@ def test_a_delivery_that_is_reported_under_the_old_id_is_the_new_ones() -> None:
         ({"email": True}, False, False),
         (False, {"email": True}, False),
         (None, {"sms": True}, {"sms": True}),
+        (True, {"email": False}, {"email": False}),
+        ({"email": False}, True, {"email": False}),
     ],
 )
 def test_of_consents_the_stricter_wins(own: Any, others: Any, both: Any) -> None:
