@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core.caps import place_name
 from engine.core.collections import MOVES_MAX, Collected, Item, bound, clear, quantity_of
 from engine.core.details import Details
-from engine.core.history import instants_of, pack_instants, sent_name
+from engine.core.history import HELD_MAX, instants_of, pack_instants
 
 if TYPE_CHECKING:
     from engine.core.collections import Collection
@@ -23,22 +22,11 @@ if TYPE_CHECKING:
     from engine.core.plan import Plan
     from engine.core.state import Session, User
 
-_SENT, _PLACES = sent_name(""), place_name("")
-"""How the names begin, in a history, of messages that went and of places that they took."""
-
 
 def join_history(plan: Plan, user: User, other: User, now_ms: int) -> None:
     """Have what `other` did among what `user` did. O(n log n) of what is kept of both."""
     for name in other.history:
-        _join_events(user, other, name, _kept_of(plan, name), now_ms)
-
-
-def _kept_of(plan: Plan, name: str) -> Kept | None:
-    if name.startswith(_PLACES):
-        return plan.kept_places.get(name.removeprefix(_PLACES))
-    if name.startswith(_SENT):
-        return plan.kept_sends.get(name.removeprefix(_SENT))
-    return plan.kept.get(name)
+        _join_events(user, other, name, plan.kept_of(name), now_ms)
 
 
 def _join_events(user: User, other: User, name: str, kept: Kept | None, now_ms: int) -> None:
@@ -49,8 +37,9 @@ def _join_events(user: User, other: User, name: str, kept: Kept | None, now_ms: 
     details = _join_details(other.details.get(name), user.details.get(name), len(theirs), order)
     gone = 0
     if kept is not None:
-        gone = max(0, len(instants) - kept.most)
-        if kept.window_ms is not None and user.held_until_ms <= now_ms:
+        is_held = user.held_until_ms > now_ms  # then what they are judged by stays (`history`)
+        gone = max(0, len(instants) - (max(kept.most, HELD_MAX) if is_held else kept.most))
+        if kept.window_ms is not None and not is_held:
             gone = max(gone, bisect_left(instants, now_ms - kept.window_ms, 0, len(instants) - 1))
     if details is not None:
         gone = max(gone, details.excess(len(instants)))
@@ -129,17 +118,23 @@ def _join_item(theirs: Item, own: Item) -> Item:
 
 
 def join_session(own: Session | None, theirs: Session | None, *, was_first: bool) -> Session | None:
-    """Two that are under way are one; else the later stays.
+    """Two that are under way are one, the first where both were; else the later stays.
 
-    `was_first`: whether the one of the two users who began theirs had done nothing before.
+    `was_first`: whether one of the two users has never done anything. Else what the one did may lie
+    before the session of the other, which is the first of both no more.
     """
     if own is None or theirs is None:
-        return own or theirs
+        later = own or theirs
+        if later is not None:
+            later.first = later.first and was_first
+        return later
     if own.ended != theirs.ended:
         later = theirs if own.ended else own
     else:
         later = theirs if theirs.ends_at_ms > own.ends_at_ms else own
     if not own.ended and not theirs.ended:
         later.started_at_ms = min(own.started_at_ms, theirs.started_at_ms)
-    later.first = later.first and was_first
+        later.first = own.first and theirs.first
+    else:
+        later.first = later.first and was_first
     return later

@@ -58,6 +58,9 @@ Purpose: TypeAlias = Literal["marketing", "transactional"]
 
 NO_FACTS = msgspec.Raw(b"")
 
+_SENT, _PLACES = sent_name(""), place_name("")
+"""How the names begin, in a history, of messages that went and of places that they took."""
+
 _NEWEST = Kept(1, 0)
 """Of an exit event: what an entry that comes late is held against."""
 
@@ -291,12 +294,15 @@ class Plan:
 
     def keeps(self, name: str) -> bool:
         """Whether it asks for what a history has under a name. O(1)."""
-        sent, place = name.removeprefix(sent_name("")), name.removeprefix(place_name(""))
-        return (
-            name in self.kept
-            or (sent != name and sent in self.kept_sends)
-            or (place != name and place in self.kept_places)
-        )
+        return self.kept_of(name) is not None
+
+    def kept_of(self, name: str) -> Kept | None:
+        """What a history keeps under a name: of an event, of messages, of their places. O(1)."""
+        if name.startswith(_PLACES):
+            return self.kept_places.get(name.removeprefix(_PLACES))
+        if name.startswith(_SENT):
+            return self.kept_sends.get(name.removeprefix(_SENT))
+        return self.kept.get(name)
 
     def weighed(self, weights: Mapping[str, Mapping[str, float]]) -> Plan:
         """The same plan with these weights of bandits in force. O(1)."""
