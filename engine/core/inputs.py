@@ -79,7 +79,7 @@ class UserScored(msgspec.Struct, tag="score", omit_defaults=True, gc=False):
     received_at_ms: int
     message_id: str = ""
     at_ms: int = 0
-    is_anonymous: ClassVar[bool] = False
+    is_anonymous: bool = False
 
 
 class TriggerReceived(msgspec.Struct, tag="trigger", omit_defaults=True, gc=False):

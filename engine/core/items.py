@@ -219,7 +219,9 @@ def _scored(item: Item, received_at_ms: int | None) -> UserScored:
         told = "missing" if not bytes(item.score) else "is no number from 0.0 to 1.0"
         raise ItemInvalid(told, path="$.score", hint="a number from 0.0 to 1.0") from None
     occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
-    return UserScored(user_id, model, score, occurred_at_ms, received_at_ms, _message_id(item))
+    scored = UserScored(user_id, model, score, occurred_at_ms, received_at_ms, _message_id(item))
+    scored.is_anonymous = _known_id(item) is None
+    return scored
 
 
 def as_item(identified: UserIdentified) -> bytes:

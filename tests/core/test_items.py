@@ -118,6 +118,9 @@ def test_who_has_no_user_id_goes_by_the_anonymous_one() -> None:
 def test_whose_id_a_device_has_drawn_is_anonymous() -> None:
     assert read(anonymousId="a1", event="Seen", timestamp=1).is_anonymous
     assert read(anonymous_id="a1", type="identify", timestamp=1).is_anonymous
+    score = {"type": "score", "model": "churn", "score": 0.5, "timestamp": 1}
+    assert read(anonymousId="a1", **score).is_anonymous
+    assert not read(userId="u1", **score).is_anonymous
     assert not read(anonymousId="a1", userId="u1", event="Seen", timestamp=1).is_anonymous
 
 

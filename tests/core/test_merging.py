@@ -8,6 +8,7 @@ import pytest
 from engine.core.caps import Cap
 from engine.core.entered import each_entry
 from engine.core.inputs import DeliveryReported, UsersMerged
+from engine.core.items import decode_item, read_item
 from engine.core.policy import Policy
 from engine.core.quiet import QuietHours
 from engine.core.state import NEVER, User
@@ -294,6 +295,14 @@ def test_a_browser_that_two_share_stays_with_the_first() -> None:
     assert world.user(MERGED).user_id == "ada"
     assert world.user("bob").traits == {"name": "Bob"}
     assert world.user("bob").aliases == {}
+
+
+def test_a_model_that_scores_a_visitor_gives_him_no_name() -> None:
+    world = World()
+    item = {"type": "score", "anonymousId": MERGED, "model": "churn", "score": 0.5, "timestamp": 1}
+    world.processor.take(read_item(decode_item(msgspec.json.encode(item))), START)
+    world.merge(MERGED, 1, user="ada")
+    assert world.user(MERGED).user_id == "ada"
 
 
 def test_what_joins_nobody_is_journaled_without_the_other_id() -> None:
