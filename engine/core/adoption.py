@@ -6,9 +6,8 @@ comes of it is the same whenever that is. For what was skipped of time after a c
 holds: whether a deadline fell into it depends on the plan.
 
 A user of whom nothing stands in the plan (`state.stands`: he is in no campaign, and has no cart or
-the like) has nothing to take on, unless users come in by conditions. Of the
-others, `User.seen` says how far they
-have come: changes are numbered as inputs are.
+the like) has nothing to take on, unless users come in by conditions. Of the others, `User.seen`
+says how far they have come: changes are numbered as inputs are.
 """
 
 from __future__ import annotations

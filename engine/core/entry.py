@@ -257,7 +257,7 @@ def _room(
     turn: Turn,
     campaign: Campaign,
     per: str,
-    occurred_at_ms: int,
+    starts_at_ms: int,
     active: Enrollment | None,
     ending: Sequence[Enrollment],
 ) -> str:
@@ -272,7 +272,7 @@ def _room(
     if (
         entry.reentry_ms != 0  # 0 always admits
         and earlier
-        and (entry.reentry_ms is None or occurred_at_ms - earlier[0] < entry.reentry_ms)
+        and (entry.reentry_ms is None or starts_at_ms - earlier[0] < entry.reentry_ms)
     ):
         return "reentry"
     if len(user.enrollments) - len(ending) >= turn.plan.policy.enrollments_max:
@@ -293,30 +293,30 @@ def _is_crowded(turn: Turn, campaign: Campaign, ending: Sequence[Enrollment]) ->
     return sum(len(one.event) + len(one.content) for one in staying) + size > EVENTS_BYTES_MAX
 
 
-def _enroll(turn: Turn, campaign: Campaign, per: str, occurred_at_ms: int) -> Enrollment:
+def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enrollment:
     user, campaign_id = turn.user, campaign.id
     key = _entry_key(campaign_id, per) if per else campaign_id
     newest = newest_entry(user.entries, key) if user.entries else None
-    if newest is None or occurred_at_ms > newest[0]:
+    if newest is None or starts_at_ms > newest[0]:
         ordinal = 0
-        user.entries = with_entry(user.entries, key, occurred_at_ms, 1)
+        user.entries = with_entry(user.entries, key, starts_at_ms, 1)
         size = len(user.entries)
         if size >= ENTRIES_SWEEP_MIN and not size & (size - 1):  # doubled: amortised O(1)
             _forget_entries(turn)
-    elif occurred_at_ms == newest[0]:
+    elif starts_at_ms == newest[0]:
         ordinal = newest[1]
-        user.entries = with_entry(user.entries, key, occurred_at_ms, ordinal + 1)
+        user.entries = with_entry(user.entries, key, starts_at_ms, ordinal + 1)
     else:
         # Behind the newest there may be others at this very instant: a late entry has a count of
         # its own, below zero, so that all of them need not be remembered.
         user.late_entries += 1
         ordinal = -user.late_entries
     enrollment = Enrollment(
-        ids.enrollment_id(campaign_id, user.user_id, per, occurred_at_ms, ordinal),
+        ids.enrollment_id(campaign_id, user.user_id, per, starts_at_ms, ordinal),
         campaign_id,
         per,
-        occurred_at_ms,
-        occurred_at_ms,
+        starts_at_ms,
+        starts_at_ms,
     )
     if campaign.wants_event:
         enrollment.event = bytes(turn.raw)
