@@ -194,6 +194,7 @@ class Dispatcher:
         for lane in self._lanes.values():
             if not lane.unrendered and lane.wants_more():
                 await lane.refill(self._store)
+                busy = True  # what was read may all be held, and there be more behind it
             if lane.unrendered:
                 busy = True
                 await self._prepare_some(lane)

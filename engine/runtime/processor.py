@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect, SendMessage
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
+    from engine.core.state import Pending
     from engine.store.batch import Batch, Quarantined, UserLog
 
 __all__ = ["Processor", "Released"]
@@ -202,8 +203,7 @@ class Processor(Population):
 
         None where nobody waits for it any more: its outcome is known.
         """
-        user = self.find(message.user_id)
-        pending = user.pending.get(message.id) if user is not None else None
+        user, pending = self._waiting_for(message)
         if user is None or pending is None:
             return None
         if user.seen < self._changed and stands(user):
@@ -212,11 +212,15 @@ class Processor(Population):
 
     def held_until_ms(self, message: SendMessage, now_ms: int) -> int:
         """When to ask again for a message that is `HELD`; 0 where no time is known."""
-        user = self.users.get(message.user_id)
-        pending = user.pending.get(message.id) if user is not None else None
+        user, pending = self._waiting_for(message)
         if user is None or pending is None:
             return 0
         return put_off_until_ms(self.plan.policy, user, pending, max(now_ms, self.now_ms))
+
+    def _waiting_for(self, message: SendMessage) -> tuple[User | None, Pending | None]:
+        """Who waits for a message, be he another one's by now, and what he knows of it."""
+        user = self.find(message.user_id)
+        return user, user.pending.get(message.id) if user is not None else None
 
     def replay(self, tail: Iterable[tuple[int, Input]]) -> int:
         """Apply journaled inputs again, to the users who had not seen them when they were saved.

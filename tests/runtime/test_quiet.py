@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from channels.base import Message, Outcome, Retry
+from engine.core.inputs import EMPTY, UsersMerged
 from engine.core.plan import Plan
 from engine.core.policy import Policy
 from engine.core.quiet import QuietHours
+from engine.runtime.lane import READ_AT_ONCE
 from engine.runtime.versions import NO_VERSIONS
 from tests.core.world import DAY, HOUR, MINUTE, campaign, send
 from tests.runtime.rig import RATE, Rig, ScriptedChannel
@@ -96,6 +98,68 @@ async def test_what_would_be_too_late_by_the_morning_is_skipped_at_once(tmp_path
     rig, _ = await in_the_night(tmp_path / "hairspring.db", email, "Short")
     (skipped,) = await rig.until("skipped")
     assert (skipped.reason, len(email.handed)) == ("expired", 1)
+    await rig.close()
+
+
+async def test_it_goes_in_the_morning_to_whom_its_user_was_merged_into_at_night(
+    tmp_path: Path,
+) -> None:
+    email = Watched(Retry("down"))
+    rig = email.rig = await Rig.open(tmp_path / "hairspring.db", Plan("p", CAMPAIGNS), email=email)
+    rig.processor.adopt(rig.plan, rig.clock.now_ms(), b"{}")
+    rig.reachable("u")
+    rig.processor.users["u"].is_anonymous = True
+    rig.start()
+    email.gate.clear()
+    await rig.shell.submit([rig.event()])
+    await email.began.wait()
+    quiet = quiet_from(rig.clock.now_ms(), for_ms=3 * HOUR)
+    rig.shell.adopt(Plan("q", CAMPAIGNS, Policy(quiet_hours=quiet)), b"{}", NO_VERSIONS)
+    now_ms = rig.clock.now_ms()
+    await rig.shell.submit([UsersMerged("ada", now_ms, now_ms, EMPTY, merged_id="u")])
+    assert list(rig.processor.users) == ["ada"]
+    email.gate.set()
+    await rig.until("delivered")
+    assert len(email.handed) == 2
+    await rig.close()
+
+
+class Busy(Watched):
+    """Orders wait at a gate of their own."""
+
+    def __init__(self, *script: Outcome | Exception) -> None:
+        super().__init__(*script)
+        self.orders = asyncio.Event()
+
+    @override
+    async def deliver(self, message: Message) -> Outcome:
+        if message.campaign == "order":
+            await self.orders.wait()
+        return await super().deliver(message)
+
+
+async def test_the_morning_finds_what_is_behind_many_that_are_under_way(tmp_path: Path) -> None:
+    email = Busy(Retry("down"))
+    count = READ_AT_ONCE + 1
+    rig = email.rig = await Rig.open(
+        tmp_path / "hairspring.db", Plan("p", CAMPAIGNS), concurrency=count + 1, email=email
+    )
+    rig.processor.adopt(rig.plan, rig.clock.now_ms(), b"{}")
+    users = [f"u{number}" for number in range(count)]
+    rig.reachable("u", *users)
+    rig.start()
+    email.gate.clear()
+    await rig.shell.submit([rig.event("Ordered", user=user) for user in users])
+    await rig.shell.submit([rig.event()])
+    await email.began.wait()
+    quiet = quiet_from(rig.clock.now_ms(), for_ms=3 * HOUR)
+    rig.shell.adopt(Plan("q", CAMPAIGNS, Policy(quiet_hours=quiet)), b"{}", NO_VERSIONS)
+    await rig.shell.durable()
+    email.gate.set()
+    (delivered,) = await rig.until("delivered")
+    assert delivered.campaign == "c"
+    email.orders.set()
+    await rig.until("delivered", count + 1)
     await rig.close()
 
 
