@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+ASLEEP_MAX_S: Final = 60.0
+"""How long is slept at once: logical time is slewed, and jumps where the machine was asleep."""
 
 
 class Looks:
@@ -33,11 +36,11 @@ class Looks:
             self._sleep_until(at_ms)
 
     def _sleep_until(self, at_ms: int) -> None:
-        left_ms = max(at_ms - self._now_ms(), 1)
-        asyncio.get_running_loop().call_later(left_ms / 1000 / self._rate, self._wake, at_ms)
+        left_s = max(at_ms - self._now_ms(), 1) / 1000 / self._rate
+        asyncio.get_running_loop().call_later(min(left_s, ASLEEP_MAX_S), self._wake, at_ms)
 
     def _wake(self, at_ms: int) -> None:
-        if self._now_ms() < at_ms:  # logical time is slewed: a little of it may be missing
+        if self._now_ms() < at_ms:
             self._sleep_until(at_ms)
             return
         self._at_ms.discard(at_ms)
