@@ -80,6 +80,10 @@ class Filling:
         self.forget()
         asked = self._asked
         processor, shell = self._processor, self._shell
+        # All that is due fires before the announcement, in one go: not many, in no herd's midst.
+        await shell.in_time()
+        if asked != self._asked:
+            return False
         lacking = gap(processor.plans.bare, plan)
         began_at_ms = processor.now_ms
         shell.announce(plan, content)

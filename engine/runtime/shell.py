@@ -52,6 +52,9 @@ PRUNE_EVERY = 64
 STALL_MIN_MS = 1_000
 """A deadline later than this was missed by a stall, and is treated like one after a downtime."""
 
+LATE_MAX_MS = 20
+"""A process that fires deadlines later than this has many of them to fire."""
+
 RETRY_COMMIT_S = 0.25
 
 _log = structlog.get_logger("hairspring")
@@ -149,6 +152,15 @@ class Shell:
         if self.processor.finished < awaited:
             self._wake.set()
             await self.inbox.wait(awaited)
+
+    async def in_time(self) -> None:
+        """Wait until what is due fires within `LATE_MAX_MS`; nothing is waited for where it does.
+
+        Raises Unavailable where nothing more is committed.
+        """
+        late_max_ms = LATE_MAX_MS * self._clock.rate
+        while self._clock.now_ms() - self.processor.wake_at_ms > late_max_ms:
+            await self._pass_through()
 
     def resume(self, grace_ms: int) -> None:
         """Say that the process was down since the last stamp, before `run`."""

@@ -142,6 +142,21 @@ async def living(path: Path, shop: Shop = BEFORE) -> AsyncIterator[Life]:
         await life.store.close()
 
 
+async def test_a_plan_is_announced_once_what_is_due_has_fired_in_slices(tmp_path: Path) -> None:
+    waiting = shop_of(
+        {"campaigns/plain.yaml": "campaign: plain\nenter: {event: Go}\nsteps: [{wait: 1h}]\n"}
+    )
+    async with living(tmp_path, waiting) as life:
+        for user in ("u", "v", "w"):
+            await life.event("Go", user=user)
+        fired_by: list[asyncio.Task[Any] | None] = []
+        life.processor.on_fired = lambda *_: fired_by.append(asyncio.current_task())
+        life.now_ms += HOUR + 500
+        await life.reload(shop_of(PLAIN, edge("viewed", VIEWED)))
+        assert fired_by == [life.working] * 3
+        assert await replays(life)
+
+
 async def test_a_condition_that_a_reload_brings_sees_the_days_before_it(tmp_path: Path) -> None:
     async with living(tmp_path) as life:
         await life.event("View")
