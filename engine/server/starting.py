@@ -16,7 +16,7 @@ from config.faults import nearest
 from engine.core.items import Id, ItemInvalid, message_id_of
 from engine.core.starts import StartSaid, campaign_of, content_of, user_of
 from engine.runtime.starting import Outcomes, Started
-from engine.server.answers import Fault, Refusal, Rejection, answer_json
+from engine.server.answers import ERRORS_MAX, Fault, Refusal, Rejection, answer_json
 from engine.server.bodies import decode_body, read_body
 from engine.server.edge import TAKEN
 from engine.server.keys import BEARER
@@ -101,7 +101,7 @@ def _read(body: bytes, users_max: int) -> _Asked:
     if unknown:
         faults = [
             Fault(f"$.{key[:100]}", f"is not known here; {nearest(key, _FIELDS)}")
-            for key in unknown
+            for key in unknown[:ERRORS_MAX]  # no more is told, and each takes a while
         ]
         raise Refusal(400, "body.invalid", "the body has keys that are not known", faults=faults)
     try:

@@ -20,11 +20,11 @@ def saved_bytes(connection: sqlite3.Connection, user_id: str) -> bytes | None:
         "SELECT state, batch FROM users WHERE user_id = ?", (user_id,)
     ).fetchone()
     state, saved_by = (None, -1) if row is None else row
-    for batch, states in connection.execute(
-        "SELECT batch, states FROM user_log WHERE batch > ? AND instr(states, ?) ORDER BY batch",
+    for (states,) in connection.execute(
+        "SELECT states FROM user_log WHERE batch > ? AND instr(states, ?) ORDER BY batch",
         (saved_by, user_id.encode()),
     ):
         for one in _unpack(states):
             if decode_user(one).user_id == user_id:
-                state, saved_by = one, batch
+                state = one
     return state
