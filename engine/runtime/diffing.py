@@ -100,7 +100,7 @@ class PastAsked(msgspec.Struct, frozen=True):
 
     Attributes:
         events: Names.
-        messages: Channels and campaigns of `received`.
+        messages: Channels and campaigns of `received`, and channels under caps.
     """
 
     events: list[str]
@@ -179,7 +179,7 @@ class Diffing:
                 sorted(lacking.names | lacking.session_events),
                 sorted(lacking.collections),
                 sorted(lacking.models),
-                sorted(lacking.sends),
+                sorted(lacking.sends | lacking.places),
                 lacking.sessions,
             )
             if lacking
@@ -200,10 +200,17 @@ class Diffing:
             for user in some:
                 if everybody or stands(user):
                     tally.add(_foreseen(processor, plan, user, now_ms()))
-                    if monotonic_ns() >= until_ns:
-                        await asyncio.sleep(0)
-                        until_ns = monotonic_ns() + SLICE_NS
+                    until_ns = await _give_way(until_ns)
             self._told(place, len(processor.users))
+            until_ns = await _give_way(until_ns)
+
+
+async def _give_way(until_ns: int) -> int:
+    """Have the loop turn where a slice is over; when the next one is."""
+    if monotonic_ns() < until_ns:
+        return until_ns
+    await asyncio.sleep(0)
+    return monotonic_ns() + SLICE_NS
 
 
 def _foreseen(processor: Processor, plan: Plan, user: User, now_ms: int) -> tuple[User, Foreseen]:

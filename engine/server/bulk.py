@@ -63,7 +63,7 @@ def bulk_handler(enter: Callable[[web.Request], House]) -> Handler:
         house = enter(request)
         asked = await read_form(request, BulkAsked)
         try:
-            # On a thread: hundreds of thousands of ids are looked at for longer than a deadline may.
+            # On a thread: to judge hundreds of thousands of ids takes longer than a deadline may.
             bulk = await aside(partial(_bulk, asked, house.processor.plan))
         except ItemInvalid as fault:
             faults = [Fault(fault.path, fault.message)]

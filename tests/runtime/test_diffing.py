@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from config import load_shop
 from engine.core.state import encode_user
+from engine.runtime import diffing
 from engine.runtime.diffing import Diffing, PastAsked, ShopDiff
 from engine.runtime.versions import NO_VERSIONS
 from tests.core.world import HOUR
@@ -14,6 +16,8 @@ from tests.runtime.rig import Rig
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from config import Shop
 
@@ -121,6 +125,40 @@ async def test_what_a_file_says_counts_and_not_how_it_is_written(tmp_path: Path)
     assert diff.changed
     assert (diff.files.added, diff.files.removed, diff.files.changed) == ([], [], [])
     assert {one.change for one in diff.campaigns} == {"same"}
+    await rig.store.close()
+
+
+async def test_the_loop_turns_also_where_nobody_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diffing, "SLICE_NS", 0)
+    monkeypatch.setattr(diffing, "LOOKED_AT_ONCE", 10)
+    rig = await rig_of(tmp_path, load_shop({"hairspring.toml": ""}), 100)
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    looks: list[int] = []
+    counting = asyncio.create_task(count())
+    shop = load_shop(FILES)
+    await Diffing(rig.store, rig.processor, lambda *_: looks.append(turns)).diff(
+        shop, lambda: rig.processor.now_ms, []
+    )
+    counting.cancel()
+    assert len(set(looks)) == 10
+    await rig.store.close()
+
+
+async def test_caps_name_the_channels_of_the_past_that_they_ask_for(tmp_path: Path) -> None:
+    rig = await rig_of(tmp_path, load_shop(FILES), 1)
+    caps = '[guardrails]\ncaps = [{max = 1, per = "7d", channel = "in_app"}]\n'
+    files = {**FILES, "hairspring.toml": FILES["hairspring.toml"] + caps}
+    diff = await told(rig, files, rig.processor.now_ms + HOUR)
+    assert diff.past == PastAsked([], [], [], ["in_app"], sessions=False)
     await rig.store.close()
 
 
