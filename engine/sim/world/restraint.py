@@ -20,8 +20,8 @@ AHEAD_MINUTES: Final = {None: 0, "+00:01": 1, "Nowhere": 0}
 _HAND_OVER_MS: Final = 10
 """Between a message's last question and its hand-over, at the most."""
 
-_UNTOLD_MS: Final = 1_000
-"""A record that was judged less than this later than it is dated does not say so."""
+_ABOUT_MS: Final = 1_000
+"""What was judged so near to a change of the plan may have been asked by either."""
 
 
 def shows_quiet(plan: Plan, user: User, at_ms: int) -> bool:
@@ -53,11 +53,15 @@ def may_repeat(plans: Iterable[Plan], sent: SendMessage, iteration: int, since_m
 
 
 def over_a_cap(
-    records: Iterable[Record], journal: Iterable[Input], plans: Mapping[str, Plan]
+    records: Iterable[Record],
+    judged: Mapping[str, int],
+    journal: Iterable[Input],
+    plans: Mapping[str, Plan],
 ) -> str:
     """A message that was more than a cap of its time allows; "" where there is none.
 
-    Only those count that did not give their place back. `records` are in order.
+    Only those count that did not give their place back, and were handed over: of these it is known
+    to the millisecond when they were `judged`. `records` are in order.
     """
     changes = [
         (happened.at_ms, plans[happened.plan_id])
@@ -68,9 +72,9 @@ def over_a_cap(
     gone = {one.message for one in records if one.message and one.kind in {"failed", "skipped"}}
     sent: dict[str, list[tuple[int, str]]] = {}
     for one in records:
-        if one.kind != "sent" or one.message in gone:
+        if one.kind != "sent" or one.message in gone or one.message not in judged:
             continue
-        at_ms, before = one.judged_at_ms or one.at_ms, sent.setdefault(one.user_id, [])
+        at_ms, before = judged[one.message], sent.setdefault(one.user_id, [])
         told = _over(one, at_ms, before, _in_force(changes, at_ms))
         if told:
             return told
@@ -82,7 +86,7 @@ def _in_force(changes: list[tuple[int, Plan]], at_ms: int) -> Plan | None:
     """The plan of an instant; None where it changed about then."""
     plan: Plan | None = None
     for changed_at_ms, other in changes:
-        if abs(changed_at_ms - at_ms) <= _UNTOLD_MS:
+        if abs(changed_at_ms - at_ms) <= _ABOUT_MS:
             return None
         if changed_at_ms < at_ms:
             plan = other
@@ -96,7 +100,7 @@ def _over(one: Record, at_ms: int, before: list[tuple[int, str]], plan: Plan | N
     for cap in plan.policy.caps:
         if cap.channel not in {"", one.channel}:
             continue
-        since_ms = at_ms - cap.per_ms + _UNTOLD_MS
+        since_ms = at_ms - cap.per_ms
         counted = [by for at, by in before if at > since_ms and cap.channel in {"", by}]
         if len(counted) >= cap.most:
             return f"{one.message} of {one.user_id} at {at_ms}, behind {len(counted)}: {cap}"

@@ -46,7 +46,6 @@ PROMPT_MS: Final = 250
 JUMP_MIN_MS: Final = 500
 """Logical time that goes faster than the monotonic clock by more than this has jumped."""
 
-
 UNTOLD_MAX_MS: Final = 100
 """Between the instant that a restart tells and the one at which it is done."""
 
@@ -87,6 +86,7 @@ class Witness:
         self._now_ms = 0
         self._restarted_at_ms = 0
         self._wires: dict[str, bytes] = {}
+        self._judged: dict[str, int] = {}
         self._causes: dict[tuple[str, str, str, int, str], str] = {}
         self._answered: set[str] = set()
         self._offset_ms = 0
@@ -308,6 +308,7 @@ class Witness:
         if user is not None and pending.marketing and shows_quiet(plan, user, at_ms):
             self.blame("nothing is handed over in quiet hours", f"{message.id} at {at_ms}")
         cause = _decode_message(rows[0][0])
+        self._judged[cause.id] = cause.at_ms
         iteration = pending.iteration
         key = (cause.user_id, cause.enrollment, cause.step, iteration, cause.channel)
         if self._causes.setdefault(key, message.id) != message.id:
@@ -348,8 +349,7 @@ class Witness:
             seen = sorted(set(map(_plain, there)) ^ set(map(_plain, made)))[:4]
             self.blame("records are those of an uncrashed run", f"{seen or 'some twice'}")
         self._see_endings(there)
-        over = over_a_cap(there, self.journal, self._plans)
-        if over:
+        if over := over_a_cap(there, self._judged, self.journal, self._plans):
             self.blame("caps hold", over)
         wrong = self._starts.see_end(self.journal, there, BY_HAND, self._erased.gone)
         if wrong:

@@ -282,6 +282,16 @@ def caps_are_not_asked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(guardrails, "is_capped", lambda *_: False)
 
 
+def nothing_keeps_messages_apart(patch: pytest.MonkeyPatch) -> None:
+    """Spacing is not asked, the other caps are."""
+    is_capped = guardrails.is_capped
+
+    def only_longer(user: Any, caps: Any, channel: str, now_ms: int) -> bool:
+        return is_capped(user, [cap for cap in caps if cap.per_ms > 1_000], channel, now_ms)
+
+    patch.setattr(guardrails, "is_capped", only_longer)
+
+
 # Rule 7: a configuration change has one instant
 
 
@@ -411,5 +421,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     an_erased_user_stays_in_pages,
     quiet_hours_are_asked_at_the_step_alone,
     caps_are_not_asked,
+    nothing_keeps_messages_apart,
     a_start_is_answered_with_what_came_of_another,
 )
