@@ -127,7 +127,9 @@ class _File:
         traits = list(cast.identified(first_at_ms))
         until_ms = moments.read(own, "until") if "until" in own.node.entries else None
         if until_ms is not None and any(one.received_at_ms > until_ms for one in inputs):
-            own.fault("until", "is before something that is given", "make it later, or leave it out")
+            own.fault(
+                "until", "is before something that is given", "make it later, or leave it out"
+            )
         if name is None:
             return None
         return ShopTest(
