@@ -265,8 +265,9 @@ def _snapshot(turn: Turn, campaign: Campaign, enrollment: Enrollment, step: Send
         variant_of(enrollment.variants),
         msgspec.Raw(enrollment.content) if enrollment.content else NO_CONTENT,
     )
-    kept = turn.plan.collections
+    encoded, kept = _encode(snapshot), turn.plan.collections
     if not kept or kept.keys().isdisjoint(step.names):
-        return msgspec.Raw(_encode(snapshot))
+        return msgspec.Raw(encoded)
     gathered = {name: bind(kept[name], user) for name in kept if name in step.names}
-    return msgspec.Raw(_encode(msgspec.structs.asdict(snapshot) | gathered))
+    # One object behind the other: what the snapshot leaves out is not there for any template.
+    return msgspec.Raw(encoded[:-1] + b"," + _encode(gathered)[1:])
