@@ -284,7 +284,7 @@ def _place(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> Place:
     place.step = step.id
     place.is_held = holds(turn.plan, campaign, turn.user.user_id)
     place.since = told_instant(enrollment.clock_at_ms)
-    if enrollment.deferred:
+    if enrollment.is_deferred:
         place.deferred = True
         place.until = told_instant(ends_at_ms(enrollment))
     elif isinstance(step, WAITS):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment, User
+    from engine.core.steps import Step
 
 
 class Change(msgspec.Struct, frozen=True, eq=False):
@@ -126,16 +127,15 @@ def _go_on(turn: Turn, before: Plan, enrollment: Enrollment) -> str:
     position = campaign.signatures.index(enrollment.signature)
     step = campaign.steps[position]
     was = before.campaigns.get(enrollment.campaign)
-    enrollment.deferred = enrollment.deferred and isinstance(step, Send)
-    stood = enrollment.deferred or (was is not None and not _waits(was, enrollment))
+    stood = _stays_deferred(enrollment, step) or (was is not None and not _waits(was, enrollment))
     if not isinstance(step, WAITS) and not stood:
         return "step_removed"
     is_held = holds(plan, campaign, user.user_id)
     if was is not None and holds(before, was, user.user_id) and not is_held:
-        enrollment.resumed_at_ms = at_ms
+        enrollment.hold_on().resumed_at_ms = at_ms
     enrollment.position = position
     find_again(campaign, enrollment, position)
-    if enrollment.deferred:
+    if enrollment.is_deferred:
         ends_at_ms = _deferred_until_ms(turn, campaign, enrollment)
     else:
         ends_at_ms = lasts_until_ms(turn, enrollment, step)
@@ -154,6 +154,13 @@ def _go_on(turn: Turn, before: Plan, enrollment: Enrollment) -> str:
     if is_held:
         hold_still(enrollment)
     return ""
+
+
+def _stays_deferred(enrollment: Enrollment, step: Step) -> bool:
+    """Whether quiet hours go on holding it: not at what is no send any more."""
+    if enrollment.is_deferred and not isinstance(step, Send):
+        enrollment.hold_on().deferred = False
+    return enrollment.is_deferred
 
 
 def _waits(campaign: Campaign, enrollment: Enrollment) -> bool:

@@ -93,7 +93,8 @@ def is_stale(turn: Turn, enrollment: Enrollment, due_at_ms: int) -> bool:
     A pause may be of weeks: what fell due more than `events.max_lateness` before it was over does
     not go.
     """
-    return enrollment.resumed_at_ms - due_at_ms > turn.plan.policy.max_lateness_ms
+    resumed_at_ms = 0 if enrollment.hold is None else enrollment.hold.resumed_at_ms
+    return resumed_at_ms - due_at_ms > turn.plan.policy.max_lateness_ms
 
 
 def verdict_on(plan: Plan, user: User, pending: Pending, now_ms: int) -> str:

@@ -62,7 +62,7 @@ def send(
     if expires_ms is not None and turn.now_ms - due_at_ms > expires_ms:
         skip(turn, enrollment, step, "expired")
         return 0
-    if enrollment.resumed_at_ms and expires_ms is None and is_stale(turn, enrollment, due_at_ms):
+    if enrollment.hold is not None and expires_ms is None and is_stale(turn, enrollment, due_at_ms):
         skip(turn, enrollment, step, "expired")
         return 0
     channels, marketing, place = step.channels, campaign.is_marketing, 0

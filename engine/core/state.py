@@ -47,6 +47,19 @@ class Watch(msgspec.Struct, omit_defaults=True, gc=False):
     truths: dict[str, int] = {}
 
 
+class Hold(msgspec.Struct, omit_defaults=True, gc=False):
+    """What holds an enrollment at its step, or held it, besides what the step waits for.
+
+    Attributes:
+        resumed_at_ms: When it went on after its campaign had held it (`holding`); 0: it never was.
+        deferred: Whether it is held at a send until quiet hours are over; its clock stays where
+            that was due.
+    """
+
+    resumed_at_ms: int = 0
+    deferred: bool = False
+
+
 class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     """One user's pass through one campaign.
 
@@ -65,14 +78,12 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
             them may lie ahead, and nothing is sent twice.
         alarms: Where the campaign asks conditions of its own while somebody is in it.
         content: What the manual start brought that began it, as a JSON object; empty: none did.
-        resumed_at_ms: When it went on after its campaign had held it (`holding`); 0: it never was.
+        hold: Quiet hours and pauses that it has met; None where it never did.
         held_out: Whether it goes through everything and is sent nothing (`holdout`).
         iterations: Of each `repeat` around its place, the outermost first: the step's id, how often
             it has begun, and when it did so last (`repeats`).
         variants: (split, variant) of each split it went by, the newest last.
         touches: (delivered_at_ms, effect id) of its newest messages, where it may reach a goal.
-        deferred: Whether it is held at a send until quiet hours are over; its clock stays where
-            that was due.
     """
 
     enrollment: str
@@ -87,13 +98,23 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     event_name: str = ""
     passed: tuple[str, ...] = ()
     alarms: Alarms | None = None
-    resumed_at_ms: int = 0
+    hold: Hold | None = None
     held_out: bool = False
     variants: tuple[tuple[str, str], ...] = ()
     touches: tuple[tuple[int, str], ...] = ()
-    deferred: bool = False
     content: bytes = b""
     iterations: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether quiet hours hold it at a send."""
+        return self.hold is not None and self.hold.deferred
+
+    def hold_on(self) -> Hold:
+        """What holds it, to be written to."""
+        if self.hold is None:
+            self.hold = Hold()
+        return self.hold
 
 
 class Ended(msgspec.Struct, omit_defaults=True, gc=False):

@@ -96,7 +96,7 @@ def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
         if over_at_ms > due_at_ms:
             rearm(enrollment)
             return
-    if enrollment.deferred:
+    if enrollment.hold is not None and enrollment.hold.deferred:
         _ask_again(turn, campaign, enrollment, over_at_ms)
         return
     _leave_step(enrollment, _behind(campaign, enrollment), over_at_ms)
@@ -111,7 +111,7 @@ def _ask_again(turn: Turn, campaign: Campaign, enrollment: Enrollment, over_at_m
     if until_ms:  # it is quiet where he is now, or at the end of a downtime
         _hold(campaign, enrollment, until_ms)
         return
-    enrollment.deferred = False
+    enrollment.hold_on().deferred = False
     _leave_step(enrollment, step.next, over_at_ms)
     _walk_on(turn, campaign, enrollment)
 
@@ -121,7 +121,9 @@ def pass_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> bool:
     step = campaign.steps[enrollment.position]
     if not isinstance(step, WaitWhen):
         return False
-    was_held = enrollment.resumed_at_ms or not campaign.is_live
+    was_held = (
+        enrollment.hold is not None and enrollment.hold.resumed_at_ms
+    ) or not campaign.is_live
     if was_held and turn.at_ms > lasts_until_ms(turn, enrollment, step):
         give_up(enrollment)  # the time was up before
         return False
@@ -236,7 +238,7 @@ def _rest(campaign: Campaign, enrollment: Enrollment, position: int) -> None:
 
 
 def _hold(campaign: Campaign, enrollment: Enrollment, until_ms: int) -> None:
-    enrollment.deferred = True
+    enrollment.hold_on().deferred = True
     _wait_until(campaign, enrollment, until_ms)
 
 
