@@ -1,4 +1,7 @@
-"""Real ends for every transport: a folder, an SMTP server, an HTTP server, on 127.0.0.1."""
+"""Real ends for every transport: a folder, an SMTP server, an HTTP server, on 127.0.0.1.
+
+A transport joins the suite (`test_conformance`) by an `End` of its own and a line in `ENDS`.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,20 @@ import email
 import email.policy
 import hashlib
 import ssl
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 import msgspec
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from channels.base import Message
+from channels.base import CHANNEL_IDS, Message
 from channels.registry import EmailSettings, WebhookSettings, build_channels
 from engine.sim.world.providers import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from channels.base import Channel
     from channels.settings import ChannelSettings
@@ -61,10 +65,54 @@ def message(channel: str, number: int = 1, **changes: Any) -> Message:
     return msgspec.structs.replace(made, **changes)
 
 
+Mood: TypeAlias = Literal["well", "busy", "hangs", "cuts", "deaf", "raves"]
+"""How an end takes what it is given: as it should; not now; without a word; by cutting the
+connection before it took anything; by cutting it once it has the message; with nonsense."""
+
+BAD_MOODS: tuple[Mood, ...] = ("busy", "hangs", "cuts", "deaf", "raves")
+
+
+class End(Protocol):
+    """What the suite asks of the far end of a transport.
+
+    Attributes:
+        channel_id: Whose messages it takes.
+        duplicates: Wires that two deliveries of one message leave.
+        refused: A message that it refuses for good; None where it refuses nothing.
+        moods: Those of `BAD_MOODS` that it can be in.
+    """
+
+    channel_id: str
+    duplicates: int
+    refused: Message | None
+    moods: Sequence[Mood]
+
+    async def start(self) -> None: ...
+
+    def make(self, **changes: Any) -> Channel:
+        """A channel to it, as the registry builds it; `changes` are of its settings."""
+
+    def wires(self) -> Sequence[bytes]:
+        """What it took, in order."""
+
+    def key(self, wire: bytes) -> str:
+        """The effect id that came with it."""
+
+    def body(self, wire: bytes) -> str: ...
+
+    def be(self, mood: Mood) -> None: ...
+
+    async def stop(self) -> None:
+        """Be down."""
+
+    async def close(self) -> None: ...
+
+
 class FileProvider:
     """A folder; each wire is the line that stands for a message."""
 
     duplicates = 1
+    moods: ClassVar[Sequence[Mood]] = ()
 
     def __init__(self, channel: str, folder: Path) -> None:
         self.channel_id = channel
@@ -74,7 +122,13 @@ class FileProvider:
             message(channel, 99, to="ann, bob@example.org") if channel == "email" else None
         )
 
-    def make(self) -> Channel:
+    async def start(self) -> None:
+        pass
+
+    def be(self, mood: Mood) -> None:
+        pass
+
+    def make(self, **_changes: Any) -> Channel:
         return build_channels(self.settings, data=self.folder)[self.channel_id]
 
     def wires(self) -> list[bytes]:
@@ -100,10 +154,11 @@ class WorldProvider:
 
     channel_id = "email"
     duplicates = 2
+    moods: ClassVar[Sequence[Mood]] = ("busy", "deaf", "raves")
 
     def __init__(self) -> None:
         self.refused = message("email", 99, to="refused@example.org")
-        self._is_down = False
+        self._mood: Mood = "well"
         self._handed = self.refused
         self._provider = Provider(self._fate, lambda _: 0.0)
         self._provider.on_handed = self._note
@@ -114,9 +169,16 @@ class WorldProvider:
     def _fate(self) -> Fate:
         if self._handed is self.refused:
             return "provider_rejects"
-        return "provider_busy" if self._is_down else "taken"
+        fates: dict[Mood, Fate] = {"well": "taken", "deaf": "provider_deaf"}
+        return fates.get(self._mood, "provider_busy")
 
-    def make(self) -> Channel:
+    async def start(self) -> None:
+        pass
+
+    def be(self, mood: Mood) -> None:
+        self._mood = mood
+
+    def make(self, **_changes: Any) -> Channel:
         return self._provider.connect()
 
     def wires(self) -> list[bytes]:
@@ -129,7 +191,7 @@ class WorldProvider:
         return msgspec.json.decode(wire)["body"]
 
     async def stop(self) -> None:
-        self._is_down = True
+        self._mood = "busy"
 
     async def close(self) -> None:
         pass
@@ -144,6 +206,7 @@ class Mailbox:
         replies: A reply to give instead of the usual one: by command, each once, in order.
         drop_at: The command at which the connection is cut, after a mail was taken.
         looks_for_s: How long it looks at a mail before it answers.
+        mood: How it takes what it is given, unless one of the above says otherwise.
     """
 
     def __init__(self) -> None:
@@ -152,8 +215,17 @@ class Mailbox:
         self.replies: dict[str, list[str]] = {}
         self.drop_at = ""
         self.looks_for_s = 0.0
+        self.mood: Mood = "well"
+
+    def _in_mood(self, command: str, usual: str) -> str:
+        if (self.mood, command) in {("cuts", "RCPT"), ("deaf", "DATA")}:
+            self.drop_connections()
+        if (self.mood, command) == ("busy", "RCPT"):
+            return "451 4.3.2 come again"
+        return "what is it now" if (self.mood, command) == ("raves", "MAIL") else usual
 
     def _reply(self, command: str, usual: str) -> str:
+        usual = self._in_mood(command, usual)
         if command == self.drop_at:
             self.drop_connections()
         waiting = self.replies.get(command)
@@ -162,6 +234,8 @@ class Mailbox:
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
+        if self.mood == "hangs":
+            await asyncio.Event().wait()
         reply = self._reply("MAIL", "250 OK")
         if reply.startswith("2"):
             envelope.mail_from = address
@@ -208,6 +282,7 @@ class SmtpProvider:
 
     channel_id = "email"
     duplicates = 2
+    moods = BAD_MOODS
 
     def __init__(self, tls: str, ca: Any, ca_file: Path, *, auth: bool = False) -> None:
         self.mailbox = Mailbox()
@@ -217,6 +292,9 @@ class SmtpProvider:
         self._ca_file = ca_file
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         ca.issue_cert("127.0.0.1").configure_cert(self._context)
+
+    def be(self, mood: Mood) -> None:
+        self.mailbox.mood = mood
 
     async def start(self, **options: Any) -> None:
         starttls = self._tls == "starttls"
@@ -276,9 +354,11 @@ class HttpProvider:
 
     channel_id = "webhook"
     duplicates = 2
+    moods = BAD_MOODS
 
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.mood: Mood = "well"
         self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
 
     async def start(self, *, tls: ssl.SSLContext | None = None) -> None:
@@ -296,8 +376,28 @@ class HttpProvider:
         body = await request.read()
         if request.path.endswith("/refused"):
             return web.Response(status=422, text="no")
+        if self.mood not in {"well", "deaf"}:
+            return await self._in_mood(request)
         self.requests.append((dict(request.headers), body))
+        if self.mood == "deaf":
+            assert request.transport is not None
+            request.transport.abort()
         return await self.answer(request) if self.answer else web.Response(text="ok")
+
+    async def _in_mood(self, request: web.Request) -> web.StreamResponse:
+        transport = request.transport
+        assert transport is not None
+        if self.mood == "hangs":
+            await asyncio.Event().wait()
+        elif self.mood == "raves":
+            transport.write(b"what is it now\r\n\r\n")
+            transport.close()
+        elif self.mood == "cuts":
+            transport.abort()
+        return web.Response(status=503, text="come again")
+
+    def be(self, mood: Mood) -> None:
+        self.mood = mood
 
     def make(self, now_ms: Callable[[], int] | None = None, **changes: Any) -> Channel:
         settings = WebhookSettings(transport="http", url=self.url, secret=SECRET)
@@ -322,3 +422,31 @@ class HttpProvider:
 
     async def close(self) -> None:
         await self._runner.cleanup()
+
+
+ENDS: dict[str, Callable[[Any, Path], End]] = {
+    **{
+        f"file-{channel}": partial(
+            lambda channel, _ca, ca: FileProvider(channel, _data(ca)), channel
+        )
+        for channel in CHANNEL_IDS
+    },
+    "smtp-none": lambda ca, ca_file: SmtpProvider("none", ca, ca_file),
+    "smtp-none-auth": lambda ca, ca_file: SmtpProvider("none", ca, ca_file, auth=True),
+    "smtp-starttls": lambda ca, ca_file: SmtpProvider("starttls", ca, ca_file),
+    "smtp-starttls-auth": lambda ca, ca_file: SmtpProvider("starttls", ca, ca_file, auth=True),
+    "smtp-implicit": lambda ca, ca_file: SmtpProvider("implicit", ca, ca_file),
+    "webhook-http": lambda _ca, _file: HttpProvider(),
+    "world": lambda _ca, _file: WorldProvider(),
+}
+"""Every end there is, by name: made of a certificate authority and the file that has it."""
+
+SERVERS = [name for name in ENDS if not name.startswith(("file-", "world"))]
+"""Those that are reached over a network."""
+
+REFUSING = ["file-email", *SERVERS, "world"]
+"""Those that refuse something for good."""
+
+
+def _data(ca_file: Path) -> Path:
+    return ca_file.parent / "data"

@@ -1,4 +1,8 @@
-"""One suite for every way out: whoever implements the port passes all of it."""
+"""One suite for every way out: whoever implements the port passes all of it.
+
+What a transport has to bring is an `End` (`providers`): a real far end that can also be busy, hang,
+cut the connection or talk nonsense.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from channels.base import CHANNEL_IDS, Accepted, Message, Rejected, Retry
-from tests.channels.providers import (
-    FileProvider,
-    HttpProvider,
-    SmtpProvider,
-    WorldProvider,
-    message,
-)
+from channels.base import Accepted, Message, Rejected, Retry
+from tests.channels.providers import BAD_MOODS, ENDS, REFUSING, SERVERS, message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,40 +22,16 @@ if TYPE_CHECKING:
 
     from channels.base import Channel
 
-FILES = [f"file-{channel}" for channel in CHANNEL_IDS]
-SERVERS = [
-    "smtp-none",
-    "smtp-none-auth",
-    "smtp-starttls",
-    "smtp-starttls-auth",
-    "smtp-implicit",
-    "webhook-http",
-]
-WORLD = ["world"]
-REFUSING = ["file-email", *SERVERS, *WORLD]
+SHORT_MS = 150
+"""The time-out where an end hangs."""
 
 
-async def _open(name: str, ca: trustme.CA, ca_file: Path) -> Any:
-    transport, _, kind = name.partition("-")
-    match transport:
-        case "file":
-            return FileProvider(kind, ca_file.parent / "data")
-        case "smtp":
-            tls, _, auth = kind.partition("-")
-            provider = SmtpProvider(tls, ca, ca_file, auth=bool(auth))
-        case "world":
-            return WorldProvider()
-        case _:
-            provider = HttpProvider()
-    await provider.start()
-    return provider
-
-
-@pytest.fixture(params=[*FILES, *SERVERS, *WORLD])
+@pytest.fixture(params=list(ENDS))
 async def provider(
     request: pytest.FixtureRequest, authority: trustme.CA, ca_file: Path
 ) -> AsyncIterator[Any]:
-    opened = await _open(request.param, authority, ca_file)
+    opened = ENDS[request.param](authority, ca_file)
+    await opened.start()
     yield opened
     await opened.close()
 
@@ -197,3 +171,48 @@ async def test_a_refusal_for_good_is_rejected_and_the_channel_goes_on(
     assert provider.refused.to not in outcome.reason or not provider.refused.to
     assert isinstance(await channel.deliver(message(provider.channel_id)), Accepted)
     assert len(provider.wires()) == 1
+
+
+@pytest.mark.parametrize("mood", BAD_MOODS)
+@pytest.mark.parametrize("provider", [*SERVERS, "world"], indirect=True)
+async def test_a_provider_in_a_bad_mood_is_a_reason_to_retry_and_then_it_gets_the_same_message(
+    provider: Any, mood: Any
+) -> None:
+    if mood not in provider.moods:
+        pytest.skip("a simulated provider has no connection")
+    channel = provider.make(timeout_ms=SHORT_MS if mood == "hangs" else 10_000)
+    sent = message(provider.channel_id)
+    try:
+        provider.be(mood)
+        outcome = await channel.deliver(sent)
+        assert isinstance(outcome, Retry), outcome
+        assert outcome.reason
+        assert not sent.to or sent.to not in outcome.reason
+        taken = provider.wires()[:]
+        assert len(taken) == (mood == "deaf")  # it had the message, and nobody knows
+        provider.be("well")
+        assert isinstance(await channel.deliver(sent), Accepted)
+        wires = provider.wires()
+        assert len(wires) == len(taken) + 1
+        assert len(set(wires)) == 1
+        assert provider.key(wires[-1]) == sent.id
+    finally:
+        await channel.aclose()
+
+
+@pytest.mark.parametrize("provider", SERVERS, indirect=True)
+async def test_one_that_hangs_is_given_up_after_the_time_out_and_holds_up_no_other(
+    provider: Any,
+) -> None:
+    channel = provider.make(timeout_ms=SHORT_MS)
+    try:
+        provider.be("hangs")
+        sent = [message(provider.channel_id, number) for number in range(20)]
+        hanging = await asyncio.gather(*(channel.deliver(one) for one in sent))
+        assert all(isinstance(outcome, Retry) for outcome in hanging)
+        provider.be("well")
+        outcomes = await asyncio.gather(*(channel.deliver(one) for one in sent))
+        assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+        assert sorted(map(provider.key, provider.wires())) == sorted(one.id for one in sent)
+    finally:
+        await channel.aclose()
