@@ -77,7 +77,7 @@ def redirection_faults(addresses: Mapping[str, str]) -> Iterator[tuple[str, str,
             except EmailFault as fault:
                 yield channel_id, fault.message, "staging@shop.example"
         elif channel_id == "webhook":
-            from channels.webhook import address_fault  # 0.1 s that no other channel needs
+            from channels.posting import address_fault  # 0.1 s that no other channel needs
 
             if told := address_fault(address):
                 yield channel_id, told, "https://staging.shop.example/hooks"

@@ -138,7 +138,7 @@ def _email_faults(chosen: EmailSettings) -> Iterator[SettingsFault]:
 
 def _webhook_faults(chosen: WebhookSettings) -> Iterator[SettingsFault]:
     if chosen.url:
-        from channels.webhook import address_fault  # as above
+        from channels.posting import address_fault  # as above
 
         if fault := address_fault(chosen.url):
             hint = "https://shop.example/hooks/hairspring"

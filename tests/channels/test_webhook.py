@@ -8,9 +8,10 @@ import pytest
 from aiohttp import web
 
 from channels.base import Accepted, Rejected, Retry
+from channels.posting import address_fault
 from channels.settings import WebhookSettings
 from channels.signing import signature, signing_key
-from channels.webhook import WebhookChannel, address_fault, judge, retry_after_ms
+from channels.webhook import WebhookChannel
 from tests.channels.providers import AT_MS, SECRET, HttpProvider, message
 
 if TYPE_CHECKING:
@@ -255,41 +256,6 @@ async def test_an_https_address_needs_a_certificate_that_we_trust(
         assert "certificate that cannot be trusted" in outcome.reason
         return
     assert outcome == Accepted("200")
-
-
-@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-def test_a_2xx_is_accepted(status: int) -> None:
-    assert isinstance(judge(status, {}, "x"), Accepted)
-
-
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
-def test_what_may_pass_is_tried_again(status: int) -> None:
-    assert isinstance(judge(status, {}, "x"), Retry)
-
-
-@pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308, 400, 401, 403, 404, 410, 422])
-def test_what_will_not_pass_is_rejected(status: int) -> None:
-    assert isinstance(judge(status, {}, "x"), Rejected)
-
-
-@pytest.mark.parametrize(
-    ("asked", "date", "after_ms"),
-    [
-        ("0", "", 0),
-        ("120", "", 120_000),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:27:30 GMT", 30_000),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:29:00 GMT", 0),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "", None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 -0000", None),
-        ("-5", "", None),
-        ("soon", "", None),
-        ("", "", None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date_by_the_servers_own_clock(
-    asked: str, date: str, after_ms: int | None
-) -> None:
-    assert retry_after_ms({"Retry-After": asked, "Date": date}) == after_ms
 
 
 async def test_a_later_attempt_is_signed_with_its_own_instant(http_server: HttpProvider) -> None:
