@@ -40,6 +40,7 @@ class Mention(msgspec.Struct, frozen=True):
     name: str
     path: str
     line: int
+    column: int
     where: str
 
 
@@ -68,7 +69,8 @@ def check_receipts(
     for receipt in receipts:
         if receipt.name not in known:
             told = f"{receipt.where}: {shown(receipt.name)} is no channel and no campaign"
-            findings.fault(receipt.path, receipt.line, told, nearest(receipt.name, known))
+            hint = nearest(receipt.name, known)
+            findings.fault(receipt.path, receipt.line, told, hint, column=receipt.column)
 
 
 def check_variants(
@@ -79,7 +81,7 @@ def check_variants(
         if one.name and one.name not in variants:
             told = f"{one.where}: no split of the campaign has the variant {shown(one.name)}"
             hint = nearest(one.name, sorted(variants)) or "there is no split in it"
-            findings.fault(one.path, one.line, told, hint)
+            findings.fault(one.path, one.line, told, hint, column=one.column)
 
 
 def variants_of(program: Program) -> Iterator[tuple[int, str]]:

@@ -12,11 +12,13 @@ from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, START_NAMES
 from config.source import Fields, kind_of
 from config.yaml12 import Scalar, place_within
 from engine.core.bindings import CONTENT, KINDS
-from engine.core.cel import CelTextError, Kind, Program, Scope
+from engine.core.cel import CelCheckError, CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
-from engine.core.cel.checker import told
-from engine.core.conditions import Condition, segments_asked
+from engine.core.cel.hints import told
+from engine.core.conditions import Condition
 from engine.core.experiments import VARIANT
+from engine.core.needs import asked_by
+from engine.core.solving import Solution
 
 _SCOPE: Final = Scope(variables=NAMES, functions=FUNCTIONS, kinds=KINDS)
 _STANDING: Final = Scope(
@@ -47,15 +49,14 @@ def timed_condition(fields: Fields, name: str, *, has_event: bool) -> Condition 
     What could change at any millisecond is a fault; where there is no event at hand, its name is.
     """
     scope = _SCOPE if has_event else _STANDING
-    program = _program(fields, name, _TRUTHS, "a condition is true or false", scope)
+    wanted = "a condition is true or false"
+    program = _program(fields, name, _TRUTHS, wanted, scope, is_timed=True)
     if program is None:
         return None
-    node = fields.get(name)
-    assert isinstance(node, Scalar), "a program was made of it"
     try:
         return Condition(program, fields.source.segments)
     except CelTextError as error:
-        _tell(fields, name, node, error)
+        _tell(fields, name, error)
         return None
 
 
@@ -88,6 +89,8 @@ def _program(
     wanted: str,
     scope: Scope = _SCOPE,
     mark: str = "",
+    *,
+    is_timed: bool = False,
 ) -> Program | None:
     node = fields.get(name)
     if node is None:
@@ -102,24 +105,53 @@ def _program(
     if not text.strip():
         fields.fault(name, "is empty", "write a condition, or leave it out")
         return None
-    try:
-        names = scope.variables | fields.source.collections
-        program = compile_cel(text, Scope(names, scope.functions, scope.kinds))
-    except CelTextError as error:
-        _tell(fields, name, node, error)
+    names = scope.variables | fields.source.collections
+    program, is_sound = _compiled(fields, name, text, Scope(names, scope.functions, scope.kinds))
+    if program is None:
         return None
     if program.kind not in kinds:
         fields.fault(name, f"gives {told(program.kind)}", wanted)
+        is_sound = False
+    is_sound &= _are_segments_known(fields, name, program)
+    _note_mentions(fields, name, program)
+    if not is_sound:
+        if is_timed:
+            _tell_of_time(fields, name, program)
         return None
     if kinds is _TRUTHS:
         _warn_of_foregone(fields, name, program)
+    _warn_of_past(fields, name, program)
+    return program
+
+
+def _compiled(fields: Fields, name: str, text: str, scope: Scope) -> tuple[Program | None, bool]:
+    """A text's program and whether it is without fault; what is left of one is looked at, too."""
+    try:
+        return compile_cel(text, scope), True
+    except CelTextError as error:
+        _tell(fields, name, error)
+        rest = error.rest if isinstance(error, CelCheckError) else None
+        return (None if rest is None else Program(text, rest, frozenset())), False
+
+
+def _tell_of_time(fields: Fields, name: str, program: Program) -> None:
+    """Tell what of a condition at fault could, besides, change at any millisecond."""
+    try:
+        Solution(program.tree, program.text)
+    except CelTextError as error:
+        _tell(fields, name, error)
+
+
+def _are_segments_known(fields: Fields, name: str, program: Program) -> bool:
     segments = fields.source.segments
-    unknown = [one for one in segments_asked(program.tree) if one not in segments]
-    for segment in unknown:
-        told_of = f"asks for the segment {shown(segment)}, which segments.yaml does not have"
-        fields.fault(name, told_of, nearest(segment, segments))
-    _look_back(fields, name, node, program)
-    return None if unknown else program
+    asked = [one for one in asked_by(program) if one.function == "in_segment" and one.name]
+    unknown = [one for one in asked if one.name not in segments]
+    for one in unknown:
+        line, column, where = _place(fields, name, one.at)
+        told_of = f"asks for the segment {shown(one.name)}, which segments.yaml does not have"
+        hint = nearest(one.name, segments)
+        fields.source.fault(line, f"{where}: {told_of}", hint, column=column)
+    return not unknown
 
 
 def _warn_of_foregone(fields: Fields, name: str, program: Program) -> None:
@@ -136,39 +168,54 @@ def _warn_of_foregone(fields: Fields, name: str, program: Program) -> None:
     fields.source.warn(fields.line(name), f"{where} {told_of}: {shown(program.text)}", hint)
 
 
-def _look_back(fields: Fields, name: str, node: Scalar, program: Program) -> None:
-    """What is to be said of the past that a condition asks for."""
-    source = fields.source
+def _place(fields: Fields, name: str, at: int) -> tuple[int, int, str]:
+    """Line and column of an offset in a key's text, and how what is said of it begins."""
+    node = fields.get(name)
+    assert isinstance(node, Scalar), "an expression was read of it"
+    line, column = place_within(fields.source.text, node, at)
+    return line, column, f"{fields.prefix}{name}, column {column}"
 
-    def place(at: int) -> tuple[int, str]:
-        line, column = place_within(source.text, node, at)
-        return line, f"{fields.prefix}{name}, column {column}"
+
+def _warn_of_past(fields: Fields, name: str, program: Program) -> None:
+    """Warn where a condition asks for more of the past than is kept."""
 
     def warn(at: int, told_of: str, hint: str) -> None:
-        line, where = place(at)
-        source.warn(line, f"{where}: {told_of}", hint)
+        line, column, where = _place(fields, name, at)
+        fields.source.warn(line, f"{where}: {told_of}", hint, column=column)
 
-    warn_of_memory(program, source.memory, warn)
+    warn_of_memory(program, fields.source.memory, warn)
+
+
+def _note_mentions(fields: Fields, name: str, program: Program) -> None:
+    """Note what a condition names that the shop may not have."""
+    source = fields.source
     for asked in receipts_of(program):
-        line, where = place(asked.at)
-        source.receipts.append(Mention(asked.name, source.path, line, where))
+        if asked.name:
+            place = _place(fields, name, asked.at)
+            source.receipts.append(Mention(asked.name, source.path, *place))
     for at, variant in variants_of(program):
-        line, where = place(at)
-        source.variants.append(Mention(variant, source.path, line, where))
+        source.variants.append(Mention(variant, source.path, *_place(fields, name, at)))
 
 
-def _tell(fields: Fields, name: str, node: Scalar, error: CelTextError) -> None:
+def _tell(fields: Fields, name: str, faults: CelTextError) -> None:
+    node = fields.get(name)
+    assert isinstance(node, Scalar), "an expression was read of it"
     lines = node.text.split("\n")
-    offset = sum(len(line) + 1 for line in lines[: error.line - 1]) + error.column - 1
-    line, column = place_within(fields.source.text, node, offset)
-    message, hint = error.message, error.hint
-    found = _UNKNOWN.match(message)
+    for error in faults.every():
+        offset = sum(len(line) + 1 for line in lines[: error.line - 1]) + error.column - 1
+        line, column, where = _place(fields, name, offset)
+        message, hint = _in_words_of_the_shop(error)
+        fields.source.fault(line, f"{where}: {message}", hint, column=column)
+
+
+def _in_words_of_the_shop(error: CelTextError) -> tuple[str, str]:
+    """What is wrong and what would be right, where the shop knows more than the language does."""
+    found = _UNKNOWN.match(error.message)
     if found and found[1] == CONTENT:
-        message = "content is not at hand: time alone may make this true"
-        hint = CONTENT_HINT
-    elif found and found[1] in EVENT_NAMES:
-        message = f"{found[1]} is not at hand: time alone may make this true"
-        hint = 'ask last("NAME") for the newest event, or enter by an `event`'
-    elif found and found[1] == VARIANT:
-        message, hint = _NO_VARIANT
-    fields.source.fault(line, f"{fields.prefix}{name}, column {column}: {message}", hint)
+        return "content is not at hand: time alone may make this true", CONTENT_HINT
+    if found and found[1] in EVENT_NAMES:
+        told_of = f"{found[1]} is not at hand: time alone may make this true"
+        return told_of, 'ask last("NAME") for the newest event, or enter by an `event`'
+    if found and found[1] == VARIANT:
+        return _NO_VARIANT
+    return error.message, error.hint

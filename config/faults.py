@@ -17,20 +17,22 @@ FAULTS_MAX = 200
 """So many are listed; a file that is wrong all over is not told so ten thousand times."""
 
 
-class Fault(msgspec.Struct, frozen=True, order=True):
+class Fault(msgspec.Struct, frozen=True, order=True, kw_only=True, omit_defaults=True):
     """One thing that is wrong, or worth a warning; its text is `file:line: wrong; right`.
 
     Attributes:
         path: The file, relative to the shop folder, with `/`.
         line: Counted from 1.
+        column: Counted from 1, in code points; 0 (and not in JSON) where a line is meant.
         message: What is wrong.
         hint: What would be right; may be empty.
     """
 
     path: str
     line: int
+    column: int = 0
     message: str
-    hint: str = ""
+    hint: str
 
     @override
     def __str__(self) -> str:
@@ -71,23 +73,33 @@ class Findings:
         self._faults: set[Fault] = set()
         self._warnings: set[Fault] = set()
 
-    def fault(self, path: str, line: int, message: str, hint: str = "") -> None:
+    def fault(self, path: str, line: int, message: str, hint: str = "", *, column: int = 0) -> None:
         """Something that keeps the shop from being loaded."""
-        self._faults.add(Fault(_printable(path), line, _on_one_line(message), _on_one_line(hint)))
+        self._faults.add(_found(path, line, column, message, hint))
 
-    def warn(self, path: str, line: int, message: str, hint: str = "") -> None:
+    def warn(self, path: str, line: int, message: str, hint: str = "", *, column: int = 0) -> None:
         """Something that is probably not meant."""
-        self._warnings.add(Fault(_printable(path), line, _on_one_line(message), _on_one_line(hint)))
+        self._warnings.add(_found(path, line, column, message, hint))
 
     @property
     def faults(self) -> list[Fault]:
-        """In order of file and line. O(n log n)."""
+        """In order of file, line and column. O(n log n)."""
         return sorted(self._faults)
 
     @property
     def warnings(self) -> list[Fault]:
-        """In order of file and line. O(n log n)."""
+        """In order of file, line and column. O(n log n)."""
         return sorted(self._warnings)
+
+
+def _found(path: str, line: int, column: int, message: str, hint: str) -> Fault:
+    return Fault(
+        path=_printable(path),
+        line=line,
+        column=column,
+        message=_on_one_line(message),
+        hint=_on_one_line(hint),
+    )
 
 
 def _on_one_line(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -12,12 +12,9 @@ from config.faults import shown
 from config.schema import ID_LENGTH_MAX, SEGMENT, Key
 from config.source import Fields, Source
 from config.yaml12 import Mapping, Node, Scalar
-from engine.core.cel import CelTextError
+from engine.core.cel import CelCheckError, CelTextError
 from engine.core.cel import compile as compile_cel
-from engine.core.conditions import segments_asked
-
-if TYPE_CHECKING:
-    from engine.core.conditions import Condition
+from engine.core.conditions import Condition, segments_asked
 
 SEGMENTS_FILE: Final = "segments.yaml"
 
@@ -28,7 +25,8 @@ _HINT: Final = 'write each as `id: condition`, like `vip: user.segment == "VIP"`
 def compile_segments(source: Source) -> dict[str, Condition]:
     """All segments of a shop by id, those first that others ask for. O(size of the file).
 
-    The findings of `source` take every fault: a segment at fault is left out.
+    The findings of `source` take every fault. A segment at fault is there all the same, as one
+    that nobody is in, for the conditions that ask for it.
     """
     if not source.text.strip():
         return {}
@@ -52,6 +50,8 @@ class _Segments:
                 self._source.fault(self._line(segment), told, f"a-z, 0-9, - and _: {_HINT}")
             else:
                 self._visit(segment, node, ())
+        for segment in self._node.entries:
+            self._found.setdefault(segment, _nobody())
         return self._found
 
     def _line(self, segment: str) -> int:
@@ -73,9 +73,7 @@ class _Segments:
                 self._visit(other, self._node.entries[other], (*above, segment))
                 if other not in self._found:
                     return  # its own fault is told
-        condition = timed_condition(fields, key, has_event=False)
-        if condition is not None:
-            self._found[segment] = condition
+        self._found[segment] = timed_condition(fields, key, has_event=False) or _nobody()
 
     def _place(self, segment: str, node: Node) -> tuple[Fields, str]:
         """Where the segment's condition stands: under its id, or in a map of its own."""
@@ -89,10 +87,16 @@ def _keys_of(node: Mapping) -> dict[str, Key]:
 
 
 def _asked_by(node: Node | None) -> list[str]:
-    """Ids of the segments that a condition asks for; none where it is at fault."""
+    """Ids of the segments that a condition asks for; none where its text is no expression."""
     if not isinstance(node, Scalar):
         return []
     try:
         return segments_asked(compile_cel(node.text).tree)
-    except CelTextError:
-        return []
+    except CelTextError as error:
+        rest = error.rest if isinstance(error, CelCheckError) else None
+        return [] if rest is None else segments_asked(rest)
+
+
+def _nobody() -> Condition:
+    """What stands for a segment at fault."""
+    return Condition(compile_cel("false"))

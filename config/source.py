@@ -66,13 +66,13 @@ class Source(msgspec.Struct, frozen=True, eq=False):
         self.fault(node.line, f"{what} a map, this is {kind_of(node)}", hint)
         return None
 
-    def fault(self, line: int, message: str, hint: str = "") -> None:
+    def fault(self, line: int, message: str, hint: str = "", *, column: int = 0) -> None:
         """Something that keeps the shop from being loaded."""
-        self.findings.fault(self.path, line, message, hint)
+        self.findings.fault(self.path, line, message, hint, column=column)
 
-    def warn(self, line: int, message: str, hint: str = "") -> None:
+    def warn(self, line: int, message: str, hint: str = "", *, column: int = 0) -> None:
         """Something that is probably not meant."""
-        self.findings.warn(self.path, line, message, hint)
+        self.findings.warn(self.path, line, message, hint, column=column)
 
 
 def kind_of(node: Node) -> str:

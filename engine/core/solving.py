@@ -44,7 +44,7 @@ from engine.core.cel.checked import (
     are_truths,
     parts,
 )
-from engine.core.cel.errors import check_error
+from engine.core.cel.errors import CelCheckError, check_error, together
 from engine.core.state import NEVER
 from engine.core.touches import touches_of
 
@@ -115,26 +115,17 @@ def _solve(tree: Checked, text: str, *, want: bool) -> tuple[Solve, _Shape]:
         case Operate(_, "!", (operand,)):
             return _solve(operand, text, want=not want)
         case Logic(_, operator, parts):
-            solved = [_solve(part, text, want=want) for part in parts]
+            solved = _each([(part, want) for part in parts], text)
             return _joined(solved, every=(operator == "&&") is want)
         case Choice(_, condition, then, otherwise):
-            ways = [
-                _joined(
-                    [_solve(condition, text, want=met), _solve(part, text, want=want)], every=True
-                )
-                for met, part in ((True, then), (False, otherwise))
-            ]
-            return _joined(ways, every=False)
+            met, unmet, *ways = _each(
+                [(condition, True), (condition, False), (then, want), (otherwise, want)], text
+            )
+            return _either([(met, ways[0]), (unmet, ways[1])])
         case Operate(_, "==" | "!=" as operator, (left, right)) if are_truths(left, right):
             alike = (operator == "==") is want
-            ways = [
-                _joined(
-                    [_solve(left, text, want=met), _solve(right, text, want=met is alike)],
-                    every=True,
-                )
-                for met in (True, False)
-            ]
-            return _joined(ways, every=False)
+            ways = _each([(left, True), (right, alike), (left, False), (right, not alike)], text)
+            return _either([ways[:2], ways[2:]])
         case _ if inner := _inner(tree):
             return _around(tree, inner, text, want=want)
         case _:
@@ -144,6 +135,25 @@ def _solve(tree: Checked, text: str, *, want: bool) -> tuple[Solve, _Shape]:
             return solve, _Shape(
                 rises=rises, returns=rises and falls, has_ways=False, raised_by=raising
             )
+
+
+def _each(asked: Sequence[tuple[Checked, bool]], text: str) -> list[tuple[Solve, _Shape]]:
+    """`_solve` of each part and what is wanted of it; the faults of all of them are one."""
+    solved: list[tuple[Solve, _Shape]] = []
+    faults: list[CelCheckError] = []
+    for part, want in asked:
+        try:
+            solved.append(_solve(part, text, want=want))
+        except CelCheckError as error:
+            faults.append(error)
+    if faults:
+        raise together(faults)
+    return solved
+
+
+def _either(ways: Sequence[Sequence[tuple[Solve, _Shape]]]) -> tuple[Solve, _Shape]:
+    """Any of several ways, each of which wants all of its parts."""
+    return _joined([_joined(way, every=True) for way in ways], every=False)
 
 
 def _size(tree: Checked) -> int:
@@ -182,9 +192,9 @@ def _around(tree: Checked, inner: list[Checked], text: str, *, want: bool) -> tu
     answers: dict[Checked, Checked] = {
         part: Variable(part.at, f"?{place}", Kind.BOOL) for place, part in enumerate(inner)
     }
+    found = _each([(part, want) for part in inner for want in (True, False)], text)
     solved = [
-        (f"?{place}", _solve(part, text, want=True)[0], _solve(part, text, want=False)[0])
-        for place, part in enumerate(inner)
+        (f"?{place}", found[2 * place][0], found[2 * place + 1][0]) for place in range(len(inner))
     ]
     outer, _ = atom(_replaced(tree, answers), text, want=want)
     whole = Program(text, tree, frozenset({MOMENT}))

@@ -18,10 +18,8 @@ from engine.core.durations import DurationError, parse_duration_ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.core.cel.errors import CelCheckError
-
-    Fault = Callable[..., CelCheckError]
-    """Of an offset, a message and a hint."""
+    Tell = Callable[..., None]
+    """Takes a fault: its offset, a message and a hint."""
 
 MOMENT = "@"
 """The variable that programs with such functions read: a `Moment`."""
@@ -89,60 +87,60 @@ class Arguments(msgspec.Struct):
     predicate: Tree | None = None
 
 
-def read_arguments(tree: Call, fault: Fault) -> Arguments:
-    """Tell the arguments of a call of one of `QUESTIONS` apart.
-
-    Raises:
-        CelCheckError: They do not fit; made by `fault`.
-    """
+def read_arguments(tree: Call, tell: Tell) -> Arguments:
+    """Tell the arguments of a call of one of `QUESTIONS` apart; `tell` takes what does not fit."""
     question = QUESTIONS[tree.function]
     hint = f"write it like {question.example}"
     rest = list(tree.arguments)
     read = Arguments()
     if question.subject:
-        read.name = _text(tree, rest, question.subject, fault, hint)
+        read.name = _text(tree, rest, question.subject, tell, hint)
     if question.field:
-        read.field = _text(tree, rest, "a property", fault, hint)
+        read.field = _text(tree, rest, "a property", tell, hint)
         if not rest and is_duration_text(read.field):
-            raise fault(tree.at, f"{tree.function}() wants a property before its window", hint=hint)
+            tell(tree.at, f"{tree.function}() wants a property before its window", hint=hint)
     if question.predicate and len(rest) > 1:
         read.predicate = rest.pop()
         variable = rest.pop()
-        if not isinstance(variable, Name) or variable.absolute:
-            told = (
-                f"{tree.function}() wants a name for the counted event before the condition on it"
-            )
-            raise fault(variable.at, told, hint=hint)
-        read.variable = variable.name
+        if isinstance(variable, Name) and not variable.absolute:
+            read.variable = variable.name
+        else:
+            read.predicate = None
+            what = "wants a name for the counted event before the condition on it"
+            tell(variable.at, f"{tree.function}() {what}", hint=hint)
     if rest and question.window is not None:
-        read.window_ms = _window_ms(tree, rest.pop(0), fault, hint)
+        read.window_ms = _window_ms(tree, rest.pop(0), tell, hint)
     elif question.window:
-        raise fault(tree.at, f"{tree.function}() wants a window", hint=hint)
+        tell(tree.at, f"{tree.function}() wants a window", hint=hint)
     if rest:
-        raise fault(rest[0].at, f"{tree.function}() takes no more than that", hint=hint)
+        tell(rest[0].at, f"{tree.function}() takes no more than that", hint=hint)
     return read
 
 
-def _text(tree: Call, rest: list[Tree], what: str, fault: Fault, hint: str) -> str:
+def _text(tree: Call, rest: list[Tree], what: str, tell: Tell, hint: str) -> str:
     if not rest:
-        raise fault(tree.at, f"{tree.function}() wants {what}", hint=hint)
+        tell(tree.at, f"{tree.function}() wants {what}", hint=hint)
+        return ""
     given = rest.pop(0)
     if not isinstance(given, Literal) or not isinstance(given.value, str):
-        told = f"{tree.function}() wants {what} as a text in quotes, known before it is asked"
-        raise fault(given.at, told, hint=hint)
+        known = f"wants {what} as a text in quotes, known before it is asked"
+        tell(given.at, f"{tree.function}() {known}", hint=hint)
+        return ""
     if not given.value or not given.value.isprintable():
-        raise fault(given.at, f"{given.value!r} names nothing", hint=hint)
+        tell(given.at, f"{given.value!r} names nothing", hint=hint)
     return given.value
 
 
-def _window_ms(tree: Call, given: Tree, fault: Fault, hint: str) -> int:
+def _window_ms(tree: Call, given: Tree, tell: Tell, hint: str) -> int | None:
     if not isinstance(given, Literal) or not isinstance(given.value, str):
-        told = f"{tree.function}() wants its window as a text in quotes, known before it is asked"
-        raise fault(given.at, told, hint=hint)
+        known = "wants its window as a text in quotes, known before it is asked"
+        tell(given.at, f"{tree.function}() {known}", hint=hint)
+        return None
     try:
         window_ms = parse_duration_ms(given.value)
     except DurationError as error:
-        raise fault(given.at, error.message, hint=error.hint or hint) from error
+        tell(given.at, error.message, hint=error.hint or hint)
+        return None
     if not window_ms:
-        raise fault(given.at, f"nothing is in a window of {given.value}", hint=hint)
+        tell(given.at, f"nothing is in a window of {given.value}", hint=hint)
     return window_ms

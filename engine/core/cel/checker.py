@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
@@ -11,9 +11,10 @@ import msgspec
 from engine.core.cel import checked as to
 from engine.core.cel.asking import ASKED_AS, MOMENT, PREDICATE_NAMES, QUESTIONS, read_arguments
 from engine.core.cel.checked import Checked, Kind
-from engine.core.cel.errors import CelCheckError, CelError, check_error
+from engine.core.cel.errors import CelCheckError, CelError, check_error, together
 from engine.core.cel.functions import FUNCTIONS, Function, matches
-from engine.core.cel.limits import HEIGHT_MAX
+from engine.core.cel.hints import of_function, of_name, of_operator, told
+from engine.core.cel.limits import FAULTS_MAX, HEIGHT_MAX
 from engine.core.cel.moments import GETTERS, to_duration
 from engine.core.cel.overloads import result_of
 from engine.core.cel.tree import Call, ListOf, Literal, MapOf, Name, Operation, Select, Tree
@@ -48,78 +49,41 @@ _LITERAL_KINDS = {
     type(None): Kind.NULL,
 }
 _TYPE_NAMES = frozenset(kind.value for kind in Kind if kind is not Kind.ANY)
-_TOLD = {
-    Kind.BOOL: "true or false",
-    Kind.INT: "a whole number",
-    Kind.DOUBLE: "a fraction",
-    Kind.STRING: "a text",
-    Kind.NULL: "null",
-    Kind.LIST: "a list",
-    Kind.MAP: "a map",
-    Kind.TIMESTAMP: "a timestamp",
-    Kind.DURATION: "a duration",
-    Kind.TYPE: "a type",
-    Kind.ANY: "a value",
-}
 _STAND_INS: Final[dict[Any, Any]] = {
     matches: "",
     **dict.fromkeys(GETTERS.values(), datetime(1970, 1, 1, tzinfo=UTC)),
 }
 """What a function is tried on with a constant second argument: a pattern, a time zone."""
 
-_OPERATOR_HINTS = {
-    "!": "`!` wants true or false",
-    "-": "`-` wants numbers, durations, or a timestamp before a duration",
-    "+": "`+` wants two numbers, two texts (string(5) makes one), two lists, or durations",
-    "*": "`*` wants two numbers",
-    "/": "`/` wants two numbers",
-    "%": "`%` wants two whole numbers",
-    "in": "`in` wants a list or a map behind it",
-    "[]": "a list wants a whole number in [ ], a map a key",
-}
-_ORDER_HINT = "both sides of a comparison are of one kind; double(text) makes a number of a text"
-_ORDER_HINTS = {
-    Kind.DURATION: 'a duration compares with one, such as "30m"',
-    Kind.TIMESTAMP: 'an instant compares with one, such as timestamp("2026-01-31T09:00:00Z")',
-}
-_LITERALS = {"true": "true", "false": "false", "null": "null", "none": "null", "nil": "null"}
-_OTHER_WORDS = {
-    "length": "size",
-    "len": "size",
-    "any": "exists",
-    "some": "exists",
-    "every": "all",
-    "includes": "contains",
-    "has": "contains",
-    "float": "double",
-    "number": "double",
-    "str": "string",
-    "date": "timestamp",
-}
-"""What other languages call a function or macro of this one."""
-
 _BOOLEAN = (Kind.BOOL, Kind.ANY)
 _MAPS = (Kind.MAP, Kind.ANY)
 _RANGES = (Kind.LIST, Kind.MAP, Kind.ANY)
-
-
-def told(kind: Kind) -> str:
-    """A kind as a person calls it."""
-    return _TOLD[kind]
 
 
 def check(text: str, tree: Tree, scope: Scope | None) -> tuple[Checked, frozenset[str]]:
     """The checked tree, and the variables that it reads.
 
     Raises:
-        CelCheckError: An unknown name (given a scope), a wrong number of arguments, operands that
-            no evaluation can make fit, or a tree higher than `HEIGHT_MAX`.
+        CelCheckError: Unknown names (given a scope), wrong numbers of arguments, operands that
+            no evaluation can make fit: the first, with up to `FAULTS_MAX` in all; or a tree
+            higher than `HEIGHT_MAX`.
     """
     checker = _Checker(text, scope)
-    return checker.checked(tree), frozenset(checker.names)
+    result: Checked | None = None
+    with suppress(_NoMore):
+        result = checker.checked(tree)
+    if result is None or checker.faults:
+        raise together(checker.faults, result)
+    return result, frozenset(checker.names)
+
+
+class _NoMore(Exception):  # noqa: N818 - it is no error: the rest is not looked at
+    """Enough was found, or what follows is too deep to be looked at."""
 
 
 class _Checker:
+    """What is wrong is noted, and something of any kind stands in for it: the rest is read on."""
+
     def __init__(self, text: str, scope: Scope | None) -> None:
         self._text = text
         self._scope = scope
@@ -127,18 +91,22 @@ class _Checker:
         self._height = 0
         self._counting = ""
         self.names: set[str] = set()
+        self.faults: list[CelCheckError] = []
 
-    def _fault(self, at: int, message: str, *, hint: str = "") -> CelCheckError:
-        return check_error(self._text, at, message, hint=hint)
+    def _tell(self, at: int, message: str, *, hint: str = "") -> None:
+        self.faults.append(check_error(self._text, at, message, hint=hint))
+        if len(self.faults) >= FAULTS_MAX:
+            raise _NoMore
 
     def checked(self, tree: Tree) -> Checked:
         self._height += 1
         if self._height > HEIGHT_MAX:
-            raise self._fault(
+            self._tell(
                 tree.at,
                 f"the expression is more than {HEIGHT_MAX} operations deep",
                 hint="make it shorter; `&&`, `||` and lists count once, however long they are",
             )
+            raise _NoMore
         result = self._of(tree)
         self._height -= 1
         return result
@@ -166,7 +134,7 @@ class _Checker:
         pairs = tuple((self.checked(key), self.checked(value)) for key, value in entries)
         for key, _ in pairs:
             if key.kind not in {Kind.STRING, Kind.INT, Kind.BOOL, Kind.ANY}:
-                raise self._fault(key.at, f"{told(key.kind)} is no key of a map")
+                self._tell(key.at, f"{told(key.kind)} is no key of a map")
         return to.Entries(at, pairs)
 
     def _name(self, tree: Name) -> Checked:
@@ -181,14 +149,9 @@ class _Checker:
         if self._scope is None:
             self.names.add(tree.name)
             return to.Variable(tree.at, tree.name)
-        literal = _LITERALS.get(tree.name.lower())
-        near = f"did you mean {literal!r}?" if literal else ""
-        near = near or _nearest(tree.name, [*self._scope.variables, *self._locals])
-        raise self._fault(
-            tree.at,
-            f"unknown name {tree.name!r}",
-            hint=near or f"known here: {', '.join(sorted(self._scope.variables)) or 'none'}",
-        )
+        hint = of_name(tree.name, self._scope.variables, self._locals)
+        self._tell(tree.at, f"unknown name {tree.name!r}", hint=hint)
+        return to.Unbound(tree.at, tree.name)
 
     def _known(self, at: int, name: str) -> Checked | None:
         if self._scope is not None and name in self._scope.variables:
@@ -202,7 +165,7 @@ class _Checker:
     def _readable(self, at: int, name: str) -> None:
         """Refuse a variable that the condition on a counted event may not read."""
         if self._counting and name not in PREDICATE_NAMES:
-            raise self._fault(
+            self._tell(
                 at,
                 f"{name!r} cannot be asked of each event counted",
                 hint=f"the condition on it sees {self._counting}, event and user",
@@ -218,7 +181,7 @@ class _Checker:
     def _holder(self, tree: Select) -> Checked:
         operand = self.checked(tree.operand)
         if operand.kind not in _MAPS:
-            raise self._fault(tree.at, f"{told(operand.kind)} has no field {tree.field!r}")
+            self._tell(tree.at, f"{told(operand.kind)} has no field {tree.field!r}")
         return operand
 
     def _dotted(self, tree: Select) -> str | None:
@@ -251,9 +214,9 @@ class _Checker:
                 if result is None:
                     found = " and ".join(map(told, kinds))
                     shown = "-" if operator == "negate" else operator
-                    hints = [_ORDER_HINTS[kind] for kind in kinds if kind in _ORDER_HINTS]
-                    hint = _OPERATOR_HINTS.get(shown) or (hints or [_ORDER_HINT])[0]
-                    raise self._fault(tree.at, f"`{shown}` does not take {found}", hint=hint)
+                    hint = of_operator(shown, kinds)
+                    self._tell(tree.at, f"`{shown}` does not take {found}", hint=hint)
+                    return to.Unbound(tree.at, shown)
                 if self._scope is not None and Kind.DURATION in kinds:
                     self._durations(operands)
                 return to.Operate(tree.at, operator, operands, result)
@@ -265,11 +228,11 @@ class _Checker:
                 try:
                     to_duration(operand.value)
                 except CelError as error:
-                    raise self._fault(operand.at, error.message, hint=error.hint) from error
+                    self._tell(operand.at, error.message, hint=error.hint)
 
     def _expect(self, operand: Checked, kinds: tuple[Kind, ...], what: str) -> None:
         if operand.kind not in kinds:
-            raise self._fault(operand.at, f"{what}, found {told(operand.kind)}")
+            self._tell(operand.at, f"{what}, found {told(operand.kind)}")
 
     def _call(self, tree: Call) -> Checked:
         if tree.function == "has" and tree.target is None:
@@ -282,21 +245,40 @@ class _Checker:
         function = FUNCTIONS.get((tree.function, tree.target is not None))
         if function is None:
             return self._unknown_function(tree)
-        self._arity(tree, function.arity)
+        if not self._has_arity(tree, function.arity):
+            return self._unsound(tree, function.kind)
         arguments = tuple(map(self.checked, given))
-        self._fitting(tree, function, arguments)
-        self._possible(function, arguments)
+        if self._are_fitting(tree, function, arguments):
+            self._try(function, arguments)
         return to.Apply(tree.at, tree.function, arguments, function.kind)
+
+    def _unsound(self, tree: Call, kind: Kind = Kind.ANY) -> Checked:
+        """What stands in for a call at fault, once its own parts have been looked at.
+
+        A name before other arguments may be meant for each element: no fault is made of it.
+        """
+        around, self._locals = self._locals, [*self._locals]
+        if tree.target is not None:
+            self.checked(tree.target)
+        for argument in tree.arguments[:-1]:
+            if isinstance(argument, Name) and not argument.absolute:
+                self._locals.append(argument.name)
+        for argument in tree.arguments:
+            self.checked(argument)
+        self._locals = around
+        return to.Unbound(tree.at, tree.function, kind)
 
     def _may_ask(self, function: str) -> bool:
         return self._scope is None or function in self._scope.functions
 
     def _asked(self, tree: Call) -> Checked:
         """A function of history; the condition on counted events sees no name of around it."""
+        kind = QUESTIONS[tree.function].kind
         if self._counting:
             hint = f"the condition on a counted event sees {self._counting}, event and user"
-            raise self._fault(tree.at, f"{tree.function}() asks of the past again", hint=hint)
-        given = read_arguments(tree, self._fault)
+            self._tell(tree.at, f"{tree.function}() asks of the past again", hint=hint)
+            return to.Unbound(tree.at, tree.function, kind)
+        given = read_arguments(tree, self._tell)
         around, level = self._locals, len(self._locals)
         predicate = None
         if given.predicate is not None:
@@ -306,7 +288,6 @@ class _Checker:
             self._expect(predicate, _BOOLEAN, f"{tree.function}() wants a condition")
             self._locals, self._counting = around, ""
         self.names.add(MOMENT)
-        kind = QUESTIONS[tree.function].kind
         function, name = ASKED_AS.get(tree.function, (tree.function, given.name))
         return to.Asked(
             *(tree.at, function, name, given.window_ms, given.field, level),
@@ -314,15 +295,16 @@ class _Checker:
             kind=kind,
         )
 
-    def _fitting(self, tree: Call, function: Function, arguments: tuple[Checked, ...]) -> None:
+    def _are_fitting(self, tree: Call, function: Function, arguments: tuple[Checked, ...]) -> bool:
+        known = len(self.faults)
         for argument, kinds in zip(arguments, function.accepts, strict=False):
             if argument.kind is not Kind.ANY and argument.kind not in kinds:
                 wanted = " or ".join(sorted(map(told, kinds)))
-                raise self._fault(
-                    argument.at, f"{tree.function}() wants {wanted}, found {told(argument.kind)}"
-                )
+                what = f"{tree.function}() wants {wanted}, found {told(argument.kind)}"
+                self._tell(argument.at, what)
+        return len(self.faults) == known
 
-    def _possible(self, function: Function, arguments: tuple[Checked, ...]) -> None:
+    def _try(self, function: Function, arguments: tuple[Checked, ...]) -> None:
         """A call on constants alone, or with a constant pattern or zone, is tried now."""
         constants = [each for each in arguments if isinstance(each, to.Constant)]
         if not constants:
@@ -336,7 +318,7 @@ class _Checker:
         try:
             function.implementation(*given)
         except CelError as error:
-            raise self._fault(constants[-1].at, error.message, hint=error.hint) from error
+            self._tell(constants[-1].at, error.message, hint=error.hint)
 
     def _unknown_function(self, tree: Call) -> Checked:
         if self._scope is None:
@@ -344,39 +326,42 @@ class _Checker:
         style = tree.target is not None
         if (tree.function, not style) in FUNCTIONS:
             how = f"{tree.function}(value)" if style else f"value.{tree.function}(…)"
-            raise self._fault(
-                tree.at, f"{tree.function}() is not called in this way", hint=f"write {how}"
-            )
+            message = f"{tree.function}() is not called in this way"
+            self._tell(tree.at, message, hint=f"write {how}")
+            return self._unsound(tree)
         names = [name for name, method in FUNCTIONS if method is style]
         known = sorted([*names, *(MACROS if style else ("has", *self._scope.functions))])
-        other = _OTHER_WORDS.get(tree.function.lower())
-        near = f"did you mean {other!r}?" if other in known else _nearest(tree.function, known)
-        hint = near or f"known here: {', '.join(known)}"
-        raise self._fault(tree.at, f"unknown function {tree.function}()", hint=hint)
+        hint = of_function(tree.function, known)
+        self._tell(tree.at, f"unknown function {tree.function}()", hint=hint)
+        return self._unsound(tree)
 
-    def _arity(self, tree: Call, arity: tuple[int, ...]) -> None:
-        if len(tree.arguments) not in arity:
-            wanted = " or ".join(map(str, arity))
-            what = "argument" if wanted == "1" else "arguments"
-            told_of = f"{tree.function}() takes {wanted} {what}, found {len(tree.arguments)}"
-            raise self._fault(tree.at, told_of)
+    def _has_arity(self, tree: Call, arity: tuple[int, ...]) -> bool:
+        if len(tree.arguments) in arity:
+            return True
+        wanted = " or ".join(map(str, arity))
+        what = "argument" if wanted == "1" else "arguments"
+        found = len(tree.arguments)
+        self._tell(tree.at, f"{tree.function}() takes {wanted} {what}, found {found}")
+        return False
 
     def _has(self, tree: Call) -> Checked:
-        self._arity(tree, (1,))
+        if not self._has_arity(tree, (1,)):
+            return self._unsound(tree, Kind.BOOL)
         (asked,) = tree.arguments
         if not isinstance(asked, Select):
-            raise self._fault(asked.at, "has() asks for a field", hint="write has(event.price)")
+            self._tell(asked.at, "has() asks for a field", hint="write has(event.price)")
+            return self._unsound(tree, Kind.BOOL)
         return to.Has(tree.at, self._holder(asked), asked.field)
 
     def _macro(self, tree: Call, target: Tree) -> Checked:
-        self._arity(tree, MACROS[tree.function])
+        kind = _MACRO_KINDS.get(tree.function, Kind.BOOL)
+        if not self._has_arity(tree, MACROS[tree.function]):
+            return self._unsound(tree, kind)
         name, *bodies = tree.arguments
         if not isinstance(name, Name) or name.absolute:
-            raise self._fault(
-                name.at,
-                f"{tree.function}() wants a name for each element first",
-                hint=f"write list.{tree.function}(e, …)",
-            )
+            message = f"{tree.function}() wants a name for each element first"
+            self._tell(name.at, message, hint=f"write list.{tree.function}(e, …)")
+            return self._unsound(tree, kind)
         over = self.checked(target)
         self._expect(over, _RANGES, f"{tree.function}() goes over a list or a map")
         level = len(self._locals)
@@ -387,12 +372,4 @@ class _Checker:
         test = parts.pop() if parts else None
         if test is not None:
             self._expect(test, _BOOLEAN, f"{tree.function}() wants a condition")
-        kind = _MACRO_KINDS.get(tree.function, Kind.BOOL)
         return to.Comprehension(tree.at, tree.function, over, level, test, result, kind)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    by_lower = {each.lower(): each for each in sorted(known)}
-    near = difflib.get_close_matches(name.lower().replace("_", ""), by_lower, n=1)
-    near = near or difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"did you mean {by_lower[near[0]]!r}?" if near else ""

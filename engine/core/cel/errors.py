@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.errors import HairspringError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.core.cel.checked import Checked
 
 
 class ExpressionError(HairspringError):
@@ -17,6 +24,7 @@ class CelTextError(ExpressionError):
     Attributes:
         line: Line of the text, from 1.
         column: Column in that line in code points, from 1.
+        others: What else is wrong with the same text.
     """
 
     code = "cel.text"
@@ -25,6 +33,11 @@ class CelTextError(ExpressionError):
         super().__init__(message, hint=hint)
         self.line = line
         self.column = column
+        self.others: tuple[CelTextError, ...] = ()
+
+    def every(self) -> tuple[CelTextError, ...]:
+        """All that is wrong with the text, this first."""
+        return (self, *self.others)
 
 
 class CelSyntaxError(CelTextError):
@@ -34,9 +47,15 @@ class CelSyntaxError(CelTextError):
 
 
 class CelCheckError(CelTextError):
-    """The text is an expression, but one that can have no meaning or exceeds a limit."""
+    """The text is an expression, but one that can have no meaning or exceeds a limit.
+
+    Attributes:
+        rest: The checked tree with something of any kind in the place of what is at fault, for
+            whoever looks for more; None where it was not read to its end.
+    """
 
     code = "cel.check"
+    rest: Checked | None = None
 
 
 class CelError(ExpressionError):
@@ -80,3 +99,13 @@ def check_error(text: str, offset: int, message: str, *, hint: str = "") -> CelC
     """A `CelCheckError` at an offset of `text`."""
     line, column = position_of(text, offset)
     return CelCheckError(message, line=line, column=column, hint=hint)
+
+
+def together(faults: Iterable[CelCheckError], rest: Checked | None = None) -> CelCheckError:
+    """Several faults of one text, at least one, as the first of them with the others."""
+    every = [one for fault in faults for one in fault.every()]
+    # What is asked in two ways is at fault twice.
+    first, *others = {(one.line, one.column, one.message): one for one in every}.values()
+    assert isinstance(first, CelCheckError)
+    first.others, first.rest = tuple(others), rest
+    return first

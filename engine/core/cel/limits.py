@@ -14,6 +14,9 @@ HEIGHT_MAX = 100
 `&&`, `||` and lists count once however many operands they have.
 """
 
+FAULTS_MAX = 25
+"""So many faults of one expression are told; what follows is not looked at."""
+
 WORK_MAX = 100_000
 """Elements that all macros of one evaluation together may visit; then it is a `CelError`."""
 
