@@ -20,6 +20,9 @@ Kind: TypeAlias = Literal[
     "exited",
     "finished",
     "goal",
+    "opened",
+    "clicked",
+    "unsubscribed",
 ]
 
 
@@ -47,6 +50,8 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
             more (a downtime lay between); else 0.
         until_ms: Of `deferred`: when it is asked again; else 0.
         value: Of a `goal`, what it is worth; None where nothing is said of that.
+        link: Of `clicked`, the address that the link leads to.
+        response_ms: Of what a message was answered with: how long after it was sent; else 0.
     """
 
     at_ms: int
@@ -64,6 +69,8 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
     variant: str = ""
     until_ms: int = 0
     value: float | None = None
+    link: str = ""
+    response_ms: int = 0
 
 
 class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):

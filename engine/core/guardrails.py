@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.caps import is_capped
 from engine.core.cel import zone_of
+from engine.core.traits import is_refused
 
 if TYPE_CHECKING:
     from engine.core.policy import Policy
@@ -46,11 +47,11 @@ def address_of(user: User, channel: str) -> object:
     return (value.strip() or None) if isinstance(value, str) else None
 
 
-def barrier(policy: Policy, user: User, channel: str, *, marketing: bool) -> str:
+def barrier(policy: Policy, user: User, channel: str, *, marketing: bool, topic: str = "") -> str:
     """Why `channel` may not be used for `user`, or "" where it may.
 
     `unreachable`, `no_consent` or `suppressed`. Transactional messages ask address and
-    suppression alone.
+    suppression alone. `topic` is what a marketing message is about; "" where that is not said.
     """
     suppressed = False
     if channel in ADDRESS_TRAITS:
@@ -58,7 +59,7 @@ def barrier(policy: Policy, user: User, channel: str, *, marketing: bool) -> str
         if address is None:
             return "unreachable"
         suppressed = user.suppressed.get(channel) == address
-    if marketing and not consents(policy, user, channel):
+    if marketing and not consents(policy, user, channel, topic):
         return "no_consent"
     return "suppressed" if suppressed else ""
 
@@ -71,12 +72,17 @@ def is_full(user: User, *, marketing: bool) -> bool:
     return len(user.pending) >= (PENDING_MAX if marketing else 2 * PENDING_MAX)
 
 
-def consents(policy: Policy, user: User, channel: str) -> bool:
-    """Whether marketing may use `channel`: what the user said, else what the shop assumes."""
+def consents(policy: Policy, user: User, channel: str, topic: str = "") -> bool:
+    """Whether marketing may use `channel`: what the user said, else what the shop assumes.
+
+    A topic that he has refused goes by no channel; a yes to a topic opens none.
+    """
     said = user.traits.get("consent")
     if said is False:
         return False  # a no to everything; a yes has to name its channel
     if isinstance(said, dict):
+        if topic and is_refused(said, topic):
+            return False
         answer = said.get(channel)
         if answer is not None:
             return answer is True
@@ -132,4 +138,4 @@ def cancelled(policy: Policy, user: User, pending: Pending, now_ms: int) -> str:
         goes_at_ms = put_off_until_ms(policy, user, pending, now_ms) or now_ms
         if goes_at_ms > pending.expires_at_ms:
             return "expired"
-    return barrier(policy, user, pending.channel, marketing=pending.marketing)
+    return barrier(policy, user, pending.channel, marketing=pending.marketing, topic=pending.topic)

@@ -13,6 +13,11 @@ import msgspec
 
 EMPTY = msgspec.Raw(b"{}")
 
+Answer: TypeAlias = Literal[
+    "opened", "clicked", "dismissed", "unsubscribed", "complained", "bounced"
+]
+"""What can be done to a message once it is delivered."""
+
 
 class EventReceived(msgspec.Struct, tag="event", omit_defaults=True, gc=False):
     """A user did something: a track, page or screen call.
@@ -118,6 +123,70 @@ class EventImported(EventReceived, tag="imported_event"):
 
 class TraitsImported(UserIdentified, tag="imported_traits"):
     """History: traits that were said before. What was said of the user later stays as it is."""
+
+
+class SentMessage(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
+    """What is to be known of a message when somebody answers to it, long after it was delivered.
+
+    Its links bring it, signed: nothing of a message is kept with its user until he answers.
+
+    Attributes:
+        id: The effect id.
+        enrollment, campaign, step, channel, template, variant: As in its record `sent`.
+        sent_at_ms: When it was judged fit to go.
+    """
+
+    id: str
+    channel: str
+    campaign: str = ""
+    enrollment: str = ""
+    step: str = ""
+    template: str = ""
+    variant: str = ""
+    sent_at_ms: int = 0
+
+
+class MessageAnswered(EventReceived, tag="answered"):
+    """Somebody opened a message, clicked a link in it, unsubscribed by it, …; or a machine did.
+
+    What a person does is an event as any other, by the name that Segment has for it, and counts as
+    something that the user did. What a machine does (a mail provider's image proxy, a link
+    scanner) bears no name, is recorded, and nothing else comes of it (`answers`).
+
+    Attributes:
+        answer: What was done.
+        sent: The message.
+        link: The address that a clicked link leads to.
+        machine: Why it is taken for a machine's doing, in a word; "" for a person's.
+    """
+
+    answer: Answer = "opened"
+    sent: SentMessage = SentMessage("", "")
+    link: str = ""
+    machine: str = ""
+
+
+class ConsentStated(msgspec.Struct, tag="consent", omit_defaults=True, gc=False):
+    """A user said yes or no to channels or topics, or an address was suppressed or freed.
+
+    Attributes:
+        source: How it came, in a word that the proof keeps: `one-click`, `preferences`, ….
+        channels: By channel id, yes or no.
+        topics: By topic, yes or no.
+        suppressed: By channel id: nothing more goes to the address that he has there, or it may
+            again.
+    """
+
+    user_id: str
+    source: str
+    occurred_at_ms: int
+    received_at_ms: int
+    channels: dict[str, bool] = {}
+    topics: dict[str, bool] = {}
+    suppressed: dict[str, bool] = {}
+    message_id: str = ""
+    at_ms: int = 0
+    is_anonymous: ClassVar[bool] = False
 
 
 class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=False):
@@ -249,6 +318,8 @@ UserInput: TypeAlias = (
     | TriggerReceived
     | EventImported
     | TraitsImported
+    | MessageAnswered
+    | ConsentStated
     | DeliveryReported
     | HistoryFound
 )

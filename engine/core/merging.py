@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from engine.core import refusals
+from engine.core.answers import join_rapport
 from engine.core.edges import refresh
 from engine.core.entered import count_entries, each_entry, newest_entry, only_entries, with_entry
 from engine.core.entry import ENTRIES_MAX
@@ -92,6 +93,7 @@ def _join_watch(turn: Turn, other: User) -> None:
 def _join_said(user: User, other: User) -> None:
     """Traits, draws, scores, addresses that are no good."""
     join_traits(user, other.traits)
+    join_rapport(user, other)
     if other.drawn:
         user.drawn = {**other.drawn, **user.drawn}
     if other.scores:

@@ -106,6 +106,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         repeats: Its `repeat` steps and their positions, in the order of the file.
         goal: What it is for, if that is said.
         holdout: Share of entrants, 0.0 to 1.0, who go through everything and are sent nothing.
+        topic: What its messages are about, for those who want no more of that; "" is not said.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     group: str = ""
     repeats: tuple[tuple[int, Repeat], ...] = ()
     goal: Goal | None = None
+    topic: str = ""
 
     def __post_init__(self) -> None:
         facts = {"id": self.id, "description": self.description, "purpose": self.purpose}

@@ -31,6 +31,8 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
         message: The effect id, where a message is meant; of a goal that of its last touch.
         judged_at: When guardrails were asked, where that is a second or more after `at`.
         until: When a message that was deferred is asked again.
+        link: Of `clicked`, the address that the link leads to.
+        response_ms: How long after it was sent a message was opened, clicked, …; else 0.
         subject: Of a rendered message; as `title` and `body`, where rendering was asked for.
     """
 
@@ -50,6 +52,8 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
     judged_at: str = ""
     until: str = ""
     value: float | None = None
+    link: str = ""
+    response_ms: int = 0
     subject: str = ""
     title: str = ""
     body: str = ""
@@ -78,6 +82,8 @@ def told(record: Record) -> RecordLine:
         _instant(record.judged_at_ms) if record.judged_at_ms else "",
         _instant(record.until_ms) if record.until_ms else "",
         record.value,
+        record.link,
+        record.response_ms,
     )
 
 

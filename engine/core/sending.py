@@ -9,6 +9,7 @@ import msgspec
 from engine.core import history, ids
 from engine.core.caps import give_back, is_capped, take_place
 from engine.core.collections import bind
+from engine.core.consents import suppress
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
 from engine.core.experiments import variant_of
 from engine.core.following import follow
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from engine.core.state import Enrollment
     from engine.core.steps import Send
     from engine.core.turn import Turn
+
+BOUNCED = "bounced"
+"""How an address came to be suppressed that a provider said is no good."""
 
 REASON_LENGTH_MAX = 500
 """Characters of why a delivery failed that are kept; providers and templates may say more."""
@@ -66,9 +70,10 @@ def send(
         skip(turn, enrollment, step, "expired")
         return 0
     channels, marketing, place = step.channels, campaign.is_marketing, 0
-    barred = _barred(turn, channels[0], marketing=marketing)
+    topic = campaign.topic
+    barred = _barred(turn, channels[0], marketing=marketing, topic=topic)
     if barred:
-        place = _first_open(turn, channels, marketing=marketing)
+        place = _first_open(turn, channels, marketing=marketing, topic=topic)
         if place < 0:
             skip(turn, enrollment, step, barred)
             return 0
@@ -96,6 +101,7 @@ def send(
         turn.now_ms,
         iteration,
         enrollment.per,
+        topic,
     )
     _send(turn, pending, _snapshot(turn, campaign, enrollment, step), "")
     return 0
@@ -136,7 +142,7 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
     if pending is None:
         return
     if report.bad_address:
-        user.suppressed = {**user.suppressed, pending.channel: report.bad_address}
+        suppress(user, turn.now_ms, pending.channel, BOUNCED, address=report.bad_address)
     outcome, reason = report.outcome, report.reason[:REASON_LENGTH_MAX]
     if outcome != "delivered":
         give_back(user, pending)
@@ -168,7 +174,7 @@ def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
     It is another message, judged now: caps are asked. Quiet hours are not, since nothing is left of
     its step that could be held there: every attempt to hand it over asks them.
     """
-    place = _first_open(turn, failed.fallbacks, marketing=failed.marketing)
+    place = _first_open(turn, failed.fallbacks, marketing=failed.marketing, topic=failed.topic)
     if place < 0:
         return False
     channel, caps = failed.fallbacks[place], turn.plan.policy.caps
@@ -185,17 +191,17 @@ def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
     return True
 
 
-def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool) -> int:
+def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool, topic: str) -> int:
     """The place of the first channel that may be used, or -1."""
     for place, channel in enumerate(channels):
-        if not _barred(turn, channel, marketing=marketing):
+        if not _barred(turn, channel, marketing=marketing, topic=topic):
             return place
     return -1
 
 
-def _barred(turn: Turn, channel: str, *, marketing: bool) -> str:
+def _barred(turn: Turn, channel: str, *, marketing: bool, topic: str) -> str:
     """Why nothing more may be sent by `channel`, or ""; `limit` where too much waits already."""
-    reason = barrier(turn.plan.policy, turn.user, channel, marketing=marketing)
+    reason = barrier(turn.plan.policy, turn.user, channel, marketing=marketing, topic=topic)
     if not reason and is_full(turn.user, marketing=marketing):
         return "limit"
     return reason
@@ -221,8 +227,7 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
             snapshot,
             pending.expires_at_ms,
             fallback_of,
-            bool(pending.fallbacks)
-            and _first_open(turn, pending.fallbacks, marketing=pending.marketing) >= 0,
+            bool(pending.fallbacks) and _more(turn, pending),
         )
     )
     turn.record("sent", pending, pending.step, channel, pending.template, message=effect_id)
@@ -231,6 +236,12 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
         take_place(turn.user, plan.kept_places, channel, turn.now_ms)
     if plan.kept_sends:
         _note_sent(turn, pending)
+
+
+def _more(turn: Turn, pending: Pending) -> bool:
+    """Whether another channel could stand in, should this one fail."""
+    fallbacks, marketing = pending.fallbacks, pending.marketing
+    return _first_open(turn, fallbacks, marketing=marketing, topic=pending.topic) >= 0
 
 
 def _note_sent(turn: Turn, pending: Pending) -> None:

@@ -140,6 +140,7 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
         sent_at_ms: When it was judged; 0 where a version sent it that did not keep that.
         iteration: Which time it is in the repeats around its step (`repeats.iteration_of`).
         per: The enrollment's.
+        topic: What it is about, where its campaign says so: nobody is sent what he has refused.
     """
 
     enrollment: str
@@ -156,6 +157,38 @@ class Pending(msgspec.Struct, omit_defaults=True, gc=False):
     sent_at_ms: int = 0
     iteration: int = 0
     per: str = ""
+    topic: str = ""
+
+
+class Answered(msgspec.Struct, omit_defaults=True, gc=False):
+    """A message that the user, or a machine on the way to him, has done something with.
+
+    Attributes:
+        sent_at_ms: When it was judged fit to go; 0 where that is not known.
+        opened_at_ms, clicked_at_ms: When a person first did; 0: nobody has.
+        clicks: How often a person has clicked.
+        opened_by_machine, clicked_by_machine: Whether a machine has.
+    """
+
+    channel: str
+    sent_at_ms: int
+    opened_at_ms: int = 0
+    clicked_at_ms: int = 0
+    clicks: int = 0
+    opened_by_machine: bool = False
+    clicked_by_machine: bool = False
+
+
+class Rapport(msgspec.Struct, omit_defaults=True, gc=False):
+    """How a user answers to messages, and what he has agreed to.
+
+    Attributes:
+        answers: By effect id, the messages that he has answered to, the newest (`answers`).
+        consents: The proof of each yes and no, a line each (`consents`).
+    """
+
+    answers: dict[str, Answered] = {}
+    consents: str = ""
 
 
 class Session(msgspec.Struct, omit_defaults=True, gc=False):
@@ -210,6 +243,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         merged_into: Whose alias this id is: then it is no user, and the rest says nothing.
         is_anonymous: Known by nothing but an id that a device has drawn, so far.
         ended: Enrollments that came to their end and still await their goal, in that order.
+        rapport: How he answers, and what he agreed to; None where he never said or did anything.
         armed_at_ms: Where the timer wheel looks at him next, or `NEVER`; its own, and not saved.
     """
 
@@ -242,6 +276,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     merged_into: str = ""
     is_anonymous: bool = False
     ended: tuple[Ended, ...] = ()
+    rapport: Rapport | None = None
 
     @property
     def applied_at_ms(self) -> int:

@@ -24,6 +24,12 @@ TRAITS_BYTES_MAX = 64 << 10
 CONSENT_CHANNELS = ("email", "push", "sms", "in_app", "webhook")
 """Whose consent is taken also from an identify call that is refused."""
 
+TOPICS = "topics"
+"""Under this key of `consent` stands a map of topic to true or false."""
+
+TOPICS_MAX = 100
+"""Topics that are taken from a refused identify call, and from a preference centre."""
+
 _HEADS_BYTES = 4
 """By how much the heads of maps may grow when two are merged."""
 
@@ -54,7 +60,10 @@ def merge_traits(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str,
     merged = {**known, **said}
     consent = said.get("consent")
     if isinstance(consent, dict):
-        merged["consent"] = {**_by_channel(known), **consent}
+        earlier = _by_channel(known)
+        merged["consent"] = {**earlier, **consent}
+        if isinstance(consent.get(TOPICS), dict) and isinstance(earlier.get(TOPICS), dict):
+            merged["consent"][TOPICS] = {**earlier[TOPICS], **consent[TOPICS]}
     return merged
 
 
@@ -64,6 +73,12 @@ def _by_channel(known: Mapping[str, Any]) -> dict[str, Any]:
     if consent is False:
         return dict.fromkeys(CONSENT_CHANNELS, False)
     return consent if isinstance(consent, dict) else {}
+
+
+def is_refused(consent: object, topic: str) -> bool:
+    """Whether a user who said this has refused a topic. O(1)."""
+    topics = consent.get(TOPICS) if isinstance(consent, dict) else None
+    return isinstance(topics, dict) and topics.get(topic) is False
 
 
 def join_traits(user: User, others: Mapping[str, Any]) -> None:
@@ -93,7 +108,10 @@ def _stricter(own: Any, other: Any) -> Any:  # noqa: ANN401 - whatever a shop ha
     if not isinstance(own, dict) or not isinstance(other, dict):
         return other if own is None or isinstance(other, dict) else own
     refused = {channel: False for one in (own, other) for channel in one if one[channel] is False}
-    return {**other, **own, **refused}
+    both = {**other, **own, **refused}
+    if isinstance(own.get(TOPICS), dict) and isinstance(other.get(TOPICS), dict):
+        both[TOPICS] = _stricter(own[TOPICS], other[TOPICS])
+    return both
 
 
 def recall(user: User, raw: msgspec.Raw, occurred_at_ms: int) -> str:
@@ -133,7 +151,7 @@ def tell(user: User, raw: msgspec.Raw, *, behind: bool = False) -> str:
             if behind and consent is not None:
                 consent = merge_traits({"consent": consent}, known)["consent"]
             if consent is not None:
-                # At most one plain word a channel goes beyond the bound.
+                # At most one plain word a channel, and some topics, go beyond the bound.
                 user.traits = {**known, "consent": consent}
             user.traits_bytes = len(_encode(user.traits))
             return reason
@@ -159,9 +177,16 @@ def _consent(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any
     consent = said.get("consent")
     if not isinstance(consent, dict):
         return False if consent is False else None
-    plain = {
+    plain: dict[str, Any] = {
         channel: consent[channel]
         for channel in CONSENT_CHANNELS
         if isinstance(consent.get(channel), bool)
     }
-    return {**_by_channel(known), **plain}
+    earlier = _by_channel(known)
+    topics = consent.get(TOPICS)
+    if isinstance(topics, dict):
+        said_of = {key: yes for key, yes in topics.items() if isinstance(yes, bool)}
+        already = earlier.get(TOPICS)
+        both = {**(already if isinstance(already, dict) else {}), **said_of}
+        plain[TOPICS] = dict([*both.items()][:TOPICS_MAX])
+    return {**earlier, **plain}

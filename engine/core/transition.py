@@ -14,18 +14,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from engine.core import history, scores, sessions
+from engine.core.answers import as_event, take_answer
 from engine.core.collections import collect
+from engine.core.consents import state_consent
 from engine.core.edges import alarmed, refresh, ring, risen
-from engine.core.effects import QuarantineInput, have_effect
+from engine.core.effects import have_effect
 from engine.core.entry import enter_all, enter_risen, start_by_hand
 from engine.core.exits import Leaving, ended_by, exit_all, leave_all
 from engine.core.following import announce
 from engine.core.found import put
 from engine.core.grace import comes_about, waiting
+from engine.core.identifying import identify
 from engine.core.inputs import (
+    ConsentStated,
     DeliveryReported,
     EventReceived,
     HistoryFound,
+    MessageAnswered,
     TraitsImported,
     TriggerReceived,
     UserIdentified,
@@ -35,7 +40,6 @@ from engine.core.inputs import (
 from engine.core.plan import NOTHING
 from engine.core.sending import conclude
 from engine.core.state import reckon
-from engine.core.traits import recall, tell
 from engine.core.turn import Queue, Turn
 from engine.core.walk import go_on, meet, pass_on
 from engine.core.watching import is_over, own_turn, rearm, touched
@@ -58,10 +62,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         _step_timed(plan, user, happened, effects)
         return
     if type(happened) is not EventReceived:
-        turn = _turn(plan, user, happened, effects)
-        _apply_other(turn, happened)
-        if type(happened) is TriggerReceived:
-            start_by_hand(turn, happened)
+        _step_other(plan, user, happened, effects)
         return
     if happened.occurred_at_ms > user.last_seen_at_ms:
         user.last_seen_at_ms = happened.occurred_at_ms
@@ -78,8 +79,30 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         enter_all(plan, user, happened, reactions, effects)
 
 
+def _step_other(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
+    """Apply what is no event, or more than one."""
+    if type(happened) is MessageAnswered:
+        _step_answer(plan, user, happened, effects)
+        return
+    turn = _turn(plan, user, happened, effects)
+    _apply_other(turn, happened)
+    if type(happened) is TriggerReceived:
+        start_by_hand(turn, happened)
+
+
+def _step_answer(plan: Plan, user: User, happened: MessageAnswered, effects: list[Effect]) -> None:
+    """Remember what was done with a message, and apply the event that it is, if it is one."""
+    take_answer(user, happened, effects)
+    event = as_event(happened)
+    if event is not None:
+        step(plan, user, event, effects)
+
+
 def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
     """Apply one input where time can do more than end a wait, and all that follows from it."""
+    if type(happened) is MessageAnswered:
+        _step_answer(plan, user, happened, effects)
+        return
     made: tuple[tuple[EventReceived, Session | None], ...] = ()
     if plan.keeps_sessions and type(happened) is EventReceived:
         made = sessions.follow(user, happened, plan.policy.session_gap_ms)
@@ -349,29 +372,19 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
             if reactions.ends:
                 exit_all(turn, reactions, happened.occurred_at_ms)
         case UserIdentified():
-            _identify(user, happened, effects)
+            identify(user, happened, effects)
         case TriggerReceived():
             pass  # it is told of nothing that is kept
         case UserScored():
             scores.note(user, happened, plan.models)
+        case ConsentStated():
+            state_consent(user, happened)
         case HistoryFound():
             put(plan, user, happened.found)
         case DeliveryReported():
             conclude(turn, happened)
         case _:
             assert_never(happened)
-
-
-def _identify(user: User, happened: UserIdentified, effects: list[Effect]) -> None:
-    """Have what was said of the user in his traits; what he has no room for is quarantined."""
-    if isinstance(happened, TraitsImported):
-        refused = recall(user, happened.traits, happened.occurred_at_ms)
-    else:
-        refused = tell(user, happened.traits)
-        user.is_anonymous = user.is_anonymous and happened.is_anonymous
-        user.identified_at_ms = max(user.identified_at_ms, happened.occurred_at_ms)
-    if refused:
-        effects.append(QuarantineInput(happened, "$.traits", refused))
 
 
 def _earliest(plan: Plan, enrollments: tuple[Enrollment, ...]) -> Enrollment:

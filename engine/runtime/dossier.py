@@ -10,13 +10,16 @@ import msgspec
 
 from channels.file import lines_in_files
 from engine.core.caps import place_name
+from engine.core.consents import proofs
 from engine.core.effects import Record
 from engine.core.entered import each_entry
 from engine.core.history import instants_of, sent_name
 from engine.core.inputs import (
+    ConsentStated,
     DeliveryReported,
     EventReceived,
     HistoryFound,
+    MessageAnswered,
     TriggerReceived,
     UserErased,
     UserIdentified,
@@ -74,6 +77,15 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
     state["collections"] = {
         name: _told_collected(collected) for name, collected in user.collections.items()
     }
+    state.pop("rapport", None)
+    answers = {} if user.rapport is None else user.rapport.answers
+    state["answers"] = {
+        effect_id: _dated(msgspec.to_builtins(one)) for effect_id, one in answers.items()
+    }
+    state["consents"] = [
+        {"at": format_instant(at_ms), "what": what, "said": "yes" if yes else "no", "source": by}
+        for at_ms, what, yes, by in proofs(user)
+    ]
     if user.session is not None:
         state["session"] = _dated(state["session"])
     state["entries"] = [
@@ -171,8 +183,12 @@ async def export(
 
 def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
     match happened:
+        case MessageAnswered(name=""):
+            return _told_answer(happened)
         case EventReceived() | UserIdentified() | UserScored() | TriggerReceived():
             return _received(happened)
+        case ConsentStated():
+            return {"kind": "consent"} | _dated(msgspec.to_builtins(happened))
         case DeliveryReported():
             return {"kind": "reported"} | _dated(msgspec.to_builtins(happened))
         case UserErased() | HistoryFound():  # what was found, are events that stand here, too
@@ -208,6 +224,21 @@ def _received(happened: FromClient | TriggerReceived) -> dict[str, Any]:
         "message_id": happened.message_id,
     }
     return {key: value for key, value in said.items() if value} | own
+
+
+def _told_answer(happened: MessageAnswered) -> dict[str, Any]:
+    """What a machine did with a message, or what has no name as an event."""
+    sent = happened.sent
+    said = {
+        "at": format_instant(happened.at_ms),
+        "kind": happened.answer,
+        "machine": happened.machine,
+        "campaign": sent.campaign,
+        "channel": sent.channel,
+        "message": sent.id,
+        "link": happened.link,
+    }
+    return {key: value for key, value in said.items() if value}
 
 
 def _told_collected(collected: Collected) -> dict[str, Any]:

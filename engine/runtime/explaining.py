@@ -18,7 +18,7 @@ import msgspec
 from config.faults import nearest
 from engine.core.account import Account, Ahead, Came, account, came_by, look_ahead
 from engine.core.adoption import take_on
-from engine.core.inputs import EventReceived
+from engine.core.inputs import EventImported, EventReceived
 from engine.core.instants import format_instant
 from engine.core.plan import Plan
 from engine.core.state import decode_user, encode_user
@@ -201,7 +201,9 @@ class Explaining:
             found = [
                 (number, happened)
                 for number, happened in inputs
-                if type(happened) is EventReceived and happened.name in names
+                if isinstance(happened, EventReceived)
+                and not isinstance(happened, EventImported)
+                and happened.name in names
             ]
             if found:
                 number, event = found[-1]

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.effects import Record
 from engine.core.inputs import (
+    ConsentStated,
     EventReceived,
     Input,
     TriggerReceived,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from engine.core.inputs import UserInput
     from engine.sim.reading import Reading
+
+OfUsers = EventReceived | UserIdentified | UserScored | TriggerReceived | ConsentStated
+"""What users did, said and were called: the rest is what came of it under the plan of then."""
 
 FORM = 1
 """The version of this form."""
@@ -139,6 +143,9 @@ def decode_lines(lines: Iterable[bytes], label: str) -> Iterator[Line]:
 def users_inputs(lines: Iterable[Line], reading: Reading) -> Iterator[UserInput]:
     """What users did and were called, and what was started for them, each received when stamped.
 
+    What they did with messages among it: one that the other plan does not send has been opened then
+    all the same.
+
     For a run under another plan: what came of the live one, its deliveries and its changes of the
     plan, is left out.
     """
@@ -146,7 +153,7 @@ def users_inputs(lines: Iterable[Line], reading: Reading) -> Iterator[UserInput]
         if not isinstance(line, InputLine):
             continue
         happened = line.input
-        if isinstance(happened, EventReceived | UserIdentified | UserScored | TriggerReceived):
+        if isinstance(happened, OfUsers):
             happened.received_at_ms = happened.at_ms
             reading.events += 1
             yield happened

@@ -16,8 +16,10 @@ from xxhash import xxh3_128_hexdigest
 
 from engine.core.inputs import (
     EMPTY,
+    ConsentStated,
     EventImported,
     EventReceived,
+    MessageAnswered,
     TraitsImported,
     TriggerReceived,
     UserIdentified,
@@ -76,7 +78,7 @@ def in_chunks(history: Iterable[Imported]) -> Iterator[list[Imported]]:
 def _dated(inputs: Iterable[UserInput]) -> Iterator[UserInput]:
     """When it came in elsewhere says nothing here: it is known from when it happened."""
     for happened in inputs:
-        if isinstance(happened, UserScored | TriggerReceived):
+        if isinstance(happened, UserScored | TriggerReceived | ConsentStated | MessageAnswered):
             continue
         assert isinstance(happened, EventReceived | UserIdentified)
         happened.received_at_ms = happened.occurred_at_ms

@@ -227,6 +227,8 @@ class Gathering:
         self, happened: Input
     ) -> TypeGuard[EventReceived | UserScored | DeliveryReported]:
         if isinstance(happened, EventReceived):
+            if not happened.name:
+                return False  # a machine's doing
             if self._gap.sessions:
                 return True  # whatever it is, it is something that the user did
             return happened.name in self._names

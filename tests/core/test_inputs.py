@@ -3,12 +3,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from engine.core.answers import answered
 from engine.core.inputs import (
     ClockAdjusted,
+    ConsentStated,
     DeliveryReported,
     EventReceived,
     Input,
     PlanChanged,
+    SentMessage,
     TimeResumed,
     UserIdentified,
     decode_inputs,
@@ -20,6 +23,9 @@ INPUTS: list[Input] = [
     EventReceived("ü\n", "Go", 1, 2),
     UserIdentified("u", 1, 2, msgspec.Raw(b'{"email":"a@example.com"}'), "m2", 3),
     DeliveryReported("u", "e", "failed", "no such mailbox", bad_address="a@example.com", at_ms=9),
+    answered("u", SentMessage("e", "email", "c", sent_at_ms=4), "clicked", 9, link="https://a.b/"),
+    answered("u", SentMessage("e", "email"), "opened", 9, machine="apple-mail-privacy"),
+    ConsentStated("u", "one-click", 1, 2, {"email": False}, {"news": True}, {"sms": True}, "m", 3),
     TimeResumed(1, 30_000, 5),
     ClockAdjusted(1, 5),
     PlanChanged("p", "1.0", "2026a", 6),
