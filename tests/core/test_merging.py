@@ -34,6 +34,7 @@ def test_every_field_of_a_user_has_a_rule() -> None:
             "aliases",
             "merged_into",
             "is_anonymous",
+            "rapport",
         ),
     }
 
