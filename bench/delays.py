@@ -49,6 +49,9 @@ _SETTINGS = f"""
 [shop]
 name = "Bench"
 
+[server]
+rate = 0
+
 [keys]
 write = ["{WRITE_KEY}"]
 

@@ -20,6 +20,7 @@ import structlog
 from bench.journaling import GroupCommit
 from bench.process import serve_command, serving
 from bench.shop import WRITE_KEY
+from config.settings import WriteKey
 from engine.cli.serve import fastest_loop, stop_on_signals
 from engine.core.inputs import EventReceived, UserInput, decode_inputs
 from engine.runtime.clock import Clock
@@ -112,7 +113,7 @@ async def _serve_with(submit: Submit) -> None:
     door = IngestDoor(
         submit=submit,
         now_ms=Clock().now_ms,
-        keys=(WRITE_KEY,),
+        keys=(WriteKey(key=WRITE_KEY),),
         why_not_ready=lambda: "",
         metrics=Metrics(),
         log=log,

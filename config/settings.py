@@ -86,7 +86,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     body_max_bytes: Size = field(default=1 << 20, name="body_max")
     events_max: Count = 2500
     event_max_bytes: Size = field(default=32 << 10, name="event_max")
-    rate: Annotated[CountOrNone, LATER] = 1000
+    rate: CountOrNone = 1000
 
 
 class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +98,8 @@ class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: Secret
-    rate: Annotated[CountOrNone | None, LATER] = None
-    origins: Annotated[tuple[Address, ...] | None, LATER] = None
+    rate: CountOrNone | None = None
+    origins: tuple[Address, ...] | None = None
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):

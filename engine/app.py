@@ -361,23 +361,18 @@ class App:
 
     async def _open_door(self, bound: Bound) -> None:
         """Let clients in."""
-        server = self.shop.settings.server
         log = structlog.get_logger("hairspring.http")
         door = IngestDoor(
             submit=self.shell.submit,
             now_ms=self.clock.now_ms,
-            keys=tuple(key.key for key in self.shop.settings.keys.write),
+            keys=self.shop.settings.keys.write,
             trigger_keys=self.shop.settings.keys.trigger,
             campaigns=lambda: self.processor.plan.campaigns,
             why_not_ready=self.why_not_ready,
             metrics=self.metrics,
             log=log,
             instance=self._instance,
-            limits=Limits(
-                body_max_bytes=server.body_max_bytes,
-                events_max=server.events_max,
-                event_max_bytes=server.event_max_bytes,
-            ),
+            limits=Limits.of(self.shop.settings.server),
         )
         self.ingest = await serve(
             make_ingest_app(door), bound, log=log, connections_max=self._connections_max()

@@ -23,6 +23,9 @@ _SETTINGS = f"""
 [shop]
 name = "Mixed"
 
+[server]
+rate = 0
+
 [keys]
 write = ["{WRITE_KEY}"]
 

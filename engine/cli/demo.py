@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 from typing_extensions import override
 
 from engine.core.durations import DurationError, parse_duration_ms
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from channels.base import Message
+    from config import Shop
     from engine.app import App
     from engine.sim.shoppers import Act
 
@@ -117,7 +119,8 @@ async def _demo(data: Path, for_ms: int | None, speed: float, port: int, *, as_j
     from engine.app import App, Options
     from engine.cli.serve import stop_on_signals
 
-    app = await App.start(load_folder(demo_shop()), Options(data=data, port=port, rate=speed))
+    shop = _at_any_rate(load_folder(demo_shop()))
+    app = await App.start(shop, Options(data=data, port=port, rate=speed))
     stop = stop_on_signals()
     stage = (_JsonStage if as_json else _Stage)(app, stop)
     stage.open(speed, for_ms)
@@ -134,6 +137,13 @@ async def _demo(data: Path, for_ms: int | None, speed: float, port: int, *, as_j
         await asyncio.gather(crowd, return_exceptions=True)
         await app.stop()
     stage.close()
+
+
+def _at_any_rate(shop: Shop) -> Shop:
+    """The shop without a limit of events a second: those of a sped up day come in a real one."""
+    settings = shop.settings
+    server = replace(settings.server, rate=0)
+    return replace(shop, settings=replace(settings, server=server))
 
 
 class _Stage:

@@ -54,6 +54,12 @@ class Metrics:
         self.inputs = Counter(
             "hairspring_inputs", "Events and identify calls, by fate.", ["fate"], registry=registry
         )
+        self.refused = Counter(
+            "hairspring_requests_refused",
+            "Requests that were not looked into: too fast, no known key, a page of elsewhere.",
+            ["why"],
+            registry=registry,
+        )
         self.lateness = Histogram(
             "hairspring_deadline_lateness_seconds",
             "How late deadlines fired: fired minus due.",

@@ -20,6 +20,8 @@ from engine.server.answers import Fault, Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from config.settings import Server
+
 _T = TypeVar("_T")
 
 GZIP_MEMBERS_MAX = 16
@@ -44,12 +46,24 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         events_max: Items in one body.
         event_max_bytes: Of one item.
         body_within_s: A client that takes longer to send a body is cut.
+        rate: Events a second and key; 0: no limit.
     """
 
     body_max_bytes: int = 1 << 20
     events_max: int = 2500
     event_max_bytes: int = 32 << 10
     body_within_s: float = 15.0
+    rate: int = 0
+
+    @classmethod
+    def of(cls, server: Server) -> Limits:
+        """Those that a shop's settings say."""
+        return cls(
+            body_max_bytes=server.body_max_bytes,
+            events_max=server.events_max,
+            event_max_bytes=server.event_max_bytes,
+            rate=server.rate,
+        )
 
 
 def body_at_hand(request: web.Request, limits: Limits) -> bytes:

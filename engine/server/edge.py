@@ -5,8 +5,9 @@ none, an `Expect` that it does not know) leaves as ours does; what is no HTTP at
 `connections`. aiohttp's own middlewares would cost a small request as much again.
 
 A request that was answered as asked is logged at debug level: a line costs about a tenth of a small
-request. What was refused is logged at info, what failed here at warning. Nothing of a body, no
-address and no path that somebody typed is logged.
+request. What was refused is logged at info, what failed here at warning; what came too fast is
+counted instead, or a flood of requests would be one of lines. Nothing of a body, no address and no
+path that somebody typed is logged.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooL
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.inbox import Unavailable
 from engine.server.answers import RETRY_AFTER_S, Refusal, failure, in_one_line, problem
+from engine.server.origins import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.typedefs import Handler
     from structlog.typing import FilteringBoundLogger
+
+    from engine.server.origins import Origins
 
 REQUEST_ID: Final = "X-Request-Id"
 SERVER: Final = "hairspring"
@@ -46,6 +50,7 @@ UNKNOWN: Final = "unknown"
 """The route of a path that has none, in the log."""
 
 _ERROR_MIN = 400
+_TOO_MANY = 429
 _FAILED_MIN = 500
 _OWN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _CODES: Final = {404: "http.not_found", 417: "http.expectation"}
@@ -58,28 +63,48 @@ class Edge:
     Args:
         log: Where the lines go; its level is asked once.
         instance: Begins the ids of requests that bring none; different in each run.
+        origins: Whose web pages may send requests and read answers; None: nobody's.
     """
 
-    def __init__(self, log: FilteringBoundLogger, instance: str) -> None:
+    def __init__(
+        self, log: FilteringBoundLogger, instance: str, origins: Origins | None = None
+    ) -> None:
         self._log = log
+        self._origins = origins
         self._instance = instance
         self._serial = count(1)
         self._verbose = log.is_enabled_for(logging.DEBUG)
 
     def add_routes(
-        self, app: web.Application, method: str, handlers: Mapping[str, Handler]
+        self,
+        app: web.Application,
+        method: str,
+        handlers: Mapping[str, Handler],
+        *,
+        of_pages: bool = False,
     ) -> None:
-        """Route (path to handler) one method; all others are answered 405. GET brings HEAD."""
+        """Route (path to handler) one method, as `add_resource` does."""
         for path, handler in handlers.items():
-            self.add_resource(app, path, {method: handler})
+            self.add_resource(app, path, {method: handler}, of_pages=of_pages)
 
     def add_resource(
-        self, app: web.Application, path: str, handlers: Mapping[str, Handler]
+        self,
+        app: web.Application,
+        path: str,
+        handlers: Mapping[str, Handler],
+        *,
+        of_pages: bool = False,
     ) -> None:
-        """Route the methods of one path; all others are answered 405. GET brings HEAD."""
+        """Route the methods of one path; all others are answered 405. GET brings HEAD.
+
+        With `of_pages`, web pages of other origins may ask for it, and are told so (OPTIONS).
+        """
         methods = dict(handlers)
         if "GET" in methods:
             methods["HEAD"] = methods["GET"]
+        origins = self._origins if of_pages else None
+        if origins is not None:
+            methods["OPTIONS"] = _questions(origins, ", ".join(methods))
         allowed = ", ".join(methods)
 
         async def not_this_method(request: web.Request) -> web.StreamResponse:
@@ -108,7 +133,7 @@ class Edge:
         self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """The application's handler, inside this layer."""
-        log, verbose = self._log, self._verbose
+        log, verbose, origins = self._log, self._verbose, self._origins
 
         async def handled(request: web.Request) -> web.StreamResponse:
             started_ns = monotonic_ns()
@@ -133,6 +158,8 @@ class Edge:
             headers = answer.headers
             headers[REQUEST_ID] = request_id
             headers["Server"] = SERVER
+            if origins is not None and (origin := request.headers.get(ORIGIN)) is not None:
+                origins.mark(headers, origin)
             if verbose or answer.status >= _ERROR_MIN:
                 _say(log, request, answer, request_id, started_ns)
             return answer
@@ -189,6 +216,13 @@ async def begin_answer(request: web.Request, content_type: str) -> web.StreamRes
 _BROKEN: Final = Refusal(500, "broken", "this request met a fault of the server; it is logged")
 
 
+def _questions(origins: Origins, methods: str) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return origins.answer_question(request, methods)
+
+    return answer
+
+
 def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return UNKNOWN if resource is None or resource.name == UNKNOWN else resource.canonical
@@ -201,7 +235,7 @@ def _say(
     request_id: str,
     started_ns: int,
 ) -> None:
-    if answer.status < _ERROR_MIN:
+    if answer.status < _ERROR_MIN or answer.status == _TOO_MANY:
         say = log.debug
     elif answer.status < _FAILED_MIN:
         say = log.info

@@ -9,6 +9,8 @@ import msgspec
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
+from config.settings import WriteKey
+from engine.runtime.clock import monotonic_ns
 from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal, answer_json, success
 from engine.server.bodies import Limits, body_at_hand, is_plain, read_body
@@ -16,6 +18,7 @@ from engine.server.edge import TAKEN, Edge
 from engine.server.health import health_handlers
 from engine.server.keys import WriteKeys
 from engine.server.native import sort_events
+from engine.server.origins import Origins
 from engine.server.segment import ROUTES, sort_batch, sort_call
 from engine.server.sorting import Sorted
 from engine.server.starting import start_handler
@@ -56,11 +59,12 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         limits: What one request may bring.
         trigger_keys: Who may start campaigns; empty: this machine alone.
         campaigns: Ids of those that the shop has.
+        monotonic_ns: What rates are held against.
     """
 
     submit: Submit
     now_ms: Callable[[], int]
-    keys: tuple[str, ...]
+    keys: tuple[WriteKey, ...]
     why_not_ready: Callable[[], str]
     metrics: Metrics
     log: FilteringBoundLogger
@@ -68,15 +72,17 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     limits: Limits = Limits()
     trigger_keys: tuple[str, ...] = ()
     campaigns: Callable[[], Collection[str]] = tuple[str]
+    monotonic_ns: Callable[[], int] = monotonic_ns
 
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
     """The server that clients send events to. It is made in the loop's thread, before `listen`."""
     app = web.Application(client_max_size=door.limits.body_max_bytes)
-    edge = Edge(door.log, door.instance)
     ingest = _Ingest(door)
+    edge = Edge(door.log, door.instance, Origins(ingest.keys.origins))
     sdk = {route: ingest.make_sdk_handler(kind) for route, kind in ROUTES.items()}
-    edge.add_routes(app, "POST", {**sdk, "/events": ingest.events, "/v1/scores": ingest.scores})
+    with_write_key = {**sdk, "/events": ingest.events, "/v1/scores": ingest.scores}
+    edge.add_routes(app, "POST", with_write_key, of_pages=True)
     edge.add_routes(app, "POST", {"/trigger": start_handler(door)})
     edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
     edge.close(app)
@@ -87,7 +93,7 @@ class _Ingest:
     def __init__(self, door: IngestDoor) -> None:
         self._submit = door.submit
         self._now_ms = door.now_ms
-        self._keys = WriteKeys(door.keys)
+        self.keys = WriteKeys(door.keys, door.limits, door.metrics, door.monotonic_ns)
         self._limits = door.limits
         self._accepted = door.metrics.inputs.labels("accepted")
         self._rejected = door.metrics.inputs.labels("rejected")
@@ -140,8 +146,8 @@ class _Ingest:
         body = body_at_hand(request, self._limits)
         if not is_plain(body):
             body = await read_body(request, self._limits, body)
-        self._keys.check(request, body)
-        return Sorted(self._now_ms(), request.path, self._limits), body
+        allowance = self.keys.admit(request, body)
+        return Sorted(self._now_ms(), request.path, self._limits, allowance), body
 
     async def _take(self, request: web.Request, into: Sorted, size_bytes: int) -> None:
         """Returns once everything of a body is durable, what was quarantined too."""

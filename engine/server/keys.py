@@ -1,4 +1,4 @@
-"""Who may send events: write keys, however a client says them."""
+"""Who may send events, how many and from which web pages: write keys, however clients say them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.server.answers import Refusal
+from engine.server.origins import ORIGIN, foreign, origin_of
+from engine.server.rates import Allowance, BadKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from aiohttp import web
+
+    from config.settings import WriteKey
+    from engine.runtime.metrics import Metrics
+    from engine.server.bodies import Limits
 
 BEARER = "Bearer "
 _BASIC = "basic"
@@ -31,6 +37,21 @@ _decode_said = msgspec.json.Decoder(_Said).decode
 _decode_any = msgspec.json.Decoder().decode
 
 
+class Admitted:
+    """A write key that a request came with.
+
+    Attributes:
+        allowance: What it may send.
+        origins: Of web pages that may use it; None: any.
+    """
+
+    __slots__ = ("allowance", "origins")
+
+    def __init__(self, allowance: Allowance, origins: frozenset[str] | None) -> None:
+        self.allowance = allowance
+        self.origins = origins
+
+
 class WriteKeys:
     """The keys that send events.
 
@@ -39,25 +60,74 @@ class WriteKeys:
 
     Args:
         keys: As `[keys] write` has them.
+        limits: What each may send, where it has no rate of its own.
+        metrics: Counts who is refused.
+        monotonic_ns: What rates are held against.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._keys = frozenset(keys)
+    def __init__(
+        self,
+        keys: Iterable[WriteKey],
+        limits: Limits,
+        metrics: Metrics,
+        monotonic_ns: Callable[[], int],
+    ) -> None:
+        limited = metrics.refused.labels("rate").inc
+        self._keys: dict[str, Admitted] = {}
+        for key in keys:
+            rate = limits.rate if key.rate is None else key.rate
+            told = "this write key (server.rate)" if key.rate is None else "this write key"
+            origins = None if key.origins is None else frozenset(map(origin_of, key.origins))
+            allowance = Allowance(
+                rate,
+                limits.events_max,
+                what=told,
+                monotonic_ns=monotonic_ns,
+                on_refused=limited,
+            )
+            self._keys[key.key] = Admitted(allowance, origins)
         # What stock clients send, so that the usual request costs one look-up.
-        self._headers = frozenset(
-            header
-            for key in self._keys
+        self._headers = {
+            header: admitted
+            for key, admitted in self._keys.items()
             for header in (BEARER + key, "Basic " + b64encode(f"{key}:".encode()).decode())
-        )
+        }
+        self._bad = BadKeys(monotonic_ns)
+        self._unknown = metrics.refused.labels("key").inc
+        self._foreign = metrics.refused.labels("origin").inc
 
-    def check(self, request: web.Request, body: bytes) -> None:
-        """Raise Refusal (401) unless a header or the body names a write key. O(1), or O(body)."""
+    @property
+    def origins(self) -> list[frozenset[str] | None]:
+        """Of each key, whose pages may use it; None: anybody's."""
+        return [admitted.origins for admitted in self._keys.values()]
+
+    def admit(self, request: web.Request, body: bytes) -> Allowance:
+        """The allowance of the write key that a header or the body names. O(1), or O(body).
+
+        Raises Refusal: 401 without one, 403 for a page that it is not for, 429 where it has used
+        its rate up.
+        """
         header = request.headers.get("Authorization", "")
-        if header in self._headers:
-            return
-        said = [key for key in (_from_header(header), _from_body(body)) if key]
-        if any(key in self._keys for key in said):
-            return
+        admitted = self._headers.get(header) or self._look_for(request, header, body)
+        if admitted.origins is not None:
+            origin = request.headers.get(ORIGIN)
+            if origin is not None and origin not in admitted.origins:
+                self._foreign()
+                raise foreign(origin)
+        admitted.allowance.begin()
+        return admitted.allowance
+
+    def _look_for(self, request: web.Request, header: str, body: bytes) -> Admitted:
+        said = _from_header(header)
+        found = self._keys.get(said) if said else None
+        if found is None:
+            in_body = _from_body(body)
+            found = self._keys.get(in_body) if in_body else None
+            said = said or in_body
+        if found is not None:
+            return found
+        self._unknown()
+        self._bad.note(request.remote or "")
         message = (
             "this write key is not known; see [keys] write in hairspring.toml"
             if said

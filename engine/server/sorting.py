@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from engine.core.inputs import FromClient
     from engine.server.bodies import Limits
+    from engine.server.rates import Allowance
 
     Read: TypeAlias = Callable[[bytes], FromClient]
 
@@ -33,6 +34,7 @@ class Sorted:
         received_at_ms: When the socket took it.
         source: The route it came by.
         limits: What it may bring.
+        allowance: What its key may send; it has let the first item in.
 
     Attributes:
         inputs: Items that are taken, in order.
@@ -40,15 +42,26 @@ class Sorted:
         quarantined: The same, as they are kept; paths within the body.
     """
 
-    __slots__ = ("_limits", "inputs", "quarantined", "received_at_ms", "rejected", "source")
+    __slots__ = (
+        "_allowance",
+        "_limits",
+        "inputs",
+        "quarantined",
+        "received_at_ms",
+        "rejected",
+        "source",
+    )
 
-    def __init__(self, received_at_ms: int, source: str, limits: Limits) -> None:
+    def __init__(
+        self, received_at_ms: int, source: str, limits: Limits, allowance: Allowance
+    ) -> None:
         self.received_at_ms = received_at_ms
         self.source = source
         self.inputs: list[FromClient] = []
         self.rejected: list[Rejection] = []
         self.quarantined: list[Quarantined] = []
         self._limits = limits
+        self._allowance = allowance
 
     @property
     def faults(self) -> list[Fault]:
@@ -111,10 +124,11 @@ class Sorted:
         read: Read,
         place: str,
     ) -> None:
-        """Take many, in slices of about half a millisecond. Raises Refusal (413) for too many.
+        """Take many, in slices of about half a millisecond.
 
-        Too many are refused whole: a client can send two halves again, but not know which half
-        was taken.
+        Raises Refusal: 413 for too many, 429 for more than the key's rate allows. Both are refused
+        whole, before one is read: a client can send two halves again, but not know which half was
+        taken.
         """
         events_max = self._limits.events_max
         if len(items) > events_max:
@@ -123,6 +137,7 @@ class Sorted:
                 "body.too_many",
                 f"{len(items)} items in one body, more than {events_max} (server.events_max)",
             )
+        self._allowance.go_on(len(items) - 1)
         until_ns = monotonic_ns() + SLICE_NS
         for index, raw in enumerate(items):
             self.take(raw, read, place=f"{place}[{index}]", index=index)

@@ -21,6 +21,7 @@ from engine.server.bodies import decode_body, read_body
 from engine.server.edge import TAKEN
 from engine.server.keys import BEARER
 from engine.server.machines import is_this_machine
+from engine.server.rates import Allowance, BadKeys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -51,11 +52,14 @@ _decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 def start_handler(door: IngestDoor) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The route's handler."""
+    admit = _door_keeper(door)
 
     async def trigger(request: web.Request) -> web.Response:
-        _admit(request, door.trigger_keys)
+        allowance = admit(request)
+        allowance.begin()
         body = await read_body(request, door.limits)
         asked = _read(body, door.limits.events_max)
+        allowance.go_on(len(asked.user_ids) + len(asked.rejected) - 1)
         if asked.said.campaign not in door.campaigns():
             raise unknown_campaign(asked.said.campaign, door.campaigns())
         received_at_ms = door.now_ms()
@@ -158,20 +162,50 @@ def _told(asked: _Asked, started: list[Started]) -> dict[str, object]:
     return told | {"rejected": asked.rejected} if asked.are_many else told
 
 
-def _admit(request: web.Request, keys: tuple[str, ...]) -> None:
-    """Raise Refusal unless the request may start campaigns: 401, or 403 while there is no key."""
-    if not keys:
-        spoken_for = any(header in request.headers for header in _SPOKEN_FOR)
-        if is_this_machine(request.remote or "") and not spoken_for:
-            return
-        message = (
-            "while [keys] trigger is empty, campaigns are started from this machine alone, and "
-            "neither through a proxy nor by a web page; give it a key"
+def _door_keeper(door: IngestDoor) -> Callable[[web.Request], Allowance]:
+    """What lets a request in: with the allowance of its key, or of this machine."""
+    limits = door.limits
+    refused = door.metrics.refused
+    allowances = [
+        Allowance(
+            limits.rate,
+            limits.events_max,
+            what=told,
+            monotonic_ns=door.monotonic_ns,
+            on_refused=refused.labels("rate").inc,
         )
-        raise Refusal(403, "key.none", message)
-    said = request.headers.get("Authorization", "").encode("utf-8", "replace")
-    admitted = [hmac.compare_digest(said, (BEARER + key).encode()) for key in keys]
-    if not any(admitted):
+        for told in ["this trigger key (server.rate)"] * len(door.trigger_keys)
+        or ["this machine (server.rate)"]
+    ]
+    secrets = [(BEARER + key).encode() for key in door.trigger_keys]
+    unknown, bad = refused.labels("key").inc, BadKeys(door.monotonic_ns)
+
+    def admit(request: web.Request) -> Allowance:
+        """Raise Refusal unless the request may start campaigns."""
+        if not secrets:
+            _admit_this_machine(request)
+            return allowances[0]
+        said = request.headers.get("Authorization", "").encode("utf-8", "replace")
+        # All of them, so that the time it takes tells nothing.
+        admitted = [hmac.compare_digest(said, secret) for secret in secrets]
+        if any(admitted):
+            return allowances[admitted.index(True)]
+        unknown()
+        bad.note(request.remote or "")
         code = "key.unknown" if said else "key.missing"
         message = "one of [keys] trigger is needed, as a Bearer token"
         raise Refusal(401, code, message, headers={"WWW-Authenticate": "Bearer"})
+
+    return admit
+
+
+def _admit_this_machine(request: web.Request) -> None:
+    """Raise Refusal (403) unless a request comes from this machine, and through nobody."""
+    spoken_for = any(header in request.headers for header in _SPOKEN_FOR)
+    if is_this_machine(request.remote or "") and not spoken_for:
+        return
+    message = (
+        "while [keys] trigger is empty, campaigns are started from this machine alone, and "
+        "neither through a proxy nor by a web page; give it a key"
+    )
+    raise Refusal(403, "key.none", message)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
 
 import pytest
+from rudderstack.analytics.client import Client as RudderClient
 from segment.analytics.client import Client
 
 pytestmark = pytest.mark.acceptance
@@ -55,3 +57,24 @@ def test_a_drained_process_goes_on_where_it_was(shop, serve, mailbox):
     serve(shop)
     mailbox.wait_for(lambda: len(mailbox.mails) == 2)
     assert [mail["Subject"] for mail in mailbox.mails] == ["receipt A1", "reminder A1"]
+
+
+@pytest.mark.parametrize("sdk", ["segment", "rudder"])
+def test_stock_clients_that_are_too_fast_wait_and_lose_nothing(shop, serve, sdk):
+    settings = shop / "hairspring.toml"
+    limit = "[server]\nevents_max = 4\nrate = 2\n"
+    settings.write_text(limit + settings.read_text())
+    serving = serve(shop)
+    stock = {"segment": Client, "rudder": RudderClient}[sdk]
+    # A call a request: the burst is six.
+    client = stock("demo-write-key", host=serving.url, upload_size=1)
+    for number in range(10):
+        client.track(f"u{number}", "Seen", {})
+    client.shutdown()
+    with urllib.request.urlopen(f"{serving.admin_url}/metrics") as answer:
+        text = answer.read().decode()
+    assert 'hairspring_inputs_total{fate="accepted"} 10.0' in text
+    refused = re.search(r'hairspring_requests_refused_total\{why="rate"\} (\d+)', text)
+    assert refused is not None
+    assert int(refused[1]) >= 1
+    assert serving.drain() == 0

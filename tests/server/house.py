@@ -12,6 +12,7 @@ import structlog
 from structlog.testing import LogCapture
 from typing_extensions import override
 
+from config.settings import WriteKey
 from engine.core.inputs import Input, decode_inputs
 from engine.core.plan import Plan
 from engine.runtime.clock import Clock
@@ -99,6 +100,7 @@ class House:
     def __init__(self, plan: Plan) -> None:
         self.operated: Callable[[], engine.server.House | None] = lambda: None
         self.clock = Clock()
+        self.monotonic_ns = 10**18  # what rates are held against; it stands unless a test moves it
         self.processor = Processor(plan, dedupe=Dedupe(86_400_000, 10_000))
         self.metrics = Metrics()
         self.lines = LogCapture()
@@ -116,6 +118,7 @@ class House:
         *,
         plan: Plan | None = None,
         trigger_keys: tuple[str, ...] = (),
+        keys: tuple[WriteKey, ...] = (WriteKey(key=KEY),),
     ) -> House:
         house = cls(plan or Plan("empty"))
         house.store = await GatedStore.at(path / "house.db")
@@ -130,7 +133,8 @@ class House:
         door = IngestDoor(
             submit=house.shell.submit,
             now_ms=house.clock.now_ms,
-            keys=(KEY,),
+            keys=keys,
+            monotonic_ns=lambda: house.monotonic_ns,
             limits=limits or Limits(),
             trigger_keys=trigger_keys,
             campaigns=lambda: house.processor.plan.campaigns,

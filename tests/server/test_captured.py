@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from config.settings import WriteKey
 from engine.core.inputs import EventReceived, UserIdentified, UsersMerged
 from engine.server import IngestDoor, listen, make_ingest_app
 
@@ -51,7 +52,7 @@ async def keyed(house: House) -> AsyncIterator[Site]:
     door = IngestDoor(
         submit=house.shell.submit,
         now_ms=house.clock.now_ms,
-        keys=KEYS,
+        keys=tuple(WriteKey(key=key) for key in KEYS),
         why_not_ready=str,
         metrics=house.metrics,
         log=house.log,

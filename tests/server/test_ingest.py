@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from config.settings import WriteKey
 from engine.core.inputs import UserScored
 from engine.runtime.inbox import HELD_BYTES_MAX, INBOX_MAX, Unavailable
 from engine.server import IngestDoor, listen, make_ingest_app
@@ -248,7 +249,7 @@ async def ask_at(house: House, error: Exception) -> tuple[int, str, str]:
     door = IngestDoor(
         submit=_Door(error).submit,
         now_ms=house.clock.now_ms,
-        keys=(KEY,),
+        keys=(WriteKey(key=KEY),),
         why_not_ready=str,
         metrics=house.metrics,
         log=house.log,
