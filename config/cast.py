@@ -83,6 +83,6 @@ def _users(fields: Fields) -> dict[str, Node]:
     keys = {name: Key(name) for name in node.entries}
     inner = Fields(fields.source, node, keys, "users.")
     for name, traits in node.entries.items():
-        if not isinstance(traits, Mapping) and inner.get(name) is not None:
+        if not isinstance(traits, Mapping) and inner.peek(name) is not None:
             inner.fault(name, f"is {kind_of(traits)}", _HINT)
     return node.entries

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
 from config.asking import check_variants
+from config.circles import Placed
 from config.conditions import CONTENT_HINT, condition, forbid_variant, timed_condition, value
 from config.faults import nearest, shown
 from config.goals import read_goal
@@ -44,8 +45,8 @@ _NEVER: Final = "never"
 _ALWAYS: Final = "always"
 
 
-def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, int] | None:
-    """The campaign that a file means, and the line of its id. O(length of the file).
+def compile_campaign(source: Source, templates: Templates) -> Placed | None:
+    """The campaign that a file means, and where it stands. O(length of the file).
 
     Args:
         source: The file; its findings take every fault and warning.
@@ -94,7 +95,7 @@ def compile_campaign(source: Source, templates: Templates) -> tuple[Campaign, in
         return None
     silent = bool(program.steps) and not program.sends and not _makes(program.steps)
     _warn_of(fields, campaign, silent=silent)
-    return campaign, fields.line("campaign")
+    return Placed(campaign, source.path, fields.line("campaign"), program.lines)
 
 
 def _id(fields: Fields) -> str | None:

@@ -92,7 +92,7 @@ def _program(
     *,
     is_timed: bool = False,
 ) -> Program | None:
-    node = fields.get(name)
+    node = fields.peek(name)
     if node is None:
         if name in fields.node.entries:
             fields.fault(name, "is empty", "write a condition, or leave it out")

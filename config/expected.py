@@ -82,7 +82,7 @@ def read_expected(
 
 def _number(fields: Fields) -> str | None:
     """What a goal is worth, as it is compared; None where it is no number, which is a fault."""
-    node = fields.get("value")
+    node = fields.peek("value")
     number = node.value if isinstance(node, Scalar) else None
     if isinstance(number, int | float) and not isinstance(number, bool):
         return worth(number)

@@ -15,6 +15,7 @@ import msgspec
 
 from channels.rendering import Template
 from config.asking import Memory, Mention, check_receipts
+from config.circles import Placed, warn_of_circles
 from config.collections import declared
 from config.compile import compile_campaign
 from config.faults import Fault, Findings, ShopInvalid
@@ -178,8 +179,7 @@ def _campaigns(
     findings: Findings,
     receipts: list[Mention],
 ) -> list[Campaign]:
-    campaigns: dict[str, Campaign] = {}
-    places: dict[str, str] = {}
+    placed: dict[str, Placed] = {}
     own = frozenset(settings.collections)
     memory = Memory(settings.history.max_events, settings.events.keep_ms)
     for path, text in files.items():
@@ -192,19 +192,20 @@ def _campaigns(
             findings.warn(path, 1, "is not read", hint)
             continue
         source = Source(path, text, findings, segments, own, memory, receipts)
-        compiled = compile_campaign(source, templates)
-        if compiled is None:
+        one = compile_campaign(source, templates)
+        if one is None:
             continue
-        campaign, line = compiled
-        if campaign.id in campaigns:
-            told = f"the campaign {campaign.id} is also in {places[campaign.id]}"
+        campaign, line = one.campaign, one.line
+        if campaign.id in placed:
+            there = placed[campaign.id]
+            told = f"the campaign {campaign.id} is also in {there.path}:{there.line}"
             findings.fault(path, line, told, "give each file an id of its own")
-        campaigns.setdefault(campaign.id, campaign)
-        places.setdefault(campaign.id, f"{path}:{line}")
+        placed.setdefault(campaign.id, one)
         if campaign.status == "test" and not settings.testing.users:
             hint = 'list ids in hairspring.toml: [testing] users = ["…"]'
             findings.warn(path, line, f"{campaign.id} is for testers, and there are none", hint)
-    return list(campaigns.values())
+    warn_of_circles(placed.values(), segments, findings)
+    return [one.campaign for one in placed.values()]
 
 
 def _is_read(path: str) -> bool:

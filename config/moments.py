@@ -56,7 +56,7 @@ class Moments:
 
     @staticmethod
     def _fault(fields: Fields, name: str, text: str, hint: str) -> None:
-        node = fields.get(name)
+        node = fields.peek(name)
         found = shown(text) if text else "empty" if node is None else kind_of(node)
         fields.fault(name, f"is {found}, which is no instant", hint)
 
@@ -74,5 +74,5 @@ class Moments:
 
 
 def _text(fields: Fields, name: str) -> str:
-    node = fields.get(name)
+    node = fields.peek(name)
     return node.text if isinstance(node, Scalar) else ""

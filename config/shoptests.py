@@ -179,7 +179,7 @@ def _nothing(fields: Fields) -> bool:
 
 def _maps(fields: Fields, name: str, keys: dict[str, Key], hint: str) -> list[Fields]:
     """The maps of a list under a key; what is no map in it is a fault."""
-    node = fields.get(name)
+    node = fields.peek(name)
     if node is None:
         if name in fields.node.entries:
             fields.fault(name, "is empty", hint)

@@ -118,7 +118,17 @@ class Fields:
                 source.fault(line, f"{prefix}{name} {NOT_BUILT}", key.later)
 
     def get(self, name: str) -> Node | None:
-        """The value of a key; None where it is not there, or empty."""
+        """The value of a key; None where it is not there, or empty, which is a fault.
+
+        Else what was cut off below its key would be taken as never said.
+        """
+        node = self.peek(name)
+        if node is None and name in self.node.entries:
+            self.fault(name, "has nothing behind it", "say what it is to be, or leave it out")
+        return node
+
+    def peek(self, name: str) -> Node | None:
+        """The value of a key, for whoever tells himself that it is empty; as `get`."""
         node = self.node.entries.get(name)
         return None if isinstance(node, Scalar) and node.value is None else node
 
@@ -132,7 +142,7 @@ class Fields:
 
     def required(self, name: str, hint: str) -> Node | None:
         """The value of a key that must be there; its lack is a fault."""
-        node = self.get(name)
+        node = self.peek(name)
         if node is None:
             self.fault(name, "is empty" if name in self.node.entries else "is missing", hint)
         return node
@@ -141,7 +151,7 @@ class Fields:
         self, name: str, hint: str = "write a text, in quotes if it is a number or has : or #"
     ) -> str | None:
         """A text; None where there is none, or none that fits (a fault)."""
-        node = self.get(name)
+        node = self.peek(name)
         if node is None:
             if name in self.node.entries:
                 self.fault(name, "is empty", hint)
@@ -199,7 +209,7 @@ class Fields:
 
     def names(self, name: str, what: str) -> tuple[str, ...]:
         """A text or a list of texts, each once; none that fits is a fault."""
-        node = self.get(name)
+        node = self.peek(name)
         if node is None:
             if name in self.node.entries:
                 self.fault(name, "is empty", f"write {what} or a list of them")
@@ -221,7 +231,7 @@ class Fields:
 
     def map(self, name: str, keys: dict[str, Key], hint: str) -> Fields | None:
         """The fields of a map within; None where there is none, or none that fits (a fault)."""
-        node = self.get(name)
+        node = self.peek(name)
         if node is None:
             if name in self.node.entries:
                 self.fault(name, "is empty", hint)

@@ -23,8 +23,8 @@ _CHOOSE_HINT: Final = (
 def read_if(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
     """A branch by one condition."""
     fields.required("if", "a condition, like `if: event.price > 50.0`")
-    asked = condition(fields, "if") if fields.get("if") else None
-    if not any(fields.get(way) for way in ("then", "else")):
+    asked = condition(fields, "if") if fields.peek("if") else None
+    if not any(fields.peek(way) for way in ("then", "else")):
         hint = "give `then:` or `else:` a list of steps"
         fields.fault("if", "leads nowhere", hint)
     at = program.add(If(step_id, asked), path) if asked is not None else END
@@ -64,7 +64,7 @@ def read_choose(program: Program, fields: Fields, step_id: str, path: str) -> La
         at = program.add(Choose(step_id, asked, (END,) * len(asked)), path)
     tails: list[Open] = []
     for number, one in enumerate([one for one in choices if one not in last]):
-        tails += program.way(at, number, one.get("steps"), f"{path}.{number}")
+        tails += program.way(at, number, one.peek("steps"), f"{path}.{number}")
     otherwise = last[0].get("else") if last else None
     return at, tails + program.way(at, "next", otherwise, f"{path}.else")
 

@@ -50,7 +50,7 @@ def read_emit(program: Program, fields: Fields, step_id: str, path: str) -> Laid
 
 def _given(fields: Fields, name: str, hint: str) -> tuple[Given, ...] | None:
     """The values under a key; None where one is at fault."""
-    node = fields.get(name)
+    node = fields.peek(name)
     if not isinstance(node, Mapping) or not node.entries:
         fields.fault(
             name,

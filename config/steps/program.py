@@ -62,6 +62,7 @@ class Program:
         signatures: See `plan.Campaign`.
         sends: Whether there is a `send`, at fault or not.
         bandits: The keys of each `split` whose weights follow the goal.
+        lines: Of each step, by its id.
     """
 
     def __init__(self, source: Source, templates: Templates, *, live: bool) -> None:
@@ -72,7 +73,7 @@ class Program:
         self.source = source
         self.templates = templates
         self._live = live
-        self._lines: dict[str, int] = {}
+        self.lines: dict[str, int] = {}
         self._times: list[int] = []
 
     def lay_out(self, node: Node | None) -> None:
@@ -179,16 +180,16 @@ class Program:
             hint = "with `id: …` users on their way keep their place when this file changes"
             self.source.warn(fields.node.line, f"{path} ({kind}) has no id", hint)
         step_id = given or path
-        if step_id in self._lines:
-            told = f"the id {step_id} is that of the step in line {self._lines[step_id]} too"
+        if step_id in self.lines:
+            told = f"the id {step_id} is that of the step in line {self.lines[step_id]} too"
             self.source.fault(fields.line("id"), told, "give each step an id of its own")
-        self._lines.setdefault(step_id, fields.line("id"))
+        self.lines.setdefault(step_id, fields.line("id"))
         return step_id
 
 
 def _holds(kind: str, fields: Fields) -> bool:
     """Whether users may be on their way in a step of this kind."""
     if kind == "repeat":
-        node = fields.get("repeat")
+        node = fields.peek("repeat")
         return isinstance(node, Mapping) and "every" in node.entries
     return kind in {"wait", "send"}

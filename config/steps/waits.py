@@ -24,7 +24,7 @@ _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 def read_wait(program: Program, fields: Fields, step_id: str, path: str) -> Laid:
     """A wait: a duration, or a map of what it is for."""
-    if not isinstance(fields.get("wait"), Mapping):
+    if not isinstance(fields.peek("wait"), Mapping):
         node = fields.required("wait", _WAIT_HINT)
         duration_ms = fields.duration_ms("wait") if node is not None else None
         if duration_ms is None:
