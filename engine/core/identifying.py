@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.core.consents import prove_said
 from engine.core.effects import QuarantineInput
-from engine.core.inputs import TraitsImported
+from engine.core.inputs import TraitsDefaulted, TraitsImported
 from engine.core.traits import recall, tell
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def identify(user: User, happened: UserIdentified, effects: list[Effect]) -> Non
     if isinstance(happened, TraitsImported):
         refused = recall(user, happened.traits, happened.occurred_at_ms)
     else:
-        refused = tell(user, happened.traits)
+        refused = tell(user, happened.traits, behind=isinstance(happened, TraitsDefaulted))
         user.is_anonymous = user.is_anonymous and happened.is_anonymous
         user.identified_at_ms = max(user.identified_at_ms, happened.occurred_at_ms)
     prove_said(user, before, happened.occurred_at_ms, IDENTIFIED)

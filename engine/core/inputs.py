@@ -55,6 +55,10 @@ class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=Fals
     is_anonymous: bool = False
 
 
+class TraitsDefaulted(UserIdentified, tag="default_traits"):
+    """Traits that hold where the user has none of that name (PostHog's `$set_once`)."""
+
+
 class UsersMerged(UserIdentified, tag="merge"):
     """Two ids are one person's: who has the one goes on as both, and the other is an alias of his.
 
@@ -307,12 +311,13 @@ class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
-FromClient: TypeAlias = EventReceived | UserIdentified | UsersMerged | UserScored
+FromClient: TypeAlias = EventReceived | UserIdentified | TraitsDefaulted | UsersMerged | UserScored
 """What clients say of a user."""
 
 UserInput: TypeAlias = (
     EventReceived
     | UserIdentified
+    | TraitsDefaulted
     | UsersMerged
     | UserScored
     | TriggerReceived

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
-from engine.core.inputs import EMPTY, EventReceived, UserIdentified, UserScored, UsersMerged
+from engine.core.inputs import (
+    EMPTY,
+    EventReceived,
+    TraitsDefaulted,
+    UserIdentified,
+    UserScored,
+    UsersMerged,
+)
 from engine.core.instants import parse_instant_ms
 from engine.errors import HairspringError
 
@@ -170,16 +177,16 @@ def read_item(item: Item, received_at_ms: int | None = None) -> FromClient:
         if item.segment_anonymous_id is not None or item.anonymous_id is not None:
             event.is_anonymous = _known_id(item) is None
         return event
-    if kind in {"identify", "group", "alias"}:
+    if kind in {"identify", "default", "group", "alias"}:
         return _identified(item, kind, received_at_ms)
     if kind == "score":
         return _scored(item, received_at_ms)
-    hint = "track, identify, page, screen, score, group or alias"
+    hint = "track, identify, default, page, screen, score, group or alias"
     raise ItemInvalid(f"unknown type {kind[:60]!r}", path="$.type", hint=hint)
 
 
 def _identified(item: Item, kind: str, received_at_ms: int | None) -> UserIdentified:
-    """Who a user is; with two ids, that both are his.
+    """Who a user is; with two ids, that both are his. A `default` call says what nobody has said.
 
     What a group call says is a trait of its own, `group`, which bears the group's id as `id`.
     """
@@ -199,7 +206,8 @@ def _identified(item: Item, kind: str, received_at_ms: int | None) -> UserIdenti
         merged = UsersMerged(user_id, *said_at, traits, _message_id(item), merged_id=merged_id)
         merged.is_alias = kind == "alias"
         return merged
-    identified = UserIdentified(user_id, *said_at, traits, _message_id(item))
+    form = TraitsDefaulted if kind == "default" else UserIdentified
+    identified = form(user_id, *said_at, traits, _message_id(item))
     identified.is_anonymous = _known_id(item) is None
     return identified
 
@@ -232,7 +240,9 @@ def as_item(identified: UserIdentified) -> bytes:
         "timestamp": identified.occurred_at_ms,
         "traits": identified.traits,
     }
-    if isinstance(identified, UsersMerged):
+    if isinstance(identified, TraitsDefaulted):
+        said["type"] = "default"
+    elif isinstance(identified, UsersMerged):
         if identified.is_alias:
             said |= {"type": "alias", "previous_id": identified.merged_id}
             del said["traits"]

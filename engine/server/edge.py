@@ -38,8 +38,8 @@ REQUEST_ID: Final = "X-Request-Id"
 SERVER: Final = "hairspring"
 """What answers say of the server: no version, which would tell whom to attack."""
 
-SDK_PREFIX: Final = "/v1/"
-"""Below it, errors have the form that stock tracking SDKs read."""
+SDK_PREFIXES: Final = ("/v1/", "/batch")
+"""Below them, errors have the form that stock tracking SDKs read."""
 
 TAKEN: Final = web.RequestKey("taken", tuple)
 """How many items of a request were accepted, and how many rejected."""
@@ -255,7 +255,7 @@ def _say(
 
 
 def _answer(request: web.Request, refusal: Refusal) -> web.Response:
-    return (failure if request.path.startswith(SDK_PREFIX) else problem)(refusal)
+    return (failure if request.path.startswith(SDK_PREFIXES) else problem)(refusal)
 
 
 def _later(error: Unavailable) -> Refusal:

@@ -12,11 +12,13 @@ from structlog.typing import FilteringBoundLogger
 from config.settings import WriteKey
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.metrics import Metrics
+from engine.server import pixel, posthog
 from engine.server.answers import Refusal, answer_json, success
 from engine.server.bodies import Limits, body_at_hand, is_plain, read_body
+from engine.server.browser_settings import settings_handlers
 from engine.server.edge import TAKEN, Edge
 from engine.server.health import health_handlers
-from engine.server.keys import WriteKeys
+from engine.server.keys import WriteKeys, key_in
 from engine.server.native import sort_events
 from engine.server.origins import Origins
 from engine.server.segment import ROUTES, sort_batch, sort_call
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from engine.core.inputs import UserInput
     from engine.runtime.starting import Told
+    from engine.server.rates import Allowance
     from engine.store import Quarantined
 
 
@@ -80,11 +83,15 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     app = web.Application(client_max_size=door.limits.body_max_bytes)
     ingest = _Ingest(door)
     edge = Edge(door.log, door.instance, Origins(ingest.keys.origins))
-    sdk = {route: ingest.make_sdk_handler(kind) for route, kind in ROUTES.items()}
-    with_write_key = {**sdk, "/events": ingest.events, "/v1/scores": ingest.scores}
+    with_write_key = {route: ingest.make_sdk_handler(kind) for route, kind in ROUTES.items()}
+    with_write_key |= {"/events": ingest.events, "/v1/scores": ingest.scores}
+    with_write_key |= dict.fromkeys(posthog.ROUTES, ingest.captured)
     edge.add_routes(app, "POST", with_write_key, of_pages=True)
+    track = {"GET": ingest.track_by_pixel, "POST": ingest.track_by_beacon}
+    edge.add_resource(app, "/track", track, of_pages=True)
     edge.add_routes(app, "POST", {"/trigger": start_handler(door)})
     edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
+    edge.add_routes(app, "GET", settings_handlers(ingest.keys), of_pages=True)
     edge.close(app)
     return app
 
@@ -112,12 +119,32 @@ class _Ingest:
                 sort_call(body, into, kind)
             else:
                 await sort_batch(body, into)
-            await self._take(request, into, len(body))
-            if into.rejected and not into.inputs:
-                raise _nothing_taken(into)
-            return success()
+            return await self._take_of_sdk(request, into, len(body))
 
         return handle
+
+    async def captured(self, request: web.Request) -> web.Response:
+        """`POST /batch/`, PostHog's."""
+        into, body = await self._receive(request)
+        await posthog.sort_captured(body, into)
+        return await self._take_of_sdk(request, into, len(body))
+
+    async def track_by_pixel(self, request: web.Request) -> web.Response:
+        """`GET /track`. Who asks for the head alone (a scanner of links) has seen no picture."""
+        allowance = self.keys.admit_said(request, request.query.get(pixel.KEY, ""), guess=True)
+        if request.method != "HEAD":
+            item = pixel.item_of(request.query.items())
+            await self._take_native(request, item, self._sorted(request, allowance), "")
+        return pixel.pixel()
+
+    async def track_by_beacon(self, request: web.Request) -> web.Response:
+        """`POST /track`, which is `POST /events` with the key in the address, and forms too."""
+        body = await read_body(request, self._limits)
+        form = pixel.form_of(body)
+        said = request.query.get(pixel.KEY) or form.get(pixel.KEY) or key_in(body)
+        allowance = self.keys.admit_said(request, said, guess=True)
+        item = pixel.item_of(form.items()) if form else body
+        return await self._take_native(request, item, self._sorted(request, allowance), "")
 
     async def events(self, request: web.Request) -> web.Response:
         """`POST /events`, the native form.
@@ -126,14 +153,17 @@ class _Ingest:
         `rejected` members as the 200 and the faults as `errors`: a client that only looks at the
         status must not take it for a yes.
         """
-        return await self._take_native(request, "")
+        into, body = await self._receive(request)
+        return await self._take_native(request, body, into, "")
 
     async def scores(self, request: web.Request) -> web.Response:
         """`POST /v1/scores`, the same form for models' scores, with the SDK routes' `success`."""
-        return await self._take_native(request, "score", success=True)
-
-    async def _take_native(self, request: web.Request, kind: str, **more: object) -> web.Response:
         into, body = await self._receive(request)
+        return await self._take_native(request, body, into, "score", success=True)
+
+    async def _take_native(
+        self, request: web.Request, body: bytes, into: Sorted, kind: str, **more: object
+    ) -> web.Response:
         single = await sort_events(body, into, kind)
         await self._take(request, into, len(body))
         if into.rejected and not into.inputs:
@@ -147,7 +177,18 @@ class _Ingest:
         if not is_plain(body):
             body = await read_body(request, self._limits, body)
         allowance = self.keys.admit(request, body)
-        return Sorted(self._now_ms(), request.path, self._limits, allowance), body
+        return self._sorted(request, allowance), body
+
+    def _sorted(self, request: web.Request, allowance: Allowance) -> Sorted:
+        return Sorted(self._now_ms(), request.path, self._limits, allowance)
+
+    async def _take_of_sdk(
+        self, request: web.Request, into: Sorted, size_bytes: int
+    ) -> web.Response:
+        await self._take(request, into, size_bytes)
+        if into.rejected and not into.inputs:
+            raise _nothing_taken(into)
+        return success()
 
     async def _take(self, request: web.Request, into: Sorted, size_bytes: int) -> None:
         """Returns once everything of a body is durable, what was quarantined too."""

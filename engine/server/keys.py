@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from engine.core.items import mend_surrogates
 from engine.server.answers import Refusal
 from engine.server.origins import ORIGIN, foreign, origin_of
 from engine.server.rates import Allowance, BadKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from aiohttp import web
 
@@ -108,7 +109,23 @@ class WriteKeys:
         its rate up.
         """
         header = request.headers.get("Authorization", "")
-        admitted = self._headers.get(header) or self._look_for(request, header, body)
+        admitted = self._headers.get(header)
+        if admitted is None:
+            said = [key for key in (_from_header(header), key_in(body)) if key]
+            admitted = self._look_for(request, said)
+        return self._let_in(request, admitted)
+
+    def admit_said(self, request: web.Request, said: str, *, guess: bool = False) -> Allowance:
+        """As `admit`, for a request that names the key in its address, as `said`, or in a header.
+
+        With `guess`, where there is but one key none need be named.
+        """
+        key = said or _from_header(request.headers.get("Authorization", ""))
+        if not key and guess and len(self._keys) == 1:
+            (key,) = self._keys
+        return self._let_in(request, self._look_for(request, [key] if key else []))
+
+    def _let_in(self, request: web.Request, admitted: Admitted) -> Allowance:
         if admitted.origins is not None:
             origin = request.headers.get(ORIGIN)
             if origin is not None and origin not in admitted.origins:
@@ -117,15 +134,10 @@ class WriteKeys:
         admitted.allowance.begin()
         return admitted.allowance
 
-    def _look_for(self, request: web.Request, header: str, body: bytes) -> Admitted:
-        said = _from_header(header)
-        found = self._keys.get(said) if said else None
-        if found is None:
-            in_body = _from_body(body)
-            found = self._keys.get(in_body) if in_body else None
-            said = said or in_body
-        if found is not None:
-            return found
+    def _look_for(self, request: web.Request, said: Sequence[str]) -> Admitted:
+        for key in said:
+            if key in self._keys:
+                return self._keys[key]
         self._unknown()
         self._bad.note(request.remote or "")
         message = (
@@ -152,12 +164,12 @@ def _from_header(header: str) -> str:
         return ""
 
 
-def _from_body(body: bytes) -> str:
-    """The key that a body says itself, or its first item: of a batch, an array or lines."""
+def key_in(body: bytes) -> str:
+    """The key that a body, or the first item of a batch, an array or lines, says; else ""."""
     try:
         said = _decode_said(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _from_first(body)
+        return _from_first(mend_surrogates(body))
     return _key_of({"writeKey": said.write_key, "api_key": said.api_key}) or _key_of(said.batch)
 
 

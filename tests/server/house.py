@@ -162,7 +162,7 @@ class House:
     async def get(self, path: str, *, admin: bool = False, **options: Any) -> Answer:
         base = self.admin.url if admin else self.site.url
         async with self.client.get(base + path, **options) as answer:
-            return Answer(answer.status, answer.headers, await answer.text())
+            return Answer(answer.status, answer.headers, await answer.text(errors="replace"))
 
     @property
     def inputs(self) -> list[Input]:

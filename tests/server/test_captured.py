@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.server.house import House
 
 RECORDED = Path(__file__).parents[2] / "../shared/data/sdk-requests"
-KEYS = ("WK_seg", "WK_node", "WK_browser", "WK_rud", "WK_rnode", "WK_rjs")
+KEYS = ("WK_seg", "WK_node", "WK_browser", "WK_rud", "WK_rnode", "WK_rjs", "phc_test")
 NAMES = {"page": "Page Viewed", "screen": "Screen Viewed"}
 
 pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded requests are not here")
@@ -128,3 +128,35 @@ async def test_a_stock_client_sent_twice_is_taken_once(house: House, keyed: Site
             assert answer.status == 200
 
     assert len(house.inputs) == 7
+
+
+@pytest.mark.parametrize("client", ["posthog-python", "posthog-node"])
+async def test_posthogs_client_is_taken_as_it_is(house: House, keyed: Site, client: str) -> None:
+    (request,) = posts(client)
+    headers = {"Content-Type": "application/json"}
+    url = keyed.url + request["path"]
+    async with house.client.post(url, data=sent_bytes(request), headers=headers) as answer:
+        assert await answer.json() == {"success": True}
+
+    assert house.quarantined == []
+    sent = items(request)
+    taken = {happened.message_id: happened for happened in house.inputs}  # type: ignore[union-attr]
+    assert {item["uuid"] for item in sent} == {message_id[:36] for message_id in taken}
+    for item in sent:
+        happened = taken[item["uuid"]]
+        assert isinstance(happened, EventReceived | UserIdentified)
+        assert happened.user_id == item["distinct_id"]
+        match item["event"]:
+            case "$create_alias":
+                assert isinstance(happened, UsersMerged)
+                assert happened.merged_id == item["properties"]["alias"]
+            case "$groupidentify":
+                group = {"group": {"name": "Acme", "id": "g1"}}
+                assert group == json.loads(bytes(happened.traits))  # type: ignore[union-attr]
+            case "$identify" | "$set":
+                traits = json.loads(bytes(happened.traits))  # type: ignore[union-attr]
+                assert traits == {"email": "a@b.c"}
+            case name:
+                assert isinstance(happened, EventReceived)
+                assert happened.name == ("Page Viewed" if name == "$pageview" else name)
+                assert item["properties"].items() <= json.loads(bytes(happened.properties)).items()
