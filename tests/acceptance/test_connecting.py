@@ -1,0 +1,178 @@
+"""The stock clients of docs/how-to/connect-the-sdk-you-have.md, each program run as it stands."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.acceptance.conftest import write
+from tests.clients import node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/connect-the-sdk-you-have.md"
+FENCE = re.compile(r"^```(python|js)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+HOST = "http://localhost:8080"
+ADMIN = {"Authorization": "Bearer an-admin-key"}
+
+
+IMPORTED = re.compile(r'from "([^"]+)"|^(?:import|from) ([a-z.]+)', re.MULTILINE)
+
+
+def programs(language: str, mark: str = "") -> dict[str, str]:
+    """By the package that each is for."""
+    return {
+        "".join(IMPORTED.findall(code)[0]): code
+        for lang, how, code in FENCE.findall(PAGE.read_text())
+        if (lang, how.strip()) == (language, mark)
+    }
+
+
+PYTHON, NODE = programs("python"), programs("js")
+
+
+@pytest.fixture
+def connected(tmp_path, serve):
+    """A served shop without campaigns."""
+    write(tmp_path / "shop", {"hairspring.toml": '[keys]\nadmin = "an-admin-key"\n'})
+    return serve(tmp_path / "shop")
+
+
+def told(serving, path: str) -> Any:
+    request = urllib.request.Request(serving.admin_url + path, headers=ADMIN)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def run_python(code: str, url: str, folder: Path) -> None:
+    program = folder / "client.py"
+    program.write_text(code.replace(HOST, url))
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def run_node(code: str, url: str, folder: Path) -> None:
+    program = node.HERE / "node_modules" / f"{folder.name}.mjs"  # where its imports are found
+    program.write_text(code.replace(HOST, url))
+    try:
+        done = subprocess.run(
+            ["node", program], capture_output=True, text=True, timeout=60, check=False
+        )
+    finally:
+        program.unlink()
+    assert done.returncode == 0, done.stderr
+
+
+def look_at_ada(serving) -> None:
+    """What every program says of her has arrived, once."""
+    ada = told(serving, "/api/users/ada")
+    assert ada["traits"]["email"] == "ada@example.com"
+    assert ada["traits"]["group"] == {"name": "Acme", "id": "g1"}
+    assert [alias["id"] for alias in ada["aliases"]] == ["ada-before"]
+    timeline = told(serving, "/api/users/ada/timeline")["timeline"]
+    events = Counter(entry["event"] for entry in timeline if entry.get("kind") == "event")
+    assert events == {"Page Viewed": 1, "Product Added": 1}
+    (added,) = [entry for entry in timeline if entry.get("event") == "Product Added"]
+    assert {"product_id": "p1", "price": 120}.items() <= added["properties"].items()
+
+
+@pytest.mark.parametrize("client", PYTHON)
+def test_a_python_client_arrives_by_its_host_alone(connected, tmp_path, client):
+    run_python(PYTHON[client], connected.url, tmp_path)
+    look_at_ada(connected)
+
+
+@pytest.mark.parametrize("client", NODE)
+def test_a_node_client_arrives_by_its_host_alone(connected, tmp_path, client):
+    if reason := node.why_not():
+        pytest.skip(reason)
+    run_node(NODE[client], connected.url, tmp_path)
+    look_at_ada(connected)
+
+
+class Forgetful(http.server.BaseHTTPRequestHandler):
+    """Hands requests on, and tells of the first two answers that something failed.
+
+    So the client sends again what was taken, as after an answer that was lost.
+    """
+
+    server: Relay
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        behind = http.client.HTTPConnection(self.server.behind, timeout=30)
+        headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
+        behind.request("POST", self.path, body, headers)
+        answer = behind.getresponse()
+        said, status = answer.read(), answer.status
+        behind.close()
+        if self.server.failures:
+            status = self.server.failures.pop(0)
+            said = b'{"success": false, "code": "unavailable", "message": "try again"}'
+        self.server.statuses.append(status)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Retry-After", "1")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class Relay(http.server.ThreadingHTTPServer):
+    def __init__(self, behind: str) -> None:
+        super().__init__(("127.0.0.1", 0), Forgetful)
+        self.behind = behind.removeprefix("http://")
+        self.failures = [503, 429]
+        self.statuses: list[int] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+@pytest.fixture
+def relay(connected) -> Iterator[Relay]:
+    relay = Relay(connected.url)
+    yield relay
+    relay.shutdown()
+    relay.server_close()
+
+
+@pytest.mark.parametrize("client", PYTHON)
+def test_what_a_python_client_sends_again_is_taken_once(connected, relay, tmp_path, client):
+    run_python(PYTHON[client], relay.url, tmp_path)
+
+    assert relay.statuses[:2] == [503, 429]
+    assert 200 in relay.statuses
+    look_at_ada(connected)
+
+
+@pytest.mark.parametrize("client", NODE)
+def test_what_a_node_client_sends_again_is_taken_once(connected, relay, tmp_path, client):
+    if reason := node.why_not():
+        pytest.skip(reason)
+    run_node(NODE[client], relay.url, tmp_path)
+
+    assert relay.statuses[:2] == [503, 429]
+    assert 200 in relay.statuses
+    look_at_ada(connected)
