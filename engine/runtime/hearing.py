@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.inputs import UserIdentified, UsersMerged
-from engine.core.items import as_item
+from engine.core.restated import as_item
 from engine.store.batch import Quarantined
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core.effects import CancelMessage, CloseMessage, QuarantineInput, Record, SendMessage
-from engine.core.items import as_item
+from engine.core.restated import as_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,17 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.inputs import EventReceived, UserIdentified, UsersMerged
+from engine.core.inputs import EventReceived, TraitsDefaulted, UserIdentified, UsersMerged
 from engine.core.items import (
     DEPTH_MAX,
     PROPERTIES_MAX,
     TEXT_LENGTH_MAX,
     TRAITS_MAX,
     ItemInvalid,
-    as_item,
     decode_item,
     read_item,
 )
+from engine.core.restated import as_item
 
 AT_MS = 1_767_225_600_000
 
@@ -166,6 +166,7 @@ def test_what_a_group_call_says_is_one_trait() -> None:
 
 @pytest.mark.parametrize("identified", [
     UserIdentified("u", 1, 1, msgspec.Raw(b'{"a":1}'), "m"),
+    TraitsDefaulted("u", 1, 1, msgspec.Raw(b'{"a":1}'), "m"),
     UsersMerged("u", 1, 1, msgspec.Raw(b'{"a":1}'), "m", merged_id="a"),
     UsersMerged("u", 1, 1, message_id="m", merged_id="a", is_alias=True),
 ])  # fmt: skip
