@@ -58,10 +58,11 @@ def format_date(value: object, form: str, zone: str) -> str:
     instant = instant_of(value)
     if instant is None or not form:
         return "" if value is None else str(value)
-    return instant.astimezone(_zone(zone)).strftime(form)
+    return instant.astimezone(zone_of(zone)).strftime(form)
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """The time zone of an IANA name. Raises ValueError for one that is none."""
     if name == "UTC":
         return UTC
     try:

@@ -37,6 +37,15 @@ _QUOTED_PAIR: Final = re.compile(r"\\(.)")
 _TO_ESCAPE: Final = re.compile(r'[\\"]')
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _SPACED_WORDS: Final = re.compile(r" *[^ ]+")
+_HIDDEN: Final = (
+    "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;"
+    "font-size:1px;line-height:1px;color:transparent;mso-hide:all"
+)
+"""By several ways, since no single one is understood by every mail program."""
+
+_BLANKS: Final = "&#847;&zwnj;&nbsp;" * 80
+"""Behind a preheader: where a mailbox has room, it goes on with what comes next in the mail."""
+
 _LINE_CHARS_MAX: Final = 64
 _WORD_BYTES_MAX: Final = 36
 
@@ -227,10 +236,7 @@ def _one_line(text: str) -> str:
 def _with_preheader(body: str, preheader: str) -> str:
     if not preheader:
         return body
-    hidden = (
-        '<div style="display:none;max-height:0;overflow:hidden">'
-        f"{html.escape(_one_line(preheader))}</div>"
-    )
+    hidden = f'<div style="{_HIDDEN}">{html.escape(_one_line(preheader))}{_BLANKS}</div>'
     opening = _BODY_TAG.search(body)
     at = opening.end() if opening else 0
     return body[:at] + hidden + body[at:]

@@ -4,33 +4,30 @@ A template file is front matter and a Liquid body. Both see the names of `TEMPLA
 (the instant of the rendering: Liquid's own `now` would read a clock). What is rendered into HTML is
 escaped; subjects, titles, SMS, push and webhook texts are not. A webhook's body is JSON only if its
 template writes JSON: put values in with `| json`, which quotes them (`{"name": {{ user.name | json
-}}}`). `| date: FORMAT, ZONE` takes milliseconds, ISO 8601 or `now`; `| safe` leaves HTML unescaped.
+}}}`). `| safe` leaves HTML unescaped; what else there is beyond Liquid's own is in `filters`.
+
+A mail's MJML becomes HTML, and its style blocks go into its elements, as the template is parsed.
 """
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
-from functools import cache
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from liquid.exceptions import LiquidError
 
 from channels.base import CHANNEL_IDS, ChannelError
-from channels.front_matter import (
-    FRONT_KEYS,
-    STYLES,
-    FrontValue,
-    Split,
-    TemplateFault,
-    split_front_matter,
-)
-from channels.liquid_faults import locate, position, said
-from channels.sandbox import Missing, Sandbox, SandboxTemplate
+from channels.front_matter import FRONT_KEYS, STYLES, TemplateFault
+from channels.liquid_faults import position, said
+from channels.locales import broader
+from channels.sandbox import Missing, SandboxTemplate
+from channels.shelf import EMPTY
+from channels.shielding import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+
+    from channels.shelf import Shelf
 
 __all__ = [
     "CHANNEL_IDS",
@@ -41,18 +38,14 @@ __all__ = [
     "Template",
     "TemplateFault",
     "UnknownName",
-    "parse_template",
 ]
 
 TEMPLATE_NAMES: Final = frozenset(
     {"user", "event", "cart", "recent", "campaign", "variant", "content", "links"}
+    | {"catalog", "coupons"}
 )
 """What a template can name, beside `now` and what it assigns itself."""
 
-_CLOCK_NAMES: Final = frozenset({"now", "today"})
-_TAG: Final = re.compile(r"<(?:!doctype|!--|/?[a-z][a-z0-9]*)(?=[\s/>])", re.IGNORECASE)
-_LIQUID: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_MJML: Final = re.compile(r"\s*<mjml\b", re.IGNORECASE)
 _TRIMMED: Final = frozenset({"sms", "push"})
 _PYTHON_FAULTS: Final = (
     ArithmeticError,
@@ -69,15 +62,19 @@ class RenderFailed(ChannelError):  # noqa: N818 - named for what happened, as ou
     """A template that could not be rendered with these values.
 
     Attributes:
-        template: The template's name.
+        template: The template's name, and its locale where it is one for a locale (`NAME.fr`).
         line: The line in the whole file, from 1.
         column: The column in that line, from 1; 0 where it is not known.
         reason: Why.
+        path: The file.
     """
 
-    def __init__(self, template: str, line: int, reason: str, *, column: int = 0) -> None:
+    def __init__(
+        self, template: str, line: int, reason: str, *, column: int = 0, path: str = ""
+    ) -> None:
         super().__init__(f"{template}:{line}: {reason}")
         self.template = template
+        self.path = path
         self.line = line
         self.column = column
         self.reason = reason
@@ -113,14 +110,20 @@ class UnknownName(msgspec.Struct, frozen=True):
     nearest: str | None
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """One Liquid text of a template, and the line of the file on which it begins."""
+class Part(msgspec.Struct, frozen=True):
+    """One Liquid text of a template, and the line of the file on which it begins.
+
+    One that was compiled has `lines`, from which those of the file follow.
+    """
 
     source: str
     text: SandboxTemplate
     line: int
+    lines: Lines | None = None
 
     def line_at(self, index: int) -> int:
+        if self.lines is not None:
+            return self.lines.at(self.source, index)
         return self.line + self.source.count("\n", 0, index)
 
 
@@ -132,8 +135,11 @@ class Template(msgspec.Struct, frozen=True):
         channel: One of `CHANNEL_IDS`.
         path: The file.
         html: Whether the body is HTML.
-        names: What it names, but for what it assigns itself.
+        names: What it names, but for what it assigns itself; its locales' too.
         unknown_names: What the template names and nothing will ever give (a slip of the pen).
+        locale: The locale that it is for, or "".
+        pools: The coupon pools that it takes a code from, by the lines that name them; its
+            locales' too.
     """
 
     name: str
@@ -142,8 +148,29 @@ class Template(msgspec.Struct, frozen=True):
     html: bool
     names: frozenset[str]
     unknown_names: tuple[UnknownName, ...]
-    _front: dict[str, _Part]
-    _body: _Part
+    _front: dict[str, Part]
+    _body: Part
+    locale: str = ""
+    pools: dict[str, int] = {}
+    _locales: dict[str, Template] = {}
+
+    def with_locales(self, locales: Mapping[str, Template]) -> Template:
+        """The same, with those that take its place for users of some locales. O(their names)."""
+        names, pools = set(self.names), dict(self.pools)
+        for template in locales.values():
+            names |= template.names
+            pools = {**template.pools, **pools}
+        return msgspec.structs.replace(
+            self, names=frozenset(names), pools=pools, _locales=dict(locales)
+        )
+
+    def for_locale(self, locale: object) -> Template:
+        """The one that a user of a locale gets: `fr-FR`, else `fr`, else this one. O(1)."""
+        if self._locales and isinstance(locale, str):
+            for nearest in broader(locale):
+                if nearest in self._locales:
+                    return self._locales[nearest]
+        return self
 
     @property
     def front_keys(self) -> frozenset[str]:
@@ -156,28 +183,34 @@ class Template(msgspec.Struct, frozen=True):
         *,
         now_at_ms: int | None = None,
         strict: bool = False,
+        shelf: Shelf = EMPTY,
     ) -> Rendered:
         """Render for one person; about 0.1 ms for a kilobyte, linear in what is written.
+
+        By the template for the user's `locale`, where there is one.
 
         Args:
             context: Values for `TEMPLATE_NAMES`, as plain maps, lists, texts and numbers.
             now_at_ms: What `now` means in the template; without it, `now` is not there.
             strict: Fail on the first name that is not there, instead of counting it.
+            shelf: The shop's products, `catalog` in the template.
 
         Raises:
             RenderFailed: A limit was passed, a filter met a value that it cannot take, a name was
                 missing in strict mode, or `style` came out as none of the known ones.
         """
+        user = context.get("user")
+        template = self.for_locale(user.get("locale")) if isinstance(user, dict) else self
+        if template is not self:
+            return template.render(context, now_at_ms=now_at_ms, strict=strict, shelf=shelf)
         missing = Missing(strict=strict)
-        front = {
-            key: _render(self.name, part, context, missing, now_at_ms)
-            for key, part in self._front.items()
-        }
-        body = _render(self.name, self._body, context, missing, now_at_ms)
+        about = (context, missing, now_at_ms, shelf)
+        front = {key: self._text(part, *about) for key, part in self._front.items()}
+        body = self._text(self._body, *about)
         front = {key: value.strip() for key, value in front.items() if value.strip()}
         if front.get("style", STYLES[0]) not in STYLES:
             reason = f"style came out as {front['style']!r}, not one of {', '.join(STYLES)}"
-            raise RenderFailed(self.name, self._front["style"].line, reason)
+            raise self._failed(self._front["style"].line, reason)
         return Rendered(
             front=front,
             body=body.strip() if self.channel in _TRIMMED else body,
@@ -185,138 +218,26 @@ class Template(msgspec.Struct, frozen=True):
             undefined=missing.count,
         )
 
+    def _text(
+        self,
+        part: Part,
+        context: Mapping[str, object],
+        missing: Missing,
+        now_at_ms: int | None,
+        shelf: Shelf,
+    ) -> str:
+        try:
+            return part.text.render_within(context, missing, now_at_ms, shelf)
+        except LiquidError as fault:
+            line, column = position(fault)
+            at = part.line + max(line, 1) - 1
+            if part.lines is not None and fault.token is not None:
+                at, column = part.line_at(max(0, fault.token.start_index)), 0
+            raise self._failed(at, said(fault), column) from fault
+        except _PYTHON_FAULTS as fault:
+            reason = f"a filter cannot take its value ({type(fault).__name__}: {fault})"
+            raise self._failed(part.line, reason) from fault
 
-def parse_template(
-    name: str,
-    channel: str,
-    text: str,
-    path: str,
-    *,
-    names: frozenset[str] = TEMPLATE_NAMES,
-) -> Template:
-    """Parse a template file.
-
-    Args:
-        name: The template's name.
-        channel: One of `CHANNEL_IDS`.
-        text: The file's whole text.
-        path: Names the file in faults.
-        names: What templates can name; a shop with collections of its own adds theirs.
-
-    Raises:
-        TemplateFault: The front matter or the Liquid is at fault, a filter does not exist, there is
-            nothing to send, or the body is MJML, which this version cannot yet turn into HTML. It
-            has all other faults of the file with it.
-    """
-    faults: list[TemplateFault] = []
-    parts = split_front_matter(channel, text, path, faults)
-    if (silent := _silent(channel, parts, path)) is not None:
-        faults.append(silent)
-    html = channel == "in_app" or (channel == "email" and _is_html(parts.body))
-    body = _parse(FrontValue(text=parts.body, line=parts.body_line), path, faults, escaping=html)
-    front = {key: _parse(value, path, faults, escaping=False) for key, value in parts.front.items()}
-    read = [part for part in (*front.values(), body) if part is not None]
-    named: set[str] = set()
-    unknown = [found for part in read for found in _check(part, path, names, faults, named)]
-    if faults or body is None:
-        first, *others = sorted(faults, key=lambda fault: fault.line)
-        first.also = tuple(others)
-        raise first
-    return Template(
-        name=name,
-        channel=channel,
-        path=path,
-        html=html,
-        names=frozenset(named),
-        unknown_names=tuple(sorted(unknown, key=lambda found: (found.line, found.name))),
-        _front={key: part for key, part in front.items() if part is not None},
-        _body=body,
-    )
-
-
-def _silent(channel: str, parts: Split, path: str) -> TemplateFault | None:
-    """What keeps a template from saying anything to anybody."""
-    line = parts.body_line + _blank_lines(parts.body)
-    if channel == "email" and _MJML.match(parts.body):
-        hint = "write the body as HTML, or compile the MJML to HTML first"
-        return TemplateFault(path, line, "MJML bodies are not supported yet", hint=hint)
-    title = parts.front.get("title")
-    if parts.body.strip() or channel == "webhook" or (title is not None and title.text.strip()):
-        return None
-    where = "below the front matter" if parts.body_line > 1 else "into the file"
-    what = "a title or a text" if "title" in FRONT_KEYS[channel] else "the text of the message"
-    told = "the template is empty" if not parts.front else "the template has no body"
-    return TemplateFault(path, parts.body_line, told, hint=f"write {what} {where}")
-
-
-def _is_html(body: str) -> bool:
-    """Whether the template itself has a tag: what is rendered into it has no say in this."""
-    return _TAG.search(_LIQUID.sub("", body)) is not None
-
-
-def _blank_lines(body: str) -> int:
-    return body[: len(body) - len(body.lstrip())].count("\n")
-
-
-@cache
-def _sandbox(*, escaping: bool) -> Sandbox:
-    return Sandbox(autoescape=escaping)
-
-
-def _parse(
-    value: FrontValue, path: str, faults: list[TemplateFault], *, escaping: bool
-) -> _Part | None:
-    sandbox = _sandbox(escaping=escaping)
-    try:
-        parsed = sandbox.from_string(value.text)
-    except LiquidError as fault:
-        line = value.line + locate(sandbox, value.text, fault) - 1
-        hint = "tags are written {% … %} and values {{ … }}, each block with its end"
-        faults.append(TemplateFault(path, line, said(fault), hint=hint))
-        return None
-    return _Part(source=value.text, text=cast("SandboxTemplate", parsed), line=value.line)
-
-
-def _render(
-    template: str,
-    part: _Part,
-    context: Mapping[str, object],
-    missing: Missing,
-    now_at_ms: int | None,
-) -> str:
-    try:
-        return part.text.render_within(context, missing, now_at_ms)
-    except LiquidError as fault:
-        line, column = position(fault)
-        at = part.line + max(line, 1) - 1
-        raise RenderFailed(template, at, said(fault), column=column) from fault
-    except _PYTHON_FAULTS as fault:
-        reason = f"a filter cannot take its value ({type(fault).__name__}: {fault})"
-        raise RenderFailed(template, part.line, reason) from fault
-
-
-def _check(
-    part: _Part,
-    path: str,
-    names: frozenset[str],
-    faults: list[TemplateFault],
-    named: set[str],
-) -> Iterator[UnknownName]:
-    """Names that are not known, one a name and part; filters that do not exist are faults.
-
-    All names go into `named`.
-    """
-    found = part.text.analyze(include_partials=False)
-    known = part.text.env.filters
-    for name, spans in found.filters.items():
-        if name not in known:
-            line = part.line_at(spans[0].index)
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "see the Liquid reference"
-            faults.append(TemplateFault(path, line, f"there is no filter {name!r}", hint=hint))
-    named.update(found.globals)
-    for name, uses in found.globals.items():
-        if name not in names and name not in _CLOCK_NAMES:
-            near = get_close_matches(name, names, n=1)
-            line = part.line_at(uses[0].span.index)
-            yield UnknownName(name, line, near[0] if near else None)
+    def _failed(self, line: int, reason: str, column: int = 0) -> RenderFailed:
+        name = f"{self.name}.{self.locale}" if self.locale else self.name
+        return RenderFailed(name, line, reason, column=column, path=self.path)

@@ -7,23 +7,34 @@ does not meter (`replace: ''` squares its input), so every filter here is fenced
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 
-import msgspec
 from liquid import BoundTemplate, Environment, RenderContext
-from liquid.exceptions import FilterArgumentError, ResourceLimitError, UndefinedError
-from liquid.filter import liquid_filter, with_context
+from liquid.exceptions import FilterArgumentError, LiquidError, ResourceLimitError, UndefinedError
+from liquid.filter import with_context
 from liquid.output import LimitedStringIO
 from liquid.undefined import UNDEFINED, Undefined
 from liquid.utils import ReadOnlyChainMap
+from markupsafe import Markup
 from typing_extensions import override
 
-from channels.dates import format_date
+from channels.customs import Customs
+from channels.dates import zone_of
+from channels.filters import FILTERS
+from channels.liquid_faults import said
+from channels.locales import babel_locale
+from channels.metering import VALUE_CHARS_A_UNIT, Meter, MeteredFor, MeteredTablerow
+from channels.shelf import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import tzinfo
 
+    from babel import Locale
     from liquid import Token
+
+    from channels.shelf import Catalog, Shelf
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 """A rendered text, and each text that a filter makes on the way, is no longer than this."""
@@ -34,6 +45,8 @@ ITEMS_MAX: Final = 10_000
 _DIGIT_BITS_MAX: Final = 4096
 _LOCALS_BYTES_MAX: Final = 4 * OUTPUT_BYTES_MAX
 _DEPTH_MAX: Final = 30
+_APPLYING: Final = 20
+_ITEM_CHARS: Final = 64
 _MULTIPLYING = frozenset({"replace", "join"})
 
 
@@ -103,13 +116,57 @@ class SandboxContext(RenderContext):
     Its buffers keep line ends as they are: python-liquid's turn CRLF into LF.
     """
 
-    __slots__ = ("missing", "now_at_ms")
+    __slots__ = ("_locale", "_zone", "loop_weight", "meter", "missing", "now_at_ms", "shelf")
 
     def __init__(self, template: BoundTemplate, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(template, **kwargs)
         self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
         self.missing = Missing(strict=False)
+        self.meter = Meter()
+        self.loop_weight = 1
         self.now_at_ms: int | None = None
+        self.shelf = EMPTY
+        self._locale: Locale | None = None
+        self._zone: tzinfo | None = None
+
+    @property
+    def customs(self) -> Customs:
+        """The shop's."""
+        assert isinstance(self.env, Sandbox)
+        return self.env.customs
+
+    @property
+    def products(self) -> Catalog:
+        """The shop's products."""
+        return self.shelf.catalog
+
+    def recommend(self, given: list[str], count: int) -> list[object]:
+        """Products for this user that go with those given."""
+        self.meter.spend(50 + len(given))
+        return self.shelf.recommend(given, str(self._trait("id")), count)
+
+    def locale(self) -> Locale:
+        """How this user reads numbers and instants; the shop's way where nothing is known."""
+        if self._locale is None:
+            told = self._trait("locale")
+            found = babel_locale(told) if isinstance(told, str) else None
+            found = found or babel_locale(self.customs.locale) or babel_locale("en")
+            assert found is not None
+            self._locale = found
+        return self._locale
+
+    def zone(self) -> tzinfo:
+        """The user's time zone; the shop's where he has none, or one that is none."""
+        if self._zone is None:
+            try:
+                self._zone = zone_of(str(self._trait("timezone") or self.customs.timezone))
+            except ValueError:
+                self._zone = zone_of(self.customs.timezone)
+        return self._zone
+
+    def _trait(self, name: str) -> object:
+        user = self.globals.get("user")
+        return user.get(name) if isinstance(user, dict) else None
 
     @override
     def get(
@@ -125,6 +182,11 @@ class SandboxContext(RenderContext):
         used = buf.size if isinstance(buf, LimitedStringIO) else 0
         return LimitedStringIO(OUTPUT_BYTES_MAX - used, newline="")
 
+    @override
+    def raise_for_loop_limit(self, length: int = 1) -> None:
+        super().raise_for_loop_limit(length)
+        self.meter.spend(length * self.loop_weight)
+
 
 class SandboxTemplate(BoundTemplate):
     """A parsed text that renders in a `SandboxContext`."""
@@ -132,15 +194,34 @@ class SandboxTemplate(BoundTemplate):
     context_class: type[RenderContext] = SandboxContext
 
     def render_within(
-        self, context: Mapping[str, object], missing: Missing, now_at_ms: int | None
+        self,
+        context: Mapping[str, object],
+        missing: Missing,
+        now_at_ms: int | None,
+        shelf: Shelf = EMPTY,
     ) -> str:
         """The text for this context; what is missing is told to `missing`."""
         scope = dict(context)
         if now_at_ms is not None:
             scope["now"] = scope["today"] = now_at_ms
+        scope["catalog"] = shelf.catalog
         inside = SandboxContext(self, globals=self.make_globals(scope))
         inside.missing = missing
         inside.now_at_ms = now_at_ms
+        inside.shelf = shelf
+        return self._rendered(inside)
+
+    def apply(self, value: object, argument: object, outer: SandboxContext) -> str:
+        """The text that a filter of the shop's makes of a value, at the expense of `outer`."""
+        given = {"user": outer.globals.get("user"), "now": outer.now_at_ms}
+        scope = {**given, "value": value, "argument": argument}
+        inside = SandboxContext(self, globals=self.make_globals(scope))
+        inside.missing, inside.meter = outer.missing, outer.meter
+        inside.now_at_ms, inside.shelf = outer.now_at_ms, outer.shelf
+        inside.meter.spend(_APPLYING)
+        return self._rendered(inside)
+
+    def _rendered(self, inside: SandboxContext) -> str:
         buffer = inside.get_buffer()
         self.render_with_context(inside, buffer)
         return buffer.getvalue()
@@ -156,49 +237,82 @@ class Sandbox(Environment):
     local_namespace_limit: ClassVar[int | None] = _LOCALS_BYTES_MAX
     output_stream_limit: ClassVar[int | None] = OUTPUT_BYTES_MAX
 
-    def __init__(self, *, autoescape: bool) -> None:
+    def __init__(self, *, autoescape: bool, customs: Customs = Customs()) -> None:  # noqa: B008 - frozen
         super().__init__(undefined=CountedUndefined, autoescape=autoescape)
+        self.customs = customs
+        for name, source in customs.filters:
+            with suppress(
+                LiquidError
+            ):  # `filter_faults` tells it, and templates that it is not there
+                text = self.from_string(source)
+                assert isinstance(text, SandboxTemplate)
+                self.add_filter(name, _applied(name, text, escaped=autoescape))
 
     @override
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
         for reading_files in ("include", "render"):
             del self.tags[reading_files]
-        self.add_filter("date", _date)
-        self.add_filter("json", _json)
+        self.add_tag(MeteredFor)
+        self.add_tag(MeteredTablerow)
+        for name, func in FILTERS.items():
+            self.add_filter(name, func)
 
     @override
     def add_filter(self, name: str, func: Callable[..., Any]) -> None:
         super().add_filter(name, _fenced(name, func))
 
 
+def _applied(name: str, text: SandboxTemplate, *, escaped: bool) -> Callable[..., str]:
+    def apply(value: object, argument: object = "", *, context: SandboxContext) -> str:
+        try:
+            made = text.apply(value, argument, context)
+        except LiquidError as fault:  # its place is one in the filter, not in the template
+            told = f"in the shop's filter {name!r}: {said(fault)}"
+            raise FilterArgumentError(told, token=None) from fault
+        return Markup(made) if escaped else made  # noqa: S704 - it has escaped its values
+
+    return with_context(apply)
+
+
 def _fenced(name: str, func: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(func)  # keeps the marks by which Liquid passes context and environment
-    def fence(value: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    takes_context = getattr(func, "with_context", False)
+
+    @functools.wraps(func)  # keeps the mark by which Liquid passes the environment
+    def fence(value: Any, *args: Any, context: SandboxContext, **kwargs: Any) -> Any:  # noqa: ANN401
         if name != "default" and isinstance(value, CountedUndefined):
             value.miss()
-        for given in (value, *args):
-            _measure(given)
+        size = _measure(value)
+        for given in args:
+            size += _measure(given)
         if name in _MULTIPLYING:
             _foresee(name, value, args)
-        made = func(value, *args, **kwargs)
-        _measure(made)
+        if takes_context:
+            made = func(value, *args, context=context, **kwargs)
+        else:
+            made = func(value, *args, **kwargs)
+        context.meter.spend(1 + (size + _measure(made)) // VALUE_CHARS_A_UNIT)
         return made
 
-    return fence
+    return with_context(fence)
 
 
-def _measure(value: object) -> None:
+def _measure(value: object) -> int:
+    """About how much there is of it, in characters; an item of a list counts for some."""
     if isinstance(value, str):
-        within = len(value) <= OUTPUT_BYTES_MAX
+        size = len(value)
+        within = size <= OUTPUT_BYTES_MAX
     elif isinstance(value, (list, tuple, range)):
+        size = len(value) * _ITEM_CHARS
         within = len(value) <= ITEMS_MAX
     elif isinstance(value, int):
+        size = 0
         within = value.bit_length() <= _DIGIT_BITS_MAX
     else:
-        within = True
+        size, within = 0, True
     if not within:
         raise ResourceLimitError("a filter's value is too large", token=None)
+    return size
 
 
 def _foresee(name: str, value: object, args: tuple[object, ...]) -> None:
@@ -213,35 +327,3 @@ def _foresee(name: str, value: object, args: tuple[object, ...]) -> None:
         size = len(text) + found * (len(str(args[1])) if len(args) > 1 else 0)
     if size > OUTPUT_BYTES_MAX:
         raise ResourceLimitError(f"'{name}' would make too long a text", token=None)
-
-
-@with_context
-@liquid_filter
-def _date(
-    value: object, form: object = "", zone: object = "UTC", *, context: SandboxContext
-) -> str:
-    """`| date: FORMAT, ZONE`: an instant (milliseconds, seconds, ISO 8601, `now`) in local time."""
-    if isinstance(value, Undefined) or value is None:
-        return ""
-    at = context.now_at_ms if isinstance(value, str) and value in {"now", "today"} else value
-    try:
-        return format_date(at, str(form), str(zone) or "UTC")
-    except ValueError as fault:
-        raise FilterArgumentError(str(fault), token=None) from fault
-
-
-@liquid_filter
-def _json(value: object) -> str:
-    """`| json`: the value as JSON, quotes included; what is missing is `null`."""
-    return _encoder.encode(value).decode()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Undefined):
-        return None
-    if isinstance(value, range):
-        return list(value)
-    return str(value)
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")

@@ -148,7 +148,7 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
     memory = Memory(settings.history.max_events, settings.events.keep_ms)
     receipts: list[Mention] = []
     segments = compile_segments(Source(SEGMENTS_FILE, text, findings, {}, own, memory, receipts))
-    templates = parse_templates(paths, files, findings, TEMPLATE_NAMES | own)
+    templates = parse_templates(paths, files, findings, TEMPLATE_NAMES | own, settings.customs())
     # A template at fault is there all the same, for the steps that send it.
     named = {key: templates[key].names if key in templates else frozenset() for key in paths}
     campaigns = _campaigns(files, named, settings, segments, findings, receipts)

@@ -17,6 +17,7 @@ from config.reads import (
     Unreadable,
     kind_of,
     read_duration_ms,
+    read_locale,
     read_secret,
     read_share,
     read_simple,
@@ -97,7 +98,7 @@ class _Reader:
         self._findings.warn(SETTINGS_FILE, line_of(self._lines, path), message, hint)
 
     def settings(self, raw: dict[str, object]) -> Settings:
-        known = [*SECTIONS, "channels", "collections"]
+        known = [*SECTIONS, "channels", "collections", "filters"]
         for name in raw:
             if name in LATER_SECTIONS:
                 self._warn((name,), f"[{name}] {_NO_EFFECT}")
@@ -109,7 +110,9 @@ class _Reader:
             read[name] = kind() if section is None else section
         channels = self._channels(raw.get("channels", {}))
         collections = self._collections(raw.get("collections", {}))
-        settings: Settings = Settings(**read, channels=channels, collections=collections)  # type: ignore[arg-type]
+        filters = self._filters(raw.get("filters", {}))
+        own = {"channels": channels, "collections": collections, "filters": filters}
+        settings: Settings = Settings(**read, **own)  # type: ignore[arg-type]
         self._across(settings)
         self._check_redirections(settings)
         said = raw.get("keys")
@@ -132,6 +135,8 @@ class _Reader:
             self._fault(("keys", "write"), "keys.write has one key twice", "keep one of them")
         if self._env is not None and not all([*(key.key for key in keys.write), *keys.trigger]):
             self._fault(("keys",), "keys has an empty key, which lets everybody in", "remove it")
+        if settings.catalog.file and settings.catalog.url:
+            self._fault(("catalog", "url"), "catalog has a file and a url", "keep one of them")
         self._tell_pacing(settings)
 
     def _tell_pacing(self, settings: Settings) -> None:
@@ -178,6 +183,22 @@ class _Reader:
             if channel not in redirect_to and chosen.transport != "file":
                 told = f"testing.redirect_to has no {channel}: its messages go to the users"
                 self._warn(path, told, f"give it an address too, if that is not meant: {channel}")
+
+    def _filters(self, raw: object) -> dict[str, str]:
+        if not isinstance(raw, dict):
+            self._fault(("filters",), "filters is no section", "write [filters]")
+            return {}
+        if not raw:
+            return {}
+        from channels.parsing import filter_faults
+
+        texts = {name: text for name, text in raw.items() if isinstance(text, str)}
+        for name in raw.keys() - texts.keys():
+            told = f"filters.{name}: {kind_of(raw[name])} is no text"
+            self._fault(("filters", name), told, 'write Liquid: shout = "{{ value | upcase }}!"')
+        for fault in filter_faults(texts):
+            self._fault(("filters", fault.name), f"filters.{fault.name}: {fault.told}", fault.hint)
+        return texts
 
     def _collections(self, raw: object) -> dict[str, CollectionSettings]:
         if not isinstance(raw, dict):
@@ -263,7 +284,7 @@ class _Reader:
             case _:
                 return read_simple(kind, raw)
 
-    def _described(self, kind: inspect.Metadata, raw: object, path: Path) -> object:
+    def _described(self, kind: inspect.Metadata, raw: object, path: Path) -> object:  # noqa: PLR0911 - one a kind
         match _extra(kind, "reads"):
             case "duration":
                 return read_duration_ms(raw)
@@ -273,6 +294,8 @@ class _Reader:
                 return read_share(raw)
             case "zone":
                 return read_zone(raw)
+            case "locale":
+                return read_locale(raw)
             case "secret":
                 return read_secret(raw, self._env)
             case _:

@@ -93,6 +93,16 @@ def read_zone(raw: object) -> str:
         raise Unreadable(f"{shown(raw)} is no time zone") from error
 
 
+def read_locale(raw: object) -> str:
+    """A locale that CLDR knows, as BCP 47 writes it."""
+    from channels.locales import canonical, is_known
+
+    if not isinstance(raw, str) or not is_known(canonical(raw)):
+        told = shown(raw) if isinstance(raw, str) else kind_of(raw)
+        raise Unreadable(f"{told} is no locale")
+    return canonical(raw)
+
+
 def read_secret(raw: object, env: Mapping[str, str] | None) -> str:
     """A text, or what the variable of `env:NAME` holds; empty where `env` is None."""
     if not isinstance(raw, str):

@@ -207,6 +207,7 @@ FUNCTIONS: Final = frozenset(
 
 TEMPLATE_NAMES: Final = frozenset(
     {"user", "event", "event_name", "content", "campaign", "variant", "cart", "recent"}
+    | {"catalog", "coupons"}
 )
 """What a template can name; a shop's own collections come to it."""
 

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, field
 
+from channels.customs import Customs
 from channels.settings import SETTINGS, ChannelSettings
 from engine.core.calendar import DAYS, EVERY_DAY
 from engine.core.caps import CAP_MAX
@@ -43,6 +44,19 @@ Share: TypeAlias = Annotated[
 Zone: TypeAlias = Annotated[
     str, Meta(description='an IANA time zone like "Europe/Paris"', extra={"reads": "zone"})
 ]
+Locale: TypeAlias = Annotated[
+    str, Meta(description='a locale like "en" or "fr-FR"', extra={"reads": "locale"})
+]
+Currency: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[A-Z]{3}$", description='a currency\'s code like "EUR"')
+]
+Inside: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^$|^(?!.*(^|/)\.)[^/\\]+(/[^/\\]+)*\.(json|csv)$",
+        description='a file in the shop folder like "products.json" or "products.csv"',
+    ),
+]
 Address: TypeAlias = Annotated[
     str,
     Meta(
@@ -52,6 +66,9 @@ Address: TypeAlias = Annotated[
 Secret: TypeAlias = Annotated[
     str,
     Meta(description='text in quotes, or "env:NAME"', extra={"reads": "secret"}),
+]
+CatalogField: TypeAlias = Literal[
+    "id", "title", "url", "image", "price", "currency", "stock", "rating", "reviews"
 ]
 ChannelId: TypeAlias = Literal["email", "push", "sms", "in_app", "webhook"]
 Clock: TypeAlias = Annotated[
@@ -64,10 +81,19 @@ LATER: Final = Meta(extra={"later": "leave it out until it is"})
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """`[shop]`: its name, its time zone (IANA), and where links in messages lead."""
+    """`[shop]`: its name, and what its messages take for granted.
+
+    Attributes:
+        timezone: IANA; of users who have none.
+        url: Where links in messages lead.
+        currency: Of amounts that name none (the filter `money`).
+        locale: Of users who have none.
+    """
 
     name: Text = "My shop"
     timezone: Zone = "UTC"
+    currency: Currency = "USD"
+    locale: Locale = "en"
     url: Address = "http://localhost:8080"
 
 
@@ -214,6 +240,33 @@ class Testing(msgspec.Struct, frozen=True, kw_only=True):
         return {channel: address for channel, address in self.redirect_to.items()}  # noqa: C416 - of another key type
 
 
+class CatalogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[catalog]`: the shop's products, for templates.
+
+    Attributes:
+        file: In the shop folder; or
+        url: where the products are fetched, again after each `refresh_ms`.
+        authorization: Sent as `Authorization` with each fetch, if not empty.
+        fields: What the feed calls a product's `id`, `title`, …, where it is something else.
+        viewed: Events by which a product was looked at, for `recommend`.
+        bought: Events by which products were bought; theirs are in `products`, or it is one.
+    """
+
+    file: Inside = ""
+    url: Annotated[str, Meta(pattern=r"^$|^https?://[^\s/]+")] = ""
+    refresh_ms: Annotated[Duration, Meta(ge=1000)] = field(default=900_000, name="refresh")
+    authorization: Secret = ""
+    fields: dict[CatalogField, Text] = {}
+    viewed: tuple[Text, ...] = ("Product Viewed",)
+    bought: tuple[Text, ...] = ("Order Completed",)
+
+
+class CouponSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[coupons]`: `low` is how few codes of a pool are left when the log begins to warn of it."""
+
+    low: Count = 50
+
+
 def default_channels() -> dict[str, ChannelSettings]:
     """Each channel with its defaults, by id."""
     return {channel: kind() for channel, kind in SETTINGS.items()}
@@ -292,8 +345,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     consent: Consent = Consent()
     guardrails: Guardrails = Guardrails()
     testing: Testing = Testing()
+    catalog: CatalogSettings = CatalogSettings()
+    coupons: CouponSettings = CouponSettings()
+    filters: dict[str, str] = {}
     channels: dict[str, ChannelSettings] = field(default_factory=default_channels)
     collections: dict[str, CollectionSettings] = field(default_factory=default_collections)
+
+    def customs(self) -> Customs:
+        """What of it templates are parsed by."""
+        return Customs(
+            currency=self.shop.currency,
+            locale=self.shop.locale,
+            timezone=self.shop.timezone,
+            filters=tuple(self.filters.items()),
+        )
 
     def policy(self) -> Policy:
         """What of it the core decides by."""
@@ -322,8 +387,11 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "consent": Consent,
     "guardrails": Guardrails,
     "testing": Testing,
+    "catalog": CatalogSettings,
+    "coupons": CouponSettings,
 }
-"""The Struct of each section, but for `[collections.*]`, and for `[channels.*]` of `channels`."""
+"""The Struct of each section, but for `[collections.*]`, and for `[channels.*]` of `channels`; and
+but for `[filters]`, which has the names that the shop gives."""
 
-LATER_SECTIONS: Final = ("catalog", "sinks", "alerts")
+LATER_SECTIONS: Final = ("sinks", "alerts")
 """Sections that later versions read."""

@@ -30,6 +30,7 @@ def settings_shape() -> Shape:
             **sections,
             "channels": _closed(channels),
             "collections": {**_closed(collections), "additionalProperties": _table(ShopCollection)},
+            "filters": {"type": "object", "additionalProperties": {"type": "string"}},
             **{name: {"type": "object"} for name in LATER_SECTIONS},
         },
         "additionalProperties": False,
@@ -106,7 +107,7 @@ def _described(kind: inspect.Metadata) -> Shape:
             shape = _SIZE
         case "share":
             shape = SHARE
-        case "zone" | "secret":
+        case "zone" | "secret" | "locale":
             shape = {"type": "string"}
         case None:
             shape = _shape(kind.type)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from channels.base import CHANNEL_IDS
-from channels.rendering import Template, TemplateFault, parse_template
+from channels.customs import Customs
+from channels.locales import canonical, is_known
+from channels.parsing import parse_template
+from channels.rendering import Template, TemplateFault
 from config.faults import Findings, nearest, shown
 from config.schema import TEMPLATE_NAMES, TEMPLATE_NAMES_LATER
 from config.source import NOT_BUILT
@@ -15,51 +20,102 @@ if TYPE_CHECKING:
 
 TEMPLATES = "templates/"
 _ENDING = ".liquid"
+_NAMED = "templates are named NAME.CHANNEL.liquid, or NAME.CHANNEL.LOCALE.liquid"
 
 
-def find_templates(files: Mapping[str, str], findings: Findings) -> dict[tuple[str, str], str]:
-    """The path of every template file, by name and channel. O(files)."""
-    found: dict[tuple[str, str], str] = {}
+class TemplateFiles(msgspec.Struct):
+    """The files of one template.
+
+    Attributes:
+        path: That for every user; "" where there is none.
+        locales: Those for users of some locales, by locale.
+    """
+
+    path: str = ""
+    locales: dict[str, str] = {}
+
+
+def find_templates(
+    files: Mapping[str, str], findings: Findings
+) -> dict[tuple[str, str], TemplateFiles]:
+    """The paths of every template, by name and channel. O(files)."""
+    found: dict[tuple[str, str], TemplateFiles] = {}
     for path in files:
         if not path.startswith(TEMPLATES):
             continue
         stem = path.removeprefix(TEMPLATES).removesuffix(_ENDING)
-        name, _, channel = stem.rpartition(".")
         if not path.endswith(_ENDING):
-            findings.warn(path, 1, "is not read", "templates are named NAME.CHANNEL.liquid")
-        elif not name:
+            findings.warn(path, 1, "is not read", _NAMED)
+            continue
+        name, channel, locale = _named(stem)
+        if not name:
             hint = f"name it {TEMPLATES}{stem}.CHANNEL.liquid, CHANNEL of {', '.join(CHANNEL_IDS)}"
             findings.fault(path, 1, "names no channel", hint)
         elif channel not in CHANNEL_IDS:
             told = f"names no channel: {shown(channel)}"
             findings.fault(path, 1, told, nearest(channel, CHANNEL_IDS))
-        else:
-            found[name, channel] = path
+        elif not locale:
+            found.setdefault((name, channel), TemplateFiles()).path = path
+        elif _is_locale(path, f"{name}.{channel}", locale, findings):
+            found.setdefault((name, channel), TemplateFiles()).locales[locale] = path
+    for (name, channel), one in found.items():
+        if not one.path:
+            path = min(one.locales.values())
+            hint = f"write {TEMPLATES}{name}.{channel}{_ENDING} for users of other languages"
+            findings.fault(path, 1, "is for some users alone", hint)
+            one.path = path
     return found
 
 
+def _named(stem: str) -> tuple[str, str, str]:
+    """Name, channel and locale; a name may have dots in it."""
+    rest, _, last = stem.rpartition(".")
+    name, _, channel = rest.rpartition(".")
+    if last not in CHANNEL_IDS and channel in CHANNEL_IDS:
+        return name, channel, last
+    return rest, last, ""
+
+
+def _is_locale(path: str, name: str, locale: str, findings: Findings) -> bool:
+    if is_known(locale):
+        return True
+    right = canonical(locale)
+    hint = "name a language, and a region if you like: fr, fr-CA"
+    if right and right != locale and is_known(right):
+        hint = f"name it {TEMPLATES}{name}.{right}{_ENDING}"
+    findings.fault(path, 1, f"names no locale: {shown(locale)}", hint)
+    return False
+
+
 def parse_templates(
-    paths: Mapping[tuple[str, str], str],
+    found: Mapping[tuple[str, str], TemplateFiles],
     files: Mapping[str, str],
     findings: Findings,
     names: frozenset[str] = TEMPLATE_NAMES,
+    customs: Customs = Customs(),  # noqa: B008 - frozen
 ) -> dict[tuple[str, str], Template]:
     """Every template that parses, by name and channel; the others are faults. O(size).
 
     `names` are those that a template of this shop can name.
     """
     parsed: dict[tuple[str, str], Template] = {}
-    for (name, channel), path in paths.items():
-        try:
-            template = parse_template(name, channel, files[path], path, names=names)
-        except TemplateFault as first:
-            for fault in (first, *first.also):
-                findings.fault(path, fault.line, fault.message, fault.hint)
-        except RecursionError:
-            findings.fault(path, 1, "nests too deep", "flatten it")
-        else:
-            parsed[name, channel] = template
-            _warn_of(template, findings, names)
+    for (name, channel), one in found.items():
+        read: dict[str, Template] = {}
+        for locale, path in (("", one.path), *one.locales.items()):
+            try:
+                template = parse_template(
+                    name, channel, files[path], path, names=names, customs=customs, locale=locale
+                )
+            except TemplateFault as first:
+                for fault in (first, *first.also):
+                    findings.fault(path, fault.line, fault.message, fault.hint)
+            except RecursionError:
+                findings.fault(path, 1, "nests too deep", "flatten it")
+            else:
+                read[locale] = template
+                _warn_of(template, findings, names)
+        if "" in read:
+            parsed[name, channel] = read.pop("").with_locales(read)
     return parsed
 
 

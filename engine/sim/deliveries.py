@@ -124,5 +124,5 @@ class Deliveries:
 
     def _note(self, template: Template, message: SendMessage, error: RenderFailed) -> None:
         if self._strict:
-            told = f"{template.path}:{error.line}: {error.reason}: {message.user_id}"
+            told = f"{error.path or template.path}:{error.line}: {error.reason}: {message.user_id}"
             self.flaws[message.campaign].append(told)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.base import CHANNEL_IDS
+from channels.parsing import parse_template
 from channels.rendering import (
     TEMPLATE_NAMES,
     Rendered,
@@ -15,7 +16,6 @@ from channels.rendering import (
     Template,
     TemplateFault,
     UnknownName,
-    parse_template,
 )
 
 NOW_MS = 1_767_225_600_000
@@ -227,12 +227,6 @@ def test_a_filter_that_is_nearly_right_is_suggested() -> None:
     with pytest.raises(TemplateFault) as fault:
         _template("{{ user.x | upcas }}")
     assert fault.value.hint == "did you mean 'upcase'?"
-
-
-def test_mjml_is_told_to_be_for_later() -> None:
-    with pytest.raises(TemplateFault, match="MJML") as fault:
-        _template("---\nsubject: x\n---\n\n<mjml><mj-body/></mjml>", "email")
-    assert fault.value.line == 5
 
 
 @pytest.mark.parametrize("text", ["", " \n\n"])

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from channels.rendering import RenderFailed, parse_template
+from channels.parsing import parse_template
+from channels.rendering import RenderFailed, TemplateFault
 from channels.sandbox import ITEMS_MAX, OUTPUT_BYTES_MAX, Sandbox
 
 ODD = (None, True, -1, 1.5, float("inf"), "", "é<&\x00", [], [[1], {"a": None}], {"a": 1}, {})
@@ -43,6 +44,11 @@ def test_the_largest_loop_still_runs() -> None:
         "{% capture a %}{{ user.big }}{{ user.big }}{% endcapture %}",
         "{% assign n = 99999999999999999999 %}" + "{% assign n = n | times: n %}" * 20,
         "{% if 1 %}" * 40 + "{% endif %}" * 40,
+        "{% for i in (1..10000) %}{% endfor %}" * 2_000,
+        "{% for i in (1..10000) %}" + "{% if user.no %}{% endif %}" * 2_000 + "{% endfor %}",
+        "{% tablerow i in (1..10000) %}" + "{{ user.no }}" * 2_000 + "{% endtablerow %}",
+        "{% for i in (1..1000) %}{% assign a = user.big | size %}{% endfor %}",
+        "{% for i in (1..5000) %}{% assign a = user.items | sort | reverse | first %}{% endfor %}",
     ],
     ids=lambda text: text[:40],
 )
@@ -52,7 +58,7 @@ def test_what_would_grow_without_bound_fails_instead(text: str) -> None:
         "wide": "a," * 5_000,
         "items": ["x"] * (ITEMS_MAX * 2 // 3),
     }
-    with pytest.raises(Exception, match=r"limit|too l|too large|nesting") as failed:
+    with pytest.raises(Exception, match=r"limit|too l|too large|nesting|too much work") as failed:
         _render(text, user=user)
     assert type(failed.value).__name__ in {"RenderFailed", "TemplateFault"}
 
@@ -94,3 +100,17 @@ def test_what_multiplies_its_inputs_is_refused_before_it_is_made(text: str) -> N
     name = "join" if "join" in text else "replace"
     reason = _told(text, user={"list": ["a"] * 100, "big": "x" * (OUTPUT_BYTES_MAX // 2 + 1)})
     assert reason == f"'{name}' would make too long a text"
+
+
+@pytest.mark.parametrize("tag", ["{% include 'x' %}", "{% render 'x' %}", "{% layout 'x' %}"])
+def test_no_template_reads_another_file(tag: str) -> None:
+    with pytest.raises(TemplateFault, match="unexpected tag"):
+        _render(tag)
+
+
+def test_a_trait_of_ten_megabytes_is_no_text_of_a_message() -> None:
+    user = {"name": "x" * 10_000_000}
+    assert _told("{{ user.name }}", user=user).startswith("output stream limit")
+    assert _told("{{ user.name | upcase }}", user=user) == "a filter's value is too large"
+    assert _told("{{ user.name | truncate: 5 }}", user=user) == "a filter's value is too large"
+    assert _told("{% if user.name %}Hello{% endif %}", user=user) == "rendered Hello"

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from channels.rendering import parse_template
+from channels.filters import FILTERS
+from channels.parsing import parse_template
 from channels.settings import SETTINGS
 from config import ShopInvalid, load_shop
 from config.faults import Findings
@@ -38,6 +39,7 @@ REFERENCE = Path(__file__).parents[2] / "docs/reference"
 SETTINGS_PAGE = (REFERENCE / "settings.md").read_text()
 TESTS_PAGE = (REFERENCE.parent / "how-to/test-your-shop.md").read_text()
 CAMPAIGNS_PAGE = (REFERENCE / "campaigns.md").read_text()
+TEMPLATES_PAGE = (REFERENCE / "templates.md").read_text()
 
 
 def rows(page: str, heading: str) -> dict[str, list[str]]:
@@ -99,7 +101,7 @@ def test_every_key_of_every_channel_is_in_the_reference() -> None:
 
 
 def test_every_toml_example_loads() -> None:
-    examples = blocks(SETTINGS_PAGE, "toml")
+    examples = blocks(SETTINGS_PAGE + TEMPLATES_PAGE, "toml")
     assert len(examples) >= 3
     secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA=="
     env = {"SERVER_KEY": "s", "BROWSER_KEY": "b", "SMTP_PASSWORD": "p", "WEBHOOK_SECRET": secret}
@@ -173,11 +175,16 @@ def test_every_campaign_example_loads() -> None:
             load_shop({"campaigns/a.yaml": example})
 
 
-@pytest.mark.parametrize("example", blocks(CAMPAIGNS_PAGE, "liquid"))
+@pytest.mark.parametrize("example", blocks(CAMPAIGNS_PAGE + TEMPLATES_PAGE, "liquid"))
 def test_the_template_examples_parse(example: str) -> None:
     template = parse_template("a", "email", example, "a.email.liquid", names=TEMPLATE_NAMES)
     assert template.html
     assert template.unknown_names == ()
+
+
+def test_every_filter_of_ours_is_in_the_reference() -> None:
+    told = re.findall(r"`(\w+)(?::[^`]*)?`", TEMPLATES_PAGE.partition("## Filters")[2])
+    assert set(FILTERS) <= set(told)
 
 
 @pytest.mark.parametrize("name", COLLECTIONS)

@@ -17,6 +17,8 @@ DEFAULTS = """
 [shop]
 name = "My shop"
 timezone = "UTC"
+currency = "USD"
+locale = "en"
 url = "http://localhost:8080"
 [server]
 host = "127.0.0.1"
@@ -57,6 +59,16 @@ holdout = "0%"
 [testing]
 users = []
 redirect_to = {}
+[catalog]
+file = ""
+url = ""
+refresh = "15m"
+authorization = ""
+fields = {}
+viewed = ["Product Viewed"]
+bought = ["Order Completed"]
+[coupons]
+low = 50
 [channels.email]
 transport = "file"
 from = "My shop <shop@example.com>"

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from config import ShopInvalid, load_shop
+
+CAMPAIGN = (
+    "campaign: hello\nenter:\n  event: Signed Up\nsteps:\n  - send: sms\n    template: hello\n"
+    "    id: hello\n"
+)
+SMALL = {"hairspring.toml": "", "campaigns/hello.yaml": CAMPAIGN}
+
+
+def _faults(files: dict[str, str]) -> list[str]:
+    with pytest.raises(ShopInvalid) as raised:
+        load_shop({**SMALL, **files})
+    return [str(fault) for fault in raised.value.faults]
+
+
+def test_a_template_has_one_file_for_each_language() -> None:
+    shop = load_shop(
+        {
+            **SMALL,
+            "templates/hello.sms.liquid": "Hello",
+            "templates/hello.sms.fr.liquid": "Salut {{ cart.size }}",
+            "templates/hello.sms.fr-CA.liquid": "Allo",
+        }
+    )
+    assert set(shop.templates) == {("hello", "sms")}
+    template = shop.templates["hello", "sms"]
+    told = [template.render({"user": {"locale": one}}).body for one in ("fr-CA", "fr-BE", "de")]
+    assert told == ["Allo", "Salut", "Hello"]
+    assert "cart" in template.names
+    assert shop.warnings == []
+
+
+def test_a_template_for_some_languages_alone_is_a_fault() -> None:
+    (told,) = _faults({"templates/hello.sms.fr.liquid": "Salut"})
+    assert told.startswith("templates/hello.sms.fr.liquid:1: is for some users alone")
+    assert "templates/hello.sms.liquid" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("hello.sms.fr_FR", "fr-FR"), ("hello.sms.fr-fr", "fr-FR"), ("hello.sms.FR", "fr")],
+)
+def test_a_locale_is_written_in_one_way(name: str, right: str) -> None:
+    files = {"templates/hello.sms.liquid": "Hello", f"templates/{name}.liquid": "Salut"}
+    (told,) = _faults(files)
+    assert "names no locale" in told
+    assert f"templates/hello.sms.{right}.liquid" in told
+
+
+def test_a_language_that_there_is_not_is_a_fault() -> None:
+    files = {"templates/hello.sms.liquid": "Hello", "templates/hello.sms.french.liquid": "Salut"}
+    (told,) = _faults(files)
+    assert "names no locale: 'french'" in told
+
+
+def test_what_is_wrong_with_a_template_of_a_language_is_told_in_its_file() -> None:
+    files = {"templates/hello.sms.liquid": "Hello", "templates/hello.sms.fr.liquid": "\n{% if %}"}
+    (told,) = _faults(files)
+    assert told.startswith("templates/hello.sms.fr.liquid:2: missing expression")
+
+
+def test_the_customs_of_the_shop_are_those_of_its_templates() -> None:
+    settings = (
+        '[shop]\ncurrency = "EUR"\nlocale = "fr-FR"\n'
+        "[filters]\nloud = '{{ value | upcase }}!'\n"
+    )  # fmt: skip
+    files = {"templates/hello.sms.liquid": "{{ 1.5 | money }} {{ 'a' | loud }}"}
+    shop = load_shop({**SMALL, **files, "hairspring.toml": settings})
+    assert shop.templates["hello", "sms"].render({}).body == "1,50\xa0€ A!"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("[filters]\n\nupcase = 'x'", ":3: filters.upcase: Liquid has a filter of that name"),
+        ("[filters]\na = 1", ":2: filters.a:"),
+        ("filters = 1", ":1: filters is no section"),
+        ('[shop]\nlocale = "xx"', ":2: shop.locale: 'xx' is no locale"),
+        ('[shop]\ncurrency = "euro"', ":2: shop.currency:"),
+        ('[catalog]\nfile = "../x.json"', ":2: catalog.file:"),
+        ('[catalog]\nfile = "x.yaml"', ":2: catalog.file:"),
+        ('[catalog]\nfile = "x.csv"\nurl = "http://a"', ":3: catalog has a file and a url"),
+    ],
+)
+def test_settings_of_templates_at_fault_are_told_with_their_line(settings: str, told: str) -> None:
+    found = _faults({"hairspring.toml": settings, "templates/hello.sms.liquid": "Hello"})
+    assert any(told in fault for fault in found), found
