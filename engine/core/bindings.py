@@ -80,9 +80,19 @@ def binder(
             bound[collection.name] = collections.bind(collection, user)
         return bound
 
+    return bind
+
+
+def event_reader(conditions: Iterable[Program]) -> Callable[[msgspec.Raw], Any] | None:
+    """What decodes the properties that these conditions read; None where they name more than those.
+
+    It raises `msgspec.ValidationError` where they are no JSON object: then the `binder` is asked.
+    """
     # Most conditions at an entry ask for nothing but the event, most events meet such conditions
     # alone, and most answers are no.
-    return bind_event if asked == {"event"} else bind
+    conditions = list(conditions)
+    asked = frozenset[str]().union(*[condition.names for condition in conditions])
+    return _reader(conditions) if asked == {"event"} else None
 
 
 def bind_more(

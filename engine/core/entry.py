@@ -22,7 +22,7 @@ from engine.core.entered import count_entries, newest_entry, only_entries, with_
 from engine.core.exits import leave
 from engine.core.experiments import is_held_out
 from engine.core.holding import admits
-from engine.core.state import Enrollment, reckon
+from engine.core.state import NEVER, NO_EVENT, Enrollment, reckon
 from engine.core.turn import Turn
 from engine.core.walk import set_out
 from engine.core.watching import leaves
@@ -56,7 +56,7 @@ SMALL_EVENT_BYTES = 2_048
 _encode = msgspec.json.Encoder().encode
 
 
-def enter_all(
+def enter_all(  # noqa: C901, PLR0912 - nearly every event comes by, and a call is as dear as 12 lines
     plan: Plan,
     user: User,
     event: EventReceived,
@@ -64,8 +64,8 @@ def enter_all(
     effects: list[Effect],
     risen: Sequence[Campaign] = (),
     queue: Queue | None = None,
-) -> None:
-    """Ask every campaign that the event may enter, in order of rank.
+) -> bool:
+    """Ask every campaign that the event may enter, in order of rank; whether any holds more of him.
 
     `risen` are those whose own condition the event has made true: they start now, and not when the
     event was.
@@ -79,9 +79,17 @@ def enter_all(
     for campaign, when in entries:
         if when is not None:
             if bound is None:
-                bound = reactions.bind(user, event)
+                read = reactions.read
+                if read is None:
+                    bound = reactions.bind(user, event)
+                else:
+                    try:
+                        bound = {"event": read(event.properties)}
+                    except msgspec.ValidationError:  # no object
+                        bound = reactions.bind(user, event)
+            fast = when.fast
             try:
-                truth = when.fast(bound)
+                truth = fast(bound)
             except TRAPS:
                 truth = None
             if truth is False:
@@ -93,13 +101,16 @@ def enter_all(
         if turn is None:
             at_ms = event.at_ms
             turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
-            turn.queue = queue
+            if queue is not None:
+                turn.queue = queue
         occurred_at_ms = event.occurred_at_ms
         starts_at_ms = occurred_at_ms if campaign.entry.edge is None else event.at_ms
         _enter(turn, campaign, starts_at_ms, occurred_at_ms)
         bound = bound if queue is None else None  # a step may have set a trait
-    if turn is not None:
-        reckon(user)
+    if turn is None:
+        return False
+    reckon(user)
+    return True
 
 
 def _ranked(
@@ -311,16 +322,19 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enro
         # its own, below zero, so that all of them need not be remembered.
         user.late_entries += 1
         ordinal = -user.late_entries
+    wants_event = campaign.wants_event
     enrollment = Enrollment(
         ids.enrollment_id(campaign_id, user.user_id, per, starts_at_ms, ordinal),
         campaign_id,
         per,
         starts_at_ms,
         starts_at_ms,
+        0,
+        "",
+        NEVER,
+        bytes(turn.raw) if wants_event else NO_EVENT,
+        turn.event_name if wants_event else "",
     )
-    if campaign.wants_event:
-        enrollment.event = bytes(turn.raw)
-        enrollment.event_name = turn.event_name
     if turn.content:
         enrollment.content = turn.content
     user.enrollments = (*user.enrollments, enrollment)

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from copy import copy
-from functools import reduce
+from functools import partial, reduce
 from operator import attrgetter, or_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from engine.core.bindings import binder
+from engine.core.bindings import binder, event_reader
 from engine.core.caps import place_name, places_kept
 from engine.core.cel import Program
 from engine.core.collections import Role, asked_for, roles
@@ -137,17 +137,12 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         derive = msgspec.structs.force_setattr
         derive(self, "facts", msgspec.Raw(msgspec.json.encode(facts)))
         entry = self.entry
-        is_guarded = (
-            self.status != "live"
-            or self.audience is not None
-            or entry.per is not None
-            or entry.reentry_ms != 0
-        )
+        asks_more = self.audience is not None or entry.per is not None
+        is_guarded = asks_more or self.status != "live" or entry.reentry_ms != 0
         derive(self, "is_guarded", is_guarded)
         derive(self, "is_marketing", self.purpose == "marketing")
         derive(self, "is_live", self.status == "live")
-        numbered = enumerate(self.steps)
-        repeats = tuple((at, step) for at, step in numbered if isinstance(step, Repeat))
+        repeats = tuple((at, s) for at, s in enumerate(self.steps) if isinstance(s, Repeat))
         derive(self, "repeats", repeats)
         asked = [step.condition for step in self.steps if isinstance(step, WaitWhen)]
         if self.exit_when is not None:
@@ -189,7 +184,9 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
         kept: What of it a user's history must hold; None for nothing. At least one where it exits.
         gathers: What it does to a user's collections.
         bind: Binds what the conditions of `entries` name, for the user and the event at hand.
+        read: Where that is the event alone (`bindings.event_reader`).
         wakes: What it may change of conditions that are asked as it happens.
+        enters_alone: Whether it can enter campaigns, and does nothing else.
     """
 
     entries: tuple[tuple[Campaign, Program | None], ...]
@@ -202,6 +199,12 @@ class Reactions(msgspec.Struct, frozen=True, eq=False):
     awaits: frozenset[str] = frozenset()
     goals: frozenset[str] = frozenset()
     ends: bool = False
+    enters_alone: bool = False
+    read: Callable[[msgspec.Raw], Any] | None = None
+
+    def __post_init__(self) -> None:
+        does_more = self.gathers or self.kept is not None or self.ends or not self.entries
+        msgspec.structs.force_setattr(self, "enters_alone", not does_more)
 
 
 NOTHING = Wakes()
@@ -378,17 +381,15 @@ def _by_event(ranked: Iterable[Campaign]) -> tuple[dict[str, list[Campaign]], ..
 def _react(plan: Plan, name: str, by_event: Iterable[list[Campaign]], woken: Index) -> Reactions:
     entering, leaving, awaiting, aiming = by_event
     entries = tuple((campaign, campaign.entry.when) for campaign in entering)
-
-    def past(user: User, now_ms: int) -> Moment:
-        return Moment(user, now_ms, plan)
-
+    asked = [when for _, when in entries if when is not None]
     return Reactions(
         entries=entries,
         exits=frozenset(campaign.id for campaign in leaving),
         name=name,
         kept=plan.kept.get(name),
         gathers=roles(plan.collections.values(), name),
-        bind=binder((when for _, when in entries if when is not None), plan.collections, past),
+        bind=binder(asked, plan.collections, partial(Moment, plan=plan)),
+        read=event_reader(asked),
         wakes=woken.on_event(name),
         awaits=frozenset(campaign.id for campaign in awaiting),
         goals=frozenset(campaign.id for campaign in aiming),

@@ -71,15 +71,16 @@ def send(
         return 0
     channels, marketing, place = step.channels, campaign.is_marketing, 0
     topic = campaign.topic
-    barred = _barred(turn, channels[0], marketing=marketing, topic=topic)
+    barred = _barred(turn, channels[0], marketing, topic)
     if barred:
-        place = _first_open(turn, channels, marketing=marketing, topic=topic)
+        place = _first_open(turn, channels, marketing, topic)
         if place < 0:
             skip(turn, enrollment, step, barred)
             return 0
     channel = channels[place]
-    if marketing and (enrollment.held_out or turn.plan.policy.restrains):
-        reason, until_ms = restraint(turn.plan.policy, turn.user, enrollment, channel, turn.now_ms)
+    policy, now_ms = turn.plan.policy, turn.now_ms
+    if marketing and (enrollment.held_out or policy.restrains):
+        reason, until_ms = restraint(policy, turn.user, enrollment, channel, now_ms)
         if until_ms:
             _defer(turn, enrollment, step, channel, until_ms)
             return until_ms
@@ -98,7 +99,7 @@ def send(
         channels[place + 1 :],
         "",
         enrollment.variants,
-        turn.now_ms,
+        now_ms,
         iteration,
         enrollment.per,
         topic,
@@ -174,7 +175,7 @@ def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
     It is another message, judged now: caps are asked. Quiet hours are not, since nothing is left of
     its step that could be held there: every attempt to hand it over asks them.
     """
-    place = _first_open(turn, failed.fallbacks, marketing=failed.marketing, topic=failed.topic)
+    place = _first_open(turn, failed.fallbacks, failed.marketing, failed.topic)
     if place < 0:
         return False
     channel, caps = failed.fallbacks[place], turn.plan.policy.caps
@@ -191,57 +192,58 @@ def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
     return True
 
 
-def _first_open(turn: Turn, channels: tuple[str, ...], *, marketing: bool, topic: str) -> int:
+def _first_open(turn: Turn, channels: tuple[str, ...], marketing: bool, topic: str) -> int:  # noqa: FBT001 - of a hot path: by name it is three times as dear
     """The place of the first channel that may be used, or -1."""
     for place, channel in enumerate(channels):
-        if not _barred(turn, channel, marketing=marketing, topic=topic):
+        if not _barred(turn, channel, marketing, topic):
             return place
     return -1
 
 
-def _barred(turn: Turn, channel: str, *, marketing: bool, topic: str) -> str:
+def _barred(turn: Turn, channel: str, marketing: bool, topic: str) -> str:  # noqa: FBT001 - as above
     """Why nothing more may be sent by `channel`, or ""; `limit` where too much waits already."""
-    reason = barrier(turn.plan.policy, turn.user, channel, marketing=marketing, topic=topic)
-    if not reason and is_full(turn.user, marketing=marketing):
+    user = turn.user
+    reason = barrier(turn.plan.policy, user, channel, marketing, topic)
+    if not reason and user.pending and is_full(user, marketing=marketing):
         return "limit"
     return reason
 
 
 def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str) -> None:
-    channel = pending.channel
-    effect_id = ids.effect_id(pending.enrollment, pending.step, pending.iteration, channel)
-    if turn.user.pending:
-        turn.user.pending[effect_id] = pending
+    user, plan, now_ms = turn.user, turn.plan, turn.now_ms
+    enrollment_id, step_id, channel = pending.enrollment, pending.step, pending.channel
+    template, fallbacks = pending.template, pending.fallbacks
+    effect_id = ids.effect_id(enrollment_id, step_id, pending.iteration, channel)
+    if user.pending:
+        user.pending[effect_id] = pending
     else:
-        turn.user.pending = {effect_id: pending}
+        user.pending = {effect_id: pending}
     turn.effects.append(
         SendMessage(
             effect_id,
-            turn.now_ms,
-            turn.user.user_id,
+            now_ms,
+            user.user_id,
             pending.campaign,
-            pending.enrollment,
-            pending.step,
+            enrollment_id,
+            step_id,
             channel,
-            pending.template,
+            template,
             snapshot,
             pending.expires_at_ms,
             fallback_of,
-            bool(pending.fallbacks) and _more(turn, pending),
+            bool(fallbacks) and _more(turn, pending),
         )
     )
-    turn.record("sent", pending, pending.step, channel, pending.template, message=effect_id)
-    plan = turn.plan
+    turn.record("sent", pending, step_id, channel, template, "", effect_id)
     if plan.kept_places:
-        take_place(turn.user, plan.kept_places, channel, turn.now_ms)
+        take_place(user, plan.kept_places, channel, now_ms)
     if plan.kept_sends:
         _note_sent(turn, pending)
 
 
 def _more(turn: Turn, pending: Pending) -> bool:
     """Whether another channel could stand in, should this one fail."""
-    fallbacks, marketing = pending.fallbacks, pending.marketing
-    return _first_open(turn, fallbacks, marketing=marketing, topic=pending.topic) >= 0
+    return _first_open(turn, pending.fallbacks, pending.marketing, pending.topic) >= 0
 
 
 def _note_sent(turn: Turn, pending: Pending) -> None:

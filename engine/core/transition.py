@@ -58,36 +58,41 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     `happened.at_ms` is its stamp; stamps never decrease, and deadlines up to it have fired
     (`fire`). O(1) for an event that no campaign names.
     """
-    if plan.is_timed:
-        _step_timed(plan, user, happened, effects)
-        return
-    if type(happened) is not EventReceived:
-        _step_other(plan, user, happened, effects)
-        return
-    if happened.occurred_at_ms > user.last_seen_at_ms:
-        user.last_seen_at_ms = happened.occurred_at_ms
-    reactions = plan.reactions(happened.name)
-    if reactions is None:
-        return
-    if reactions.gathers:
-        collect(user, happened, reactions.gathers)
-    if reactions.kept is not None:
-        _note(user, happened, reactions)
-    if reactions.ends and (user.enrollments or user.pending or user.ended):
-        exit_all(_turn(plan, user, happened, effects), reactions, happened.occurred_at_ms)
-    if reactions.entries:
-        enter_all(plan, user, happened, reactions, effects)
-
-
-def _step_other(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
-    """Apply what is no event, or more than one."""
-    if type(happened) is MessageAnswered:
+    if type(happened) is EventReceived:
+        step_event(plan, user, happened, effects)
+    elif type(happened) is MessageAnswered:
         _step_answer(plan, user, happened, effects)
-        return
-    turn = _turn(plan, user, happened, effects)
-    _apply_other(turn, happened)
-    if type(happened) is TriggerReceived:
-        start_by_hand(turn, happened)
+    elif plan.is_timed:
+        _step_timed(plan, user, happened, effects)
+    else:
+        turn = _turn(plan, user, happened, effects)
+        _apply_other(turn, happened)
+        if type(happened) is TriggerReceived:
+            start_by_hand(turn, happened)
+
+
+def step_event(plan: Plan, user: User, event: EventReceived, effects: list[Effect]) -> bool:
+    """As `step`, for an event and no history: whether a deadline of the user may be earlier now."""
+    if plan.is_timed:
+        _step_timed(plan, user, event, effects)
+        return True
+    occurred_at_ms = event.occurred_at_ms
+    if occurred_at_ms > user.last_seen_at_ms:
+        user.last_seen_at_ms = occurred_at_ms
+    reactions_to = plan.reactions
+    reactions = reactions_to(event.name)
+    if reactions is None:
+        return False
+    if not reactions.enters_alone:
+        if reactions.gathers:
+            collect(user, event, reactions.gathers)
+        if reactions.kept is not None:
+            _note(user, event, reactions)
+        if reactions.ends and (user.enrollments or user.pending or user.ended):
+            exit_all(_turn(plan, user, event, effects), reactions, occurred_at_ms)
+        if not reactions.entries:
+            return False
+    return enter_all(plan, user, event, reactions, effects)
 
 
 def _step_answer(plan: Plan, user: User, happened: MessageAnswered, effects: list[Effect]) -> None:
@@ -100,9 +105,6 @@ def _step_answer(plan: Plan, user: User, happened: MessageAnswered, effects: lis
 
 def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
     """Apply one input where time can do more than end a wait, and all that follows from it."""
-    if type(happened) is MessageAnswered:
-        _step_answer(plan, user, happened, effects)
-        return
     made: tuple[tuple[EventReceived, Session | None], ...] = ()
     if plan.keeps_sessions and type(happened) is EventReceived:
         made = sessions.follow(user, happened, plan.policy.session_gap_ms)

@@ -9,22 +9,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.adoption import take_on
+from engine.core.adoption import adopt, take_on
 from engine.core.aliases import Aliases
 from engine.core.effects import have_effect
+from engine.core.guardrails import put_off_until_ms
+from engine.core.holding import verdict_on
 from engine.core.merging import bear, merge
 from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
 from engine.core.transition import fire
-from engine.runtime.plans import Plans
+from engine.runtime.plans import NO_PLAN, Plans
 from engine.runtime.roster import SWEPT_AT_ONCE
 from engine.timers import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from engine.core.effects import Effect
+    from engine.core.effects import Effect, SendMessage
     from engine.core.inputs import Input, UserInput, UsersMerged
     from engine.core.plan import Plan
+    from engine.core.state import Pending
 
 
 class Population:
@@ -110,6 +113,37 @@ class Population:
         """The user whom an id means, by his own or by one that was merged into it. O(1)."""
         return self.users.get(user_id) or self.users.get(self.aliases.bearer(user_id))
 
+    def verdict(self, message: SendMessage, now_ms: int) -> str | None:
+        """As `holding.verdict_on`: why a message may not be handed over now, or "" where it may.
+
+        None where nobody waits for it any more: its outcome is known.
+        """
+        user, pending = self._waiting_for(message)
+        if user is None or pending is None:
+            return None
+        if user.seen < self._changed and stands(user):
+            self._catch_up(user)
+        return verdict_on(self.plan, user, pending, max(now_ms, self.now_ms))
+
+    def held_until_ms(self, message: SendMessage, now_ms: int) -> int:
+        """When to ask again for a message that is `HELD`; 0 where no time is known."""
+        user, pending = self._waiting_for(message)
+        if user is None or pending is None:
+            return 0
+        return put_off_until_ms(self.plan.policy, user, pending, max(now_ms, self.now_ms))
+
+    def _waiting_for(self, message: SendMessage) -> tuple[User | None, Pending | None]:
+        """Who waits for a message, be he another one's by now, and what he knows of it."""
+        user = self.find(message.user_id)
+        return user, user.pending.get(message.id) if user is not None else None
+
+    def find_anew(self, users: Iterable[User], plan: Plan) -> None:
+        """Have users go on under `plan`, whose own plan nobody can read any more, as of now."""
+        for user in users:
+            self._touched[user.user_id] = None
+            adopt(NO_PLAN, plan, user, self.now_ms, self._effects)
+            self._follow(user)
+
     def _welcome(self, happened: UserInput) -> User:
         """Whom an input concerns whose id is no user's: by an alias, or somebody new."""
         user_id, bearers = happened.user_id, self.aliases.of
@@ -169,6 +203,12 @@ class Population:
             self._deadlines.insert(user, due_at_ms)
             if due_at_ms < self.wake_at_ms:
                 self.wake_at_ms = due_at_ms
+
+    def _bring_up(self, user: User) -> None:
+        """Have a user take on what he lacks of changes before an input is applied."""
+        if self._changes:
+            take_on(user, self._changes, self._effects)
+            user.seen = self._changed
 
     def _catch_up(self, user: User) -> None:
         """Have a user take on what he lacks, with nothing else happening to him."""

@@ -16,13 +16,11 @@ from array import array
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine.core.adoption import adopt, take_on
 from engine.core.effects import have_effect, is_refusal
 from engine.core.grace import hold
-from engine.core.guardrails import put_off_until_ms
-from engine.core.holding import verdict_on
 from engine.core.inputs import (
     ClockAdjusted,
+    EventReceived,
     Input,
     InputErased,
     OfAll,
@@ -33,12 +31,11 @@ from engine.core.inputs import (
     UserErased,
     UsersMerged,
 )
-from engine.core.state import NEVER, User, encode_merged, stands
-from engine.core.transition import step
+from engine.core.state import NEVER, User, encode_merged
+from engine.core.transition import step, step_event
 from engine.runtime.bandits import Bandits
-from engine.runtime.dedupe import HASH_CODE, Dedupe
+from engine.runtime.dedupe import HASH_CODE, Dedupe, hash_of
 from engine.runtime.hearing import hear
-from engine.runtime.plans import NO_PLAN
 from engine.runtime.population import Population
 from engine.runtime.saving import Saving
 from engine.runtime.sealing import Released, release, seal
@@ -48,10 +45,9 @@ from engine.runtime.versions import NO_VERSIONS, Versions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from engine.core.effects import Effect, SendMessage
+    from engine.core.effects import Effect
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
-    from engine.core.state import Pending
     from engine.store.batch import Batch, Quarantined, UserLog
 
 __all__ = ["Processor", "Released"]
@@ -113,7 +109,7 @@ class Processor(Population):
         self.tombstones = Tombstones()
         self._open()
 
-    def take(self, happened: UserInput, now_ms: int) -> bool:
+    def take(self, happened: UserInput, now_ms: int) -> bool:  # noqa: C901 - as below
         """Stamp one input and apply it to its user; False for a duplicate, which changes nothing.
 
         The owner may answer the client once batch `awaited()` is finished, duplicate or not.
@@ -122,27 +118,36 @@ class Processor(Population):
             self.now_ms = now_ms
         else:
             now_ms = self.now_ms
-        message_id = happened.message_id
-        if message_id and self.dedupe is not None:
-            digest = self.dedupe.take(message_id, now_ms)
-            if digest is None:
+        if type(happened) is not EventReceived:
+            return self._take_other(happened, now_ms)
+        # What nearly every input is goes its way with few calls (bench/README.md, a step).
+        message_id, dedupe = happened.message_id, self.dedupe
+        if message_id and dedupe is not None:
+            if now_ms >= dedupe.full_at_ms:
+                dedupe.turn(now_ms)
+            digest, taken = hash_of(message_id.encode()), dedupe.new
+            if digest in taken or digest in dedupe.old:
                 return False
+            taken.add(digest)
             if self._keeps:
                 self._hashes.append(digest)
         happened.at_ms = now_ms
-        if type(happened) is UsersMerged:
-            heard = hear(happened, self.aliases, self.users, self._quarantined)
-            if heard is None:
-                return True
-            happened = heard
-            self._join(happened)
+        user = self.users.get(happened.user_id)
+        effects = self._effects
+        before = len(effects)
+        if user is None:
+            user = self._welcome(happened)
+        elif user.seen < self._changed:
+            self._bring_up(user)
+        if user.due_at_ms <= now_ms:
+            self._fire(user, now_ms, now_ms)
+        if step_event(self.plan, user, happened, effects):
+            self._follow(user)
         if self._keeps:
             number = self._next_input
             self._next_input = number + 1
             self._inputs.append(happened)
-            self._apply_and_note(happened, number)
-        else:
-            self._apply(happened)
+            self._note(user, number, before)
         return True
 
     def resume(self, stopped_at_ms: int, grace_ms: int, now_ms: int) -> None:
@@ -175,13 +180,6 @@ class Processor(Population):
         self._next_input += 1
         self._forget(user_id)
 
-    def find_anew(self, users: Iterable[User], plan: Plan) -> None:
-        """Have users go on under `plan`, whose own plan nobody can read any more, as of now."""
-        for user in users:
-            self._touched[user.user_id] = None
-            adopt(NO_PLAN, plan, user, self.now_ms, self._effects)
-            self._follow(user)
-
     def advance(self, now_ms: int, go_on: Callable[[], bool] | None = None) -> int:
         """Fire deadlines that are due by `now_ms`, in order; returns how many.
 
@@ -197,30 +195,6 @@ class Processor(Population):
     def quarantine(self, item: Quarantined) -> None:
         """Keep an item that could not be taken."""
         self._quarantined.append(item)
-
-    def verdict(self, message: SendMessage, now_ms: int) -> str | None:
-        """As `holding.verdict_on`: why a message may not be handed over now, or "" where it may.
-
-        None where nobody waits for it any more: its outcome is known.
-        """
-        user, pending = self._waiting_for(message)
-        if user is None or pending is None:
-            return None
-        if user.seen < self._changed and stands(user):
-            self._catch_up(user)
-        return verdict_on(self.plan, user, pending, max(now_ms, self.now_ms))
-
-    def held_until_ms(self, message: SendMessage, now_ms: int) -> int:
-        """When to ask again for a message that is `HELD`; 0 where no time is known."""
-        user, pending = self._waiting_for(message)
-        if user is None or pending is None:
-            return 0
-        return put_off_until_ms(self.plan.policy, user, pending, max(now_ms, self.now_ms))
-
-    def _waiting_for(self, message: SendMessage) -> tuple[User | None, Pending | None]:
-        """Who waits for a message, be he another one's by now, and what he knows of it."""
-        user = self.find(message.user_id)
-        return user, user.pending.get(message.id) if user is not None else None
 
     def replay(self, tail: Iterable[tuple[int, Input]]) -> int:
         """Apply journaled inputs again, to the users who had not seen them when they were saved.
@@ -239,7 +213,7 @@ class Processor(Population):
                 user = self.find(happened.user_id)
                 if user is None or user.seen < number:
                     self._join(happened)
-                    self._apply_and_note(happened, number)
+                    self._apply(happened, number)
         # Refusals are counted once; the user, or the quarantine, has them already.
         self._effects[:] = [effect for effect in self._effects if not is_refusal(effect)]
         return count
@@ -266,6 +240,8 @@ class Processor(Population):
         if not self._has_open():
             return None
         self.now_ms = max(self.now_ms, now_ms)
+        if self.dedupe is not None:
+            self.dedupe.limit(self.now_ms)
         self._touched.update(dict.fromkeys(self.plans.roster.choose_saves()))
         touched = self._touched if self._keeps else ()
         saves = self._saving.choose(self._number, touched, len(self._inputs), self._next_input)
@@ -312,28 +288,50 @@ class Processor(Population):
         held = self._inputs or self._effects or self._touched or self._quarantined
         return bool(held) or self.plans.is_unsettled
 
-    def _apply(self, happened: UserInput) -> User:
+    def _take_other(self, happened: UserInput, now_ms: int) -> bool:
+        """As `take`, for an input that is no event, or history."""
+        if happened.message_id and self.dedupe is not None:
+            digest = self.dedupe.take(happened.message_id, now_ms)
+            if digest is None:
+                return False
+            if self._keeps:
+                self._hashes.append(digest)
+        happened.at_ms = now_ms
+        if type(happened) is UsersMerged:
+            heard = hear(happened, self.aliases, self.users, self._quarantined)
+            if heard is None:
+                return True
+            happened = heard
+            self._join(happened)
+        number = self._next_input
+        if self._keeps:
+            self._next_input = number + 1
+            self._inputs.append(happened)
+        self._apply(happened, number)
+        return True
+
+    def _apply(self, happened: UserInput, number: int) -> None:
+        """Apply an input to its user."""
+        before, at_ms = len(self._effects), happened.at_ms
         user = self.users.get(happened.user_id)
         if user is None:
             user = self._welcome(happened)
-        if self._changes and user.seen < self._changed:
-            take_on(user, self._changes, self._effects)
-            user.seen = self._changed
-        if user.due_at_ms <= happened.at_ms:
-            self._fire(user, happened.at_ms, happened.at_ms)
+        elif user.seen < self._changed:
+            self._bring_up(user)
+        if user.due_at_ms <= at_ms:
+            self._fire(user, at_ms, at_ms)
         step(self.plan, user, happened, self._effects)
-        if user.due_at_ms < user.armed_at_ms:
-            self._follow(user)
-        return user
+        self._follow(user)
+        if self._keeps:
+            self._note(user, number, before)
 
-    def _apply_and_note(self, happened: UserInput, number: int) -> None:
-        """Apply an input, and note whom a restart would have to replay it to."""
-        before = len(self._effects)
-        user = self._apply(happened)
+    def _note(self, user: User, number: int, before: int) -> None:
+        """Note what a restart would have to replay to a user, and whether he is to be saved."""
         user.seen = number
         if not user.unsaved:
             self._saving.note(user, number)
-        if len(self._effects) > before and have_effect(self._effects, before):
+        effects = self._effects
+        if len(effects) > before and have_effect(effects, before):
             self._touched[user.user_id] = None
 
     def _join(self, happened: UserInput) -> None:
