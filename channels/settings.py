@@ -38,6 +38,20 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     timeout_ms: int = msgspec.field(default=TIMEOUT_MS, name="timeout")
 
 
+class DkimSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`dkim` of `[channels.email]`: one signature on each mail.
+
+    Attributes:
+        domain: Whose signature it is: that of `from`, or one above it.
+        selector: The key is published at `SELECTOR._domainkey.DOMAIN`.
+        key: The private key, RSA or Ed25519: PEM, base64, or a file of either.
+    """
+
+    domain: str
+    selector: str
+    key: str
+
+
 class EmailSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[channels.email]`.
 
@@ -49,6 +63,7 @@ class EmailSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         password: smtp: the password to `username`.
         tls: smtp: `none`, `starttls` (must be offered, or nothing is sent) or `implicit`.
         ca_file: smtp: a PEM file of authorities to trust instead of the system's.
+        dkim: smtp: the signatures that each mail bears, in this order from the top.
     """
 
     from_: str = msgspec.field(default="My shop <shop@example.com>", name="from")
@@ -58,6 +73,7 @@ class EmailSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     password: str = ""
     tls: Tls = "none"
     ca_file: str = ""
+    dkim: tuple[DkimSettings, ...] = ()
 
 
 class WebhookSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):

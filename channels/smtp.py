@@ -8,12 +8,12 @@ one, once. From `DATA` on nothing is tried again here, since the server may have
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from aiosmtplib import (
     SMTP,
     SMTPAuthenticationError,
@@ -21,12 +21,15 @@ from aiosmtplib import (
     SMTPException,
     SMTPRecipientRefused,
     SMTPResponseException,
+    SMTPSenderRefused,
     SMTPServerDisconnected,
     SMTPTimeoutError,
 )
 from typing_extensions import override
 
 from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry, legible
+from channels.bounces import is_hard
+from channels.dkim import DkimSigner
 from channels.email import EmailFault, Mail, build_mail, parse_from
 
 if TYPE_CHECKING:
@@ -47,9 +50,6 @@ _UNAVAILABLE: Final = 421
 _LOGIN_WANTED: Final = frozenset({530, 534, 535, 538})
 _POSITIVE: Final = range(200, 300)
 _PERMANENT: Final = range(500, 600)
-_NOBODY: Final = re.compile(r"\s*5\.(1\.(1|2|3|6|10)|2\.1)\b")
-"""Enhanced codes (RFC 3463, RFC 7505) that mean the address itself: no such mailbox, no such
-domain, no address at all, moved away, a domain that takes no mail, a mailbox that was disabled."""
 _UNREACHABLE: Final = (
     (ConnectionRefusedError, "refused the connection; check host, port and that it is running"),
     ((SMTPServerDisconnected, ConnectionError), "dropped the connection; check tls and port"),
@@ -70,6 +70,7 @@ class SmtpChannel(Channel):
 
     Raises:
         OSError: The `ca_file` cannot be read, or holds no certificate.
+        DkimFault: A key of `dkim` cannot be read or used.
     """
 
     def __init__(self, settings: EmailSettings) -> None:
@@ -80,6 +81,7 @@ class SmtpChannel(Channel):
         self._taken_within = max(self._timeout, TAKEN_WITHIN_S)
         self._hello = parse_from(settings.from_).domain
         self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
+        self._signers = [DkimSigner(one) for one in reversed(settings.dkim)]
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._idle: list[SMTP] = []
         self._closed = False
@@ -90,6 +92,9 @@ class SmtpChannel(Channel):
             mail = build_mail(message, self._settings.from_)
         except EmailFault as fault:
             return Rejected(fault.message)
+        for signer in self._signers:
+            signed = signer.signed(mail.data, message.at_ms)
+            mail = msgspec.structs.replace(mail, data=signed)
         async with self._slots:
             if self._closed:
                 return CLOSED
@@ -210,8 +215,10 @@ class SmtpChannel(Channel):
         if fault.code in _POSITIVE and fault.code != _COMPLETED:
             return Accepted(said)  # of the mail; 250 is no fault unless it answers `DATA` itself
         if fault.code in _PERMANENT:
-            nobody = isinstance(fault, SMTPRecipientRefused) and _NOBODY.match(fault.message)
-            return Rejected(f"{self._name} refused the mail: {said}", bool(nobody))
+            at_recipient = isinstance(fault, SMTPRecipientRefused)
+            ours = isinstance(fault, SMTPSenderRefused)
+            hard = not ours and is_hard(fault.code, fault.message, at_recipient=at_recipient)
+            return Rejected(f"{self._name} refused the mail: {said}", hard)
         return Retry(f"{self._name} put the mail off: {said}")
 
     def _why_unreachable(self, fault: Exception) -> str:

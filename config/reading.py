@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 from msgspec import inspect
 
-from channels.settings import SETTINGS, ChannelSettings
+from channels.settings import SETTINGS, ChannelSettings, DkimSettings
 from config.collections import COLLECTIONS_MAX, collection_faults, name_fault
 from config.faults import Findings, nearest
 from config.pacing import pacing_findings
@@ -49,6 +49,8 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 _MISSING: Final = object()
 SHORT: Final[dict[type, str]] = {WriteKey: "key"}
 """Structs that may be written as one text, and the key which that stands for."""
+SINGLE: Final[frozenset[type]] = frozenset({DkimSettings})
+"""Structs of which one may be written in place of a list."""
 
 
 def read_settings(text: str, findings: Findings, env: Mapping[str, str] | None) -> Settings:
@@ -302,6 +304,8 @@ class _Reader:
                 return self._value(kind.type, raw, path)
 
     def _items(self, kind: inspect.VarTupleType, raw: object, path: Path) -> tuple[object, ...]:
+        if isinstance(raw, dict) and getattr(kind.item_type, "cls", None) in SINGLE:
+            raw = [raw]
         if not isinstance(raw, list):
             raise Unreadable(f"{kind_of(raw)} is no list", "write it in [ ]")
         read = []

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import inspect
 
 from channels.settings import SETTINGS
-from config.reading import SHORT
+from config.reading import SHORT, SINGLE
 from config.settings import COLLECTIONS, LATER_SECTIONS, SECTIONS, ShopCollection
 from config.shapes import DURATION, SHARE, Shape
 
@@ -69,7 +69,10 @@ def _shape(kind: inspect.Type) -> Shape:
         case inspect.UnionType():
             return _shape(kind.types[0])
         case inspect.VarTupleType():
-            return {"type": "array", "items": _shape(kind.item_type)}
+            items = _shape(kind.item_type)
+            several = {"type": "array", "items": items}
+            is_single = getattr(kind.item_type, "cls", None) in SINGLE
+            return {"anyOf": [items, several]} if is_single else several
         case inspect.DictType():
             return {
                 "type": "object",
