@@ -60,6 +60,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         body: The rendered body.
         html: Whether the body is HTML (in email it then gets a text part too).
         meant_for: Whose address it would have gone to, where it is redirected (`redirecting`).
+        purpose: `marketing` or `transactional`, as its campaign has it.
+        expires_at_ms: Of no use later than this; 0 never expires.
     """
 
     id: str
@@ -73,6 +75,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     front: dict[str, str] = {}
     html: bool = False
     meant_for: str = ""
+    purpose: str = "marketing"
+    expires_at_ms: int = 0
 
     def to_bytes(self) -> bytes:
         """The message as JSON, the same bytes for an equal message."""
@@ -109,9 +113,11 @@ class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
 
     Attributes:
         detail: What the provider said of it (a queue id, a status); may be empty.
+        gone: Endpoints of push subscriptions that are no more, where others took it.
     """
 
     detail: str = ""
+    gone: tuple[str, ...] = ()
 
 
 class Retry(msgspec.Struct, frozen=True, tag="retry"):
@@ -133,10 +139,12 @@ class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
         reason: As in `Retry`.
         address_invalid: The provider says that the address itself is no good, so that nothing
             else should be sent to it either.
+        gone: Endpoints of push subscriptions that are no more.
     """
 
     reason: str
     address_invalid: bool = False
+    gone: tuple[str, ...] = ()
 
 
 Outcome: TypeAlias = Accepted | Retry | Rejected

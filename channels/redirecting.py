@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from typing_extensions import override
 
-from channels.base import Channel, Message, Outcome, Rejected
+from channels.base import Accepted, Channel, Message, Outcome, Rejected, Retry
 from channels.email import EmailFault, parse_address
 
 if TYPE_CHECKING:
@@ -51,7 +51,13 @@ class _Redirected(Channel):
             return await self._channel.deliver(message)
         outcome = await self._channel.deliver(redirected(message, address))
         # What is wrong with this address is nothing that is wrong with the user's.
-        return Rejected(outcome.reason) if isinstance(outcome, Rejected) else outcome
+        match outcome:
+            case Rejected():
+                return Rejected(outcome.reason)
+            case Accepted():
+                return Accepted(outcome.detail)
+            case Retry():
+                return outcome
 
     @override
     async def aclose(self) -> None:

@@ -42,7 +42,7 @@ __all__ = [
 
 TRANSPORTS: Final[dict[str, tuple[str, ...]]] = {
     "email": ("file", "smtp"),
-    "push": ("file",),
+    "push": ("file", "webpush"),
     "sms": ("file",),
     "in_app": ("file",),
     "webhook": ("file", "http"),
@@ -74,12 +74,16 @@ def build_channels(
         chosen = settings.get(channel_id, SETTINGS[channel_id]())
         for fault in settings_faults(channel_id, chosen):
             raise fault
-        built[channel_id] = _build(channel_id, chosen, data, now_ms)
+        built[channel_id] = _build(channel_id, chosen, data, now_ms, settings)
     return built
 
 
 def _build(
-    channel_id: str, chosen: ChannelSettings, data: Path, now_ms: Callable[[], int] | None
+    channel_id: str,
+    chosen: ChannelSettings,
+    data: Path,
+    now_ms: Callable[[], int] | None,
+    settings: Mapping[str, ChannelSettings],
 ) -> Channel:
     match chosen:
         case EmailSettings(transport="smtp"):
@@ -90,10 +94,38 @@ def _build(
             from channels.webhook import WebhookChannel  # as above
 
             return WebhookChannel(chosen, now_ms)
+        case PushSettings(transport="webpush"):
+            from channels.vapid import Vapid, take_key  # as above
+            from channels.webpush import WebPushChannel
+
+            vapid = Vapid(take_key(chosen.vapid_key, data), _contact(chosen, settings))
+            return WebPushChannel(chosen, vapid, now_ms)
         case EmailSettings():
             return FileChannel(channel_id, data / "outbox", sender=chosen.from_)
         case _:
             return FileChannel(channel_id, data / "outbox")
+
+
+def push_key(settings: Mapping[str, ChannelSettings], data: Path) -> str:
+    """What browsers subscribe with, in base64url; "" where no push leaves by their services.
+
+    A key is made where there is none. Raises SettingsFault as `build_channels` does.
+    """
+    chosen = settings.get("push")
+    if not isinstance(chosen, PushSettings) or chosen.transport != "webpush":
+        return ""
+    from channels.vapid import Vapid, take_key
+
+    return Vapid(take_key(chosen.vapid_key, data), "").public_key
+
+
+def _contact(chosen: PushSettings, settings: Mapping[str, ChannelSettings]) -> str:
+    """Whom push services may write to: who is named, else the sender of emails."""
+    if chosen.contact:
+        return chosen.contact
+    email = settings.get("email")
+    sender = email.from_ if isinstance(email, EmailSettings) else EmailSettings().from_
+    return f"mailto:{parse_from(sender).addr_spec}"
 
 
 def settings_faults(channel_id: str, chosen: ChannelSettings) -> Iterator[SettingsFault]:
@@ -119,6 +151,8 @@ def settings_faults(channel_id: str, chosen: ChannelSettings) -> Iterator[Settin
         yield from _email_faults(chosen)
     elif isinstance(chosen, WebhookSettings):
         yield from _webhook_faults(chosen)
+    elif isinstance(chosen, PushSettings):
+        yield from _push_faults(chosen)
 
 
 def _email_faults(chosen: EmailSettings) -> Iterator[SettingsFault]:
@@ -156,6 +190,21 @@ def _webhook_faults(chosen: WebhookSettings) -> Iterator[SettingsFault]:
         hint = "whsec_ and 24 to 64 random bytes in base64: openssl rand -base64 32"
         yield SettingsFault("webhook", "secret", "the secret is not base64", hint=hint)
     yield from _ca_file_faults("webhook", chosen.ca_file)
+
+
+def _push_faults(chosen: PushSettings) -> Iterator[SettingsFault]:
+    if chosen.vapid_key:
+        from channels.vapid import KEY_HINT, read_key  # as above
+
+        if read_key(chosen.vapid_key) is None:
+            told = "it is no private key of P-256"
+            yield SettingsFault("push", "vapid_key", told, hint=KEY_HINT)
+    if chosen.contact and not chosen.contact.startswith(("mailto:", "https://")):
+        hint = "mailto:ops@shop.example, or an address that starts with https://"
+        yield SettingsFault("push", "contact", "push services cannot write there", hint=hint)
+    if chosen.ttl_ms < 0:
+        yield SettingsFault("push", "ttl", f"{chosen.ttl_ms} is too small", hint="0s or more")
+    yield from _ca_file_faults("push", chosen.ca_file)
 
 
 def _ca_file_faults(channel_id: str, ca_file: str) -> Iterator[SettingsFault]:

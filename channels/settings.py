@@ -15,6 +15,9 @@ from channels.base import ChannelError
 TIMEOUT_MS: Final = 30_000
 """What one attempt, and within it one answer of a provider, may take by default."""
 
+TTL_MS: Final = 24 * 3_600_000
+"""For how long a push is worth showing by default."""
+
 LATER: Final = msgspec.Meta(extra={"later": "messages leave as fast as `concurrency` lets them"})
 """Marks a key that parses and does nothing yet, for whoever reads the file to tell."""
 
@@ -91,7 +94,22 @@ class WebhookSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class PushSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[channels.push]`."""
+    """`[channels.push]`.
+
+    Attributes:
+        vapid_key: webpush: our private key; empty: made once and kept in the data folder.
+        contact: webpush: whom push services may write to; empty: the sender of emails.
+        ttl_ms: webpush: how long a push service keeps a message for a device that is off (`ttl`);
+            less where the message expires sooner.
+        trusted: webpush: hosts of endpoints that may be on our own network, and without TLS.
+        ca_file: webpush: a PEM file of authorities to trust instead of the system's.
+    """
+
+    vapid_key: str = ""
+    contact: str = ""
+    ttl_ms: int = msgspec.field(default=TTL_MS, name="ttl")
+    trusted: tuple[str, ...] = ()
+    ca_file: str = ""
 
 
 class SmsSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):

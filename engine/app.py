@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from channels.redirecting import Redirections
-from channels.registry import build_channels, front_defaults
+from channels.registry import front_defaults, push_key
 from engine.errors import ServeError, StoreError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
@@ -30,21 +30,20 @@ from engine.runtime.inbox import Unavailable
 from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
+from engine.runtime.outward import open_channels
 from engine.runtime.reloading import Reloading
 from engine.runtime.restart import come_into_force, restart
 from engine.runtime.stalls import StallWatch
 from engine.server import (
-    CONNECTIONS_MAX,
     AdminDoor,
     House,
     IngestDoor,
     Limits,
     Operating,
     bind,
-    connections_within,
+    connections_for,
     make_admin_app,
     make_ingest_app,
-    raise_open_files,
     serve,
     take_admin_key,
 )
@@ -69,10 +68,6 @@ stop."""
 
 ADMIN_CONNECTIONS_MAX = 64
 """Open connections on the admin port: what is taken up on the other one does not count here."""
-
-FILES_RESERVED = 192
-"""Files that are no client's: the store's, the loop's, the log's, the admin port's connections,
-those of name look-ups, and those that are turned away. Each delivery under way has one more."""
 
 _ADMIN_CLOSES_WITHIN_S = 1.0
 _TOKEN_BYTES = 24
@@ -134,7 +129,7 @@ class App:
     async def start(cls, shop: Shop, options: Options) -> Self:
         """Start everything; returns once clients are served.
 
-        Raises StoreError, ServeError or SettingsFault, with nothing left open.
+        Raises StoreError or ServeError, with nothing left open.
         """
         app = cls(shop, options)
         async with app._opened:
@@ -275,7 +270,7 @@ class App:
 
     def _start_deliveries(self) -> None:
         channels = self.shop.settings.channels
-        built = build_channels(channels, data=self._options.data, now_ms=wall_ms)
+        built = open_channels(channels, data=self._options.data, now_ms=wall_ms)
         redirections = Redirections(self.shop.settings.testing.redirections())
         self.erasing = Erasing(
             store=self.store,
@@ -373,23 +368,13 @@ class App:
             log=log,
             instance=self._instance,
             limits=Limits.of(self.shop.settings.server),
+            push_key=push_key(self.shop.settings.channels, self._options.data),
         )
-        self.ingest = await serve(
-            make_ingest_app(door), bound, log=log, connections_max=self._connections_max()
-        )
+        channels = self.shop.settings.channels.values()
+        most = connections_for(sum(chosen.concurrency for chosen in channels))
+        self.ingest = await serve(make_ingest_app(door), bound, log=log, connections_max=most)
         self._clients.append(self.ingest)
         watch = self.metrics.watch
         watch("connections", "Open connections of clients.", lambda: self.ingest.open)
         watch("connections_turned_away", "Those too many.", lambda: self.ingest.turned_away)
         watch("connections_cut", "Those too slow.", lambda: self.ingest.cut)
-
-    def _connections_max(self) -> int:
-        """How many connections clients may have open, with files left for all else."""
-        files = raise_open_files()
-        channels = self.shop.settings.channels.values()
-        reserved = FILES_RESERVED + sum(chosen.concurrency for chosen in channels)
-        most = connections_within(files, reserved=reserved, most=CONNECTIONS_MAX)
-        if most < CONNECTIONS_MAX:
-            hint = "raise the limit of open files: ulimit -n, or LimitNOFILE= of a service"
-            _log.warning("connections.few", most=most, open_files=files, hint=hint)
-        return most

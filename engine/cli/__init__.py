@@ -28,6 +28,7 @@ COMMANDS = {
     "explain": "Tell why a user came into a campaign, did not, or when he will.",
     "simulate": "Run a shop over recorded events in virtual time.",
     "test": "Run a shop's own tests, tests/*.yaml, in virtual time.",
+    "push-key": "Tell the public key that browsers subscribe to push messages with.",
     "schema": "Write JSON Schemas of a shop's files, for completion in editors.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
     "export-journal": "Write what a live run took in and what came of it, for simulate.",
@@ -43,7 +44,12 @@ COMMANDS_LATER = (
 """Commands that are still to be built; they are refused by name."""
 
 
-_MODULES = {"import": "import_history", "export-journal": "export_journal", "test": "testing"}
+_MODULES = {
+    "import": "import_history",
+    "export-journal": "export_journal",
+    "push-key": "push_key",
+    "test": "testing",
+}
 """Where a command's name cannot be that of a module."""
 
 

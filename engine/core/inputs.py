@@ -203,6 +203,7 @@ class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=Fa
         reason: Why it failed or was cancelled.
         bad_address: The address, where the provider said that it is no good: no further message
             goes there (suppression), until the user has another.
+        gone: Endpoints of push subscriptions that are no more: they leave the trait `push`.
     """
 
     user_id: str
@@ -210,6 +211,7 @@ class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=Fa
     outcome: Literal["delivered", "failed", "cancelled"]
     reason: str = ""
     bad_address: str = ""
+    gone: tuple[str, ...] = ()
     at_ms: int = 0
     is_anonymous: ClassVar[bool] = False
     message_id: ClassVar[str] = ""

@@ -18,7 +18,7 @@ from engine.core.guardrails import barrier, is_full, restraint
 from engine.core.history import sent_name
 from engine.core.holding import is_stale
 from engine.core.state import Pending
-from engine.core.traits import CONSENT_CHANNELS
+from engine.core.traits import CONSENT_CHANNELS, drop_subscriptions
 
 if TYPE_CHECKING:
     from engine.core.inputs import DeliveryReported
@@ -144,6 +144,8 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
         return
     if report.bad_address:
         suppress(user, turn.now_ms, pending.channel, BOUNCED, address=report.bad_address)
+    if report.gone:
+        drop_subscriptions(user, report.gone)
     outcome, reason = report.outcome, report.reason[:REASON_LENGTH_MAX]
     if outcome != "delivered":
         give_back(user, pending)

@@ -14,7 +14,7 @@ from engine.core.items import TRAITS_MAX
 from engine.core.properties import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from engine.core.state import User
 
@@ -112,6 +112,35 @@ def _stricter(own: Any, other: Any) -> Any:  # noqa: ANN401 - whatever a shop ha
     if isinstance(own.get(TOPICS), dict) and isinstance(other.get(TOPICS), dict):
         both[TOPICS] = _stricter(own[TOPICS], other[TOPICS])
     return both
+
+
+def drop_subscriptions(user: User, endpoints: Collection[str]) -> None:
+    """Have push subscriptions leave the trait `push`; the last one takes the trait with it.
+
+    O(traits). The trait may be one subscription or a list of them, each an object or its JSON.
+    """
+    held = user.traits.get("push")
+    if isinstance(held, str):
+        held = _read(held)
+    several = held if isinstance(held, list) else [held]
+    kept = [one for one in several if _endpoint(one) not in endpoints]
+    if len(kept) == len(several):
+        return
+    traits = {key: value for key, value in user.traits.items() if key != "push"}
+    if kept:
+        traits["push"] = kept
+    user.traits, user.traits_bytes = traits, len(_encode(traits))
+
+
+def _endpoint(subscription: Any) -> Any:  # noqa: ANN401 - whatever a shop has said
+    return subscription.get("endpoint") if isinstance(subscription, dict) else None
+
+
+def _read(said: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return msgspec.json.decode(said)
+    except msgspec.DecodeError:
+        return None
 
 
 def recall(user: User, raw: msgspec.Raw, occurred_at_ms: int) -> str:

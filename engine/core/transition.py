@@ -164,7 +164,8 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
     _apply_other(turn, happened)
     wakes = plan.on_traits
     if isinstance(happened, DeliveryReported | HistoryFound | TriggerReceived):
-        wakes = NOTHING  # what is found, nothing that is in force asks for yet
+        # What is found, nothing that is in force asks for yet.
+        wakes = plan.on_traits if getattr(happened, "gone", ()) else NOTHING
     elif isinstance(happened, UserScored):
         wakes = plan.on_scores
     elif isinstance(happened, UsersMerged):

@@ -264,6 +264,8 @@ class Dispatcher:
             body=rendered.body,
             front={**self._front.get(message.channel, {}), **rendered.front},
             html=rendered.html,
+            purpose=context.get("campaign", {}).get("purpose", "marketing"),
+            expires_at_ms=message.expires_at_ms,
         )
 
     def _give_up(self, delivery: Delivery, reason: str) -> None:
@@ -324,10 +326,10 @@ class Dispatcher:
             case Accepted():
                 if self._on_delivered is not None:
                     self._on_delivered(delivery.wire)
-                self._conclude(delivery, "delivered")
+                self._conclude(delivery, "delivered", gone=outcome.gone)
             case Rejected():
                 bad = delivery.wire.to if outcome.address_invalid else ""
-                self._conclude(delivery, "failed", outcome.reason, bad)
+                self._conclude(delivery, "failed", outcome.reason, bad, outcome.gone)
             case Retry():
                 self._again(delivery, outcome)
             case _:
@@ -372,6 +374,7 @@ class Dispatcher:
         outcome: Literal["delivered", "failed", "cancelled"],
         reason: str = "",
         bad_address: str = "",
+        gone: tuple[str, ...] = (),
     ) -> None:
         delivery.done = True
         delivery.wire = None
@@ -379,7 +382,9 @@ class Dispatcher:
         message = delivery.message
         # The journal holds UTF-8; what a channel or a library says may hold anything.
         reason = reason.encode(errors="replace").decode()
-        self._report(DeliveryReported(message.user_id, message.id, outcome, reason, bad_address))
+        self._report(
+            DeliveryReported(message.user_id, message.id, outcome, reason, bad_address, gone)
+        )
 
 
 def _whose(delivery: Delivery) -> dict[str, str | int]:

@@ -3,7 +3,7 @@
 from engine.server.admin import AdminDoor, make_admin_app
 from engine.server.admin_key import AdminKey, take_admin_key
 from engine.server.bodies import Limits
-from engine.server.capacity import connections_within, raise_open_files
+from engine.server.capacity import connections_for, connections_within, raise_open_files
 from engine.server.connections import CONNECTIONS_MAX, Patience
 from engine.server.ingest import IngestDoor, make_ingest_app
 from engine.server.listen import Bound, Site, bind, listen, serve
@@ -21,6 +21,7 @@ __all__ = [
     "Patience",
     "Site",
     "bind",
+    "connections_for",
     "connections_within",
     "listen",
     "make_admin_app",

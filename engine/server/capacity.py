@@ -5,10 +5,35 @@ from __future__ import annotations
 import resource
 from typing import Final
 
+import structlog
+
+from engine.server.connections import CONNECTIONS_MAX
+
 OPEN_FILES_MAX: Final = 65_536
 """What the limit is raised to at most: some systems allow a billion, and size tables by it."""
 
+FILES_RESERVED: Final = 192
+"""Files that are no client's: the store's, the loop's, the log's, the admin port's connections,
+those of name look-ups, and those that are turned away. Each delivery under way has one more."""
+
 _SHARE = 4
+
+_log = structlog.get_logger("hairspring")
+
+
+def connections_for(deliveries: int) -> int:
+    """How many connections clients may have open, with files left for all else.
+
+    Args:
+        deliveries: How many may be under way at one time.
+    """
+    files = raise_open_files()
+    reserved = FILES_RESERVED + deliveries
+    most = connections_within(files, reserved=reserved, most=CONNECTIONS_MAX)
+    if most < CONNECTIONS_MAX:
+        hint = "raise the limit of open files: ulimit -n, or LimitNOFILE= of a service"
+        _log.warning("connections.few", most=most, open_files=files, hint=hint)
+    return most
 
 
 def raise_open_files() -> int:

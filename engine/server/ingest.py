@@ -21,6 +21,7 @@ from engine.server.health import health_handlers
 from engine.server.keys import WriteKeys, key_in
 from engine.server.native import sort_events
 from engine.server.origins import Origins
+from engine.server.push import push_handlers
 from engine.server.segment import ROUTES, sort_batch, sort_call
 from engine.server.sorting import Sorted
 from engine.server.starting import start_handler
@@ -63,6 +64,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         trigger_keys: Who may start campaigns; empty: this machine alone.
         campaigns: Ids of those that the shop has.
         monotonic_ns: What rates are held against.
+        push_key: What browsers subscribe to push messages with; "" where there is none.
     """
 
     submit: Submit
@@ -76,6 +78,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     trigger_keys: tuple[str, ...] = ()
     campaigns: Callable[[], Collection[str]] = tuple[str]
     monotonic_ns: Callable[[], int] = monotonic_ns
+    push_key: str = ""
 
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
@@ -92,6 +95,7 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     edge.add_routes(app, "POST", {"/trigger": start_handler(door)})
     edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
     edge.add_routes(app, "GET", settings_handlers(ingest.keys), of_pages=True)
+    edge.add_routes(app, "GET", push_handlers(door.push_key), of_pages=True)
     edge.close(app)
     return app
 

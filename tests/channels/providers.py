@@ -14,12 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
+import http_ece
 import msgspec
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from channels.aes128gcm import encoded_point
 from channels.base import CHANNEL_IDS, Message
-from channels.registry import EmailSettings, WebhookSettings, build_channels
+from channels.registry import EmailSettings, PushSettings, WebhookSettings, build_channels
+from channels.vapid import to_base64url
 from engine.sim.world.providers import Provider
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 
 AT_MS = 1_767_225_600_123
 USER, PASSWORD = "shop", "open sesame"
+VAPID = "b7hUFnCEFWWoQBkSoO4s5HBcgkTsNEnnJkkqlF2ZDtU"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 FRONT = {
     "email": {"subject": "Ça va, 世界? 😀", "from": "Mön Shop, Inc <shop@example.com>"},
@@ -424,6 +429,72 @@ class HttpProvider:
         await self._runner.cleanup()
 
 
+class Browser:
+    """One that has subscribed: it reads what its push service was given (by http-ece)."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._auth = bytes(range(16))
+        self.subscription = {
+            "endpoint": endpoint,
+            "expirationTime": None,
+            "keys": {
+                "p256dh": to_base64url(encoded_point(self._key.public_key())),
+                "auth": to_base64url(self._auth),
+            },
+        }
+
+    def read(self, body: bytes) -> dict[str, Any]:
+        """The payload of a push, as JSON."""
+        plain = http_ece.decrypt(body, private_key=self._key, auth_secret=self._auth)
+        return msgspec.json.decode(plain)
+
+
+class PushProvider(HttpProvider):
+    """A push service with one browser, whose address is that of every message while it runs.
+
+    Each wire is what the browser read, after the headers that matter.
+    """
+
+    channel_id = "push"
+
+    async def start(self, *, tls: ssl.SSLContext | None = None) -> None:
+        await super().start(tls=tls)
+        self.browser = Browser(self.url)
+        self.contact = "mailto:ops@shop.example"
+        self._to = TO["push"]
+        TO["push"] = msgspec.json.encode(self.browser.subscription).decode()
+        self.refused = message("push", 99, to=self.subscribed("/refused"))
+
+    def subscribed(self, path: str) -> str:
+        """The address of another subscription of the browser."""
+        other = {**self.browser.subscription, "endpoint": self.url + path}
+        return msgspec.json.encode(other).decode()
+
+    def make(self, now_ms: Callable[[], int] | None = None, **changes: Any) -> Channel:
+        settings = PushSettings(
+            transport="webpush", vapid_key=VAPID, contact=self.contact, trusted=("127.0.0.1",)
+        )
+        changed = msgspec.structs.replace(settings, **changes)
+        return build_channels({"push": changed}, data=Path(), now_ms=now_ms)["push"]
+
+    def wires(self) -> list[bytes]:
+        names = ("Content-Encoding", "TTL", "Topic", "Urgency")
+        return [
+            msgspec.json.encode([headers[name] for name in names])
+            + b"\n"
+            + msgspec.json.encode(self.browser.read(body))
+            for headers, body in self.requests
+        ]
+
+    def body(self, wire: bytes) -> str:
+        return msgspec.json.decode(wire.partition(b"\n")[2])["body"]
+
+    async def close(self) -> None:
+        TO["push"] = self._to
+        await super().close()
+
+
 ENDS: dict[str, Callable[[Any, Path], End]] = {
     **{
         f"file-{channel}": partial(
@@ -437,6 +508,7 @@ ENDS: dict[str, Callable[[Any, Path], End]] = {
     "smtp-starttls-auth": lambda ca, ca_file: SmtpProvider("starttls", ca, ca_file, auth=True),
     "smtp-implicit": lambda ca, ca_file: SmtpProvider("implicit", ca, ca_file),
     "webhook-http": lambda _ca, _file: HttpProvider(),
+    "webpush": lambda _ca, _file: PushProvider(),
     "world": lambda _ca, _file: WorldProvider(),
 }
 """Every end there is, by name: made of a certificate authority and the file that has it."""

@@ -245,6 +245,51 @@ def test_a_suppression_cancels_what_waits_in_the_outbox_for_the_same_address() -
     assert world.processor.verdict(second, START + 1) == "suppressed"
 
 
+OTHER = {"endpoint": "https://push.example.com/2"}
+
+
+@pytest.mark.parametrize(
+    ("held", "gone", "kept"),
+    [
+        (PUSH, PUSH, None),
+        ([PUSH, OTHER], PUSH, [OTHER]),
+        ([PUSH], PUSH, None),
+        ([PUSH, "odd"], PUSH, ["odd"]),
+        (msgspec.json.encode(PUSH).decode(), PUSH, None),
+        (msgspec.json.encode([PUSH, OTHER]).decode(), OTHER, [PUSH]),
+        ([PUSH], OTHER, [PUSH]),
+    ],
+)
+@pytest.mark.parametrize("outcome", ["delivered", "failed"])
+def test_a_subscription_that_is_no_more_leaves_the_trait(
+    held: Any, gone: dict[str, str], kept: Any, outcome: str
+) -> None:
+    world, _ = entered(send("push"), traits={"push": held, "name": "Ann"})
+    world.report(outcome, 1, gone=(gone["endpoint"],))
+    traits = world.user("u").traits
+    assert traits.get("push") == kept
+    assert traits["name"] == "Ann"
+    left = world.event("Go", 2)[1]
+    assert (
+        left == f"2 c {'sent' if kept else 'skipped'} steps.0 push{'' if kept else ' unreachable'}"
+    )
+
+
+def test_a_push_whose_last_subscription_is_no_more_goes_by_the_next_channel() -> None:
+    world, _ = entered(send("push", "in_app"), traits={"push": PUSH})
+    told = world.report("failed", 1, gone=(PUSH["endpoint"],))
+    assert told == ["1 c failed steps.0 push", "1 c sent steps.0 in_app"]
+
+
+def test_who_cannot_be_pushed_to_any_more_comes_into_the_campaign_that_asks_for_it() -> None:
+    world = World(
+        campaign("c", send("push")), campaign("d", send("in_app"), rises="!has(user.push)")
+    )
+    world.identify(0, push=PUSH)
+    world.event("Go", 1)
+    assert "2 d sent steps.0 in_app" in world.report("failed", 2, gone=(PUSH["endpoint"],))
+
+
 @pytest.mark.parametrize(
     ("late", "goes"), [(0, True), (10 * MINUTE, True), (10 * MINUTE + 1, False)]
 )

@@ -119,6 +119,7 @@ class House:
         plan: Plan | None = None,
         trigger_keys: tuple[str, ...] = (),
         keys: tuple[WriteKey, ...] = (WriteKey(key=KEY),),
+        **more: Any,
     ) -> House:
         house = cls(plan or Plan("empty"))
         house.store = await GatedStore.at(path / "house.db")
@@ -139,6 +140,7 @@ class House:
             trigger_keys=trigger_keys,
             campaigns=lambda: house.processor.plan.campaigns,
             **shared,
+            **more,
         )
         house.site = await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log)
         operating = Operating(keys=("an-admin-key", ""), house=house._operated)
