@@ -126,7 +126,7 @@ class Erasing:
         self._now_ms = now_ms
         self._channels = channels
         self.outbox = outbox
-        self._begun: set[str] = set()
+        self._begun: dict[str, tuple[str, ...]] = {}
         self._one_at_a_time = asyncio.Lock()
 
     def is_under_way(self, user_id: str) -> bool:
@@ -142,10 +142,10 @@ class Erasing:
         async with self._one_at_a_time:
             store, processor = self._store, self._processor
             ids: tuple[str, ...] = ()
-            while (known := processor.ids_of(user_id)) != ids:  # he may be merged meanwhile
+            while (known := self._all_ids(user_id)) != ids:  # he may be merged meanwhile
                 ids = known
                 await store.transact(partial(erasure.begin, user_ids=ids, at_ms=self._now_ms()))
-            self._begun.update(ids)
+            self._begun.update(dict.fromkeys(ids, ids))
             for one in ids:
                 processor.tombstones.add(one, NEVER)
             processor.erase(ids[0], self._now_ms())
@@ -155,13 +155,24 @@ class Erasing:
                 at_ms = self._now_ms()
                 for one in ids:
                     processor.tombstones.add(one, at_ms)
-                self._begun.difference_update(ids)
                 return at_ms
 
-            return await _erase(
+            erased = await _erase(
                 store, self.outbox, self._channels, ids, done,
                 compacted_max=COMPACTED_BYTES_MAX,
             )  # fmt: skip
+            for one in ids:
+                del self._begun[one]
+            return erased
+
+    def _all_ids(self, user_id: str) -> tuple[str, ...]:
+        """His ids, and those that went with one of them in a try that failed half way.
+
+        By then nobody knows any more that they were his.
+        """
+        known = self._processor.ids_of(user_id)
+        left = [other for one in known for other in self._begun.get(one, ())]
+        return tuple(dict.fromkeys((*known, *left)))
 
 
 async def _erase(

@@ -11,6 +11,7 @@ from engine.core.inputs import (
     EventReceived,
     InputErased,
     UserErased,
+    UsersMerged,
     decode_inputs,
 )
 from engine.core.plan import Plan
@@ -93,6 +94,26 @@ async def test_a_commit_that_fails_leaves_the_erasure_to_the_next_attempt(
     assert work.is_under_way("u1")
     (left,) = await rig.store.read(erasure.unfinished)
     assert left.user_id == "u1"
+
+
+async def test_who_asks_again_has_the_ids_erased_that_the_first_try_had_found(
+    rig: Rig, tmp_path: Path
+) -> None:
+    rig.start()
+    await rig.shell.submit([rig.event(user="d1")])
+    said = UsersMerged("u1", START, START, merged_id="d1", is_alias=True)
+    await rig.shell.submit([said])
+    work = rig.erasing(tmp_path)
+    first = asyncio.create_task(work.erase("u1"))
+    while "u1" in rig.processor.users:
+        await asyncio.sleep(0)
+    first.cancel()  # he is forgotten, and with him which ids were his; nothing else was done
+    await asyncio.wait([first])
+    assert work.is_under_way("d1")
+    await work.erase("u1")
+    assert await rig.store.read(erasure.unfinished) == []
+    assert not await holdings.is_held(rig.store, "d1")
+    assert not work.is_under_way("d1")
 
 
 async def test_the_backups_that_are_still_there_are_named(rig: Rig, tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ class Clients:
         self._reach = reach
         self._send = send
         self._numbers = 0
+        self._names: list[str] = []
 
     @property
     def are_done(self) -> bool:
@@ -109,7 +110,7 @@ class Clients:
 
         What several did in one body comes from a shop's own server; a browser tells of its user.
         """
-        chance = self._chance
+        chance, self._names = self._chance, names
         for name in names:
             at_ms = chance.randrange(500)
             self._machine.after(at_ms * MS, partial(self._act, [name], "identify"))
@@ -160,10 +161,20 @@ class Clients:
         self._numbers += 1
         message_id = f"{user}-{self._numbers}"
         kind = kind or chance.choice(NAMES)
+        if self._may("merged") and chance.random() < 0.15:  # noqa: PLR2004 - who he is, is told often
+            kind = "identify"
         item: dict[str, object] = {"user_id": user, "message_id": message_id}
-        # Which ids an erasure took along, the witness could not tell.
-        if self._may("merged") and not self._may("user_erased"):
-            self._tell_device(item, user, kind)
+        if self._may("aliased") and chance.random() < 0.06:  # noqa: PLR2004 - now and then
+            self._reach("aliased")
+            previous = chance.choice(self._names)
+            said = {
+                "type": "alias",
+                "previous_id": previous,
+                "timestamp": self._machine.wall_ns() // MS,
+            }
+            return message_id, msgspec.json.encode(item | said)
+        if self._may("merged"):
+            message_id = self._tell_device(item, user, kind)
         at_ms = self._machine.wall_ns() // MS
         if self._may("late") and chance.random() < 0.2:  # noqa: PLR2004 - one in five
             self._reach("late")
@@ -184,16 +195,22 @@ class Clients:
             }
         return message_id, msgspec.json.encode(item)
 
-    def _tell_device(self, item: dict[str, object], user: str, kind: str) -> None:
-        """Have an item say what a device knows: its own id alone, or both; now and then of two."""
+    def _tell_device(self, item: dict[str, object], user: str, kind: str) -> str:
+        """Have an item say what a device knows: its own id alone, or both; now and then of two.
+
+        No id is in another one, nor in anything that somebody else says: an erasure takes all.
+        """
         chance = self._chance
-        device = f"{chance.choice((user, user, user, 'device'))}.{chance.randrange(2)}"
+        owner = chance.choice((user.strip("who"),) * 3 + ("all",))
+        device = f"dev{owner}.{chance.randrange(2)}dev"
         if kind == "identify":
             item["anonymous_id"] = device
         elif chance.random() < 0.4:  # noqa: PLR2004 - nearly half
             self._reach("merged")
             item["anonymous_id"] = device
+            item["message_id"] = f"{device}-{self._numbers}"
             del item["user_id"]
+        return str(item["message_id"])
 
     def _traits(self, user: str) -> dict[str, object]:
         chance = self._chance

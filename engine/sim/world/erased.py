@@ -2,7 +2,8 @@
 
 From the request on until it is done nothing of a user is taken, and then nothing of before; clients
 hear 200 all the same, so that they stop sending it. Whose inputs were taken are let go of in the
-journal by `UserErased`, or by a start that finds the erasure begun.
+journal by `UserErased`, or by a start that finds the erasure begun. With a user all ids go that
+were merged into his: which those are, his tombstones tell before anything goes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core import ids
-from engine.core.inputs import DeliveryReported, HistoryFound, UserErased
+from engine.core.inputs import DeliveryReported, HistoryFound
 from engine.core.state import NEVER
 
 if TYPE_CHECKING:
@@ -39,9 +40,15 @@ class Erased:
         self.users.add(user_id)
         self._until_ms[user_id] = NEVER
 
-    def see_done(self, user_id: str, at_ms: int) -> None:
-        """He is erased as of an instant."""
-        self._until_ms[user_id] = at_ms
+    def see_finished(self, tombstones: Mapping[str, int]) -> list[str]:
+        """These tombstones are finished: the ids that were not when it was looked last."""
+        done = [
+            user_id
+            for user_id, until_ms in self._until_ms.items()
+            if until_ms == NEVER and ids.digest(user_id) in tombstones
+        ]
+        self._until_ms.update({user_id: tombstones[ids.digest(user_id)] for user_id in done})
+        return done
 
     def see_file(self, tombstones: Mapping[str, int], vanished: Collection[str]) -> None:
         """A process has opened the file, and brought to its end what was begun.
@@ -62,33 +69,42 @@ class Erased:
             occurred = self._occurred_at_ms.get(user_id, {})
             self.gone.update(one for one, at_ms in occurred.items() if at_ms <= until_ms)
 
-    def see_durable(self, number: int, happened: Input, taken: Iterable[str]) -> None:
-        """Input `number` is in the journal, behind those whose ids were `taken`."""
-        if isinstance(happened, UserErased):
-            self._erasures[happened.user_id] = (number, happened.at_ms)
-            prefix = happened.user_id + "-"
-            self.gone.update(one for one in taken if one.startswith(prefix))
+    def see_durable(
+        self, number: int, at_ms: int, erased: tuple[str, ...], taken: Iterable[str]
+    ) -> None:
+        """Input `number` erases these ids, behind inputs whose message ids were `taken`."""
+        for user_id in erased:
+            self.users.add(user_id)
+            self._erasures[user_id] = (number, at_ms)
+            self._until_ms.setdefault(user_id, NEVER)
+        prefixes = tuple([f"{user_id}-" for user_id in erased])
+        self.gone.update(one for one in taken if one.startswith(prefixes))
 
     def see_answered(self, inputs: Sequence[UserInput]) -> None:
         """Clients were told that these are taken."""
         for happened in inputs:
             assert not isinstance(happened, DeliveryReported | HistoryFound), "no client's"
-            user_id, occurred_at_ms = happened.user_id, happened.occurred_at_ms
-            self._occurred_at_ms.setdefault(user_id, {})[happened.message_id] = occurred_at_ms
-            if occurred_at_ms <= self._until_ms.get(user_id, -1):
-                self.gone.add(happened.message_id)
+            occurred_at_ms = happened.occurred_at_ms
+            for user_id in _named(happened):
+                self._occurred_at_ms.setdefault(user_id, {})[happened.message_id] = occurred_at_ms
+                if occurred_at_ms <= self._until_ms.get(user_id, -1):
+                    self.gone.add(happened.message_id)
 
     def bygone(self, number: int, happened: Input) -> bool:
         """Whether an input was taken of somebody erased before it, and happened before that."""
-        after, at_ms = self._erasures.get(getattr(happened, "user_id", ""), (NEVER, 0))
-        return number > after and getattr(happened, "occurred_at_ms", NEVER) < at_ms
+        for user_id in _named(happened):
+            after, at_ms = self._erasures.get(user_id, (NEVER, 0))
+            if number > after and getattr(happened, "occurred_at_ms", NEVER) < at_ms:
+                return True
+        return False
 
     def remains(self, journal: Sequence[Input]) -> str:
         """An input of before an erasure that is still there, that one itself, or "". O(journal)."""
         for number, happened in enumerate(journal, start=1):
-            upto, _ = self._erasures.get(getattr(happened, "user_id", ""), (0, 0))
-            if number <= upto:
-                return f"input {number}: {happened}"
+            for user_id in _named(happened):
+                upto, _ = self._erasures.get(user_id, (0, 0))
+                if number <= upto:
+                    return f"input {number}: {happened}"
         return ""
 
     def is_durable(self, user_id: str) -> bool:
@@ -96,6 +112,12 @@ class Erased:
         return user_id in self._erasures
 
     def came_again(self, user_id: str, journal: Sequence[Input]) -> bool:
-        """Whether anything of him is in the journal behind his erasure. O(journal)."""
-        after, _ = self._erasures[user_id]
-        return any(getattr(one, "user_id", "") == user_id for one in journal[after:])
+        """Whether anything in the journal behind his erasure names him. O(journal)."""
+        after, _ = self._erasures.get(user_id, (0, 0))
+        return any(user_id in _named(one) for one in journal[after:])
+
+
+def _named(happened: Input) -> set[str]:
+    """The ids that an input names."""
+    both = (getattr(happened, "user_id", ""), getattr(happened, "merged_id", ""))
+    return {one for one in both if one}

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MS = 1_000_000
 """Nanoseconds."""
 
-STARTED_AT_NS = 1_767_225_600_000 * MS
-"""What the wall clock says when a world begins."""
+STARTED_AT_NS = 1_767_225_590_000 * MS
+"""What the wall clock says when a world begins: ten seconds before midnight, and a full hour."""
 
 BOOTED_NS = 1_000_000 * MS
 """What the monotonic clock says then."""

@@ -229,12 +229,12 @@ class Process:
     async def _erase(self, user_id: str, told: Callable[[], None]) -> None:
         self._witness.see_erasure_begun(user_id)
         try:
-            erased = await self._erasing.erase(user_id)
+            await self._erasing.erase(user_id)
         except HairspringError:
             return  # who asked will ask again
         finally:
             self.under_erasure.discard(user_id)
-        self._witness.see_erased(user_id, erased)
+        self._witness.see_erased(user_id)
         told()
 
     def _release(self, released: Released) -> None:

@@ -9,10 +9,12 @@ from engine.core.inputs import PlanChanged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from engine.core.caps import Cap
     from engine.core.effects import Record, SendMessage
     from engine.core.inputs import Input
     from engine.core.plan import Plan
     from engine.core.state import User
+    from engine.sim.world.kin import Kin
 
 AHEAD_MINUTES: Final = {None: 0, "+00:01": 1, "Nowhere": 0}
 """Time zones that users of a world say they live in, and by how much their clocks go ahead."""
@@ -105,3 +107,37 @@ def _over(one: Record, at_ms: int, before: list[tuple[int, str]], plan: Plan | N
         if len(counted) >= cap.most:
             return f"{one.message} of {one.user_id} at {at_ms}, behind {len(counted)}: {cap}"
     return ""
+
+
+def capped_for_nothing(
+    records: Iterable[Record], plans: Iterable[Plan], kin: Kin, slack_ms: int
+) -> str:
+    """A message that was held back by a cap that had room in every plan; "" where there is none.
+
+    All that was ever sent to any id of the user counts: what gave its place back may have had it.
+    """
+    caps = {cap for plan in plans for cap in plan.policy.caps}
+    sent: dict[str, list[tuple[int, str]]] = {}
+    for one in records:
+        at_ms, family = max(one.at_ms, one.judged_at_ms), kin.family(one.user_id)
+        before = sent.setdefault(family, [])
+        if one.kind == "sent":
+            before.append((at_ms, one.channel))
+        elif (
+            one.kind == "skipped"
+            and one.reason == "capped"
+            and not _some_is_full(caps, before, one.channel, at_ms, slack_ms)
+        ):
+            return f"{one.step} of {one.enrollment} at {at_ms}, behind {before}"
+    return ""
+
+
+def _some_is_full(
+    caps: Iterable[Cap], before: list[tuple[int, str]], channel: str, at_ms: int, slack_ms: int
+) -> bool:
+    return any(
+        len([by for at, by in before if at > at_ms - cap.per_ms - slack_ms
+             and cap.channel in {"", by}]) >= cap.most
+        for cap in caps
+        if cap.channel in {"", channel}
+    )  # fmt: skip

@@ -45,6 +45,7 @@ FAULTS: Final = {
     "plan_changed": "the shop is edited, and taken on at once or by the next start",
     "user_erased": "a user is erased, who may come again",
     "merged": "users are known by their devices alone, and turn out to be who they are",
+    "aliased": "two who were known already turn out to be one",
 }
 """Every kind of fault, and what it is."""
 
@@ -97,3 +98,12 @@ def draw(seed: int) -> Scenario:
 def stream(seed: int, name: str) -> Chance:
     """The random numbers of one part of a world."""
     return Random(f"{seed}/{name}")  # noqa: S311 - reproducible is what it has to be
+
+
+def who(scenario: Scenario) -> list[str]:
+    """The users of a world: one is there in every world that has two, the others differ.
+
+    For what is drawn by a hash of the id is drawn alike in every world in which he is.
+    """
+    first = 12 * (scenario.seed % 1_000)
+    return [f"who{number + first * (number != 1)}who" for number in range(scenario.users)]

@@ -17,6 +17,9 @@ GRACE_MS: Final = 3_000
 BY_HAND: Final = frozenset({"hand"})
 """Campaigns that nothing but a manual start enters."""
 
+AIMS: Final = {"trial": (25_000, 20.0), "cart": (60_000, -1.0)}
+"""Campaigns with a goal: within how long an order may be it, and of more than which price."""
+
 TESTER: Final = "who1who"
 """Of the users, the one whom the shop's own files name: no erasure takes him out of those."""
 
@@ -31,6 +34,7 @@ dedupe_window = "30d"
 [guardrails]
 caps = [{max = 5, per = "10s"}, {max = 3, per = "30s", channel = "in_app"}]
 spacing = "200ms"
+holdout = "12%"
 quiet_hours = {from = "00:01", to = "00:02"}
 """,
     "campaigns/cart.yaml": """
@@ -38,6 +42,7 @@ campaign: cart
 priority: 50
 enter: {event: Product Added, when: event.price > 20.0, reentry: 10s}
 exit: {event: Order Completed}
+goal: {event: Order Completed, within: 1m, value: event.price}
 steps:
   - {wait: 2s, id: soon}
   - if: user.tier == "gold"
@@ -65,7 +70,7 @@ exit: {event: [Product Added, Order Completed]}
 steps:
   - {wait: 5s, id: idle}
   - {send: in_app, template: note, id: banner, expires: 5s}
-  - {wait: 0s, id: nothing}
+  - {wait: 2s, id: nothing}
   - {send: push, template: note, else: [in_app], id: push}
 """,
     "campaigns/welcome.yaml": """
@@ -137,6 +142,36 @@ steps:
   - {wait: {until: "00:01"}, id: minute}
   - {send: webhook, template: note, id: end}
 """,
+    "campaigns/trial.yaml": """
+campaign: trial
+priority: 55
+enter: {event: [Product Viewed, Product Added], reentry: 3s}
+exit: {event: Signed Up}
+goal: {event: Order Completed, when: event.price > 20.0, within: 25s, value: event.price}
+holdout: 20%
+steps:
+  - split:
+      name: copy
+      variants:
+        a: {weight: 1, steps: [{send: in_app, template: note, id: plain}]}
+        b: {weight: 2, steps: [{send: push, template: note, else: [in_app], id: loud}]}
+    id: copy
+  - {wait: 2s, id: breath}
+  - split:
+      name: learn
+      mode: bandit
+      variants:
+        x: {steps: [{send: email, template: note, else: [in_app], id: short}]}
+        y: {steps: [{send: in_app, template: note, id: long}]}
+    id: learn
+  - wait:
+      event: Product Added
+      when: event.price > 20.0
+      at_most: 20s
+      then: [{send: in_app, template: note, id: added}]
+      else: [{send: webhook, template: note, id: never}]
+    id: awaited
+""",
     "campaigns/marked.yaml": """
 campaign: marked
 enter: {when: 'user.looks >= 2 && did("Looked Once", "20s")', reentry: 3s}
@@ -185,6 +220,7 @@ _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
         "hairspring.toml": {'max = 5, per = "10s"': 'max = 4, per = "40s"', "00:01": "00:00"},
         "campaigns/cart.yaml": {"wait: 2s": "wait: 500ms", "wait: 40s": "wait: 90s"},
         "campaigns/receipt.yaml": {"wait: 7s": "wait: 1s"},
+        "campaigns/trial.yaml": {"weight: 1": "weight: 60", "holdout: 20%": "holdout: 45%"},
         "campaigns/browse.yaml": {"": ""},
         "campaigns/lapse.yaml": {'"50s")': '"90s", e, e.price > 20.0)'},
         "campaigns/circle.yaml": {"times: 3": "times: 5", "every: 4s": "every: 2s"},
@@ -196,11 +232,13 @@ _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
             "[events]": '[consent]\nunknown = "allow"\n[events]',
             "caps =": "#",
             "quiet_hours =": "#",
+            "12%": "2%",
         },
         "campaigns/cart.yaml": {"id: later": "id: other"},
+        "campaigns/trial.yaml": {"weight: 2": "weight: 40", "wait: 2s": "wait: 6s"},
         "campaigns/circle.yaml": {"id: thrice": "id: often", "at_most: 3s": "at_most: 9s"},
         "campaigns/echo.yaml": {'"00:01"}': '"00:02", timezone: Asia/Kolkata}'},
-        "campaigns/browse.yaml": {"wait: 0s": "wait: 3s", "wait: 5s": "wait: 8s"},
+        "campaigns/browse.yaml": {"wait: 2s": "wait: 0s", "wait: 5s": "wait: 8s"},
         "campaigns/welcome.yaml": {"campaign: welcome": "campaign: welcome\nstatus: archived"},
         "segments.yaml": {">= 2": ">= 1"},
         "campaigns/lapse.yaml": {"at_most: 15s": "at_most: 5s", 'idle("4s")': 'idle("9s")'},
@@ -213,6 +251,10 @@ _EDITS: Final[tuple[Mapping[str, Mapping[str, str]], ...]] = (
         "campaigns/cart.yaml": {"campaign: cart": "campaign: cart\nstatus: paused"},
         "campaigns/receipt.yaml": {"campaign: receipt": "campaign: receipt\nstatus: draft"},
         "campaigns/lapse.yaml": {"campaign: lapse": "campaign: lapse\nstatus: paused"},
+        "campaigns/trial.yaml": {
+            "campaign: trial": "campaign: trial\nstatus: paused",
+            "at_most: 20s": "at_most: 5s",
+        },
     },
     {  # one is for testers alone, one is paused and changed meanwhile, one lets go of everybody
         "hairspring.toml": {"[events]": '[testing]\nusers = ["' + TESTER + '"]\n[events]'},

@@ -9,7 +9,7 @@ from engine.core.inputs import TriggerReceived
 from engine.runtime.starting import ERASED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from engine.core.effects import Record
     from engine.core.inputs import Input, UserInput
@@ -50,6 +50,7 @@ class Starts:
         records: Iterable[Record],
         manual: Collection[str],
         gone: Collection[str],
+        family: Callable[[str], str],
     ) -> str:
         """Whether who was told to have entered has, once, and nobody else; what is wrong, or "".
 
@@ -58,18 +59,21 @@ class Starts:
             records: All records that are.
             manual: Campaigns that nothing but a manual start enters.
             gone: Message ids of which nothing need be left.
+            family: The same for all ids of one person.
         """
         entered = Counter(one.enrollment for one in records if one.kind == "entered")
         for enrollment, message_id in self._began.items():
             if entered[enrollment] != 1 and message_id not in gone:
                 return f"{message_id} entered {entered[enrollment]} times"
         began = Counter(
-            (one.user_id, one.campaign)
+            (family(one.user_id), one.campaign)
             for one in records
             if one.kind == "entered" and one.campaign in manual
         )
         asked = Counter(
-            (one.user_id, one.campaign) for one in journal if isinstance(one, TriggerReceived)
+            (family(one.user_id), one.campaign)
+            for one in journal
+            if isinstance(one, TriggerReceived)
         )
         more = began - asked
         return f"nobody started {dict(more)}" if more else ""

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
-from engine.core.adoption import take_on
 from engine.core.coming import gap
 from engine.core.effects import Record, SendMessage
 from engine.core.holding import holds
 from engine.core.inputs import Input, decode_inputs
-from engine.core.state import NEVER, decode_user, encode_user
-from engine.runtime.processor import Processor
+from engine.core.state import NEVER
 from engine.runtime.versions import versions
+from engine.sim.world import twin
+from engine.sim.world.endings import Books, broken
 from engine.sim.world.erased import Erased
+from engine.sim.world.kin import Kin
 from engine.sim.world.machine import MS
-from engine.sim.world.restraint import may_repeat, over_a_cap, shows_quiet
-from engine.sim.world.shop import BY_HAND
+from engine.sim.world.restraint import may_repeat, shows_quiet
+from engine.sim.world.shop import TESTER
 from engine.sim.world.starts import Starts
+from engine.sim.world.unions import Consents, doubled
 
 if TYPE_CHECKING:
     from channels.base import Message
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from engine.core.plan import Plan
     from engine.core.state import User
     from engine.runtime.clock import Clock
-    from engine.runtime.erasing import Erased as Told
-    from engine.runtime.processor import Released
+    from engine.runtime.processor import Processor, Released
     from engine.runtime.starting import Started
     from engine.sim.world.disk import Disk
 
@@ -78,6 +79,7 @@ class Witness:
         self._disk = disk
         self._plans = {plan.id: plan for plan in plans}
         self._erased = Erased()
+        self.kin = Kin()
         self._starts = Starts()
         self._grace_ms = grace_ms
         self._numbers: dict[str, int] = {}
@@ -87,6 +89,8 @@ class Witness:
         self._restarted_at_ms = 0
         self._wires: dict[str, bytes] = {}
         self._judged: dict[str, int] = {}
+        self._handed: dict[str, int] = {}
+        self._consents = Consents()
         self._causes: dict[tuple[str, str, str, int, str], str] = {}
         self._answered: set[str] = set()
         self._offset_ms = 0
@@ -103,10 +107,9 @@ class Witness:
     # The durable file
 
     def see_opened(self) -> None:
-        """A process has opened the file, and ends erasures next: know by its id what they take.
-
-        What was in the last commit of a life whose power went, nobody has looked at before.
-        """
+        """A process has opened the file, and ends erasures next: know by its id what they take."""
+        # What was in the last commit of a life whose power went, nobody has looked at before.
+        self._see_tombstones()
         for first, lines in self._ask("SELECT first_input, inputs FROM journal"):
             for number, happened in enumerate(decode_inputs(lines), start=first):
                 if message_id := getattr(happened, "message_id", ""):
@@ -115,6 +118,8 @@ class Witness:
     def see_what_is_there(self) -> None:
         """A process has ended what erasures were begun: all acknowledged has to be in the file."""
         self.journal.clear()
+        self.kin.begin()
+        self._consents.begin()
         before, self._numbers = self._numbers, {}
         self._last_at_ms = 0
         self._answered.clear()
@@ -137,6 +142,7 @@ class Witness:
         """The disk has done something: read what is new in the journal."""
         if not self._is_looking or self._disk.connection is None:
             return
+        self._see_tombstones()
         rows = self._ask(
             "SELECT first_input, inputs_count, at_ms, inputs FROM journal "
             "WHERE first_input > ? ORDER BY first_input",
@@ -151,6 +157,10 @@ class Witness:
             if at_ms < self._last_at_ms:
                 self.blame("stamps never decrease", f"row {first}: {at_ms} < {self._last_at_ms}")
 
+    def _see_tombstones(self) -> None:
+        for (user_id,) in self._ask("SELECT user_id FROM tombstones WHERE user_id IS NOT NULL"):
+            self._erased.see_begun(user_id)
+
     def _see_durable(self, happened: Input) -> None:
         if happened.at_ms < self._last_at_ms:
             self.blame(
@@ -160,7 +170,10 @@ class Witness:
         self._last_at_ms = happened.at_ms
         self.journal.append(happened)
         number = len(self.journal)
-        self._erased.see_durable(number, happened, self._numbers)
+        erased = self.kin.see(number, happened)
+        self._consents.see(happened, self.kin, erased)
+        if erased:
+            self._erased.see_durable(number, happened.at_ms, erased, self._numbers)
         if self._erased.bygone(number, happened):
             self.blame("nothing is taken of before an erasure", f"input {number}: {happened}")
         message_id = getattr(happened, "message_id", "")
@@ -173,6 +186,11 @@ class Witness:
         connection = self._disk.connection
         assert connection is not None
         return connection.quietly(sql, parameters)
+
+    def _meta(self, name: str) -> bytes:
+        """What is in the file under a name; b"" for nothing."""
+        rows = self._ask("SELECT CAST(value AS BLOB) FROM meta WHERE name = ?", name)
+        return bytes(rows[0][0]) if rows else b""
 
     # The process
 
@@ -187,6 +205,9 @@ class Witness:
         ids = [happened.message_id for happened in inputs]
         self.acknowledged.update(ids)
         early = [one for one in ids if one not in self._numbers and one not in self._erased.gone]
+        # An alias that is refused is in the quarantine, and nowhere else.
+        self._erased.gone.update(filter(self._is_quarantined, early))
+        early = sorted({*early} - self._erased.gone)
         if early:
             self.blame("200 means on disk", f"{early} were acknowledged and are not")
 
@@ -200,22 +221,30 @@ class Witness:
         """Somebody asked for a user to be erased."""
         self._erased.see_begun(user_id)
 
-    def see_erased(self, user_id: str, erased: Told) -> None:
+    def see_erased(self, user_id: str) -> None:
         """Somebody was told that a user is erased: no byte of him is left, unless he came again."""
-        self._erased.see_done(user_id, erased.at_ms)
+        finished = "SELECT digest, at_ms FROM tombstones WHERE finished = 1"
+        done = self._erased.see_finished(dict(self._ask(finished)))
         if not self._erased.is_durable(user_id):
             self.blame("an erasure is told once it is durable", user_id)
-        if user_id in self._processor.users or self._erased.came_again(user_id, self.journal):
-            return
-        found = [name for name, data in self._disk.files() if user_id.encode() in data]
-        if found:
-            self.blame("an erased user is gone to the last byte", f"{user_id} is in the {found}")
+        for one in done:
+            if one == TESTER or one in self._processor or self._came_again(one):
+                continue
+            found = [name for name, data in self._disk.files() if one.encode() in data]
+            if found:
+                self.blame("an erased user is gone to the last byte", f"{one} is in the {found}")
+
+    def _is_quarantined(self, text: str) -> bool:
+        return bool(self._ask("SELECT 1 FROM quarantine WHERE instr(body, ?)", text.encode()))
+
+    def _came_again(self, user_id: str) -> bool:
+        """Whether anything that came since names him, taken or not."""
+        return self._is_quarantined(user_id) or self._erased.came_again(user_id, self.journal)
 
     def see_restart(self, processor: Processor, clock: Clock, shop: Shop) -> None:
         """The state is back, and the time that nobody lived through was told."""
         self._processor, self._clock = processor, clock
-        last = self._ask("SELECT value FROM meta WHERE name = 'last_at_ms'")
-        last_at_ms = int(str(last[0][0])) if last else 0
+        last_at_ms = int(self._meta("last_at_ms") or b"0")
         self._restarted_at_ms = processor.now_ms if last_at_ms else 0
         self._now_ms = 0
         self._prompt_from_ms = NEVER
@@ -224,7 +253,7 @@ class Witness:
             self.blame("a restart tells for how long it was away", f"{untold_ms} ms are missing")
         if processor.now_ms < last_at_ms:
             self.blame("logical time never goes back", f"{processor.now_ms} < {last_at_ms}")
-        expected = self._replayed()
+        expected = twin.replayed(self.journal, self._plans)
         if last_at_ms:
             expected.resume(last_at_ms, self._grace_ms, processor.now_ms)
         waits = expected.users and gap(expected.plans.bare, shop.plan)
@@ -241,11 +270,10 @@ class Witness:
         wake_at_ms = processor.wake_at_ms
         for user in processor.users.values():
             if user.due_at_ms != NEVER and not wake_at_ms <= user.armed_at_ms <= user.due_at_ms:
-                self.blame(
-                    "the wheel holds what users' deadlines say",
-                    f"{user.user_id}: due {user.due_at_ms}, armed {user.armed_at_ms}, "
-                    f"wake {wake_at_ms}",
-                )
+                told = f"{user.user_id}: due {user.due_at_ms}, armed {user.armed_at_ms}"
+                self.blame("the wheel holds what users' deadlines say", f"{told}, {wake_at_ms}")
+            if len(user.enrollments) > 1 and (told := doubled(user)):
+                self.blame("nobody is in a campaign twice", told)
 
     def see_fired(self, due_at_ms: int, now_ms: int) -> None:
         """A deadline fired."""
@@ -299,14 +327,9 @@ class Witness:
             self.blame("what was delivered is not sent again", message.id)
         user = self._processor.find(message.user_id)
         pending = user.pending.get(message.id) if user is not None else None
-        if pending is None or pending.cancelled:
+        if user is None or pending is None or pending.cancelled:
             self.blame("what was taken back is not sent", message.id)
-        plan = self._processor.plan
-        if holds(plan, plan.campaigns[message.campaign], message.user_id):
-            self.blame("what a paused campaign holds is not sent", message.id)
-        at_ms = max(self._glance_ms(), self._processor.now_ms)
-        if user is not None and pending.marketing and shows_quiet(plan, user, at_ms):
-            self.blame("nothing is handed over in quiet hours", f"{message.id} at {at_ms}")
+        self._see_whether_it_may_go(message, user, marketing=pending.marketing)
         cause = _decode_message(rows[0][0])
         self._judged[cause.id] = cause.at_ms
         iteration = pending.iteration
@@ -316,6 +339,19 @@ class Witness:
         since_ms = cause.at_ms - pending.entered_at_ms
         if not may_repeat(self._plans.values(), cause, iteration, since_ms):
             self.blame("a step is sent again by a repeat alone", f"{key} after {since_ms} ms")
+
+    def _see_whether_it_may_go(self, message: Message, user: User, *, marketing: bool) -> None:
+        plan = self._processor.plan
+        if holds(plan, plan.campaigns[message.campaign], user.user_id):
+            self.blame("what a paused campaign holds is not sent", message.id)
+        at_ms = max(self._glance_ms(), self._processor.now_ms)
+        if marketing and shows_quiet(plan, user, at_ms):
+            self.blame("nothing is handed over in quiet hours", f"{message.id} at {at_ms}")
+        self._handed[message.id] = at_ms
+        if self._processor.awaited() == self._processor.finished:  # nothing is under way
+            bearer = self.kin.bearer(message.user_id)
+            if marketing and self._consents.forbid(bearer, message.channel, at_ms):
+                self.blame("a no to a channel is kept to", f"{message.id} to {bearer}")
 
     def see_delivered(self, message: Message) -> None:
         """The process has heard that a provider took it."""
@@ -335,66 +371,30 @@ class Witness:
         lost = sent - self._numbers.keys() - self._erased.gone
         if lost:
             self.blame("what was sent until it was acknowledged is taken", f"{sorted(lost)}")
-        expected = self._replayed()
+        expected = twin.replayed(self.journal, self._plans)
         expected.sweep()
         expected.advance(processor.now_ms)
         self._compare(expected, processor, "the end is that of an uncrashed run")
-        batch = expected.begin(processor.now_ms)
-        there = [
-            _decode_record(row[0])
-            for row in self._ask("SELECT record FROM records ORDER BY number")
-        ]
-        made = [] if batch is None else [one for one in batch.records if one.kind != "refused"]
-        if sorted(map(_plain, there)) != sorted(map(_plain, made)):
-            seen = sorted(set(map(_plain, there)) ^ set(map(_plain, made)))[:4]
-            self.blame("records are those of an uncrashed run", f"{seen or 'some twice'}")
-        self._see_endings(there)
-        if over := over_a_cap(there, self._judged, self.journal, self._plans):
-            self.blame("caps hold", over)
-        wrong = self._starts.see_end(self.journal, there, BY_HAND, self._erased.gone)
-        if wrong:
-            self.blame("a manual start comes to one end", wrong)
-
-    def _see_endings(self, records: list[Record]) -> None:
-        """Each message has one end, and what is told as delivered was taken."""
-        ends: dict[str, str] = {}
-        for record in records:
-            if not record.message or record.kind == "sent":
-                continue
-            if record.message in ends:
-                self.blame("a message has one end", record.message)
-            ends[record.message] = record.kind
-        for record in records:
-            if record.kind == "sent" and record.message not in ends:
-                self.blame("a message has one end", f"{record.message} has none")
-        for effect_id, kind in ends.items():
-            if kind == "delivered" and effect_id not in self._wires:
-                self.blame("delivered is what a provider took", effect_id)
-
-    def _replayed(self) -> Processor:
-        """A processor that never crashed, after every durable input."""
-        first = next(iter(self._plans.values()))
-        following = len(self.journal) + 1
-        processor = Processor(first, next_input=following, max_replay=1 << 40, plans=self._plans)
-        processor.replay(enumerate(self.journal, start=1))
-        return processor
+        rows = self._ask("SELECT record FROM records ORDER BY number")
+        there = [_decode_record(row[0]) for row in rows]
+        if told := twin.other_records(expected, there):
+            self.blame("records are those of an uncrashed run", told)
+        books = Books(
+            journal=self.journal,
+            records=there,
+            wires=self._wires,
+            judged=self._judged,
+            handed=self._handed,
+            plans=self._plans,
+            starts=self._starts,
+            kin=self.kin,
+            gone=self._erased.gone,
+            erased=self._erased.users,
+            bandits=self._meta("bandits"),
+        )
+        if wrong := broken(books):
+            self.blame(*wrong)
 
     def _compare(self, expected: Processor, found: Processor, promise: str) -> None:
-        if expected.users.keys() != found.users.keys():
-            self.blame(promise, f"users {expected.users.keys() ^ found.users.keys()}")
-        if (expected.plan.id, expected.plans.number) != (found.plan.id, found.plans.number):
-            self.blame(promise, f"plan {expected.plan.id}, found {found.plan.id}")
-        for user_id, user in expected.users.items():
-            if _caught_up(expected, user) != _caught_up(found, found.users[user_id]):
-                self.blame(promise, f"\n  expected {user}\n  found    {found.users[user_id]}")
-
-
-def _caught_up(processor: Processor, user: User) -> bytes:
-    """A user as he is once he has taken on what he lacks, which may be at any time."""
-    copy = decode_user(encode_user(user))
-    take_on(copy, processor.plans.changes, [])
-    return encode_user(copy)
-
-
-def _plain(record: Record) -> str:
-    return repr(record)
+        if wrong := twin.difference(expected, found):
+            self.blame(promise, wrong)

@@ -23,7 +23,7 @@ from engine.sim.world.machine import LOOK_NS, MS, Machine
 from engine.sim.world.operator import Operator
 from engine.sim.world.process import Process
 from engine.sim.world.providers import FAULTY, Fate, Provider
-from engine.sim.world.scenario import Scenario, stream
+from engine.sim.world.scenario import Scenario, stream, who
 from engine.sim.world.shop import EDITIONS, GRACE_MS, world_shop
 from engine.sim.world.trouble import Trouble
 from engine.sim.world.witness import Violation, Witness
@@ -165,7 +165,7 @@ class World:
     def run(self) -> None:
         """Let it all happen. Raises Violation."""
         scenario, machine = self.scenario, self.machine
-        users = [f"who{number}who" for number in range(scenario.users)]
+        users = who(scenario)
         self.clients.begin(users, scenario.events, min(scenario.unsafe_ms, 40_000))
         self.operator.begin(users, scenario.unsafe_ms)
         self._trouble.begin(scenario.unsafe_ms)

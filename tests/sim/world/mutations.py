@@ -5,14 +5,27 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from itertools import count
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from engine.core import guardrails, holding, ids, walk
-from engine.core.inputs import PlanChanged
+from engine.core import (
+    exits,
+    experiments,
+    goals,
+    guardrails,
+    holding,
+    ids,
+    merging,
+    sending,
+    traits,
+    walk,
+)
+from engine.core.inputs import PlanChanged, WeightsDrawn
 from engine.runtime import population, starting
 from engine.runtime import processor as processor_module
+from engine.runtime.bandits import Bandits
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.dispatcher import Dispatcher
@@ -362,12 +375,133 @@ def an_erasure_is_done_before_it_is_durable(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Erasing, "erase", erase_at_once)
 
 
+def an_erasure_that_failed_forgets_whom_it_had_begun(patch: pytest.MonkeyPatch) -> None:
+    """Asked again, it takes along only what the user is known by then."""
+    patch.setattr(Erasing, "_all_ids", lambda self, user_id: self._processor.ids_of(user_id))
+
+
+def an_erasure_leaves_the_other_ids(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Erasing, "_all_ids", lambda self, user_id: self._processor.ids_of(user_id)[:1])
+
+
 def an_erased_user_stays_in_the_user_log(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(erasure.Erasure, "_log", lambda *_: False)
 
 
 def an_erased_user_stays_in_pages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(erasure, "compact", lambda *_, **__: True)
+
+
+def caps_count_twice(patch: pytest.MonkeyPatch) -> None:
+    take_place = sending.take_place
+
+    def take_two(*what: Any) -> None:
+        take_place(*what)
+        take_place(*what)
+
+    patch.setattr(sending, "take_place", take_two)
+
+
+# Experiments and goals
+
+
+def what_was_drawn_is_not_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(experiments, "_keep", lambda *_: None)
+
+
+def who_is_held_out_is_sent_all_the_same(patch: pytest.MonkeyPatch) -> None:
+    restraint = sending.restraint
+
+    def restrain_others(policy: Any, user: Any, _: Any, *more: Any) -> Any:
+        return restraint(policy, user, SimpleNamespace(held_out=False), *more)
+
+    patch.setattr(sending, "restraint", restrain_others)
+
+
+def who_is_held_out_has_no_goals(patch: pytest.MonkeyPatch) -> None:
+    counts = goals._counts
+    patch.setattr(
+        goals, "_counts", lambda turn, one, at: not one.held_out and counts(turn, one, at)
+    )
+
+
+def a_goal_counts_each_time(patch: pytest.MonkeyPatch) -> None:
+    """Of an enrollment that came to its end it is told again."""
+    reach = exits.reach
+
+    def reach_again(turn: Any, *what: Any) -> Any:
+        ended = turn.user.ended
+        ids = reach(turn, *what)
+        turn.user.ended = ended
+        return ids
+
+    patch.setattr(exits, "reach", reach_again)
+
+
+def goals_have_no_window(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        goals, "_counts", lambda _, one, occurred_at_ms: one.entered_at_ms <= occurred_at_ms
+    )
+
+
+def a_message_of_after_an_order_has_brought_it_in(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(goals, "_last_touch", lambda one, _: max(one.touches, default=(0, "")))
+
+
+def a_bandit_forgets_what_it_counted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Bandits, "to_save", lambda _: b"")
+
+
+def a_bandits_weights_are_forgotten_by_a_restart(patch: pytest.MonkeyPatch) -> None:
+    keep = Plans.keep
+
+    def keep_others(self: Plans, happened: Any, *more: Any) -> None:
+        if not isinstance(happened, WeightsDrawn):
+            keep(self, happened, *more)
+
+    patch.setattr(Plans, "keep", keep_others)
+
+
+# Merges
+
+
+def a_merge_moves_who_had_a_variant(patch: pytest.MonkeyPatch) -> None:
+    join_said = merging._join_said
+
+    def join_drawn(user: Any, other: Any) -> None:
+        drawn = {**user.drawn, **other.drawn}
+        join_said(user, other)
+        user.drawn = drawn
+
+    patch.setattr(merging, "_join_said", join_drawn)
+
+
+def a_merge_lets_what_the_other_had_drawn_go(patch: pytest.MonkeyPatch) -> None:
+    join_said = merging._join_said
+
+    def join_no_draws(user: Any, other: Any) -> None:
+        drawn = user.drawn
+        join_said(user, other)
+        user.drawn = drawn
+
+    patch.setattr(merging, "_join_said", join_no_draws)
+
+
+def a_merge_lets_both_go_on(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(merging, "_give_way", lambda *_: None)
+
+
+def a_merge_sends_a_step_that_the_other_had(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(merging, "join_passed", lambda *_: None)
+
+
+def of_two_consents_any_yes_wins(patch: pytest.MonkeyPatch) -> None:
+    def laxer(own: Any, other: Any) -> Any:
+        if not isinstance(own, dict) or not isinstance(other, dict):
+            return own or other
+        return {key: own.get(key, False) or other.get(key, False) for key in {**own, **other}}
+
+    patch.setattr(traits, "_stricter", laxer)
 
 
 # What is told of a manual start is what came of it
@@ -423,4 +557,20 @@ MUTATIONS: tuple[Mutation, ...] = (
     caps_are_not_asked,
     nothing_keeps_messages_apart,
     a_start_is_answered_with_what_came_of_another,
+    caps_count_twice,
+    what_was_drawn_is_not_kept,
+    who_is_held_out_is_sent_all_the_same,
+    who_is_held_out_has_no_goals,
+    a_goal_counts_each_time,
+    goals_have_no_window,
+    a_message_of_after_an_order_has_brought_it_in,
+    a_bandit_forgets_what_it_counted,
+    a_bandits_weights_are_forgotten_by_a_restart,
+    a_merge_moves_who_had_a_variant,
+    a_merge_lets_what_the_other_had_drawn_go,
+    a_merge_lets_both_go_on,
+    a_merge_sends_a_step_that_the_other_had,
+    of_two_consents_any_yes_wins,
+    an_erasure_that_failed_forgets_whom_it_had_begun,
+    an_erasure_leaves_the_other_ids,
 )
