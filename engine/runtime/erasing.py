@@ -126,11 +126,16 @@ class Erasing:
         self._now_ms = now_ms
         self._channels = channels
         self.outbox = outbox
+        self._barred: set[str] = set()
         self._begun: dict[str, tuple[str, ...]] = {}
         self._one_at_a_time = asyncio.Lock()
 
     def is_under_way(self, user_id: str) -> bool:
-        """Whether his erasure was begun and has not come to its end."""
+        """Whether his erasure was begun, and nothing of him is taken until it is done."""
+        return user_id in self._barred
+
+    def is_unfinished(self, user_id: str) -> bool:
+        """Whether his erasure was begun and has not come to its end: it may have failed."""
         return user_id in self._begun
 
     async def erase(self, user_id: str) -> Erased:
@@ -146,6 +151,7 @@ class Erasing:
                 ids = known
                 await store.transact(partial(erasure.begin, user_ids=ids, at_ms=self._now_ms()))
             self._begun.update(dict.fromkeys(ids, ids))
+            self._barred.update(ids)
             for one in ids:
                 processor.tombstones.add(one, NEVER)
             processor.erase(ids[0], self._now_ms())
@@ -155,6 +161,7 @@ class Erasing:
                 at_ms = self._now_ms()
                 for one in ids:
                     processor.tombstones.add(one, at_ms)
+                self._barred.difference_update(ids)
                 return at_ms
 
             erased = await _erase(

@@ -60,7 +60,7 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
 
     async def erase(request: web.Request) -> web.StreamResponse:
         house, user_id = enter(request), request.match_info["id"]
-        if not house.erasing.is_under_way(user_id) and (
+        if not house.erasing.is_unfinished(user_id) and (
             user_id not in house.processor
             and not await holdings.quarantined_of(house.store, user_id)
         ):

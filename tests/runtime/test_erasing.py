@@ -109,11 +109,11 @@ async def test_who_asks_again_has_the_ids_erased_that_the_first_try_had_found(
         await asyncio.sleep(0)
     first.cancel()  # he is forgotten, and with him which ids were his; nothing else was done
     await asyncio.wait([first])
-    assert work.is_under_way("d1")
+    assert work.is_unfinished("d1")
     await work.erase("u1")
     assert await rig.store.read(erasure.unfinished) == []
     assert not await holdings.is_held(rig.store, "d1")
-    assert not work.is_under_way("d1")
+    assert not work.is_unfinished("d1")
 
 
 async def test_the_backups_that_are_still_there_are_named(rig: Rig, tmp_path: Path) -> None:
