@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from engine.core.inputs import Input, UserInput
     from engine.runtime.starting import Told
-    from engine.store import Quarantined
+    from engine.store import QuarantineChange
 
 _SET_UP = f"""
 PRAGMA journal_mode = WAL;
@@ -58,7 +58,7 @@ class GroupCommit:
     async def submit(
         self,
         inputs: Sequence[UserInput],
-        quarantined: Sequence[Quarantined] = (),
+        quarantined: Sequence[QuarantineChange] = (),
         size_bytes: int = 0,  # noqa: ARG002 - the door's form
         told: Told | None = None,
     ) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from engine.runtime.starting import Told
     from engine.server.ingest import Submit
-    from engine.store import Quarantined
+    from engine.store import QuarantineChange
 
 DATABASE = "hairspring.db"
 """Its name in a data folder, where a shop does not say otherwise."""
@@ -90,7 +90,7 @@ class Journal:
 
 async def _answer_at_once(
     inputs: Sequence[UserInput],
-    quarantined: Sequence[Quarantined] = (),
+    quarantined: Sequence[QuarantineChange] = (),
     size_bytes: int = 0,
     told: Told | None = None,
 ) -> None:

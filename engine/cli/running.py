@@ -166,6 +166,22 @@ def reach(data: Path, *, may_make: bool = False) -> Running | DataFolder:
     return Running(holder.pid, holder.url, holder.token)
 
 
+def reach_running(data: Path, what: str) -> Running:
+    """The process that serves from a data folder, for `what` nobody else can do.
+
+    Raises StoreError as `reach` does, and HairspringError where there is no such process.
+    """
+    place = reach(data)
+    if isinstance(place, Running):
+        return place
+    place.release()
+    raise HairspringError(
+        f"no process serves from {data}",
+        hint=f"{what} in a running one: hairspring serve SHOP",
+        code="process.none",
+    )
+
+
 def database_at_rest(data: Path, database: str) -> Path:
     """The database of a folder that is locked. Raises StoreError where there is none."""
     path = data / database

@@ -86,19 +86,11 @@ def command(
 
 
 def _have_done(data: Path, body: bytes, run: str | None, *, dry_run: bool) -> Bulked:
-    from engine.cli.running import Refused, Running, reach
+    from engine.cli.running import Refused, reach_running
     from engine.cli.terminal import progress_bar
-    from engine.errors import HairspringError
     from engine.runtime.bulk import Bulked
 
-    place = reach(data)
-    if not isinstance(place, Running):
-        place.release()
-        raise HairspringError(
-            f"no process serves from {data}",
-            hint="campaigns are started in a running one: hairspring serve SHOP",
-            code="trigger.nobody",
-        )
+    place = reach_running(data, "campaigns are started")
     with progress_bar("looking" if dry_run else "starting") as shown:
         come = _Come(shown)
         try:

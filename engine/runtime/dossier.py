@@ -30,6 +30,7 @@ from engine.core.instants import format_instant
 from engine.core.records import told
 from engine.core.state import NEVER
 from engine.core.traits import CONSENT_CHANNELS
+from engine.runtime.quarantine import told_item
 from engine.store import holdings
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ async def export(
             channel: [msgspec.Raw(line) for line in lines]
             for channel, lines in (await asyncio.to_thread(lines_in_files, outbox, ids)).items()
         },
-        "quarantine": [_told_item(item) for item in await holdings.quarantined_of(store, *ids)],
+        "quarantine": [told_item(item) for item in await holdings.quarantined_of(store, *ids)],
         "earlier_states": [
             {"at": format_instant(at_ms), "state": told_state(earlier)}
             for at_ms, earlier in await holdings.floors_of(store, *ids)
@@ -295,16 +296,6 @@ def _told_message(held: holdings.Message) -> dict[str, Any]:
         "reason": held.dead or "",
         "snapshot": held.snapshot,
         "rendered": held.rendered,
-    }
-
-
-def _told_item(item: holdings.Item) -> dict[str, Any]:
-    return {
-        "received_at": format_instant(item.received_at_ms),
-        "source": item.source,
-        "path": item.path,
-        "reason": item.reason,
-        "body": item.body.decode("utf-8", "replace"),
     }
 
 

@@ -11,10 +11,14 @@ from engine.store.batch import Quarantined
 if TYPE_CHECKING:
     from engine.core.aliases import Aliases
     from engine.core.state import User
+    from engine.store.batch import QuarantineChange
 
 
 def hear(
-    said: UsersMerged, aliases: Aliases, users: dict[str, User], quarantined: list[Quarantined]
+    said: UsersMerged,
+    aliases: Aliases,
+    users: dict[str, User],
+    quarantined: list[QuarantineChange],
 ) -> UserIdentified | None:
     """The input to be taken for it; None where there is nothing to be taken.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from engine.core.inputs import UserInput
     from engine.runtime.starting import Told
-    from engine.store import Quarantined
+    from engine.store import QuarantineChange
 
 INBOX_MAX: Final = 20_000
 """Items that may wait for the processor; past that, clients are told to come again."""
@@ -51,7 +51,7 @@ class Submission:
 
     Attributes:
         inputs: What is to be taken.
-        quarantined: What could not be.
+        quarantined: What could not be, and what of the quarantine this takes after all.
         size: Bytes of the body.
         taken: How many inputs the processor has taken.
         told: Whom to tell of each as it is taken, if anybody.
@@ -71,7 +71,7 @@ class Submission:
     def __init__(
         self,
         inputs: Sequence[UserInput],
-        quarantined: Sequence[Quarantined],
+        quarantined: Sequence[QuarantineChange],
         answer: asyncio.Future[None] | None,
         answer_by_s: float = inf,
         size: int = 0,
@@ -113,7 +113,7 @@ class Inbox:
     def put(
         self,
         inputs: Sequence[UserInput],
-        quarantined: Sequence[Quarantined],
+        quarantined: Sequence[QuarantineChange],
         size_bytes: int,
         told: Told | None = None,
     ) -> asyncio.Future[None]:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
-    from engine.store.batch import Batch, Quarantined, UserLog
+    from engine.store.batch import Batch, QuarantineChange, UserLog
 
 __all__ = ["Processor", "Released"]
 
@@ -192,8 +192,8 @@ class Processor(Population):
             self._draw_weights(now_ms)
         return fired
 
-    def quarantine(self, item: Quarantined) -> None:
-        """Keep an item that could not be taken."""
+    def quarantine(self, item: QuarantineChange) -> None:
+        """Keep an item that could not be taken, or let one go that now was."""
         self._quarantined.append(item)
 
     def replay(self, tail: Iterable[tuple[int, Input]]) -> int:
@@ -282,7 +282,7 @@ class Processor(Population):
         self._touched = {}
         self._merged: list[tuple[str, bytes]] = []
         self._hashes = array(HASH_CODE)
-        self._quarantined: list[Quarantined] = []
+        self._quarantined: list[QuarantineChange] = []
 
     def _has_open(self) -> bool:
         held = self._inputs or self._effects or self._touched or self._quarantined

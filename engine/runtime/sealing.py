@@ -17,7 +17,7 @@ from engine.core.effects import (
     SendMessage,
 )
 from engine.core.inputs import Input, encode_inputs
-from engine.store.batch import Batch, Quarantined, kept_of
+from engine.store.batch import Batch, QuarantineChange, kept_of
 
 if TYPE_CHECKING:
     from array import array
@@ -59,7 +59,7 @@ def seal(
     inputs: list[Input],
     hashes: array[int],
     effects: list[Effect],
-    quarantined: list[Quarantined],
+    quarantined: list[QuarantineChange],
     saves: Saves,
     plans: Plans,
     errors: Counter[str],
@@ -94,7 +94,7 @@ def seal(
         closed=by_type[CloseMessage],
         records=by_type[Record],
         cancelled=by_type[CancelMessage],
-        quarantined=quarantined + kept_of(by_type[QuarantineInput]),
+        quarantined=[*quarantined, *kept_of(by_type[QuarantineInput])],
         replay_from=saves.replay_from,
         log_from=saves.log_from,
         changes=plans.to_keep(),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from engine.runtime.starting import Told
     from engine.runtime.ticker import Ticker
     from engine.runtime.versions import Versions
-    from engine.store import Batch, Quarantined, Store
+    from engine.store import Batch, QuarantineChange, Store
 
 SLICE_NS = 1_000_000
 """How long the shell works before it lets the loop turn."""
@@ -101,7 +101,7 @@ class Shell:
     async def submit(
         self,
         inputs: Sequence[UserInput],
-        quarantined: Sequence[Quarantined] = (),
+        quarantined: Sequence[QuarantineChange] = (),
         size_bytes: int = 0,
         told: Told | None = None,
     ) -> None:

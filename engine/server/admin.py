@@ -26,6 +26,7 @@ from engine.server.importing import PIECE_BYTES_MAX
 from engine.server.keys import BEARER
 from engine.server.machines import address_of, is_this_machine
 from engine.server.operating import Operating, enter, operating_handlers
+from engine.server.quarantine import quarantine_handlers
 from engine.server.users import user_handlers
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def make_admin_app(door: AdminDoor) -> web.Application:
             method,
             {path: _guarded(handler, door) for path, handler in operations.items()},
         )
-    for path, methods in user_handlers(partial(enter, operating=door.operating)).items():
+    admit = partial(enter, operating=door.operating)
+    for path, methods in {**user_handlers(admit), **quarantine_handlers(admit)}.items():
         edge.add_resource(
             app, path, {name: _guarded(handler, door) for name, handler in methods.items()}
         )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from engine.core.inputs import UserInput
     from engine.runtime.starting import Told
     from engine.server.rates import Allowance
-    from engine.store import Quarantined
+    from engine.store import QuarantineChange
 
 
 class Submit(Protocol):
@@ -41,7 +41,7 @@ class Submit(Protocol):
     async def __call__(
         self,
         inputs: Sequence[UserInput],
-        quarantined: Sequence[Quarantined] = (),
+        quarantined: Sequence[QuarantineChange] = (),
         size_bytes: int = 0,
         told: Told | None = None,
     ) -> None:

@@ -30,7 +30,7 @@ async def sort_events(body: bytes, into: Sorted, kind: str = "") -> bool:
     A body is taken for NDJSON where it is no JSON text but one of its lines is an object: then a
     malformed line is one bad item. Raises Refusal (400) where it is neither.
     """
-    read = partial(_read, received_at_ms=into.received_at_ms, kind=kind)
+    read = partial(read_native, received_at_ms=into.received_at_ms, kind=kind)
     if into.take_at_once(body, read):
         return True
     many = body.lstrip()[:1] == b"["
@@ -63,7 +63,8 @@ def _is_object(line: bytes) -> bool:
     return True
 
 
-def _read(raw: bytes, *, received_at_ms: int, kind: str) -> FromClient:
+def read_native(raw: bytes, *, received_at_ms: int, kind: str = "") -> FromClient:
+    """What an item says. Raises ItemInvalid. O(size)."""
     item = decode_item(raw)
     if kind and item.type is None:
         item.type = kind

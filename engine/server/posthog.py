@@ -6,7 +6,6 @@ becomes an input of its own, traits first, so that a condition over the event se
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -72,25 +71,28 @@ _encode = msgspec.json.Encoder().encode
 async def sort_captured(body: bytes, into: Sorted) -> None:
     """The items of a body. Raises Refusal where it is no JSON object. O(size)."""
     said = decode_body(_decode_batch, body)
-    read = partial(_read, into=into, sent_at=said.sent_at)
+
+    def read(raw: bytes) -> FromClient:
+        inputs = read_captured(raw, into.received_at_ms, said.sent_at)
+        into.inputs += inputs[:-1]
+        return inputs[-1]
+
     if said.batch is None:
         into.take(body, read)
     else:
         await into.take_all(said.batch, read, "$.batch")
 
 
-def _read(raw: bytes, *, into: Sorted, sent_at: Instant) -> FromClient:
-    """The last of an item's inputs; those before it are put into `into`, all of them or none."""
+def read_captured(raw: bytes, received_at_ms: int, sent_at: Instant = None) -> list[FromClient]:
+    """What an item says, at least one input. Raises ItemInvalid. O(size)."""
     captured = _decode(raw)
     if captured.sent_at is None:
         captured.sent_at = sent_at
     try:
-        inputs = [read_item(item, into.received_at_ms) for item in _items(captured)]
+        return [read_item(item, received_at_ms) for item in _items(captured)]
     except ItemInvalid as fault:
         fault.path = _SPELLING.get(fault.path, fault.path)
         raise
-    into.inputs += inputs[:-1]
-    return inputs[-1]
 
 
 def _decode(raw: bytes) -> _Captured:

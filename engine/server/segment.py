@@ -63,18 +63,19 @@ async def sort_batch(body: bytes, into: Sorted) -> None:
     sent_at = batch.sent_at
     if not isinstance(sent_at, str | int | float):
         sent_at = None if sent_at is None else str(sent_at)
-    read = partial(_read, received_at_ms=into.received_at_ms, kind="", sent_at=sent_at)
+    read = partial(read_call, received_at_ms=into.received_at_ms, kind="", sent_at=sent_at)
     await into.take_all(batch.batch, read, "$.batch")
 
 
 def sort_call(body: bytes, into: Sorted, kind: str) -> None:
     """The one call of a body. Raises Refusal where it is no JSON. O(size)."""
-    read = partial(_read, received_at_ms=into.received_at_ms, kind=kind, sent_at=None)
+    read = partial(read_call, received_at_ms=into.received_at_ms, kind=kind, sent_at=None)
     if not into.take_at_once(body, read):
         into.take(decode_body(_decode_any, body), read)
 
 
-def _read(raw: bytes, *, received_at_ms: int, kind: str, sent_at: Instant) -> FromClient:
+def read_call(raw: bytes, *, received_at_ms: int, kind: str, sent_at: Instant = None) -> FromClient:
+    """What a call of this kind says, or of the one that it names. Raises ItemInvalid. O(size)."""
     try:
         item = decode_item(raw)
         if kind:

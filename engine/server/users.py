@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +11,7 @@ from engine.core.state import NEVER
 from engine.runtime import dossier
 from engine.server.answers import JSON, Refusal, answer_json
 from engine.server.explaining import explain_handler
-from engine.server.queries import instant_asked
+from engine.server.queries import instant_asked, whole_number_asked
 from engine.store import holdings
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 TIMELINE_LIMIT = 1_000
 """Lines of a timeline, unless asked for more or fewer."""
-
-_LIMIT = re.compile(r"[0-9]{1,9}")
 
 
 def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping[str, Handler]]:
@@ -84,12 +81,9 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
 
 
 def _window(request: web.Request) -> tuple[int, int]:
-    limit = request.query.get("limit", str(TIMELINE_LIMIT))
-    if not (_LIMIT.fullmatch(limit) and 1 <= int(limit) <= dossier.TIMELINE_MAX):
-        message = f"limit is a whole number from 1 to {dossier.TIMELINE_MAX}"
-        raise Refusal(400, "query.invalid", message)
+    limit = whole_number_asked(request, "limit", TIMELINE_LIMIT, 1, dossier.TIMELINE_MAX)
     before_ms = instant_asked(request, "before")
-    return int(limit), NEVER if before_ms is None else before_ms
+    return limit, NEVER if before_ms is None else before_ms
 
 
 def _unknown(user_id: str) -> Refusal:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from engine.core.inputs import DeliveryReported, UserIdentified
 from engine.runtime.processor import Processor
 from engine.sim.deliveries import Deliveries
+from engine.store import Quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -120,7 +121,9 @@ class Simulation:
         failed = True
         while failed and (batch := processor.begin(processor.now_ms)) is not None:
             released = processor.finish(batch)
-            self.quarantined.update([item.reason for item in batch.quarantined])
+            self.quarantined.update(
+                [item.reason for item in batch.quarantined if isinstance(item, Quarantined)]
+            )
             reports = [self._answer(message) for _, message in released.messages]
             yield released
             failed = False

@@ -4,7 +4,7 @@ One connection writes and checkpoints, for the life of the process. What a commi
 `Batch`: the inputs as they were applied, and every user who has an effect in it, with the effects.
 """
 
-from engine.store.batch import EXCERPT_BYTES, Batch, Quarantined
+from engine.store.batch import EXCERPT_BYTES, Batch, QuarantineChange, Quarantined, Retried
 from engine.store.database import CommitFailed, OutboxRow, Store
 from engine.store.lock import DataFolder, Holder, holder_of
 from engine.store.recovery import Recovered
@@ -16,8 +16,10 @@ __all__ = [
     "DataFolder",
     "Holder",
     "OutboxRow",
+    "QuarantineChange",
     "Quarantined",
     "Recovered",
+    "Retried",
     "Store",
     "holder_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -35,6 +35,20 @@ class Quarantined(msgspec.Struct, frozen=True, gc=False):
     path: str
     reason: str
     body: bytes
+
+
+class Retried(msgspec.Struct, frozen=True, gc=False):
+    """An item of the quarantine that was taken after all, in this commit; so it goes from there.
+
+    Attributes:
+        number: As the quarantine numbers it.
+    """
+
+    number: int
+
+
+QuarantineChange: TypeAlias = Quarantined | Retried
+"""What becomes of the quarantine."""
 
 
 def kept_of(effects: Iterable[QuarantineInput]) -> list[Quarantined]:
@@ -97,7 +111,7 @@ class Batch(msgspec.Struct):
         closed: Deliveries that came to an end.
         records: What happened, in order; refusals are not stored, users keep their last few.
         cancelled: Messages to take back, once this is durable.
-        quarantined: Items that were not taken.
+        quarantined: Items that were not taken, and those of before that were now.
         replay_from: Number of the first input that a replay needs.
         log_from: Number of the first batch whose row of the user log a restart needs.
         changes: Inputs among these that users take on one by one.
@@ -120,7 +134,7 @@ class Batch(msgspec.Struct):
     closed: list[CloseMessage]
     records: list[Record]
     cancelled: list[CancelMessage]
-    quarantined: list[Quarantined]
+    quarantined: list[QuarantineChange]
     replay_from: int
     log_from: int
     changes: list[KeptChange] = []

@@ -45,8 +45,9 @@ class Message(msgspec.Struct):
 
 
 class Item(msgspec.Struct):
-    """A quarantined item, as `Quarantined`."""
+    """A quarantined item, as `Quarantined`, and its number there."""
 
+    number: int
     received_at_ms: int
     source: str
     path: str
@@ -112,10 +113,39 @@ async def quarantined_of(store: Store, *ids: str) -> list[Item]:
             return found
         after = rows[-1][0]
         found += [
-            Item(*row[1:])
-            for row in rows
-            if any(erasure.names(row[-1], user_id) for user_id in ids)
+            Item(*row) for row in rows if any(erasure.names(row[-1], user_id) for user_id in ids)
         ]
+
+
+async def quarantine(
+    store: Store,
+    *,
+    after: int = 0,
+    limit: int,
+    source: str | None = None,
+    numbers: Sequence[int] | None = None,
+) -> list[Item]:
+    """Items in the quarantine, oldest first, from behind the number `after` on.
+
+    Those of one `source`, or with these `numbers` (in order), where either is given. O(what is
+    passed over, and told).
+    """
+    values: tuple[int | str, ...]
+    if numbers is not None:
+        asked = [number for number in numbers if number > after][:limit]
+        where, values = f"number IN ({_marks(asked)})", (*asked,)
+    elif source is not None:
+        where, values = "number > ? AND source = ?", (after, source)
+    else:
+        where, values = "number > ?", (after,)
+    rows = await store.read(
+        lambda c: c.execute(
+            "SELECT number, received_at_ms, source, path, reason, body FROM quarantine "  # noqa: S608 - marks alone
+            f"WHERE {where} ORDER BY number LIMIT ?",
+            (*values, limit),
+        ).fetchall()
+    )
+    return [Item(*row) for row in rows]
 
 
 async def floors_of(store: Store, *ids: str) -> list[tuple[int, User]]:
@@ -153,7 +183,7 @@ async def is_held(store: Store, user_id: str) -> bool:
     return bool(await quarantined_of(store, user_id))
 
 
-def _marks(values: Sequence[str]) -> str:
+def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
 
 

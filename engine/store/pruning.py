@@ -76,6 +76,19 @@ def make_room(connection: sqlite3.Connection, before: Quarantine, sizes: list[in
     return now
 
 
+def take_out(
+    connection: sqlite3.Connection, before: Quarantine, numbers: list[tuple[int]]
+) -> Quarantine:
+    """Have items go that were taken after all; those that went meanwhile are no more. O(items)."""
+    for number in numbers:
+        row = connection.execute(
+            "DELETE FROM quarantine WHERE number = ? RETURNING length(body)", number
+        ).fetchone()
+        if row is not None:
+            before = Quarantine(before.rows - 1, before.bytes - row[0], before.dropped)
+    return before
+
+
 def prune(
     connection: sqlite3.Connection, before_ms: int, rows_max: int, quarantine: Quarantine
 ) -> tuple[bool, Quarantine]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.store import plans, pruning, recovery
+from engine.store.batch import Quarantined, Retried
 from engine.store.pruning import Quarantine
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.core.effects import SendMessage
-    from engine.store.batch import Batch
+    from engine.store.batch import Batch, QuarantineChange
 
 ROWS_A_STATEMENT_MAX = 16
 """Beyond it SQLite takes as long to bind a statement's values as it saves."""
@@ -64,13 +65,7 @@ def write_batch(
     next_record += len(records)
     _insert(connection, "INTO records", records)
     if batch.quarantined:
-        _insert(
-            connection,
-            "INTO quarantine (received_at_ms, source, path, reason, body)",
-            [msgspec.structs.astuple(item) for item in batch.quarantined],
-        )
-        sizes = [len(item.body) for item in batch.quarantined]
-        quarantine = pruning.make_room(connection, quarantine, sizes)
+        quarantine = _write_quarantine(connection, batch.quarantined, quarantine)
     run(
         "INSERT OR REPLACE INTO meta VALUES "
         "('replay_from', ?), ('next_input', ?), ('last_at_ms', ?), ('next_batch', ?), "
@@ -88,6 +83,21 @@ def write_batch(
     if batch.changes or batch.settled:
         plans.write(connection, batch.changes, batch.settled)
     return Written(quarantine, [record.user_id for record in happened], next_record)
+
+
+def _write_quarantine(
+    connection: sqlite3.Connection, changes: Sequence[QuarantineChange], quarantine: Quarantine
+) -> Quarantine:
+    """What was taken after all goes, and what could not be comes; how full that leaves it."""
+    retried = [(one.number,) for one in changes if isinstance(one, Retried)]
+    kept = [one for one in changes if isinstance(one, Quarantined)]
+    if retried:
+        quarantine = pruning.take_out(connection, quarantine, retried)
+    if kept:
+        into = "INTO quarantine (received_at_ms, source, path, reason, body)"
+        _insert(connection, into, [msgspec.structs.astuple(item) for item in kept])
+        quarantine = pruning.make_room(connection, quarantine, [len(item.body) for item in kept])
+    return quarantine
 
 
 def _write_users(connection: sqlite3.Connection, batch: Batch) -> None:

@@ -1,0 +1,134 @@
+"""The quarantine: what could not be taken, told to operators, and taken after what was mended.
+
+What is taken goes from the quarantine in the commit that journals it: whatever happens in between,
+it is there or it was taken, and never both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from engine.core.items import ItemInvalid
+from engine.runtime.quarantine import LISTED, LISTED_MAX, page
+from engine.server import native, posthog, segment
+from engine.server.answers import Refusal, answer_json
+from engine.server.forms import read_form
+from engine.server.progress import tell_long
+from engine.server.queries import whole_number_asked
+from engine.store import Retried, holdings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiohttp import web
+    from aiohttp.typedefs import Handler
+
+    from engine.core.inputs import FromClient
+    from engine.server.operating import House
+    from engine.store.holdings import Item
+
+AT_ONCE: Final = 64
+"""Items that are submitted side by side, so that they share commits."""
+
+LEFT_TOLD_MAX: Final = 100
+"""Items that stay of which an answer says why; it counts them all."""
+
+
+class Left(msgspec.Struct, frozen=True):
+    """An item that stays: where in it the fault is, and what."""
+
+    number: int
+    path: str
+    reason: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of trying again.
+
+    Attributes:
+        asked: Items that were tried.
+        taken: Those that were taken, and went from the quarantine.
+        left: Why others stay, of up to `LEFT_TOLD_MAX`.
+    """
+
+    asked: int
+    taken: int
+    left: list[Left]
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /api/quarantine/retry`: these, or all of a source, or all."""
+
+    numbers: list[int] | None = None
+    source: str | None = None
+    all: bool = False
+
+
+def quarantine_handlers(
+    enter: Callable[[web.Request], House],
+) -> Mapping[str, Mapping[str, Handler]]:
+    """By path, its methods and their handlers; `enter` asks for the key and gives the house."""
+
+    async def tell(request: web.Request) -> web.StreamResponse:
+        house = enter(request)
+        limit = whole_number_asked(request, "limit", LISTED, 1, LISTED_MAX)
+        after = whole_number_asked(request, "after", 0, 0, (1 << 63) - 1)
+        source = request.query.get("source")
+        return answer_json(await page(house.store, source=source, limit=limit, after=after))
+
+    async def retry(request: web.Request) -> web.StreamResponse:
+        house = enter(request)
+        asked = await read_form(request, _Asked)
+        if sum((asked.numbers is not None, asked.source is not None, asked.all)) != 1:
+            message = 'say which: {"numbers": […]}, {"source": "/v1/batch"} or {"all": true}'
+            raise Refusal(400, "body.invalid", message)
+        return await tell_long(request, lambda told: _retry(house, asked, told))
+
+    return {
+        "/api/quarantine": {"GET": tell},
+        "/api/quarantine/retry": {"POST": retry},
+    }
+
+
+def read_again(source: str, body: bytes, received_at_ms: int) -> list[FromClient]:
+    """What an item of a source says, as it would be read now. Raises ItemInvalid. O(size)."""
+    if source in segment.ROUTES:
+        kind = segment.ROUTES[source]
+        return [segment.read_call(body, received_at_ms=received_at_ms, kind=kind)]
+    if source in posthog.ROUTES:
+        return posthog.read_captured(body, received_at_ms)
+    kind = "score" if source == "/v1/scores" else ""
+    return [native.read_native(body, received_at_ms=received_at_ms, kind=kind)]
+
+
+async def _retry(house: House, asked: _Asked, told: Callable[[int, int], None]) -> Outcome:
+    total = len(asked.numbers or ()) or house.store.quarantine.rows
+    tried = taken = after = 0
+    left: list[Left] = []
+    numbers = None if asked.numbers is None else sorted(set(asked.numbers))
+    while True:
+        items = await holdings.quarantine(
+            house.store, after=after, limit=AT_ONCE, source=asked.source, numbers=numbers
+        )
+        if not items:
+            return Outcome(tried, taken, left)
+        after = items[-1].number
+        faults = await asyncio.gather(*(_take(house, item) for item in items))
+        tried += len(items)
+        stay = [fault for fault in faults if fault is not None]
+        taken += len(items) - len(stay)
+        left += stay[: LEFT_TOLD_MAX - len(left)]
+        told(tried, max(total, tried))
+
+
+async def _take(house: House, item: Item) -> Left | None:
+    """Take an item, whole and in one commit; else why it stays."""
+    try:
+        inputs = read_again(item.source, item.body, item.received_at_ms)
+    except ItemInvalid as fault:
+        return Left(item.number, fault.path, fault.message)
+    await house.shell.submit(inputs, [Retried(item.number)], size_bytes=len(item.body))
+    return None
