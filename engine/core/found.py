@@ -48,8 +48,24 @@ _decode = msgspec.msgpack.Decoder(Found).decode
 _encode_json = msgspec.json.Encoder().encode
 
 
+def begin(gap: Gap, user: User, seen: int, last_seen_at_ms: int) -> None:
+    """Go on from how `user` was saved where the archive begins, before anything is noted of him.
+
+    Of his sessions is known when the last one before was active, if there was one; what he did up
+    to the input `seen` is in that.
+    """
+    user.seen, user.last_seen_at_ms = seen, last_seen_at_ms
+    if gap.sessions and last_seen_at_ms:
+        ends_at_ms = last_seen_at_ms + gap.session_gap_ms
+        user.session = Session(last_seen_at_ms, last_seen_at_ms, ends_at_ms)
+
+
 def note(
-    plan: Plan, gap: Gap, user: User, happened: EventReceived | UserScored | DeliveryReported
+    plan: Plan,
+    gap: Gap,
+    user: User,
+    happened: EventReceived | UserScored | DeliveryReported,
+    number: int,
 ) -> None:
     """Have one more archived input in what is found of `user`, made by `new_user` for it.
 
@@ -62,7 +78,8 @@ def note(
         scores.note(user, happened, gap.models)
         return
     made: tuple[tuple[EventReceived, Session | None], ...] = ()
-    if gap.sessions and not isinstance(happened, EventImported):  # history makes none
+    is_live = not isinstance(happened, EventImported)  # history makes no sessions
+    if gap.sessions and is_live and number > user.seen:
         end_session(plan, gap, user, happened.at_ms)
         made = sessions.follow(user, happened, gap.session_gap_ms)
     user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)

@@ -44,6 +44,18 @@ class _Whose(msgspec.Struct):
 _decode_whose = msgspec.msgpack.Decoder(_Whose).decode
 
 
+class _Seen(msgspec.Struct):
+    seen: int = 0
+    last_seen_at_ms: int = 0
+
+
+_decode_seen = msgspec.msgpack.Decoder(_Seen).decode
+_FLOOR: Final = (
+    "SELECT state FROM floors WHERE user_id = ? AND generation <= ? "
+    "ORDER BY generation DESC LIMIT 1"
+)
+
+
 class Floor(msgspec.Struct):
     """What a replay of the archive starts from, for one user.
 
@@ -208,6 +220,28 @@ def floors_before(
     return [_floor(connection, user_id, *row) for row in rows]
 
 
+def floor_of(connection: sqlite3.Connection, behind: int) -> int | None:
+    """The generation from which an archive can be replayed whose first row ends before `behind`."""
+    row = connection.execute(
+        "SELECT max(generation) FROM generations WHERE at_ms IS NOT NULL AND from_input <= ?",
+        (behind,),
+    ).fetchone()
+    generation: int | None = row[0]
+    return generation
+
+
+def seen_at(connection: sqlite3.Connection, user_id: str, generation: int) -> tuple[int, int]:
+    """Number of the last input that a user's floor holds, and when he last did something there.
+
+    Zeros where he was not known yet.
+    """
+    row = connection.execute(_FLOOR, (user_id, generation)).fetchone()
+    if row is None:
+        return 0, 0
+    saved = _decode_seen(row[0])
+    return saved.seen, saved.last_seen_at_ms
+
+
 def _floor(
     connection: sqlite3.Connection,
     user_id: str,
@@ -216,11 +250,7 @@ def _floor(
     at_ms: int,
     settled: int,
 ) -> Floor:
-    row = connection.execute(
-        "SELECT state FROM floors WHERE user_id = ? AND generation <= ? "
-        "ORDER BY generation DESC LIMIT 1",
-        (user_id, generation),
-    ).fetchone()
+    row = connection.execute(_FLOOR, (user_id, generation)).fetchone()
     return Floor(at_ms, from_input, bytes(row[0]) if row else None, settled)
 
 

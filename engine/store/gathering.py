@@ -31,6 +31,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.state import new_user
+from engine.store import floors
 from engine.store.archive import split
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ class Gathering:
         # When the oldest row was written, where that is not the first there ever was: what is older
         # is not in the archive any more.
         self._begins_at_ms = self._records_begin_at_ms = 0
+        # The generation of floors that goes with it.
+        self._floor: int | None = None
+        self._connection: sqlite3.Connection
         self._announced_at_ms = announced_at_ms
         self._plan = plan
         self._gap = gap
@@ -133,6 +137,7 @@ class Gathering:
 
         Not once there is nothing: while events come there always is one row more.
         """
+        self._connection = connection
         if self._rest:
             self._take_in_some()
             return True
@@ -153,6 +158,7 @@ class Gathering:
         for first_input, count, at_ms, inputs in rows:
             if not self._after and first_input > 1:
                 self._begins_at_ms = at_ms
+                self._floor = floors.floor_of(connection, first_input + count)
             self._after, self.behind = first_input, first_input + count
             if any(needle in inputs for needle in self._needles):
                 self._rest, self.behind = split(inputs), first_input
@@ -211,12 +217,12 @@ class Gathering:
     def _take_in_some(self) -> None:
         """Take in the first of what is left of a row."""
         some, self._rest = self._rest[:SLICE_INPUTS], self._rest[SLICE_INPUTS:]
-        self.behind += len(some)
-        for line in some:
+        first, self.behind = self.behind, self.behind + len(some)
+        for number, line in enumerate(some, first):
             happened = _decode_input(line)
             if self._is_asked_for(happened):
-                noted = partial(found.note, happened=happened)
-                self._change(self._bearer(happened.user_id), noted)
+                noted = partial(found.note, happened=happened, number=number)
+                self._change(self._bearer(happened.user_id), noted, is_input=True)
             elif isinstance(happened, UsersMerged):
                 self._merge(self._bearer(happened.user_id), happened.merged_id)
             elif isinstance(happened, UserErased):
@@ -257,7 +263,9 @@ class Gathering:
         self._change(user_id, partial(found.join, other=other))
         self._catches_up = caught_up
 
-    def _change(self, user_id: str, change: Callable[[Plan, Gap, User], None]) -> None:
+    def _change(
+        self, user_id: str, change: Callable[[Plan, Gap, User], None], *, is_input: bool = False
+    ) -> None:
         """Have something noted of a user, and weigh what that makes."""
         shard = _shard_of(user_id)
         if not self._first_shard <= shard < self.end_shard:
@@ -271,6 +279,9 @@ class Gathering:
                 return
             user = users[user_id] = new_user(user_id)
             self._grow(shard, _USER_BYTES)
+            if is_input and self._gap.sessions and self._floor is not None:
+                seen = floors.seen_at(self._connection, user_id, self._floor)
+                found.begin(self._gap, user, *seen)
         before = _weigh(user)
         change(self._plan, self._gap, user)
         self._grow(shard, _weigh(user) - before)

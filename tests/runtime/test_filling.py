@@ -132,8 +132,8 @@ class Life:
 
 
 @asynccontextmanager
-async def living(path: Path, shop: Shop = BEFORE) -> AsyncIterator[Life]:
-    life = Life(await Store.open(path / "h.db"))
+async def living(path: Path, shop: Shop = BEFORE, keep_ms: int = 30 * DAY) -> AsyncIterator[Life]:
+    life = Life(await Store.open(path / "h.db", keep_ms=keep_ms))
     await life.start(shop)
     try:
         yield life
