@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Work:
-    """How many more elements the macros of one evaluation may visit."""
+    """How many more elements one evaluation may visit."""
 
     __slots__ = ("left",)
 
@@ -34,8 +34,8 @@ class Work:
         self.left -= elements
         if self.left < 0:
             raise CelWorkError(
-                f"too much work: macros visit more than {WORK_MAX} elements",
-                hint="nest fewer macros, or over shorter lists",
+                f"too much work: more than {WORK_MAX} elements are visited",
+                hint="nest fewer macros, or over shorter lists and texts",
             )
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import assert_never
 
 from engine.core.cel.errors import CelError
-from engine.core.cel.limits import PATTERN_STATES_MAX, SUBJECT_LENGTH_MAX
+from engine.core.cel.limits import PATTERN_STATES_MAX, STATE_VISITS_MAX, SUBJECT_LENGTH_MAX
 from engine.core.cel.pattern import (
     Alternatives,
     Boundary,
@@ -27,6 +27,7 @@ from engine.core.cel.pattern import (
 _STEPS_KEPT_MAX = 20_000
 _PATTERNS_KEPT_MAX = 64
 _END = ""
+_UNKNOWN: frozenset[int] = frozenset({-1})
 _WORD = Chars(((48, 57), (65, 90), (95, 95), (97, 122)))
 
 State = Chars | Boundary | None
@@ -42,13 +43,15 @@ class Automaton:
     States are numbered; `_next` holds where each leads. State 0 is the match.
     """
 
-    __slots__ = ("_first", "_next", "_states", "_steps", "_weight")
+    __slots__ = ("_first", "_next", "_sets", "_states", "_steps", "_weight")
 
     def __init__(self, pattern: Shape) -> None:
         self._states: list[State] = [None]
         self._next: list[list[int]] = [[]]
         self._first = self._before(pattern, 0)
         self._steps: dict[Step, frozenset[int] | None] = {}
+        # Each set of states once: what is the same object need not be compared state by state.
+        self._sets: dict[frozenset[int], frozenset[int]] = {}
         self._weight = 0
 
     def _add(self, state: State, following: list[int]) -> int:
@@ -88,31 +91,44 @@ class Automaton:
         return then
 
     def found_in(self, text: str) -> bool:
-        """Whether any part of the text is what the pattern says. O(length) steps of O(states)."""
+        """Whether any part of the text is what the pattern says. O(length) steps of O(states).
+
+        Raises:
+            CelError: Steps that are not remembered visit more than `STATE_VISITS_MAX` states.
+        """
+        visits = 0
         states: frozenset[int] = frozenset()
         before = _END
         for char in (*text, _END):
             step = states, before, char
-            if step in self._steps:
-                following = self._steps[step]
-            else:
-                following = self._step(states, before, char)
-                self._keep(step, following)
+            following = self._steps.get(step, _UNKNOWN)
+            if following is _UNKNOWN:
+                following, visited = self._step(states, before, char)
+                following = self._keep(step, following)
+                visits += visited
+                if visits > STATE_VISITS_MAX:
+                    raise CelError("the regular expression takes too long for this text")
             if following is None:
                 return True
             states, before = following, char
         return False
 
-    def _keep(self, step: Step, following: frozenset[int] | None) -> None:
+    def _keep(self, step: Step, following: frozenset[int] | None) -> frozenset[int] | None:
         """Remember a step, and forget all of them where they have become too much."""
         self._weight += 1 + len(following or ())
         if self._weight > _STEPS_KEPT_MAX:
             self._steps.clear()
+            self._sets.clear()
             self._weight = 0
+        if following is not None:
+            following = self._sets.setdefault(following, following)
         self._steps[step] = following
+        return following
 
-    def _step(self, states: frozenset[int], before: str, char: str) -> frozenset[int] | None:
-        """The states behind `char`; None where there is a match before it."""
+    def _step(
+        self, states: frozenset[int], before: str, char: str
+    ) -> tuple[frozenset[int] | None, int]:
+        """The states behind `char`, None where there is a match before it; and how many it saw."""
         reached: set[int] = set()
         waiting = [self._first, *states]
         following: set[int] = set()
@@ -130,7 +146,7 @@ class Automaton:
                         waiting.extend(self._next[number])
                 case None:
                     waiting.extend(self._next[number])
-        return None if 0 in reached else frozenset(following)
+        return None if 0 in reached else frozenset(following), len(reached)
 
 
 def _is_boundary(what: str, before: str, after: str) -> bool:

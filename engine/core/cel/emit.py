@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, assert_never
 
-from engine.core.cel import absorbing, values
+from engine.core.cel import absorbing, costly, values
 from engine.core.cel.asking import MOMENT, QUESTIONS
 from engine.core.cel.checked import (
     Apply,
@@ -26,6 +26,7 @@ from engine.core.cel.checked import (
     TypeValue,
     Unbound,
     Variable,
+    within,
 )
 from engine.core.cel.errors import CelError
 from engine.core.cel.functions import FUNCTIONS
@@ -81,6 +82,8 @@ _CALLABLE: tuple[Callable[..., Value], ...] = (
     absorbing.disjunction,
     absorbing.met,
     absorbing.met_somehow,
+    *costly.OPERATORS.values(),
+    costly.applied_at_cost,
     values.boolean,
     values.entries_of,
     values.field,
@@ -117,9 +120,12 @@ class CarefulCode:
     def __init__(self) -> None:
         self.works = False
         """Whether what was made spends of an evaluation's `Work`."""
+        self._repeats = 0
 
     def function(self, tree: Checked) -> Callable[[Value], Value]:
         """The tree as a Python function of the bindings. O(size of the tree)."""
+        # What a macro makes may hold one list any number of times: to compare it is no small thing.
+        self._repeats = int(any(isinstance(part, Comprehension) for part in within(tree)))
         body: list[ast.stmt] = [ast.Return(self.expression(tree))]
         if self.works:
             work = ast.Call(name("Work"), [], [])
@@ -183,7 +189,11 @@ class CarefulCode:
                 return call(values.entries_of, *pairs)
             case Apply(_, function, arguments):
                 given = [self.expression(argument) for argument in arguments]
-                return ast.Call(name(_FUNCTION + function), given, [])
+                asked = name(_FUNCTION + function)
+                if self._repeats and costly.is_costly(function):
+                    self.works = True
+                    return call(costly.applied_at_cost, name(_WORK), asked, *given)
+                return ast.Call(asked, given, [])
             case _:
                 assert_never(tree)
 
@@ -191,11 +201,11 @@ class CarefulCode:
         self.works = True
         over = self.expression(tree.over)
         if tree.test is not None:
-            test = self._of_element(tree.level, self.condition(tree.test))
+            test = self.of_element(tree.level, self.condition, tree.test)
             macro = _MACROS.get(tree.macro, absorbing.kept)
             over = call(macro, over, test, name(_WORK))
         if tree.result is not None:
-            result = self._of_element(tree.level, self.expression(tree.result))
+            result = self.of_element(tree.level, self.expression, tree.result)
             over = call(absorbing.mapped, over, result, name(_WORK))
         return over
 
@@ -213,9 +223,15 @@ class CarefulCode:
 
     def predicate(self, level: int, test: Checked) -> ast.expr:
         """A function of a counted event: whether the test is true of it, which an error is not."""
-        return call(absorbing.met, self._of_element(level, self.expression(test)))
+        return call(absorbing.met, self.of_element(level, self.expression, test))
 
-    def _of_element(self, level: int, body: ast.expr) -> ast.expr:
+    def of_element(
+        self, level: int, make: Callable[[Checked], ast.expr], tree: Checked
+    ) -> ast.expr:
+        """What is made of a tree, as a function of an element: asked any number of times."""
+        self._repeats += 1
+        body = make(tree)
+        self._repeats -= 1
         arguments = ast.arguments([], [ast.arg(f"local{level}")], None, [], [], None, [])
         return ast.Lambda(arguments, body)
 
@@ -246,5 +262,11 @@ class CarefulCode:
 
     def operate(self, tree: Operate) -> ast.expr:
         """Any other operator."""
-        operands = [self.expression(operand) for operand in tree.operands]
-        return call(OPERATORS[tree.operator], *operands)
+        return self.operated(tree.operator, *map(self.expression, tree.operands))
+
+    def operated(self, operator: str, *operands: ast.expr) -> ast.expr:
+        """A call of the operator that cannot lie."""
+        if self._repeats and operator in costly.OPERATORS:
+            self.works = True
+            return call(costly.OPERATORS[operator], name(_WORK), *operands)
+        return call(OPERATORS[operator], *operands)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from engine.core.cel import absorbing, values
 from engine.core.cel.checked import Checked, Constant, Items, Kind, Logic, Operate
-from engine.core.cel.emit import BINDINGS, OPERATORS, CarefulCode, call, name
+from engine.core.cel.emit import BINDINGS, CarefulCode, call, name
 
 _COMPARED: dict[str, type[ast.cmpop]] = {
     "<": ast.Lt,
@@ -79,9 +79,9 @@ class FastCode(CarefulCode):
     @override
     def predicate(self, level: int, test: Checked) -> ast.expr:
         # What traps is asked again for this event alone: one without the property is common.
-        fast = self._of_element(level, self.expression(test))
+        fast = self.of_element(level, self.expression, test)
         code = CarefulCode()
-        careful = self._of_element(level, code.expression(test))
+        careful = code.of_element(level, code.expression, test)
         self.works |= code.works
         return call(absorbing.met_somehow, fast, careful)
 
@@ -153,7 +153,7 @@ class FastCode(CarefulCode):
         pair: list[ast.expr] = [name(kept), ast.Constant(constant.value)]
         first, second = pair if value is left else reversed(pair)
         return ast.IfExp(
-            guard, _compare(first, operator, second), call(OPERATORS[tree.operator], first, second)
+            guard, _compare(first, operator, second), self.operated(tree.operator, first, second)
         )
 
     def _order_of_two(self, tree: Operate, left: Checked, right: Checked) -> ast.expr:
@@ -168,7 +168,7 @@ class FastCode(CarefulCode):
         return ast.IfExp(
             guard,
             _compare(name(first), _COMPARED[tree.operator](), name(second)),
-            call(OPERATORS[tree.operator], name(first), name(second)),
+            self.operated(tree.operator, name(first), name(second)),
         )
 
     def _membership(self, tree: Operate, value: Checked, container: Checked) -> ast.expr:
@@ -212,7 +212,7 @@ class FastCode(CarefulCode):
         return ast.IfExp(
             guard,
             ast.BinOp(name(first), _COMPUTED[tree.operator](), name(second)),
-            call(OPERATORS[tree.operator], name(first), name(second)),
+            self.operated(tree.operator, name(first), name(second)),
         )
 
 

@@ -18,7 +18,11 @@ FAULTS_MAX = 25
 """So many faults of one expression are told; what follows is not looked at."""
 
 WORK_MAX = 100_000
-"""Elements that all macros of one evaluation together may visit; then it is a `CelError`."""
+"""Elements that all macros of one evaluation together may visit; then it is a `CelError`.
+
+Within macros and predicates so does each element that is compared or joined, each character that a
+regular expression is asked of, and every 256 that are joined or searched (`costly`).
+"""
 
 INT_MIN = -(2**63)
 INT_MAX = 2**63 - 1
@@ -38,3 +42,6 @@ PATTERN_STATES_MAX = 500
 
 SUBJECT_LENGTH_MAX = 8_192
 """Code points in a text that a regular expression is asked about."""
+
+STATE_VISITS_MAX = 400_000
+"""States that one question to a regular expression visits in steps that were not made before."""

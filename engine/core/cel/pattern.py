@@ -27,10 +27,15 @@ class Chars(msgspec.Struct, frozen=True):
 
     def has(self, char: str) -> bool:
         """Whether a character is one of these. O(ranges)."""
-        forms = {char, *char.lower(), *char.upper()} if self.any_case else (char,)
-        codes = [ord(form) for form in forms]
-        found = any(low <= code <= high for low, high in self.ranges for code in codes)
-        return found is not self.negated
+        if self.any_case:
+            codes = [ord(form) for form in {char, *char.lower(), *char.upper()}]
+            found = any(low <= code <= high for low, high in self.ranges for code in codes)
+            return found is not self.negated
+        code = ord(char)
+        for low, high in self.ranges:
+            if low <= code <= high:
+                return not self.negated
+        return self.negated
 
 
 class Boundary(msgspec.Struct, frozen=True):
