@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from typing_extensions import override
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 CHANNEL_IDS: Final = ("email", "push", "sms", "in_app", "webhook")
 """Every channel id there is, as campaigns, settings and template names spell it."""
 
+WIDE: Final = frozenset({"push", "webhook"})
+"""Channels whose messages go to many providers, each by an address of its own (`provider_of`)."""
+
+SPREAD: Final = 4
+"""Times `concurrency` attempts are under way at most on a channel that is `WIDE`."""
 
 SAID_CHARS_MAX: Final = 300
 """How much of a provider's words an outcome keeps."""
@@ -126,10 +131,13 @@ class Retry(msgspec.Struct, frozen=True, tag="retry"):
     Attributes:
         reason: What happened, on what, in words that a person can act on. No addresses.
         after_ms: The provider's wish for how long to wait, if it had one; 0 or more.
+        of_provider: Whether it tells of the provider, and so of what any other message would meet
+            there; False where it put this message off and may well take the next.
     """
 
     reason: str
     after_ms: int | None = None
+    of_provider: bool = True
 
 
 class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
@@ -157,6 +165,34 @@ def legible(said: str) -> str:
     becomes question marks: neither JSON nor SQLite takes it as it is.
     """
     return _UNSEEMLY.sub(" ", said.encode("utf-8", "replace").decode())[:SAID_CHARS_MAX]
+
+
+def provider_of(message: Message) -> str:
+    """Who takes a message: its channel, or on a channel that is `WIDE` whom its address names.
+
+    Of a webhook that is scheme, host and port of its url, of a push those of its subscription.
+    """
+    if message.channel == "webhook":
+        address = message.front.get("url", "")
+    elif message.channel == "push":
+        address = _endpoint(message.to)
+    else:
+        return message.channel
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return message.channel
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+
+def _endpoint(to: str) -> str:
+    try:
+        said = msgspec.json.decode(to)
+    except msgspec.DecodeError:
+        return ""
+    first = said[0] if isinstance(said, list) and said else said
+    endpoint = first.get("endpoint", "") if isinstance(first, dict) else ""
+    return endpoint if isinstance(endpoint, str) else ""
 
 
 class Channel(Protocol):

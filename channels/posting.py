@@ -21,7 +21,11 @@ from channels.base import Accepted, Outcome, Rejected, Retry
 from channels.guard import Inward, guarded_socket
 
 _ANSWER_BYTES_MAX: Final = 64 * 1024
-_TRY_AGAIN: Final = frozenset({408, 425, 429})
+_TRY_AGAIN: Final = frozenset({408, 409, 425, 429})
+"""409: a request with the same key is being worked on (draft-ietf-httpapi-idempotency-key-header,
+2.7); the others as RFC 9110, 8470 and 6585 say."""
+
+_OF_THE_REQUEST: Final = frozenset({409, 425})
 _SUCCESSES: Final = range(200, 300)
 _REDIRECTS: Final = range(300, 400)
 _SERVER_FAULTS: Final = range(500, 600)
@@ -118,7 +122,9 @@ def judge(status: int, headers: Mapping[str, str], name: str) -> Outcome:
     if status in _SUCCESSES:
         return Accepted(str(status))
     if status in _TRY_AGAIN or status in _SERVER_FAULTS:
-        return Retry(f"{name} answered {status}", retry_after_ms(headers))
+        of_provider = status not in _OF_THE_REQUEST
+        said = f"{name} answered {status}"
+        return Retry(said, retry_after_ms(headers), of_provider=of_provider)
     if status in _REDIRECTS:
         return Rejected(f"{name} answered {status}: redirects are not followed; set the new url")
     return Rejected(f"{name} answered {status}")

@@ -6,7 +6,7 @@ Durations arrive as milliseconds and secrets as their values: whoever reads the 
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -18,9 +18,6 @@ TIMEOUT_MS: Final = 30_000
 TTL_MS: Final = 24 * 3_600_000
 """For how long a push is worth showing by default."""
 
-LATER: Final = msgspec.Meta(extra={"later": "messages leave as fast as `concurrency` lets them"})
-"""Marks a key that parses and does nothing yet, for whoever reads the file to tell."""
-
 Tls: TypeAlias = Literal["none", "starttls", "implicit"]
 
 
@@ -29,15 +26,16 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         transport: How messages leave; `registry.TRANSPORTS` has those of each channel.
-        concurrency: Deliveries under way at one time, 1 or more; the connections kept, too.
-        rate: Messages a second at most, 0 or more; 0 is no limit. Nobody keeps to it yet.
+        concurrency: Deliveries under way at one time to one provider, 1 or more; the connections
+            kept, too. Of webhooks and pushes, which go to many, four times as many in all.
+        rate: Messages a second at most, 0 or more; 0 is no limit. Each attempt counts.
         timeout_ms: The longest wait for a provider's answer (`timeout` in the file); to confirm a
             mail that it was given, an SMTP server has at least ten minutes.
     """
 
     transport: str = "file"
     concurrency: int = 8
-    rate: Annotated[float, LATER] = 0.0
+    rate: float = 0.0
     timeout_ms: int = msgspec.field(default=TIMEOUT_MS, name="timeout")
 
 
@@ -84,11 +82,13 @@ class WebhookSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         url: http: where bodies go unless the template's front matter names another address.
+        trusted: http: hosts that a template may name though they are on our own network.
         secret: http: signs each request (Standard Webhooks); base64, with or without `whsec_`.
         ca_file: http: a PEM file of authorities to trust instead of the system's.
     """
 
     url: str = ""
+    trusted: tuple[str, ...] = ()
     secret: str = ""
     ca_file: str = ""
 

@@ -8,6 +8,7 @@ one, once. From `DATA` on nothing is tried again here, since the server may have
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from contextlib import contextmanager, suppress
@@ -50,6 +51,9 @@ _UNAVAILABLE: Final = 421
 _LOGIN_WANTED: Final = frozenset({530, 534, 535, 538})
 _POSITIVE: Final = range(200, 300)
 _PERMANENT: Final = range(500, 600)
+_SYSTEM: Final = re.compile(r"\s*4\.3\.\d")
+"""Enhanced codes (RFC 3463) that tell of the server itself: any other mail would meet the same."""
+
 _UNREACHABLE: Final = (
     (ConnectionRefusedError, "refused the connection; check host, port and that it is running"),
     ((SMTPServerDisconnected, ConnectionError), "dropped the connection; check tls and port"),
@@ -219,7 +223,12 @@ class SmtpChannel(Channel):
             ours = isinstance(fault, SMTPSenderRefused)
             hard = not ours and is_hard(fault.code, fault.message, at_recipient=at_recipient)
             return Rejected(f"{self._name} refused the mail: {said}", hard)
-        return Retry(f"{self._name} put the mail off: {said}")
+        of_server = (
+            fault.code == _UNAVAILABLE
+            or isinstance(fault, SMTPSenderRefused)
+            or _SYSTEM.match(fault.message) is not None
+        )
+        return Retry(f"{self._name} put the mail off: {said}", of_provider=of_server)
 
     def _why_unreachable(self, fault: Exception) -> str:
         cause = (fault.__cause__ if isinstance(fault, SMTPConnectError) else None) or fault

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 from yarl import URL
 
-from channels.base import CLOSED, Channel, Message, Outcome, Rejected
+from channels.base import CLOSED, SPREAD, Channel, Message, Outcome, Rejected
 from channels.posting import Answer, Poster, address_fault, judge
 from channels.signing import signature, signing_key
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 class WebhookChannel(Channel):
     """Posts bodies to the address in the settings, or to the one that the template names.
+
+    What a template, and so a trait or an event, names has to be a public address (`guard`), unless
+    the settings have it among those that are trusted.
 
     Args:
         settings: A `ca_file` is read here.
@@ -38,12 +41,14 @@ class WebhookChannel(Channel):
         self._now_ms = now_ms
         self._settings = settings
         self._key = signing_key(settings.secret) if settings.secret else None
+        # As many at one time as the dispatcher has under way where there are many hosts.
+        connections = settings.concurrency * SPREAD
         self._poster = Poster(
-            connections=settings.concurrency,
+            connections=connections,
             timeout_ms=settings.timeout_ms,
             ca_file=settings.ca_file,
         )
-        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._slots = asyncio.Semaphore(connections)
         self._closed = False
 
     @override
@@ -64,10 +69,18 @@ class WebhookChannel(Channel):
     async def _post(self, url: URL, message: Message) -> Outcome:
         body = message.body.encode()
         headers = self._headers(message, body)
-        answer = await self._poster.post(url, body, headers, is_trusted=True)
+        is_trusted = self._is_trusted(url, message)
+        answer = await self._poster.post(url, body, headers, is_trusted=is_trusted)
         if not isinstance(answer, Answer):
             return answer
         return judge(answer.status, answer.headers, answer.name)
+
+    def _is_trusted(self, url: URL, message: Message) -> bool:
+        """Whether the shop itself wrote the address into its settings."""
+        if message.meant_for:
+            return True  # redirected, by the settings (`redirecting`)
+        address = message.front.get("url") or self._settings.url
+        return address == self._settings.url or url.host in self._settings.trusted
 
     def _headers(self, message: Message, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}

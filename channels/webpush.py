@@ -18,7 +18,7 @@ from typing_extensions import override
 from yarl import URL
 
 from channels.aes128gcm import PLAIN_BYTES_MAX, SECRET_BYTES, encrypt
-from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry
+from channels.base import CLOSED, SPREAD, Accepted, Channel, Message, Outcome, Rejected, Retry
 from channels.posting import Answer, Poster, address_fault, judge
 from channels.vapid import Vapid, from_base64url, to_base64url
 
@@ -84,11 +84,11 @@ class WebPushChannel(Channel):
         self._settings = settings
         self._vapid = vapid
         self._poster = Poster(
-            connections=settings.concurrency,
+            connections=settings.concurrency * SPREAD,
             timeout_ms=settings.timeout_ms,
             ca_file=settings.ca_file,
         )
-        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._slots = asyncio.Semaphore(settings.concurrency * SPREAD)
         self._closed = False
 
     @override

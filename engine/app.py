@@ -292,6 +292,7 @@ class App:
             metrics=self.metrics,
             on_delivered=self._delivered,
             concurrency={channel: chosen.concurrency for channel, chosen in channels.items()},
+            rates={channel: chosen.rate for channel, chosen in channels.items()},
             rate=self._options.rate,
         )
         self.dispatcher.start()

@@ -84,6 +84,7 @@ class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):
             step. Empty for a fallback, which takes over the snapshot of `fallback_of`.
         fallback_of: The id of the failed message that this one stands in for, or "".
         more: Whether a further fallback reaches the user, should this one fail.
+        urgent: Whether it is transactional, and so goes before those that are not.
     """
 
     id: str
@@ -98,6 +99,7 @@ class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):
     expires_at_ms: int = 0
     fallback_of: str = ""
     more: bool = False
+    urgent: bool = False
 
 
 class CancelMessage(msgspec.Struct, gc=False):
@@ -109,11 +111,30 @@ class CancelMessage(msgspec.Struct, gc=False):
 
 
 class CloseMessage(msgspec.Struct, gc=False):
-    """A delivery came to its end: `dead` keeps the message among the dead letters."""
+    """A delivery came to its end.
+
+    Attributes:
+        dead: Keeps the message among the dead letters, with what follows.
+        reason: Why it failed.
+        at_ms: When that was known.
+        attempts: How many were made.
+        pending: What its user knew of it, as JSON (`sending.revive` takes it back); b"": nothing.
+    """
 
     id: str
     dead: bool = False
     reason: str = ""
+    at_ms: int = 0
+    attempts: int = 0
+    pending: bytes = b""
+
+
+class ReviveMessage(msgspec.Struct, gc=False):
+    """Take a message back from the dead letters: it is to be delivered after all."""
+
+    id: str
+    channel: str
+    urgent: bool
 
 
 class QuarantineInput(msgspec.Struct, gc=False):
@@ -162,6 +183,7 @@ Effect: TypeAlias = (
     | SendMessage
     | CancelMessage
     | CloseMessage
+    | ReviveMessage
     | QuarantineInput
     | ConditionFailed
     | AnswerStart

@@ -204,6 +204,7 @@ class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=Fa
         bad_address: The address, where the provider said that it is no good: no further message
             goes there (suppression), until the user has another.
         gone: Endpoints of push subscriptions that are no more: they leave the trait `push`.
+        attempts: How many were made.
     """
 
     user_id: str
@@ -212,10 +213,28 @@ class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=Fa
     reason: str = ""
     bad_address: str = ""
     gone: tuple[str, ...] = ()
+    attempts: int = 0
     at_ms: int = 0
     is_anonymous: ClassVar[bool] = False
     message_id: ClassVar[str] = ""
     """Never a duplicate by id: one told twice finds nobody who waits for it."""
+
+
+class LetterRevived(msgspec.Struct, tag="revived", omit_defaults=True, gc=False):
+    """An operator wants a message of the dead letters delivered after all.
+
+    Attributes:
+        effect_id: The message's id.
+        pending: What its user knew of it, as its `CloseMessage` kept that.
+    """
+
+    user_id: str
+    effect_id: str
+    pending: msgspec.Raw
+    at_ms: int = 0
+    is_anonymous: ClassVar[bool] = False
+    message_id: ClassVar[str] = ""
+    """Never a duplicate by id: one told twice finds the message under way."""
 
 
 class TimeResumed(msgspec.Struct, tag="resumed", omit_defaults=True, gc=False):
@@ -328,6 +347,7 @@ UserInput: TypeAlias = (
     | MessageAnswered
     | ConsentStated
     | DeliveryReported
+    | LetterRevived
     | HistoryFound
 )
 """What concerns one user."""

@@ -10,18 +10,18 @@ from engine.core import history, ids
 from engine.core.caps import give_back, is_capped, take_place
 from engine.core.collections import bind
 from engine.core.consents import suppress
-from engine.core.effects import NO_SNAPSHOT, CloseMessage, SendMessage
+from engine.core.effects import NO_SNAPSHOT, CloseMessage, ReviveMessage, SendMessage
 from engine.core.experiments import variant_of
 from engine.core.following import follow
 from engine.core.goals import touch
-from engine.core.guardrails import barrier, is_full, restraint
+from engine.core.guardrails import barrier, cancelled, is_full, restraint
 from engine.core.history import sent_name
 from engine.core.holding import is_stale
 from engine.core.state import Pending
 from engine.core.traits import CONSENT_CHANNELS, drop_subscriptions
 
 if TYPE_CHECKING:
-    from engine.core.inputs import DeliveryReported
+    from engine.core.inputs import DeliveryReported, LetterRevived
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
     from engine.core.steps import Send
@@ -34,6 +34,7 @@ REASON_LENGTH_MAX = 500
 """Characters of why a delivery failed that are kept; providers and templates may say more."""
 
 _encode = msgspec.json.Encoder().encode
+_decode_pending = msgspec.json.Decoder(Pending).decode
 
 NO_CONTENT = msgspec.Raw(b"{}")
 
@@ -167,8 +168,53 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
         and not (pending.expires_at_ms and turn.now_ms > pending.expires_at_ms)
         and _stand_in(turn, pending, report.effect_id)
     )
-    dead = outcome == "failed" and not stands_in
-    turn.effects.append(CloseMessage(report.effect_id, dead=dead, reason=reason))
+    if outcome == "failed" and not stands_in:
+        kept = _encode(msgspec.structs.replace(pending, cancelled="", fallbacks=()))
+        turn.effects.append(
+            CloseMessage(report.effect_id, True, reason, turn.now_ms, report.attempts, kept)
+        )
+    else:
+        turn.effects.append(CloseMessage(report.effect_id))
+
+
+def revive(turn: Turn, revived: LetterRevived) -> None:
+    """Have a dead letter delivered after all, unless it may not go any more: then say why.
+
+    Consent, suppression and expiry are asked as before any attempt; so are exits, which nobody
+    held against it while it was dead: those that are remembered, and whether its campaign is still
+    there. It takes a place under the caps again, which it gave back as it failed; they are not
+    asked, since an operator has. One that is under way already changes nothing.
+    """
+    user, effect_id = turn.user, revived.effect_id
+    if effect_id in user.pending:
+        return
+    try:
+        pending = _decode_pending(revived.pending)
+    except msgspec.DecodeError:
+        return  # of another version; it stays where it is
+    reason = _why_not(turn, pending)
+    if reason:
+        turn.record("skipped", pending, pending.step, pending.channel, pending.template, reason,
+                    effect_id)  # fmt: skip
+        return
+    pending.sent_at_ms = turn.now_ms
+    user.pending = {**user.pending, effect_id: pending}
+    if turn.plan.kept_places:
+        take_place(user, turn.plan.kept_places, pending.channel, turn.now_ms)
+    turn.effects.append(ReviveMessage(effect_id, pending.channel, not pending.marketing))
+
+
+def _why_not(turn: Turn, pending: Pending) -> str:
+    """Why a message that was dead may not go any more, or ""."""
+    campaign = turn.plan.campaigns.get(pending.campaign)
+    if campaign is None or campaign.status == "archived":
+        return "exited"
+    began_ms = pending.entered_at_ms
+    if any(history.newest(turn.user, name) >= began_ms for name in campaign.exit_events):
+        return "exited"
+    if is_full(turn.user, marketing=pending.marketing):
+        return "limit"
+    return cancelled(turn.plan.policy, turn.user, pending, turn.now_ms)
 
 
 def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
@@ -234,6 +280,7 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
             pending.expires_at_ms,
             fallback_of,
             bool(fallbacks) and _more(turn, pending),
+            not pending.marketing,
         )
     )
     turn.record("sent", pending, step_id, channel, template, "", effect_id)

@@ -30,6 +30,7 @@ from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
     HistoryFound,
+    LetterRevived,
     MessageAnswered,
     TraitsImported,
     TriggerReceived,
@@ -38,7 +39,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.plan import NOTHING
-from engine.core.sending import conclude
+from engine.core.sending import conclude, revive
 from engine.core.state import reckon
 from engine.core.turn import Queue, Turn
 from engine.core.walk import go_on, meet, pass_on
@@ -163,7 +164,7 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
     held = _before(turn)
     _apply_other(turn, happened)
     wakes = plan.on_traits
-    if isinstance(happened, DeliveryReported | HistoryFound | TriggerReceived):
+    if isinstance(happened, DeliveryReported | LetterRevived | HistoryFound | TriggerReceived):
         # What is found, nothing that is in force asks for yet.
         wakes = plan.on_traits if getattr(happened, "gone", ()) else NOTHING
     elif isinstance(happened, UserScored):
@@ -386,6 +387,8 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
             put(plan, user, happened.found)
         case DeliveryReported():
             conclude(turn, happened)
+        case LetterRevived():
+            revive(turn, happened)
         case _:
             assert_never(happened)
 

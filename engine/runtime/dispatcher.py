@@ -1,37 +1,36 @@
 """Takes committed messages to their channels, and reports how it ended.
 
 A message is rendered once; its bytes are stored before the first attempt, so that a retry, or a
-restart, sends the same again under the same id. Each channel is a lane of its own with workers of
-its own: a slow provider holds up nobody else. Before every attempt the user's state is asked
-whether the message may still go. The outbox on disk may grow without bound; what is held in memory
-is bounded, and the rest is read from the outbox as there is room.
+restart, sends the same again under the same id. Each channel has lanes and a line of its own: a
+slow provider holds up nobody else (`line`). Before every attempt the user's state is asked whether
+the message may still go. The outbox on disk may grow without bound; what is held in memory is
+bounded, and the rest is read from the outbox as there is room (`lane`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, assert_never
+from typing import TYPE_CHECKING, Literal
 
-import msgspec
 import structlog
 
-from channels.backoff import retry_delay_ms
-from channels.base import Accepted, Message, Rejected, Retry, address_of
-from channels.rendering import RenderFailed
 from engine.core.holding import HELD
 from engine.core.inputs import DeliveryReported
-from engine.failpoints import come_to
-from engine.runtime.clock import monotonic_ns
+from engine.runtime.attempts import KEPT_OF_OPEN, Attempts, is_wide, whose
+from engine.runtime.composing import Unmade, compose
 from engine.runtime.lane import Delivery, Lane
+from engine.runtime.line import Line
 from engine.runtime.looks import Looks
+from engine.runtime.overdue import Overdue
 from engine.store import CommitFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
-    from channels.base import Channel, Outcome
+    from channels.base import Channel, Message
     from channels.rendering import Template
     from engine.core.effects import CancelMessage
+    from engine.runtime.line import Provider
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor, Released
     from engine.store import Store
@@ -40,18 +39,14 @@ RENDERED_AT_ONCE = 64
 """Messages rendered before their bytes are stored in one transaction."""
 
 CONCURRENCY = 8
-"""Attempts under way at once on one channel, unless its settings say otherwise."""
-
-GIVE_UP_MS = 24 * 3_600_000
-"""For how long a message without a fallback is tried."""
-
-GIVE_UP_FOR_FALLBACK_MS = 15 * 60_000
-"""For how long a message is tried while another channel could stand in."""
+"""Attempts under way at once to one provider, unless its channel's settings say otherwise."""
 
 STORE_AGAIN_S = 0.25
 
+AGAIN_EVERY_MS = 10_000
+"""Attempts that are far off are looked at together, so often, where their room is wanted."""
+
 _log = structlog.get_logger("hairspring.delivery")
-_decode_snapshot = msgspec.json.Decoder(dict).decode
 
 
 class Dispatcher:
@@ -67,7 +62,8 @@ class Dispatcher:
         now_ms: Logical now.
         jitter: Draws from [0, 1).
         on_delivered: Told of each message that its channel took.
-        concurrency: Attempts at once, by channel id.
+        concurrency: Attempts at once to one provider, by channel id.
+        rates: Attempts a second, real time, by channel id; 0: no limit.
         rate: Logical milliseconds a real one; waits between attempts are logical.
     """
 
@@ -85,6 +81,7 @@ class Dispatcher:
         metrics: Metrics,
         on_delivered: Callable[[Message], None] | None = None,
         concurrency: Mapping[str, int] | None = None,
+        rates: Mapping[str, float] | None = None,
         rate: float = 1.0,
     ) -> None:
         self.templates = templates
@@ -93,44 +90,81 @@ class Dispatcher:
         self._channels = channels
         self._processor = processor
         self._looks = Looks(self._look_again, now_ms=now_ms, rate=rate)
+        self._probes = Looks(self._wake_lines, now_ms=now_ms, rate=rate)
         self._report = report
         self._now_ms = now_ms
-        self._jitter = jitter
         self._metrics = metrics
         self._on_delivered = on_delivered
-        self._concurrency = concurrency or {}
         self._rate = rate
-        self._lanes = {channel_id: Lane(channel_id) for channel_id in channels}
+        concurrency, rates = concurrency or {}, rates or {}
+        self._lanes = {
+            channel_id: (Lane(channel_id, urgent=True), Lane(channel_id)) for channel_id in channels
+        }
+        self._lines = {
+            channel_id: Line(
+                channel_id,
+                concurrency=concurrency.get(channel_id, CONCURRENCY),
+                rate=rates.get(channel_id, 0.0),
+                now_ms=now_ms,
+            )
+            for channel_id in channels
+        }
+        self._attempts = {
+            channel_id: Attempts(
+                channel_id,
+                channel,
+                self._lines[channel_id],
+                self,
+                now_ms=now_ms,
+                jitter=jitter,
+                metrics=metrics,
+            )
+            for channel_id, channel in channels.items()
+        }
+        self._overdue = Overdue(
+            store=store,
+            processor=processor,
+            lanes=self._lanes,
+            lines=self._lines,
+            conclude=self.conclude,
+            report=report,
+            now_ms=now_ms,
+            rate=rate,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._more = asyncio.Event()
-        self._attempts_under_way = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._stopping = False
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the error of a task that nothing here can mend."""
 
     def __len__(self) -> int:
         """Messages held in memory."""
-        return sum(len(lane.held) for lane in self._lanes.values())
+        return sum(len(lane.held) for lane in self._each_lane())
+
+    def _each_lane(self) -> Iterator[Lane]:
+        """Of every channel, the transactional one first."""
+        for lanes in self._lanes.values():
+            yield from lanes
 
     def release(self, released: Released) -> None:
         """Take what a finished batch let out."""
         lanes = self._lanes
         for closed in released.closed:
-            for lane in lanes.values():
+            for lane in self._each_lane():
                 lane.close(closed.id)
         for number, message in released.messages:
-            lanes[message.channel].offer(number, message)
+            lanes[message.channel][not message.urgent].offer(number, message)
+        for revived in released.revived:
+            lanes[revived.channel][not revived.urgent].reopen()
         for cancelled in released.cancelled:
             self._take_back(cancelled)
         if released.is_changed:
             self._look_again()
+        self._overdue.released()
         self._more.set()
 
     def _take_back(self, cancelled: CancelMessage) -> None:
         """Conclude a message that is not being handed over; what is on disk alone, too."""
-        found = [lane.held.get(cancelled.id) for lane in self._lanes.values()]
+        found = [lane.held.get(cancelled.id) for lane in self._each_lane()]
         held = next((one for one in found if one is not None), None)
         if held is None:
             report = DeliveryReported(
@@ -138,36 +172,49 @@ class Dispatcher:
             )
             self._report(report)
         elif not held.in_flight and not held.done:
-            self._conclude(held, "cancelled", cancelled.reason)
+            self.conclude(held, "cancelled", cancelled.reason)
 
     def _look_again(self) -> None:
         """What was set aside may go now."""
-        for lane in self._lanes.values():
+        for lane in self._each_lane():
             lane.look_again()
         self._more.set()
 
+    def _wake_lines(self) -> None:
+        """A pause of a provider may be over: it is probed with what is ready, or on disk."""
+        for channel_id, line in self._lines.items():
+            line.wake()
+            if is_wide(channel_id) and any(not any(one.ready) for one in line.failing()):
+                for lane in self._lanes[channel_id]:
+                    lane.look_again()
+                self._more.set()
+
     def start(self) -> None:
         """Begin: first with what the outbox holds from earlier runs, all of it due at once."""
-        for channel_id in self._channels:
-            for _ in range(self._concurrency.get(channel_id, CONCURRENCY)):
-                self._spawn(self._deliver_all(channel_id))
-        self._spawn(self._prepare_all())
+        for attempts in self._attempts.values():
+            self.spawn(attempts.make_all())
+        self.spawn(self._prepare_all())
+        self.spawn(self._overdue.run())
         self._more.set()
 
     async def stop(self, within_s: float) -> None:
         """Begin no further attempt; let those under way end, for `within_s` at most."""
-        self._stopping = True
+        for attempts in self._attempts.values():
+            attempts.is_stopping = True
+        under_way = [line.until_idle() for line in self._lines.values()]
         try:
-            await asyncio.wait_for(self._idle.wait(), within_s)
+            await asyncio.wait_for(asyncio.gather(*under_way), within_s)
         except TimeoutError:
-            _log.warning("deliveries.cut", under_way=self._attempts_under_way)
+            cut = sum(line.under_way for line in self._lines.values())
+            _log.warning("deliveries.cut", under_way=cut)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for channel in self._channels.values():
             await channel.aclose()
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
+        """Have something done beside all else, until the end."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -191,7 +238,7 @@ class Dispatcher:
     async def _prepare_each(self) -> bool:
         """Some of each lane; whether there was anything to do."""
         busy = False
-        for lane in self._lanes.values():
+        for lane in self._each_lane():
             if not lane.unrendered and lane.wants_more():
                 await lane.refill(self._store)
                 busy = True  # what was read may all be held, and there be more behind it
@@ -205,19 +252,22 @@ class Dispatcher:
         fresh: list[tuple[bytes, str]] = []
         while lane.unrendered and len(ready) < RENDERED_AT_ONCE:
             delivery = lane.unrendered.popleft()
-            if delivery.done or not self._may_go(delivery):
+            if delivery.done or not self.may_go(delivery):
                 continue
             if delivery.wire is None:
-                delivery.wire = self._render(delivery)
+                delivery.wire = self._compose(delivery)
                 if delivery.wire is None:
                     continue
-                fresh.append((delivery.wire.to_bytes(), delivery.message.id))
+                delivery.snapshot = b""
+                wire = delivery.wire.to_bytes()
+                lane.weigh(delivery, len(wire))
+                fresh.append((wire, delivery.message.id))
                 await asyncio.sleep(0)  # a rendering takes a good part of a slice
             ready.append(delivery)
         if fresh:
             await self._keep(fresh)
         for delivery in ready:
-            lane.ready.put_nowait(delivery)
+            self.queue(delivery)
 
     async def _keep(self, fresh: list[tuple[bytes, str]]) -> None:
         while True:
@@ -230,145 +280,81 @@ class Dispatcher:
             else:
                 return
 
-    def _render(self, delivery: Delivery) -> Message | None:
+    def _compose(self, delivery: Delivery) -> Message | None:
+        """The message, rendered; None where that cannot be: then its delivery is over."""
         message = delivery.message
-        template = self.templates.get((message.template, message.channel))
-        if template is None:
-            reason = f"template: there is no {message.template}.{message.channel}.liquid"
-            self._give_up(delivery, reason)
-            return None
-        context = _decode_snapshot(delivery.snapshot)
-        to = address_of(message.channel, context["user"])
-        if to is None:
-            self._give_up(delivery, f"no {message.channel} address that can be used")
-            return None
         try:
-            rendered = template.render(context, now_at_ms=message.at_ms)
-        except RenderFailed as error:
-            self._give_up(delivery, f"template: {error}")
+            return compose(message, delivery.snapshot, self.templates, self._front, self._metrics)
+        except Unmade as why:
+            # What cannot be made has no attempt that would tell of it.
+            told = {**whose(delivery), "template": message.template, "reason": str(why)}
+            _log.warning("delivery", outcome="unmade", **told)
+            self.conclude(delivery, "failed", str(why))
             return None
-        except Exception as error:  # noqa: BLE001 - one message must not end all others
-            self._give_up(delivery, f"template: rendering broke: {error!r}")
-            _log.error("rendering.broke", template=message.template, exc_info=True)
-            return None
-        if rendered.undefined:
-            self._metrics.undefined.labels(message.template).inc(rendered.undefined)
-        return Message(
-            id=message.id,
-            at_ms=message.at_ms,
-            user_id=message.user_id,
-            campaign=message.campaign,
-            step=message.step,
-            channel=message.channel,
-            to=to,
-            body=rendered.body,
-            front={**self._front.get(message.channel, {}), **rendered.front},
-            html=rendered.html,
-            purpose=context.get("campaign", {}).get("purpose", "marketing"),
-            expires_at_ms=message.expires_at_ms,
-        )
 
-    def _give_up(self, delivery: Delivery, reason: str) -> None:
-        """What cannot be made has no attempt that would tell of it."""
-        template = delivery.message.template
-        _log.warning(
-            "delivery", **_whose(delivery), template=template, outcome="unmade", reason=reason
-        )
-        self._conclude(delivery, "failed", reason)
+    # Attempts, as `attempts.Desk` has it
 
-    # Attempts
+    def queue(self, delivery: Delivery) -> None:
+        """Have a rendered message attempted, at once or when its time is there.
 
-    async def _deliver_all(self, channel_id: str) -> None:
-        lane = self._lanes[channel_id]
-        channel = self._channels[channel_id]
-        while True:
-            delivery = await lane.ready.get()
-            if self._stopping or delivery.done or not self._may_go(delivery):
-                continue
-            delivery.in_flight = True
-            self._attempts_under_way += 1
-            self._idle.clear()
-            try:
-                await self._attempt(channel, delivery)
-            finally:
-                delivery.in_flight = False
-                self._attempts_under_way -= 1
-                if not self._attempts_under_way:
-                    self._idle.set()
-
-    async def _attempt(self, channel: Channel, delivery: Delivery) -> None:
-        assert delivery.wire is not None
-        message = delivery.message
-        started_ns = monotonic_ns()
-        delivery.attempts += 1
-        if delivery.attempts == 1:
-            delivery.first_tried_at_ms = self._now_ms()
-        outcome: Outcome
-        try:
-            come_to("before-hand-over")
-            outcome = await channel.deliver(delivery.wire)
-            come_to("after-hand-over")
-        except Exception as error:  # noqa: BLE001 - this is the channels' supervisor
-            outcome = Retry(f"the {message.channel} channel broke: {error!r}")
-            _log.error("channel.broke", channel=message.channel, exc_info=True)
-        took_s = (monotonic_ns() - started_ns) / 1e9
-        said = type(outcome).__name__.lower()
-        self._metrics.deliveries.labels(message.channel, said).inc()
-        self._metrics.delivery_seconds.labels(message.channel).observe(took_s)
-        _log.info(
-            "delivery",
-            **_whose(delivery),
-            outcome=said,
-            reason=getattr(outcome, "reason", ""),
-            took_ms=round(took_s * 1000, 1),
-        )
-        match outcome:
-            case Accepted():
-                if self._on_delivered is not None:
-                    self._on_delivered(delivery.wire)
-                self._conclude(delivery, "delivered", gone=outcome.gone)
-            case Rejected():
-                bad = delivery.wire.to if outcome.address_invalid else ""
-                self._conclude(delivery, "failed", outcome.reason, bad, outcome.gone)
-            case Retry():
-                self._again(delivery, outcome)
-            case _:
-                assert_never(outcome)
-
-    def _again(self, delivery: Delivery, outcome: Retry) -> None:
-        if not self._may_go(delivery):
-            return  # taken back while the attempt was under way: nobody waits for the next one
-        tried_ms = self._now_ms() - delivery.first_tried_at_ms
-        limit_ms = GIVE_UP_FOR_FALLBACK_MS if delivery.message.more else GIVE_UP_MS
-        if tried_ms >= limit_ms:
-            self._conclude(delivery, "failed", f"gave up: {outcome.reason}")
+        Where the lane wants its room, one that has long to wait is left to the outbox.
+        """
+        if delivery.done:
             return
-        delay_ms = retry_delay_ms(
-            delivery.attempts, after_ms=outcome.after_ms, jitter=self._jitter()
-        )
-        lane = self._lanes[delivery.message.channel]
-        asyncio.get_running_loop().call_later(
-            delay_ms / 1000 / self._rate, lane.ready.put_nowait, delivery
-        )
+        lane, channel_id = delivery.lane, delivery.message.channel
+        wait_ms = delivery.again_at_ms - self._now_ms()
+        if wait_ms > 0:
+            if lane.is_crowded() and wait_ms > AGAIN_EVERY_MS:
+                lane.set_aside(delivery)
+                self._looks.at(-(-delivery.again_at_ms // AGAIN_EVERY_MS) * AGAIN_EVERY_MS)
+                return
+            loop = asyncio.get_running_loop()
+            loop.call_later(wait_ms / 1000 / self._rate, self.queue, delivery)
+            return
+        line = self._lines[channel_id]
+        if is_wide(channel_id) and lane.is_crowded():
+            provider = line.provider_for(delivery)
+            if provider.breaker.is_open and any(map(len, provider.ready)):
+                lane.set_aside(delivery)
+                return
+        line.put(delivery)
 
-    def _may_go(self, delivery: Delivery) -> bool:
+    def opened(self, channel_id: str, provider: Provider) -> None:
+        """Have a provider probed when its pause is over, and make room for the others' messages."""
+        self._metrics.breakers.labels(channel_id).set(len(self._lines[channel_id].failing()))
+        self._probes.at(provider.breaker.until_ms)
+        self._overdue.watch()
+        if is_wide(channel_id):
+            for delivery in self._lines[channel_id].drop(provider, KEPT_OF_OPEN):
+                delivery.lane.set_aside(delivery)
+            self._more.set()
+
+    def closed(self, channel_id: str) -> None:
+        """What waited for a provider may go."""
+        self._metrics.breakers.labels(channel_id).set(len(self._lines[channel_id].failing()))
+        for lane in self._lanes[channel_id]:
+            lane.look_again()
+        self._more.set()
+
+    def may_go(self, delivery: Delivery) -> bool:
+        """Whether it may be handed over now; where not, it is ended, or put by."""
         now_ms = self._now_ms()  # one instant for both questions: quiet hours may end between
         reason = self._processor.verdict(delivery.message, now_ms)
         if reason == "":
             return True
         if reason is None:
             delivery.done = True
-            self._lanes[delivery.message.channel].held.pop(delivery.message.id, None)
+            delivery.lane.close(delivery.message.id)
         elif reason == HELD:
-            self._lanes[delivery.message.channel].set_aside(delivery)
+            delivery.lane.set_aside(delivery)
             again_at_ms = self._processor.held_until_ms(delivery.message, now_ms)
             if again_at_ms:
                 self._looks.at(again_at_ms)
         else:
-            self._conclude(delivery, "cancelled", reason)
+            self.conclude(delivery, "cancelled", reason)
         return False
 
-    def _conclude(
+    def conclude(
         self,
         delivery: Delivery,
         outcome: Literal["delivered", "failed", "cancelled"],
@@ -376,6 +362,10 @@ class Dispatcher:
         bad_address: str = "",
         gone: tuple[str, ...] = (),
     ) -> None:
+        """A delivery is over: report it."""
+        if outcome == "delivered" and self._on_delivered is not None:
+            assert delivery.wire is not None
+            self._on_delivered(delivery.wire)
         delivery.done = True
         delivery.wire = None
         delivery.snapshot = b""
@@ -383,16 +373,13 @@ class Dispatcher:
         # The journal holds UTF-8; what a channel or a library says may hold anything.
         reason = reason.encode(errors="replace").decode()
         self._report(
-            DeliveryReported(message.user_id, message.id, outcome, reason, bad_address, gone)
+            DeliveryReported(
+                message.user_id,
+                message.id,
+                outcome,
+                reason,
+                bad_address,
+                gone,
+                delivery.attempts,
+            )
         )
-
-
-def _whose(delivery: Delivery) -> dict[str, str | int]:
-    """What a line of the log says of a delivery; 0 attempts: there was nothing to hand over."""
-    message = delivery.message
-    return {
-        "id": message.id,
-        "campaign": message.campaign,
-        "channel": message.channel,
-        "attempt": delivery.attempts,
-    }

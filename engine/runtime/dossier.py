@@ -19,6 +19,7 @@ from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
     HistoryFound,
+    LetterRevived,
     MessageAnswered,
     TriggerReceived,
     UserErased,
@@ -190,8 +191,11 @@ def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
             return _received(happened)
         case ConsentStated():
             return {"kind": "consent"} | _dated(msgspec.to_builtins(happened))
-        case DeliveryReported():
-            return {"kind": "reported"} | _dated(msgspec.to_builtins(happened))
+        case DeliveryReported() | LetterRevived():
+            kind = "revived" if isinstance(happened, LetterRevived) else "reported"
+            told_of = msgspec.json.decode(msgspec.json.encode(happened))
+            told_of.pop("pending", None)
+            return {"kind": kind} | _dated(told_of)
         case UserErased() | HistoryFound():  # what was found, are events that stand here, too
             kind = "erased" if isinstance(happened, UserErased) else "found"
             return {"at": format_instant(happened.at_ms), "kind": kind}

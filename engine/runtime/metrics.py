@@ -90,6 +90,12 @@ class Metrics:
             ["channel"],
             registry=registry,
         )
+        self.breakers = Gauge(
+            "hairspring_breakers_open",
+            "Providers that are down: nothing is attempted there.",
+            ["channel"],
+            registry=registry,
+        )
         self.undefined = Counter(
             "hairspring_template_undefined",
             "Names that a template asked for and the user lacked.",

@@ -14,6 +14,7 @@ from engine.core.effects import (
     Effect,
     QuarantineInput,
     Record,
+    ReviveMessage,
     SendMessage,
 )
 from engine.core.inputs import Input, encode_inputs
@@ -38,6 +39,7 @@ class Released(msgspec.Struct):
         messages: (outbox row number, message), in order.
         cancelled: Messages to take back.
         closed: Deliveries that are over.
+        revived: Dead letters that are to be delivered after all.
         records: Everything that happened, refusals too, in order.
         is_changed: Whether another plan has come, so that what was held may go.
     """
@@ -48,6 +50,7 @@ class Released(msgspec.Struct):
     closed: list[CloseMessage]
     records: list[Record]
     is_changed: bool = False
+    revived: list[ReviveMessage] = []
 
 
 def seal(
@@ -100,6 +103,7 @@ def seal(
         changes=plans.to_keep(),
         settled=plans.settle(),
         bandits=bandits.to_save(),
+        revived=by_type[ReviveMessage],
     )
 
 
@@ -112,4 +116,5 @@ def release(batch: Batch) -> Released:
         batch.closed,
         batch.records,
         bool(batch.changes),
+        batch.revived,
     )

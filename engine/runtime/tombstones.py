@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core import ids
-from engine.core.inputs import DeliveryReported, HistoryFound, MessageAnswered
+from engine.core.inputs import DeliveryReported, HistoryFound, LetterRevived, MessageAnswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -55,7 +55,8 @@ class Tombstones:
 
         O(1), and no hash for what happened after the newest erasure.
         """
-        if isinstance(happened, DeliveryReported | HistoryFound | MessageAnswered):
+        ours = DeliveryReported | LetterRevived | HistoryFound | MessageAnswered
+        if isinstance(happened, ours):
             # Nobody waits for a delivery, has a message, or is looked for, without being known.
             barred = happened.user_id not in known
         elif happened.occurred_at_ms >= self._newest_at_ms:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from engine.core.effects import CancelMessage, CloseMessage, QuarantineInput, Record, SendMessage
+from engine.core.effects import (
+    CancelMessage,
+    CloseMessage,
+    QuarantineInput,
+    Record,
+    ReviveMessage,
+    SendMessage,
+)
 from engine.core.restated import as_item
 
 if TYPE_CHECKING:
@@ -109,6 +116,7 @@ class Batch(msgspec.Struct):
         messages: New outbox rows, in order of sending.
         first_message: Number of the first of them.
         closed: Deliveries that came to an end.
+        revived: Dead letters that are to be delivered after all.
         records: What happened, in order; refusals are not stored, users keep their last few.
         cancelled: Messages to take back, once this is durable.
         quarantined: Items that were not taken, and those of before that were now.
@@ -140,3 +148,4 @@ class Batch(msgspec.Struct):
     changes: list[KeptChange] = []
     settled: int = 0
     bandits: bytes = b""
+    revived: list[ReviveMessage] = []

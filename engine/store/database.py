@@ -13,7 +13,7 @@ import msgspec
 from engine.core.effects import SendMessage
 from engine.errors import StoreError
 from engine.failpoints import come_to
-from engine.store import archive, pruning, recovery, schema
+from engine.store import archive, outbox, pruning, recovery, schema
 from engine.store.floors import Floors
 from engine.store.indexing import Indexing
 from engine.store.restore import finish_restore
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from engine.store.batch import Batch
     from engine.store.migrations import OnProgress
+    from engine.store.outbox import Parts
     from engine.store.pruning import Quarantine
     from engine.store.recovery import Recovered
     from engine.store.worker import Worker
@@ -59,6 +60,7 @@ class OutboxRow(msgspec.Struct):
 
     Attributes:
         number: Rows count up; the order of the sends.
+        snapshot: Empty where it was not asked for, or once the message is rendered.
         rendered: What goes over the wire, once it was rendered; else None.
     """
 
@@ -172,22 +174,40 @@ class Store:
         """Have something done whole or not at all, between two commits. Raises CommitFailed."""
         return await self._write(partial(_in_transaction, work=work))
 
-    async def outbox(self, channel: str, after_number: int, limit: int) -> list[OutboxRow]:
+    async def outbox(
+        self,
+        channel: str,
+        after_number: int,
+        limit: int,
+        *,
+        urgent: bool = False,
+        bytes_max: int = 1 << 30,
+        parts: Parts = "all",
+    ) -> list[OutboxRow]:
         """Unfinished deliveries by one channel beyond a row number, in order. O(limit).
+
+        Args:
+            channel: The channel's id.
+            after_number: Of the last row that was read; 0: from the first.
+            limit: Rows at most.
+            urgent: The transactional ones; else the others.
+            bytes_max: Of snapshots and what is rendered, and one row more.
+            parts: What is read of each beside its message: all, what is rendered, or nothing.
 
         Raises StoreError.
         """
         rows = await self._read(
-            lambda c: c.execute(
-                "SELECT number, message, snapshot, rendered FROM outbox "
-                "WHERE channel = ? AND number > ? AND dead IS NULL ORDER BY number LIMIT ?",
-                (channel, after_number, limit),
-            ).fetchall()
+            partial(
+                outbox.read,
+                channel=channel,
+                after_number=after_number,
+                limit=limit,
+                urgent=urgent,
+                bytes_max=bytes_max,
+                parts=parts,
+            )
         )
-        return [
-            OutboxRow(number, _decode_message(message), snapshot, rendered)
-            for number, message, snapshot, rendered in rows
-        ]
+        return [OutboxRow(number, _decode_message(head), *rest) for number, head, *rest in rows]
 
     async def keep_rendered(self, rendered: list[tuple[bytes, str]]) -> None:
         """Store what goes over the wire, (bytes, effect id) each, before it is first tried."""

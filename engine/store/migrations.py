@@ -79,6 +79,14 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
         "DELETE FROM meta WHERE name = 'plan_id'",
         _pack_states,
     ),
+    2: (
+        "ALTER TABLE outbox ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE outbox ADD COLUMN dead_at_ms INTEGER",
+        "ALTER TABLE outbox ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE outbox ADD COLUMN pending BLOB",
+        "DROP INDEX outbox_of_channel",
+        "CREATE INDEX outbox_waiting ON outbox (channel, urgent, number) WHERE dead IS NULL",
+    ),
 }
 """By the schema that it starts from, what leads to the next."""
 

@@ -48,9 +48,15 @@ CREATE TABLE outbox (
     message BLOB NOT NULL,
     snapshot BLOB NOT NULL,
     rendered BLOB,
-    dead TEXT
+    dead TEXT,
+    -- Transactional messages go before the others.
+    urgent INTEGER NOT NULL DEFAULT 0,
+    -- Of a dead letter: since when, after how many attempts, and what its user knew of it.
+    dead_at_ms INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    pending BLOB
 ) STRICT;
-CREATE INDEX outbox_of_channel ON outbox (channel, number);
+CREATE INDEX outbox_waiting ON outbox (channel, urgent, number) WHERE dead IS NULL;
 CREATE TABLE records (
     number INTEGER PRIMARY KEY,
     user_id TEXT NOT NULL,

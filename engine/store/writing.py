@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.store import plans, pruning, recovery
+from engine.store import outbox, plans, pruning, recovery
 from engine.store.batch import Quarantined, Retried
 from engine.store.pruning import Quarantine
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from engine.core.effects import SendMessage
     from engine.store.batch import Batch, QuarantineChange
 
 ROWS_A_STATEMENT_MAX = 16
@@ -117,29 +116,19 @@ def _write_messages(connection: sqlite3.Connection, batch: Batch) -> None:
     """
     rows: list[tuple[Any, ...]] = []
     for number, message in enumerate(batch.messages, start=batch.first_message):
-        row = (number, message.id, message.user_id, message.channel, _head(message))
+        row = outbox.row_of(number, message)
         if message.fallback_of:
             connection.execute(
-                "INSERT OR IGNORE INTO outbox (number, id, user_id, channel, message, snapshot) "
-                "SELECT ?, ?, ?, ?, ?, snapshot FROM outbox WHERE id = ?",
+                f"INSERT OR IGNORE INTO outbox {outbox.COLUMNS} "  # noqa: S608 - a constant
+                "SELECT ?, ?, ?, ?, ?, ?, snapshot FROM outbox WHERE id = ?",
                 (*row, message.fallback_of),
             )
         else:
             rows.append((*row, bytes(message.snapshot)))
-    into = "OR IGNORE INTO outbox (number, id, user_id, channel, message, snapshot)"
-    _insert(connection, into, rows)
-    for closed in batch.closed:
-        if closed.dead:
-            connection.execute(
-                "UPDATE outbox SET dead = ? WHERE id = ?", (closed.reason, closed.id)
-            )
-        else:
-            connection.execute("DELETE FROM outbox WHERE id = ?", (closed.id,))
-
-
-def _head(message: SendMessage) -> bytes:
-    """A message without its snapshot, which has a column of its own."""
-    return _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
+    _insert(connection, f"OR IGNORE INTO outbox {outbox.COLUMNS}", rows)
+    outbox.close(connection, batch.closed)
+    if batch.revived:
+        outbox.revive(connection, batch.revived)
 
 
 def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -405,7 +405,9 @@ class HttpProvider:
         self.mood = mood
 
     def make(self, now_ms: Callable[[], int] | None = None, **changes: Any) -> Channel:
-        settings = WebhookSettings(transport="http", url=self.url, secret=SECRET)
+        settings = WebhookSettings(
+            transport="http", url=self.url, secret=SECRET, trusted=("127.0.0.1",)
+        )
         changed = msgspec.structs.replace(settings, **changes)
         return build_channels({"webhook": changed}, data=Path(), now_ms=now_ms)["webhook"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core import ids
-from engine.core.inputs import DeliveryReported, HistoryFound
+from engine.core.inputs import DeliveryReported, HistoryFound, LetterRevived
 from engine.core.state import NEVER
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ class Erased:
     def see_answered(self, inputs: Sequence[UserInput]) -> None:
         """Clients were told that these are taken."""
         for happened in inputs:
-            assert not isinstance(happened, DeliveryReported | HistoryFound), "no client's"
+            assert not isinstance(happened, DeliveryReported | LetterRevived | HistoryFound), (
+                "no client's"
+            )
             occurred_at_ms = happened.occurred_at_ms
             for user_id in _named(happened):
                 self._occurred_at_ms.setdefault(user_id, {})[happened.message_id] = occurred_at_ms

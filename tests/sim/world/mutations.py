@@ -271,7 +271,7 @@ def message_ids_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def nobody_asks_whether_it_may_still_go(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Dispatcher, "_may_go", lambda *_: True)
+    patch.setattr(Dispatcher, "may_go", lambda *_: True)
 
 
 def refused_input_is_said_to_be_taken(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,77 @@
+"""What goes over the wire for one committed message: its template rendered with its snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from channels.base import Message, address_of
+from channels.rendering import RenderFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from channels.rendering import Template
+    from engine.core.effects import SendMessage
+    from engine.runtime.metrics import Metrics
+
+_log = structlog.get_logger("hairspring.delivery")
+_decode_snapshot = msgspec.json.Decoder(dict).decode
+
+
+class Unmade(Exception):  # noqa: N818 - an outcome more than an error
+    """There is nothing to hand over, and never will be; why."""
+
+
+def compose(
+    message: SendMessage,
+    snapshot: bytes,
+    templates: Mapping[tuple[str, str], Template],
+    front: Mapping[str, Mapping[str, str]],
+    metrics: Metrics,
+) -> Message:
+    """Render a message.
+
+    Args:
+        message: As it was committed.
+        snapshot: What its template may name, as JSON.
+        templates: By (name, channel).
+        front: What its front matter has where its template is silent, by channel id.
+        metrics: Counts names that are not there.
+
+    Raises:
+        Unmade: There is no template or no address, or the template cannot be rendered.
+    """
+    template = templates.get((message.template, message.channel))
+    if template is None:
+        raise Unmade(f"template: there is no {message.template}.{message.channel}.liquid")
+    context = _decode_snapshot(snapshot)
+    to = address_of(message.channel, context["user"])
+    if to is None:
+        raise Unmade(f"no {message.channel} address that can be used")
+    try:
+        rendered = template.render(context, now_at_ms=message.at_ms)
+    except RenderFailed as error:
+        raise Unmade(f"template: {error}") from error
+    except Exception as error:
+        # One message must not end all others.
+        _log.error("rendering.broke", template=message.template, exc_info=True)
+        raise Unmade(f"template: rendering broke: {error!r}") from error
+    if rendered.undefined:
+        metrics.undefined.labels(message.template).inc(rendered.undefined)
+    return Message(
+        id=message.id,
+        at_ms=message.at_ms,
+        user_id=message.user_id,
+        campaign=message.campaign,
+        step=message.step,
+        channel=message.channel,
+        to=to,
+        body=rendered.body,
+        front={**front.get(message.channel, {}), **rendered.front},
+        html=rendered.html,
+        purpose=context.get("campaign", {}).get("purpose", "marketing"),
+        expires_at_ms=message.expires_at_ms,
+    )

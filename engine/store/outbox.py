@@ -1,0 +1,89 @@
+"""Messages between their commit and the end of their delivery, as rows; those that failed for good.
+
+A row is *dead* once its message failed with nothing left to stand in for it: it is kept as a dead
+letter, with what it takes to deliver it after all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from engine.core.effects import CloseMessage, ReviveMessage, SendMessage
+
+Parts: TypeAlias = Literal["all", "rendered", "head"]
+"""What is read of a row: its message, with what is rendered, with the snapshot too."""
+
+_PARTS: Final[dict[Parts, str]] = {
+    "all": "CASE WHEN rendered IS NULL THEN snapshot ELSE x'' END, rendered",
+    "rendered": "x'', rendered",
+    "head": "x'', NULL",
+}
+
+COLUMNS: Final = "(number, id, user_id, channel, urgent, message, snapshot)"
+"""Of a row as it is written first."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def read(
+    connection: sqlite3.Connection,
+    *,
+    channel: str,
+    after_number: int,
+    limit: int,
+    urgent: bool,
+    bytes_max: int,
+    parts: Parts,
+) -> list[tuple[Any, ...]]:
+    """As `Store.outbox`: (number, message, snapshot, rendered) of each row."""
+    cursor = connection.execute(
+        f"SELECT number, message, {_PARTS[parts]} FROM outbox "  # noqa: S608 - one of three
+        "WHERE channel = ? AND urgent = ? AND number > ? AND dead IS NULL ORDER BY number LIMIT ?",
+        (channel, urgent, after_number, limit),
+    )
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        size += len(row[2]) + len(row[3] or b"")
+        if size >= bytes_max:
+            break
+    cursor.close()
+    return rows
+
+
+def row_of(number: int, message: SendMessage) -> tuple[Any, ...]:
+    """A row of `COLUMNS`, without its snapshot."""
+    return (number, message.id, message.user_id, message.channel, message.urgent, _head(message))
+
+
+def close(connection: sqlite3.Connection, closed: Sequence[CloseMessage]) -> None:
+    """Deliveries came to their end: rows go, or are dead letters from here on."""
+    for one in closed:
+        if one.dead:
+            connection.execute(
+                "UPDATE outbox SET dead = ?, dead_at_ms = ?, attempts = ?, pending = ? "
+                "WHERE id = ?",
+                (one.reason, one.at_ms, one.attempts, one.pending or None, one.id),
+            )
+        else:
+            connection.execute("DELETE FROM outbox WHERE id = ?", (one.id,))
+
+
+def revive(connection: sqlite3.Connection, revived: Sequence[ReviveMessage]) -> None:
+    """Dead letters are to be delivered after all."""
+    connection.executemany(
+        "UPDATE outbox SET dead = NULL, dead_at_ms = NULL, pending = NULL WHERE id = ?",
+        [(one.id,) for one in revived],
+    )
+
+
+def _head(message: SendMessage) -> bytes:
+    """A message without its snapshot, which has a column of its own."""
+    return _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
