@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from channels.base import SPREAD, WIDE
 from channels.redirecting import Redirections
 from channels.registry import front_defaults, push_key
 from engine.errors import ServeError, StoreError
@@ -371,8 +372,11 @@ class App:
             limits=Limits.of(self.shop.settings.server),
             push_key=push_key(self.shop.settings.channels, self._options.data),
         )
-        channels = self.shop.settings.channels.values()
-        most = connections_for(sum(chosen.concurrency for chosen in channels))
+        channels = self.shop.settings.channels
+        at_once = {name: SPREAD if name in WIDE else 1 for name in channels}
+        most = connections_for(
+            sum(at_once[name] * one.concurrency for name, one in channels.items())
+        )
         self.ingest = await serve(make_ingest_app(door), bound, log=log, connections_max=most)
         self._clients.append(self.ingest)
         watch = self.metrics.watch
