@@ -109,18 +109,10 @@ class Dispatcher:
             )
             for channel_id in channels
         }
-        self._attempts = {
-            channel_id: Attempts(
-                channel_id,
-                channel,
-                self._lines[channel_id],
-                self,
-                now_ms=now_ms,
-                jitter=jitter,
-                metrics=metrics,
-            )
+        self._attempts = [
+            self._attempts_of(channel_id, channel, jitter)
             for channel_id, channel in channels.items()
-        }
+        ]
         self._overdue = Overdue(
             store=store,
             processor=processor,
@@ -135,6 +127,19 @@ class Dispatcher:
         self._more = asyncio.Event()
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Ends with the error of a task that nothing here can mend."""
+
+    def _attempts_of(
+        self, channel_id: str, channel: Channel, jitter: Callable[[], float]
+    ) -> Attempts:
+        return Attempts(
+            channel_id,
+            channel,
+            self._lines[channel_id],
+            self,
+            now_ms=self._now_ms,
+            jitter=jitter,
+            metrics=self._metrics,
+        )
 
     def __len__(self) -> int:
         """Messages held in memory."""
@@ -191,7 +196,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin: first with what the outbox holds from earlier runs, all of it due at once."""
-        for attempts in self._attempts.values():
+        for attempts in self._attempts:
             self.spawn(attempts.make_all())
         self.spawn(self._prepare_all())
         self.spawn(self._overdue.run())
@@ -199,7 +204,7 @@ class Dispatcher:
 
     async def stop(self, within_s: float) -> None:
         """Begin no further attempt; let those under way end, for `within_s` at most."""
-        for attempts in self._attempts.values():
+        for attempts in self._attempts:
             attempts.is_stopping = True
         under_way = [line.until_idle() for line in self._lines.values()]
         try:
