@@ -17,7 +17,7 @@ from engine.core import found_places, history, scores, sessions
 from engine.core.caps import place_name
 from engine.core.collections import Collected, collect
 from engine.core.details import Details
-from engine.core.inputs import DeliveryReported, EventImported, EventReceived
+from engine.core.inputs import DeliveryReported, EventImported, EventNoticed, EventReceived
 from engine.core.joining import join_collections, join_history, join_session
 from engine.core.sending import sent_as
 from engine.core.state import NEVER, Session, new_user
@@ -78,11 +78,12 @@ def note(
         scores.note(user, happened, gap.models)
         return
     made: tuple[tuple[EventReceived, Session | None], ...] = ()
-    is_live = not isinstance(happened, EventImported)  # history makes no sessions
+    is_live = not isinstance(happened, EventImported | EventNoticed)  # these make no sessions
     if gap.sessions and is_live and number > user.seen:
         end_session(plan, gap, user, happened.at_ms)
         made = sessions.follow(user, happened, gap.session_gap_ms)
-    user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
+    if not isinstance(happened, EventNoticed):
+        user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
     _keep(plan, gap, user, happened)
     for event, session in made:
         user.session = session or user.session

@@ -43,6 +43,13 @@ class EventReceived(msgspec.Struct, tag="event", omit_defaults=True, gc=False):
     is_anonymous: bool = False
 
 
+class EventNoticed(EventReceived, tag="noticed"):
+    """An event that is nothing the user did: a parcel left, a price fell (`passive: true`).
+
+    It is kept, enters and ends as any event does; he is as idle by it as before, and in no session.
+    """
+
+
 class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=False):
     """Somebody said who a user is: traits to merge, one JSON object."""
 
@@ -332,11 +339,14 @@ class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
-FromClient: TypeAlias = EventReceived | UserIdentified | TraitsDefaulted | UsersMerged | UserScored
+FromClient: TypeAlias = (
+    EventReceived | EventNoticed | UserIdentified | TraitsDefaulted | UsersMerged | UserScored
+)
 """What clients say of a user."""
 
 UserInput: TypeAlias = (
     EventReceived
+    | EventNoticed
     | UserIdentified
     | TraitsDefaulted
     | UsersMerged

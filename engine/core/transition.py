@@ -28,6 +28,8 @@ from engine.core.identifying import identify
 from engine.core.inputs import (
     ConsentStated,
     DeliveryReported,
+    EventImported,
+    EventNoticed,
     EventReceived,
     HistoryFound,
     LetterRevived,
@@ -63,6 +65,10 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
         step_event(plan, user, happened, effects)
     elif type(happened) is MessageAnswered:
         _step_answer(plan, user, happened, effects)
+    elif type(happened) is EventNoticed:
+        seen_at_ms = user.last_seen_at_ms
+        step_event(plan, user, happened, effects)
+        user.last_seen_at_ms = seen_at_ms
     elif plan.is_timed:
         _step_timed(plan, user, happened, effects)
     else:
@@ -99,8 +105,7 @@ def step_event(plan: Plan, user: User, event: EventReceived, effects: list[Effec
 def _step_answer(plan: Plan, user: User, happened: MessageAnswered, effects: list[Effect]) -> None:
     """Remember what was done with a message, and apply the event that it is, if it is one."""
     take_answer(user, happened, effects)
-    event = as_event(happened)
-    if event is not None:
+    if (event := as_event(happened)) is not None:
         step(plan, user, event, effects)
 
 
@@ -112,7 +117,7 @@ def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effec
     queue = Queue()
     turn = _turn(plan, user, happened, effects, queue)
     if isinstance(happened, EventReceived):
-        _apply_event(turn, happened)
+        _apply_event(turn, happened, made=type(happened) is EventNoticed)
     else:
         _apply_said(turn, happened)
     for event, session in made:
@@ -142,7 +147,7 @@ def settle(turn: Turn) -> None:
 def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> None:
     """Apply an event where conditions may become true by it, or cease to be.
 
-    One that the engine has `made` is nothing that the user did.
+    One that was `made`, by the engine or by others than the user, is nothing that he did.
     """
     plan, user = turn.plan, turn.user
     held = _before(turn)
@@ -154,7 +159,7 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
     leaving = ended_by(turn, reactions, event.occurred_at_ms) if reactions.ends else None
     _look_again(turn, None if is_first else wakes.inside, held, leaving, event, reactions.awaits)
     # History brings nobody in.
-    if type(event) is EventReceived and (reactions.entries or came):
+    if type(event) is not EventImported and (reactions.entries or came):
         enter_all(plan, user, event, reactions, turn.effects, came, turn.queue)
 
 
@@ -210,7 +215,7 @@ def _look_again(
     back go ahead only where the input at hand makes them.
     """
     leaving = Leaving() if leaving is None else leaving
-    if type(event) is not EventReceived:
+    if event is None or type(event) is EventImported:
         awaits = frozenset()
     stay: list[tuple[Campaign, Enrollment, Turn, bool]] = []
     if turn.user.enrollments and (inside is None or inside or awaits):
