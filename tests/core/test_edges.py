@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.inputs import EventReceived, TraitsImported
+from engine.core.inputs import EventImported, TraitsImported
 from engine.core.policy import Policy
 from engine.core.state import decode_user, encode_user
 from tests.core.world import (
@@ -129,8 +129,7 @@ def test_history_brings_nobody_in_and_time_goes_on_from_it() -> None:
     world = World(
         campaign("c", rises='did("Add", "7d") && idle("1h")'), campaign("d", rises="user.x")
     )
-    past = type("Imported", (EventReceived,), {}, tag="imported")
-    world.processor.take(past("u", "Add", START, START), START + HOUR)
+    world.processor.take(EventImported("u", "Add", START, START), START + HOUR)
     world.processor.take(TraitsImported("u", START, START, b'{"x":true}'), START + HOUR)
     assert world.commit() == []
     assert world.user().watch is not None
