@@ -24,11 +24,17 @@ SEED_MAX = (1 << 64) - 1
 SIMULATED = "simulated"
 """The reason of a failure that was drawn."""
 
+REFUSED = "address refused for good"
+NOWHERE = ".invalid"
+"""Email addresses in this domain, which is nobody's (RFC 6761, 6.4), are refused for good."""
+
 _decode_snapshot = msgspec.json.Decoder(dict).decode
 
 
 class Deliveries:
     """Answers messages: delivered, unless a failure is drawn for them or they cannot be rendered.
+
+    Email to an address that ends in `.invalid` is refused for good.
 
     Args:
         failing: Share of the messages of a channel that fail, from 0.0 to 1.0.
@@ -70,11 +76,15 @@ class Deliveries:
 
     def deliver(self, message: SendMessage) -> DeliveryReported:
         """The outcome of one message: a function of the seed and its id, in whatever order."""
+        if message.more:
+            self._snapshots[message.id] = self._snapshot_of(message)
         reason = self._render(message) if self._templates is not None else ""
         if not reason and self._is_failing(message):
             reason = SIMULATED
         if not reason and self._fails is not None:
             reason = self._fails(message)
+        if not reason and (address := self._bad_address(message)):
+            return DeliveryReported(message.user_id, message.id, "failed", REFUSED, address)
         if not reason:
             return DeliveryReported(message.user_id, message.id, "delivered")
         return DeliveryReported(message.user_id, message.id, "failed", reason)
@@ -83,18 +93,27 @@ class Deliveries:
         """Nothing of this instant stands in for anything any more: forget its snapshots."""
         self._snapshots.clear()
 
+    def _snapshot_of(self, message: SendMessage) -> msgspec.Raw:
+        return self._snapshots.get(message.fallback_of, message.snapshot)
+
     def _is_failing(self, message: SendMessage) -> bool:
         limit = self._failing.get(message.channel)
         return limit is not None and xxh3_64_intdigest(message.id.encode(), self._seed) < limit
 
+    def _bad_address(self, message: SendMessage) -> str:
+        """The email address, where it is one that no mail server can ever have; else ""."""
+        if message.channel != "email":
+            return ""
+        snapshot = self._snapshot_of(message)
+        if NOWHERE.encode() not in bytes(snapshot).lower():
+            return ""
+        address = address_of("email", _decode_snapshot(snapshot)["user"])
+        return address if isinstance(address, str) and address.lower().endswith(NOWHERE) else ""
+
     def _render(self, message: SendMessage) -> str:
         """Render as the dispatcher does; returns why it could not be, in the same words, or ""."""
         assert self._templates is not None
-        snapshot = message.snapshot
-        if message.fallback_of:
-            snapshot = self._snapshots.get(message.fallback_of, snapshot)
-        if message.more:
-            self._snapshots[message.id] = snapshot
+        snapshot = self._snapshot_of(message)
         template = self._templates.get((message.template, message.channel))
         if template is None:
             return f"template: there is no {message.template}.{message.channel}.liquid"
