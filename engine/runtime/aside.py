@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _T = TypeVar("_T")
 
@@ -24,10 +25,17 @@ _usual: list[float] = []
 
 async def aside(work: Callable[[], _T]) -> _T:
     """What `work` gives, done on another thread. Raises what it raises."""
+    with giving_way():
+        return await asyncio.to_thread(work)
+
+
+@contextmanager
+def giving_way() -> Iterator[None]:
+    """For as long as this is entered, threads beside the loop give way to it soon."""
     _usual.append(_usual[0] if _usual else sys.getswitchinterval())
     sys.setswitchinterval(GIVES_WAY_WITHIN_S)
     try:
-        return await asyncio.to_thread(work)
+        yield
     finally:
         usual = _usual.pop()
         if not _usual:

@@ -25,10 +25,12 @@ from engine.core.state import decode_user, encode_user
 from engine.core.transition import fire
 from engine.core.verdicts import Verdict, verdict
 from engine.errors import HairspringError
+from engine.runtime.aside import giving_way
 from engine.runtime.past import (
     Lived,
     Past,
     PlanUnreadable,
+    let_go_behind,
     live_again,
     plans_named,
     read_plans,
@@ -132,6 +134,12 @@ class Explaining:
             now_ms: Logical now; of a folder at rest, the newest stamp in it.
             at_ms: At most `now_ms`.
         """
+        with giving_way():
+            return await self._explain(user_id, campaign_id, now_ms, at_ms)
+
+    async def _explain(
+        self, user_id: str, campaign_id: str, now_ms: int, at_ms: int | None
+    ) -> Explanation:
         if at_ms is not None and at_ms > now_ms:
             raise Inexplicable(
                 f"{format_instant(at_ms)} lies ahead: here it is {format_instant(now_ms)}",
@@ -186,7 +194,7 @@ class Explaining:
         return await asyncio.to_thread(live_again, found, user_id, at_ms)
 
     async def _with_plans(self, start: Start, inputs: past.Numbered) -> Past:
-        ids = plans_named(start, inputs)
+        ids = await asyncio.to_thread(plans_named, start, inputs)
         lacking = [plan_id for plan_id in ids if plan_id not in self._known]
         contents = await self._store.read(partial(past.contents, ids=lacking))
         plans = await asyncio.to_thread(read_plans, ids, contents, self._known)
@@ -198,31 +206,28 @@ class Explaining:
         names = campaign.entry.events
         for start in await self._starts(ids, at_ms, now_ms) if names else ():
             inputs = await past.inputs_since(self._store, ids, start.from_input, at_ms)
-            found = [
-                (number, happened)
-                for number, happened in inputs
-                if isinstance(happened, EventReceived)
-                and not isinstance(happened, EventImported)
-                and happened.name in names
-            ]
-            if found:
-                number, event = found[-1]
-                return await self._came_by(start, inputs, number, event, campaign)
+            place = await asyncio.to_thread(_newest_of, inputs, names)
+            if place is None:
+                await asyncio.to_thread(let_go_behind, inputs, 0)
+            else:
+                await asyncio.to_thread(let_go_behind, inputs, place + 1)
+                return await self._came_by(start, inputs, campaign)
         return None
 
     async def _came_by(
         self,
         start: Start,
         inputs: past.Numbered,
-        number: int,
-        event: EventReceived,
         campaign: Campaign,
     ) -> Came:
-        """What `enter.when` said of an event, under the plan of then."""
+        """What `enter.when` said of the last of these, an event, under the plan of then."""
+        number, event = inputs[-1]
+        assert isinstance(event, EventReceived), "chosen by its name"
         if campaign.entry.when is None:
+            await asyncio.to_thread(let_go_behind, inputs, 0)
             return came_by(Plan(""), None, campaign, event)
         try:
-            found = await self._with_plans(start, [one for one in inputs if one[0] <= number])
+            found = await self._with_plans(start, inputs)
         except PlanUnreadable as error:
             came = came_by(Plan(""), None, campaign, event)
             came.lost = error.message
@@ -249,6 +254,16 @@ def as_he_is(processor: Processor, user_id: str, now_ms: int) -> Lived:
     take_on(copy, processor.plans.changes, [])
     fire(processor.plan, copy, now_ms, [])
     return Lived(copy, processor.plan)
+
+
+def _newest_of(inputs: past.Numbered, names: tuple[str, ...]) -> int | None:
+    """The place of the newest event of one of these names that a user did; None without one."""
+    for place in range(len(inputs) - 1, -1, -1):
+        happened = inputs[place][1]
+        is_import = isinstance(happened, EventImported)
+        if isinstance(happened, EventReceived) and not is_import and happened.name in names:
+            return place
+    return None
 
 
 def _asked_then(found: Past, number: int, event: EventReceived, campaign: Campaign) -> Came:

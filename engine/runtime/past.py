@@ -22,6 +22,9 @@ from engine.store.past import Numbered, Start
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+FREED_MAX: Final = 500
+"""Inputs that are freed in one go: some tenths of a millisecond."""
+
 OPEN_MAX: Final = 64
 """What may gather before it is let go of: a replay looks at all of it with each input."""
 
@@ -86,15 +89,17 @@ def live_again(past: Past, user_id: str, at_ms: int, *, last_input: int = 0) -> 
     """Live through what happened, up to an instant, or until an input has just been applied.
 
     O(inputs + deadlines). Without `last_input`: all inputs, and what was due by `at_ms` itself.
+    Inputs are taken out of `past` as they are applied: to free all at once would be a pause.
     """
     start = past.start
     saved = map(decode_user, start.states)
     users = {user.user_id: user for user in saved}
     # Before the first plan that is named nobody was in anything.
     processor = Processor(Plan(""), users, changes=start.changes, plans=past.plans, keeps=False)
-    for number, happened in past.inputs:
-        if last_input and number > last_input:
-            break
+    inputs = past.inputs
+    inputs.reverse()
+    while inputs and not 0 < last_input < inputs[-1][0]:
+        number, happened = inputs.pop()
         if not isinstance(happened, TimeResumed | ClockAdjusted):
             # Nobody lived through what was skipped; in all else, time passes up to the input.
             processor.advance(happened.at_ms)
@@ -108,6 +113,12 @@ def live_again(past: Past, user_id: str, at_ms: int, *, last_input: int = 0) -> 
             pass
         processor.advance(at_ms)
     return Lived(processor.find(user_id), processor.plan)
+
+
+def let_go_behind(inputs: Numbered, place: int) -> None:
+    """Free the inputs from a place on, some at a time: between them other threads run. O(them)."""
+    while len(inputs) > place:
+        del inputs[max(place, len(inputs) - FREED_MAX) :]
 
 
 def _let_go(processor: Processor) -> None:

@@ -6,6 +6,7 @@ the archive's floors (`floors`) are such states, and so is the one that was save
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -18,7 +19,6 @@ from engine.store.saved import saved_bytes
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator
 
     from engine.store.database import Store
 
@@ -143,24 +143,28 @@ async def inputs_since(
     O(segments, and the rows in which he, or somebody with his hash, has an input).
     """
     found: Numbered = []
-    async for number, happened in _walk(store, ids, from_input):
-        if happened.at_ms > until_ms:
-            break
-        found.append((number, happened))
-    return found
-
-
-async def _walk(
-    store: Store, ids: tuple[str, ...], from_input: int
-) -> AsyncIterator[tuple[int, Input]]:
     first = await store.read(partial(journal.row_of, number=from_input))
     keys = await store.read(partial(_keys, ids=ids, first=first))
     for place in range(0, len(keys), SLICE_ROWS):
         chosen = keys[place : place + SLICE_ROWS]
-        lines = await store.read(partial(_lines, keys=chosen, ids=ids))
-        for number, line in lines:
-            if number >= from_input:
-                yield number, _decode_input(line)
+        some = await store.read(partial(_inputs, keys=chosen, ids=ids, from_input=from_input))
+        # The loop is left with what takes no time, however many they are.
+        found += some
+        if some and some[-1][1].at_ms > until_ms:
+            del found[bisect_right(found, until_ms, key=_at_ms) :]
+            break
+    return found
+
+
+def _at_ms(numbered: tuple[int, Input]) -> int:
+    return numbered[1].at_ms
+
+
+def _inputs(
+    connection: sqlite3.Connection, keys: list[int], ids: tuple[str, ...], from_input: int
+) -> Numbered:
+    lines = _lines(connection, keys, ids)
+    return [(number, _decode_input(line)) for number, line in lines if number >= from_input]
 
 
 def _keys(connection: sqlite3.Connection, ids: tuple[str, ...], first: int) -> list[int]:

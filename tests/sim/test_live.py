@@ -7,13 +7,15 @@ and started again in the midst.
 
 from __future__ import annotations
 
+import json
 from random import Random  # noqa: TID251 - seeded, and the seed is in the name of the test
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from config import load_shop
 from engine.core.inputs import DeliveryReported
+from engine.core.instants import format_instant, parse_instant_ms
 from engine.core.records import record_line
 from engine.runtime.clock import Clock
 from engine.runtime.restart import restart
@@ -24,7 +26,7 @@ from engine.sim.run import Options, run_shop
 from engine.sim.simulate import AFTER_LAST_MAX_MS
 from engine.sim.sources import open_events
 from engine.store import Store
-from tests.sim.test_golden import SCRIPTS, event_line, files_of, parts_of
+from tests.sim.test_golden import GOLDEN, SCRIPTS, event_line, files_of, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +37,16 @@ if TYPE_CHECKING:
     from engine.core.inputs import UserInput
     from engine.runtime.processor import Processor
 
+EVERYTHING = GOLDEN / "everything-at-once.txt"
+NAMES = [
+    *(
+        "Page Viewed",
+        "Product Viewed",
+        "Product Added to Wishlist",
+        "Product Removed from Wishlist",
+    ),
+    *("Product Added", "Order Completed", "Cart Cleared", "Page Viewed", "Product Viewed"),
+]
 LIVE = [script for script in SCRIPTS if "=== options" not in script.read_text()]
 
 
@@ -95,12 +107,15 @@ class Life:
                     self.processor.take(report, self.processor.now_ms)
 
 
-def simulate(script: Path, folder: Path) -> tuple[Shop, str, list[bytes]]:
-    """The shop of a script, its events as a file, and the records that are made of them."""
+def simulate(
+    script: Path, folder: Path, lines: list[str] | None = None
+) -> tuple[Shop, str, list[bytes]]:
+    """The shop of a script, its events (or others) as a file, and the records made of them."""
     parts = parts_of(script.read_text())
     shop = load_shop({"hairspring.toml": "", **files_of(parts)})
     events = folder / "events.ndjson"
-    events.write_text("\n".join(map(event_line, parts["events"].splitlines())))
+    happened = parts["events"].splitlines() if lines is None else lines
+    events.write_text("\n".join(map(event_line, happened)))
     blocks: list[bytes] = []
     with open_events(str(events)) as source:
         run_shop(shop, source, options=Options(), write=blocks.append)
@@ -118,6 +133,54 @@ async def test_the_live_process_says_what_simulate_says(
     script: Path, seed: int, tmp_path: Path
 ) -> None:
     shop, events, simulated = simulate(script, tmp_path)
+    await says_the_same(shop, events, simulated, seed, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_live_process_says_what_simulate_says_of_any_history(
+    seed: int, tmp_path: Path
+) -> None:
+    """Sessions, segments, scores, collections, merges, late and doubled events in one shop."""
+    lines = history(Random(seed))
+    shop, events, simulated = simulate(EVERYTHING, tmp_path, lines)
+    assert len(simulated) > len(lines) // 4
+    await says_the_same(shop, events, simulated, seed, tmp_path)
+
+
+def history(random: Random) -> list[str]:
+    """Some days around the night in which Berlin's clocks are set, as lines of a script."""
+    lines: list[str] = []
+    at_ms = parse_instant_ms("2026-10-23T20:00:00Z")
+    for number in range(random.randint(60, 120)):
+        at_ms += random.choice(
+            [0, 0, 1, 60_000, 300_000, 1_199_999, 1_200_000, 2_700_000, 7_200_000]
+        )
+        user, product = random.choice(["ada", "bob", "cy"]), random.choice("pqr")
+        item: dict[str, Any] = {"user_id": user, "timestamp": format_instant(at_ms)}
+        match random.randrange(12):
+            case 0:
+                item |= {"type": "identify", "traits": {"plan": random.choice(["gold", "tin"])}}
+            case 1:
+                item |= {"type": "score", "model": "churn", "score": random.choice([0.2, 0.5, 0.9])}
+            case 2 if number > 30:
+                item |= {"type": "alias", "previousId": f"{user}-{random.choice('xy')}"}
+            case _:
+                name = random.choice(NAMES)
+                total = random.choice([5, 11, 60, 101])
+                said = {"product_id": product, "price": 30, "total": total, "name": "Home"}
+                item |= {"event": name, "properties": said, "message_id": f"m{number}"}
+                item["user_id"] = random.choice([user, user, f"{user}-x", f"{user}-y"])
+                if random.random() < 0.15:
+                    late_ms = random.choice([1, 60_000, 1_200_000, 9_000_000])
+                    item["received_at"] = item["timestamp"]
+                    item["timestamp"] = format_instant(at_ms - late_ms)
+        lines += [json.dumps(item)] * random.choice([1, 1, 1, 1, 2])
+    return lines
+
+
+async def says_the_same(
+    shop: Shop, events: str, simulated: list[bytes], seed: int, tmp_path: Path
+) -> None:
     life = Life(shop, tmp_path / "hairspring.db", seed)
     with open_events(events) as source:
         await life.live(in_order(source.inputs(Reading("events"), {})))
