@@ -60,7 +60,7 @@ class Gap(msgspec.Struct, frozen=True):
 def gap(before: Plan, plan: Plan) -> Gap:
     """What `plan` asks of the past beyond what is kept for `before`. O(names + collections)."""
     gathered = before.collections
-    names = _lacking(before.kept, plan.asked)
+    names = _lacking(before.asked, plan.asked)  # what is kept besides was never looked for
     kept_sessions = before.keeps_sessions or not plan.keeps_sessions
     return Gap(
         names=names,

@@ -18,7 +18,13 @@ import msgspec
 from engine.core import history, ids
 from engine.core.cel import TRAPS, CelError
 from engine.core.effects import AnswerStart, ConditionFailed
-from engine.core.entered import count_entries, newest_entry, only_entries, with_entry
+from engine.core.entered import (
+    count_entries,
+    each_entry,
+    newest_entry,
+    only_entries,
+    with_entry,
+)
 from engine.core.exits import leave
 from engine.core.experiments import is_held_out
 from engine.core.holding import admits
@@ -289,7 +295,7 @@ def _room(
     if len(user.enrollments) - len(ending) >= turn.plan.policy.enrollments_max:
         return "limit"
     if per and earlier is None and count_entries(user.entries) >= ENTRIES_MAX:
-        _forget_entries(turn)
+        forget_entries(turn)
         if count_entries(user.entries) >= ENTRIES_MAX:
             return "limit"
     return "limit" if _is_crowded(turn, campaign, ending) else ""
@@ -313,7 +319,7 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enro
         user.entries = with_entry(user.entries, key, starts_at_ms, 1)
         size = len(user.entries)
         if size >= ENTRIES_SWEEP_MIN and not size & (size - 1):  # doubled: amortised O(1)
-            _forget_entries(turn)
+            forget_entries(turn)
     elif starts_at_ms == newest[0]:
         ordinal = newest[1]
         user.entries = with_entry(user.entries, key, starts_at_ms, ordinal + 1)
@@ -341,10 +347,11 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enro
     return enrollment
 
 
-def _forget_entries(turn: Turn) -> None:
+def forget_entries(turn: Turn, most: int | None = None) -> None:
     """Drop entries that neither re-entry nor the ordinal of an id can ask about. O(entries).
 
-    A campaign that is gone may come back: its entries go only where there is no other room.
+    A campaign that is gone may come back: its entries go only where there is no other room. Where
+    more than `most` are left, the oldest go, whatever asks about them.
     """
     campaigns = turn.plan.campaigns
     user = turn.user
@@ -363,6 +370,11 @@ def _forget_entries(turn: Turn) -> None:
         return reentry_ms is None or start_ms + reentry_ms > floor_ms
 
     user.entries = only_entries(user.entries, asked)
+    over = 0 if most is None else count_entries(user.entries) - most
+    if over > 0:
+        by_age = sorted((at_ms, key) for key, (at_ms, _) in each_entry(user.entries))
+        gone = {key for _, key in by_age[:over]}
+        user.entries = only_entries(user.entries, lambda key, _: key not in gone)
 
 
 def _entry_key(campaign_id: str, per: str) -> str:

@@ -85,6 +85,16 @@ class UsersMerged(UserIdentified, tag="merge"):
     is_history: bool = False
 
 
+class UsersJoined(UsersMerged, tag="joined"):
+    """`UsersMerged` as the core takes it, once two users are one: made anew by each replay.
+
+    Attributes:
+        awaited: By enrollment, events of the other user that it may have waited for, in order.
+    """
+
+    awaited: dict[str, list[EventReceived]] = {}
+
+
 class UserScored(msgspec.Struct, tag="score", omit_defaults=True, gc=False):
     """A model's word on a user, from 0.0 to 1.0; its latest one counts."""
 

@@ -12,39 +12,51 @@ comes what the input says of the user (`transition.step`), and what has become t
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from engine.core import refusals
 from engine.core.answers import join_rapport
 from engine.core.edges import refresh
-from engine.core.entered import count_entries, each_entry, newest_entry, only_entries, with_entry
-from engine.core.entry import ENTRIES_MAX
+from engine.core.entered import count_entries, each_entry, newest_entry, with_entry
+from engine.core.entry import ENTRIES_MAX, forget_entries
 from engine.core.exits import leave, take_back
-from engine.core.goals import join_ended
-from engine.core.guardrails import address_of
-from engine.core.history import newest
+from engine.core.goals import TOUCHES_MAX, join_ended
+from engine.core.guardrails import PENDING_MAX, address_of
+from engine.core.history import instants_of, newest
+from engine.core.inputs import EventReceived
 from engine.core.joining import join_collections, join_history, join_session
 from engine.core.repeats import has_passed, join_passed
 from engine.core.state import drop, reckon
-from engine.core.steps import END
+from engine.core.steps import END, WaitEvent
 from engine.core.traits import join_traits
 from engine.core.turn import Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.core.effects import Effect
     from engine.core.plan import Plan
     from engine.core.state import Enrollment, Pending, User
+
+Awaited: TypeAlias = dict[str, list[EventReceived]]
+"""By enrollment, events that it may have waited for."""
+
+_encode = msgspec.json.Encoder().encode
 
 MERGED = "merged"
 """Why an enrollment or a message gives way to the other user's."""
 
 
-def merge(plan: Plan, user: User, other: User, at_ms: int, effects: list[Effect]) -> None:
+def merge(plan: Plan, user: User, other: User, at_ms: int, effects: list[Effect]) -> Awaited:
     """Have `user`, who is known, go on as both; `other` is nobody from here on. Total.
 
-    O(what is kept of both).
+    Returns what either had done while an enrollment of the other one waited for such an event: it
+    is met once the input at hand has told who both are. O(what is kept of both).
     """
     turn = Turn(plan, user, at_ms, at_ms, effects)
+    awaited = {**_awaited(plan, user, other), **_awaited(plan, other, user)}
     _join_watch(turn, other)
     ended = _ended_by_other(plan, user, other)
     _join_said(user, other)
@@ -59,7 +71,10 @@ def merge(plan: Plan, user: User, other: User, at_ms: int, effects: list[Effect]
     user.last_seen_at_ms = max(user.last_seen_at_ms, other.last_seen_at_ms)
     user.fired_at_ms = max(user.fired_at_ms, other.fired_at_ms)
     user.identified_at_ms = max(user.identified_at_ms, other.identified_at_ms)
+    if count_entries(user.entries) > ENTRIES_MAX:
+        forget_entries(turn, ENTRIES_MAX)
     reckon(user)
+    return awaited
 
 
 def bear(user: User, alias: str, other: User | None, at_ms: int) -> None:
@@ -115,16 +130,41 @@ def _join_bookkeeping(user: User, other: User) -> None:
             user.entries = with_entry(user.entries, key, start_ms, count)
         elif start_ms == own_ms:
             user.entries = with_entry(user.entries, key, start_ms, max(count, own_count))
-    over = count_entries(user.entries) - ENTRIES_MAX
-    if over > 0:
-        floor_ms = sorted(start_ms for _, (start_ms, _) in each_entry(user.entries))[over]
-        user.entries = only_entries(user.entries, lambda _, start_ms: start_ms >= floor_ms)
     join_ended(user, other)
     user.late_entries = max(user.late_entries, other.late_entries)
     user.refused = refusals.pack(sorted([*other.refusals, *user.refusals], key=lambda one: one[0]))
 
 
 # Enrollments, and the messages that wait
+
+
+def _awaited(plan: Plan, user: User, other: User) -> Awaited:
+    """By enrollment of `user`, what `other` did while it waited for such an event.
+
+    What was done before the wait began would have found it at another step, had one user done all.
+    O(enrollments * events kept of a name).
+    """
+    awaited: Awaited = {}
+    for one in user.enrollments:
+        step = plan.campaigns[one.campaign].steps[one.position]
+        if isinstance(step, WaitEvent):
+            done = [
+                event
+                for name in step.events
+                for event in _events_of(other, name)
+                if event.occurred_at_ms >= one.clock_at_ms
+            ]
+            if done:
+                awaited[one.enrollment] = sorted(done, key=attrgetter("occurred_at_ms"))
+    return awaited
+
+
+def _events_of(user: User, name: str) -> Iterator[EventReceived]:
+    """What is kept of a user's events of a name, in order. O(kept)."""
+    instants, details = instants_of(user.history.get(name, b"")), user.details.get(name)
+    for place, at_ms in enumerate(instants):
+        said = {} if details is None else details.properties(place)
+        yield EventReceived(user.user_id, name, at_ms, at_ms, msgspec.Raw(_encode(said)))
 
 
 def _ended_by_other(plan: Plan, user: User, other: User) -> tuple[set[str], set[str]]:
@@ -171,6 +211,7 @@ def _join_enrollments(turn: Turn, other: User, ended: tuple[set[str], set[str]])
     _part_groups(turn, {one.campaign for one in own}, {one.campaign for one in theirs})
     for effect_id in doubled:
         take_back(turn, effect_id, MERGED)
+    _bound_pending(turn)
     while len(user.enrollments) > plan.policy.enrollments_max:
         leave(turn, user.enrollments[-1], "limit")
 
@@ -179,20 +220,56 @@ def _give_way(turn: Turn, own: Enrollment, theirs: Enrollment) -> None:
     """Of two in a campaign, the older goes on, as the younger would not have been let in.
 
     Where a campaign restarts while it is active, the younger: it would have ended the other.
-    What the one that leaves had come to is not sent by the one that stays.
+    What the one that leaves had come to is not sent by the one that stays. What it has sent is the
+    other one's from here on: what ends that one takes it back, and it counts as its last touch.
     """
     restarts = turn.plan.campaigns[own.campaign].entry.restart
     is_older = own.entered_at_ms <= theirs.entered_at_ms
     is_younger = own.entered_at_ms >= theirs.entered_at_ms
     stays, leaves = (own, theirs) if (is_younger if restarts else is_older) else (theirs, own)
-    for effect_id, pending in turn.user.pending.items():
-        is_theirs = pending.enrollment == leaves.enrollment
-        if is_theirs and has_passed(stays, pending.step, pending.iteration):
-            take_back(turn, effect_id, MERGED)
+    _share_pending(turn, stays, leaves)
     join_passed(stays, leaves)
+    stays.touches = tuple(sorted((*stays.touches, *leaves.touches))[-TOUCHES_MAX:])
     leaves.position = END
     drop(turn.user, leaves)
     turn.record("exited", leaves, reason=MERGED)
+
+
+def _share_pending(turn: Turn, stays: Enrollment, leaves: Enrollment) -> None:
+    """Have messages of both be those of one, but for a step that the other one had come to.
+
+    Where both wait of one step, the younger's is taken back (`_join_pending`). O(messages).
+    """
+    pending = turn.user.pending
+    waiting = {(one.enrollment, one.step, one.iteration) for one in pending.values()}
+    others = {stays.enrollment: leaves, leaves.enrollment: stays}
+    for effect_id, one in pending.items():
+        other = others.get(one.enrollment)
+        if other is None:
+            continue
+        is_second = (other.enrollment, one.step, one.iteration) in waiting
+        if has_passed(other, one.step, one.iteration) and not is_second:
+            take_back(turn, effect_id, MERGED)
+    for one in pending.values():
+        if one.enrollment == leaves.enrollment:
+            one.enrollment, one.entered_at_ms = stays.enrollment, stays.entered_at_ms
+
+
+def _bound_pending(turn: Turn) -> None:
+    """Take back what is more than may wait, the youngest first, marketing before the rest.
+
+    O(1) unless there is more; then O(messages log messages).
+    """
+    pending = turn.user.pending
+    over = len(pending) - 2 * PENDING_MAX
+    if over <= 0:
+        return
+    open_ones = [effect_id for effect_id, one in pending.items() if not one.cancelled]
+    over -= len(pending) - len(open_ones)
+    open_ones.sort(key=lambda effect_id: pending[effect_id].sent_at_ms, reverse=True)
+    open_ones.sort(key=lambda effect_id: not pending[effect_id].marketing)
+    for effect_id in open_ones[: max(0, over)]:
+        take_back(turn, effect_id, "limit")
 
 
 def _part_groups(turn: Turn, own: set[str], theirs: set[str]) -> None:

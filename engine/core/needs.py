@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING
 from engine.core.cel import fields_read
 from engine.core.cel.checked import Asked, Constant, Field, Has, Operate, parts
 from engine.core.history import Kept
+from engine.core.steps import WaitEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engine.core.cel import Program
+    from engine.core.plan import Campaign
 
 EVENTS_MAX = 1_000
 """Events of one name kept of a user at the most, unless the shop says otherwise."""
+
+AWAITED_MAX = 10
+"""Events of a name kept of a user, the newest, because a step waits for one that fits."""
 
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -46,6 +51,30 @@ def _needs(programs: Iterable[Program], events_max: int, *, of_sends: bool) -> d
             if one is not None and (asked.function == "received") is of_sends:
                 kept[asked.name] = both(kept.get(asked.name, one), one)
     return kept
+
+
+def with_newest(asked: Mapping[str, Kept], campaigns: Iterable[Campaign]) -> dict[str, Kept]:
+    """What is asked of events, and the newest of those that end a campaign or are waited for.
+
+    Against the former an entry that comes late is held; the latter is for a merge, in which an
+    enrollment meets what another user has done. O(steps).
+    """
+    kept = dict(asked)
+    for campaign in campaigns:
+        named = [(name, _NEWEST) for name in campaign.exit_events]
+        for step in campaign.steps:
+            if isinstance(step, WaitEvent):
+                named += [(name, _awaited(step)) for name in step.events]
+        for name, one in named:
+            kept[name] = both(kept[name], one) if name in kept else one
+    return kept
+
+
+def _awaited(step: WaitEvent) -> Kept:
+    """More than the newest where it is asked about: an older one may be it."""
+    if step.when is None:
+        return _NEWEST
+    return Kept(AWAITED_MAX, step.at_most_ms, fields_read(step.when.tree, "event"))
 
 
 def both(one: Kept, other: Kept) -> Kept:

@@ -28,7 +28,7 @@ from engine.core.goals import Goal
 from engine.core.history import Kept, sent_name
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
-from engine.core.needs import both, needs, sends_needed
+from engine.core.needs import needs, sends_needed, with_newest
 from engine.core.policy import Policy
 from engine.core.scores import models_asked
 from engine.core.sessions import asks_for_sessions
@@ -60,9 +60,6 @@ NO_FACTS = msgspec.Raw(b"")
 
 _SENT, _PLACES = sent_name(""), place_name("")
 """How the names begin, in a history, of messages that went and of places that they took."""
-
-_NEWEST = Kept(1, 0)
-"""Of an exit event: what an entry that comes late is held against."""
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
@@ -249,7 +246,7 @@ class Plan:
         programs += [segment.program for segment in self.segments.values()]
         self.asked = needs(programs, self.policy.events_kept_max)
         """What conditions ask of events, by name."""
-        self.kept = _kept(self.asked, ranked)
+        self.kept = with_newest(self.asked, ranked)
         """What history keeps, by event name."""
         self.kept_sends = sends_needed(programs, self.policy.events_kept_max)
         """What it keeps of messages sent, by channel or campaign."""
@@ -349,14 +346,6 @@ def _named(campaigns: Iterable[Campaign]) -> frozenset[str]:
     """What their templates name."""
     sends = [step for c in campaigns for step in c.steps if isinstance(step, Send)]
     return frozenset[str]().union(*[step.names for step in sends])
-
-
-def _kept(asked: Mapping[str, Kept], ranked: Iterable[Campaign]) -> dict[str, Kept]:
-    """What is asked of events, and the newest of those that end a campaign."""
-    kept = dict(asked)
-    for name in {name for campaign in ranked for name in campaign.exit_events}:
-        kept[name] = both(kept[name], _NEWEST) if name in kept else _NEWEST
-    return kept
 
 
 def _by_event(ranked: Iterable[Campaign]) -> tuple[dict[str, list[Campaign]], ...]:

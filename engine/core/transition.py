@@ -38,6 +38,7 @@ from engine.core.inputs import (
     TriggerReceived,
     UserIdentified,
     UserScored,
+    UsersJoined,
     UsersMerged,
 )
 from engine.core.plan import NOTHING
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.grace import Held
     from engine.core.inputs import UserInput
+    from engine.core.merging import Awaited
     from engine.core.plan import Campaign, Plan, Reactions
     from engine.core.state import Enrollment, Session, User
 
@@ -177,7 +179,8 @@ def _apply_said(turn: Turn, happened: UserInput) -> None:
     elif isinstance(happened, UsersMerged):
         wakes = plan.on_merges
     came = risen(turn, wakes) if wakes.has_edges or user.watch is None else []
-    _look_again(turn, wakes.inside, held)
+    met = happened.awaited if type(happened) is UsersJoined else None
+    _look_again(turn, wakes.inside, held, met=met)
     if type(happened) is TriggerReceived:
         start_by_hand(turn, happened, came)
     elif not _is_history(happened):  # which brings nobody in
@@ -207,22 +210,25 @@ def _look_again(
     leaving: Leaving | None = None,
     event: EventReceived | None = None,
     awaits: frozenset[str] = frozenset(),
+    met: Awaited | None = None,
 ) -> None:
     """Ask what those in these campaigns leave by, then what they wait for; None: in all.
 
-    They leave together with those who are `leaving` already. In the campaigns of `awaits` it may be
-    the `event` at hand that is waited for; history ends no wait for an event. Those who are `held`
-    back go ahead only where the input at hand makes them.
+    Those who are `leaving` already leave with them. Waited for may be the `event` at hand, in the
+    campaigns of `awaits`, or what another user had done (`met`, by enrollment); history ends no
+    wait. Those who are `held` back go ahead only where the input makes them.
     """
     leaving = Leaving() if leaving is None else leaving
     if event is None or type(event) is EventImported:
-        awaits = frozenset()
+        awaits = frozenset(e.campaign for e in turn.user.enrollments if e.enrollment in (met or ()))
     stay: list[tuple[Campaign, Enrollment, Turn, bool]] = []
     if turn.user.enrollments and (inside is None or inside or awaits):
         stay = _ask_all(turn, touched(turn, inside, awaits), held, leaving)
     leave_all(turn, leaving)
     for campaign, enrollment, own, goes_on in stay:
         if event is not None and campaign.id in awaits and meet(own, enrollment, event):
+            continue
+        if met and any(meet(own, enrollment, one) for one in met.get(enrollment.enrollment, ())):
             continue
         if goes_on and enrollment.alarms is not None and not pass_on(own, campaign, enrollment):
             rearm(enrollment)
@@ -399,5 +405,4 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
 
 
 def _earliest(plan: Plan, enrollments: tuple[Enrollment, ...]) -> Enrollment:
-    campaigns = plan.campaigns
-    return min(enrollments, key=lambda e: (e.due_at_ms, campaigns[e.campaign].rank))
+    return min(enrollments, key=lambda e: (e.due_at_ms, plan.campaigns[e.campaign].rank))

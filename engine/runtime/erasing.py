@@ -24,6 +24,7 @@ from engine.core.state import NEVER
 from engine.failpoints import come_to
 from engine.store import erasure
 from engine.store.erasure import Backup
+from engine.store.holdings import ids_of
 from engine.store.restore import ASIDE
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ async def finish_erasures(store: Store, outbox: Path) -> None:
 
     Raises StoreError, CommitFailed, OSError.
     """
+    for one in await store.read(erasure.unfinished):
+        if one.user_id:  # who was merged behind the tombstone goes as well
+            user_ids = await ids_of(store, one.user_id)
+            await store.transact(partial(erasure.begin, user_ids=user_ids, at_ms=one.at_ms))
     left = await store.read(erasure.unfinished)
     for one in left:
         if one.user_id:

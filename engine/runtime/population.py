@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from engine.core.adoption import adopt, take_on
 from engine.core.aliases import Aliases
 from engine.core.effects import have_effect
 from engine.core.guardrails import put_off_until_ms
 from engine.core.holding import verdict_on
+from engine.core.inputs import UsersJoined
 from engine.core.merging import bear, merge
 from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
 from engine.core.transition import fire
@@ -148,7 +151,10 @@ class Population:
         """Whom an input concerns whose id is no user's: by an alias, or somebody new."""
         user_id, bearers = happened.user_id, self.aliases.of
         if user_id in bearers:
-            return self.users[bearers[user_id]]
+            user = self.users[bearers[user_id]]
+            if user.seen < self._changed:
+                self._bring_up(user)
+            return user
         user = self.users[user_id] = new_user(user_id)
         user.seen = self._changed
         if happened.is_anonymous:
@@ -165,14 +171,15 @@ class Population:
         """Whether an id means anybody. O(1)."""
         return isinstance(user_id, str) and self.find(user_id) is not None
 
-    def _unite(self, merged: UsersMerged) -> User:
-        """Have the user of one id go on as that of both, who is given back. O(kept of both).
+    def _unite(self, merged: UsersMerged) -> tuple[User, UsersJoined]:
+        """Have the user of one id go on as that of both; him, and the input that he is to take.
 
-        What was due to either fires first, as before any input.
+        What was due to either fires first, as before any input. O(kept of both).
         """
         at_ms = merged.at_ms
         user = self.find(merged.user_id) or self._welcome(merged)
         other = self.users.get(merged.merged_id)
+        joined = UsersJoined(**msgspec.structs.asdict(merged))
         for one in (user, other):
             if one is not None:
                 if one.seen < self._changed:
@@ -181,10 +188,11 @@ class Population:
                     self._fire(one, at_ms, at_ms)
         if other is not None:
             self._leave(other)
-            merge(self.plan, user, other, at_ms, self._effects)
+            awaited = merge(self.plan, user, other, at_ms, self._effects)
+            joined.awaited = {} if merged.is_history else awaited  # history ends no wait
         bear(user, merged.merged_id, other, at_ms)
         self.aliases.of.update(dict.fromkeys(user.aliases, user.user_id))
-        return user
+        return user, joined
 
     def _leave(self, user: User) -> None:
         """He is nobody any more: nothing is due to him."""

@@ -212,8 +212,7 @@ class Processor(Population):
             elif not isinstance(happened, InputErased):
                 user = self.find(happened.user_id)
                 if user is None or user.seen < number:
-                    self._join(happened)
-                    self._apply(happened, number)
+                    self._apply(self._join(happened), number)
         # Refusals are counted once; the user, or the quarantine, has them already.
         self._effects[:] = [effect for effect in self._effects if not is_refusal(effect)]
         return count
@@ -302,12 +301,11 @@ class Processor(Population):
             if heard is None:
                 return True
             happened = heard
-            self._join(happened)
         number = self._next_input
         if self._keeps:
             self._next_input = number + 1
             self._inputs.append(happened)
-        self._apply(happened, number)
+        self._apply(self._join(happened), number)
         return True
 
     def _apply(self, happened: UserInput, number: int) -> None:
@@ -334,18 +332,22 @@ class Processor(Population):
         if len(effects) > before and have_effect(effects, before):
             self._touched[user.user_id] = None
 
-    def _join(self, happened: UserInput) -> None:
-        """Where two ids were said to be one user's, make them so: both are saved with it."""
+    def _join(self, happened: UserInput) -> UserInput:
+        """Where two ids were said to be one user's, make them so: both are saved with it.
+
+        Returns the input as it is to be applied.
+        """
         bearer = self.aliases.bearer
         if not isinstance(happened, UsersMerged) or (
             bearer(happened.user_id) == bearer(happened.merged_id)
         ):
-            return
-        user = self._unite(happened)
+            return happened
+        user, joined = self._unite(happened)
         self._saving.forget(happened.merged_id)
         self._touched.pop(happened.merged_id, None)
         self._touched[user.user_id] = None
         self._merged.append((happened.merged_id, encode_merged(happened.merged_id, user)))
+        return joined
 
     def _forget(self, user_id: str) -> None:
         if (user := self.find(user_id)) is not None:

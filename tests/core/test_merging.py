@@ -6,13 +6,30 @@ import msgspec
 import pytest
 
 from engine.core.caps import Cap
-from engine.core.entered import each_entry
-from engine.core.inputs import DeliveryReported, UsersMerged
+from engine.core.effects import Record
+from engine.core.entered import count_entries, each_entry
+from engine.core.entry import ENTRIES_MAX
+from engine.core.goals import Goal
+from engine.core.guardrails import PENDING_MAX
+from engine.core.inputs import DeliveryReported, EventReceived, UsersMerged
 from engine.core.items import decode_item, read_item
+from engine.core.plan import Plan
 from engine.core.policy import Policy
 from engine.core.quiet import QuietHours
 from engine.core.state import NEVER, User
-from tests.core.world import DAY, HOUR, REACHABLE, START, S, World, campaign, send, wait, wait_when
+from tests.core.world import (
+    DAY,
+    HOUR,
+    REACHABLE,
+    START,
+    S,
+    World,
+    campaign,
+    send,
+    wait,
+    wait_event,
+    wait_when,
+)
 
 MERGED = "anon"
 USERS = ((0, MERGED), (5, "u"))
@@ -135,6 +152,100 @@ def test_a_message_that_was_taken_back_takes_no_other_one_back() -> None:
     assert world.identify(3, user=MERGED, gone=True) == ["3 c exited when"]
     assert world.alias(MERGED, 10) == []
     assert [one.cancelled for one in world.user().pending.values()] == ["", "exited"]
+
+
+def test_where_a_campaign_restarts_one_of_two_messages_of_a_step_goes() -> None:
+    steps = (send("in_app", step_id="one"), wait(DAY))
+    world = World(campaign("c", *steps, restart=True))
+    world.event("Go", 0)
+    world.event("Go", 5 * S, user=MERGED)
+    world.merge(MERGED, 6 * S)
+    assert len(world.cancelled) == 1
+
+
+def test_what_waits_of_the_older_is_not_sent_where_the_younger_had_it() -> None:
+    steps = (send("in_app", step_id="one"), wait(DAY))
+    world = World(campaign("c", *steps))
+    world.event("Go", 0)
+    world.event("Go", 5 * S, user=MERGED)
+    world.report("delivered", 5 * S, user=MERGED)
+    world.merge(MERGED, 6 * S)
+    assert [one.reason for one in world.cancelled] == ["merged"]
+
+
+def test_what_has_been_sent_is_the_ones_who_stays() -> None:
+    """His exit takes it back."""
+    steps = (wait(10 * S), send("in_app", step_id="two"), wait(DAY))
+    world = World(campaign("c", *steps, exits=("Buy",), per="event.n"), campaign("d", *steps))
+    world.event("Go", 0, n=1)
+    world.event("Go", 1 * S, user=MERGED, n=1)
+    world.advance(11 * S)
+    younger = world.user(MERGED).enrollments[0].enrollment
+    older = world.user().enrollments[0].enrollment
+    world.merge(MERGED, 12 * S)
+    assert {one.enrollment for one in world.user().pending.values() if one.campaign == "c"} == {
+        older
+    }
+    assert younger != older
+
+
+def test_what_was_delivered_by_the_one_that_gives_way_is_the_others_touch() -> None:
+    goal = Goal(("Buy",))
+    steps = (wait(10 * S), send("in_app", step_id="two"), wait(DAY))
+    world = World(campaign("c", *steps, goal=goal))
+    world.event("Go", 0, user=MERGED)
+    world.event("Go", 5 * S)
+    world.advance(10 * S)
+    message = next(iter(world.user(MERGED).pending))
+    world.report("delivered", 11 * S, user=MERGED)
+    world.merge(MERGED, 12 * S)  # the older one stays, and has sent it
+    world.event("Buy", 13 * S)
+    assert [one.message for one in world.records if one.kind == "goal"] == [message]
+
+    world = World(campaign("c", *steps, goal=goal, restart=True))
+    world.event("Go", 0, user=MERGED)
+    world.event("Go", 5 * S)
+    world.advance(10 * S)
+    message = next(iter(world.user(MERGED).pending))
+    world.merge(MERGED, 12 * S)  # the younger one stays; the message is still on its way
+    world.report("delivered", 13 * S, message=message)
+    world.event("Buy", 14 * S)
+    assert [one.message for one in world.records if one.kind == "goal"] == [message]
+
+
+def test_no_more_messages_wait_than_may_and_what_marketing_sent_last_goes_first() -> None:
+    world = World(
+        campaign("a", send("in_app"), on=("A",)),
+        campaign("b", send("in_app"), on=("B",), purpose="transactional"),
+    )
+    for user in ("u", MERGED, "anon-2"):
+        world.event("B", 0, user=user)
+        kept = world.user(user)
+        one, *_ = kept.pending.values()
+        kept.pending = {
+            f"{user}{number}": msgspec.structs.replace(
+                one, marketing=number >= PENDING_MAX - 10, step=f"{user}{number}", sent_at_ms=number
+            )
+            for number in range(PENDING_MAX)
+        }
+    world.merge(MERGED, 1 * S)
+    assert world.cancelled == []
+    world.merge("anon-2", 2 * S)
+    assert len(world.cancelled) == PENDING_MAX
+    assert {one.reason for one in world.cancelled} == {"limit"}
+    left = [one for one in world.user().pending.values() if not one.cancelled]
+    assert not any(one.marketing for one in left)
+    assert max(one.sent_at_ms for one in left) < PENDING_MAX - 10
+
+
+def test_entries_are_bounded_however_many_began_at_one_instant() -> None:
+    world = World(campaign("c", send("in_app"), per="event.n", reentry=None))
+    for user in ("u", MERGED):
+        world.event("Go", 0, user=user, n=-1)
+        own = {f"c\n{user}{number}": (START, 1) for number in range(ENTRIES_MAX - 1)}
+        world.user(user).entries = own
+    world.merge(MERGED, 1 * S)
+    assert count_entries(world.user().entries) == ENTRIES_MAX
 
 
 def test_of_users_with_much_to_deliver_each_second_message_is_found() -> None:
@@ -260,6 +371,75 @@ def test_a_wait_that_the_merge_ends_is_over_at_once() -> None:
     assert world.merge(MERGED, 10)[0] == "10 c sent steps.1 in_app"
 
 
+AWAITS = (
+    wait(10 * S, "pause"),
+    wait_event("Buy", HOUR, (send("email", step_id="thanks"),), (send("in_app"),), "event.n > 1"),
+)
+
+
+@pytest.mark.parametrize(
+    ("others", "ends"),
+    [
+        ([(5 * S, 2)], False),  # before it was waited for
+        ([(20 * S, 1)], False),
+        ([(20 * S, 2)], True),
+        ([(20 * S, 2), (30 * S, 1)], True),
+        ([(15 * S, 1), (20 * S, 2)], True),
+    ],
+)
+def test_what_the_other_had_done_ends_a_wait_for_it(
+    others: list[tuple[int, int]], *, ends: bool
+) -> None:
+    world = World(campaign("c", *AWAITS))
+    world.event("Go", 0)
+    for at, number in others:
+        world.event("Buy", at, user=MERGED, n=number)
+    told = world.merge(MERGED, 40 * S, **REACHABLE)
+    # By then it is known how he is reached: the merge itself has said it.
+    assert told == (["40000 c sent thanks email", "40000 c finished"] if ends else [])
+
+
+def test_what_the_known_one_had_done_ends_a_wait_of_the_other() -> None:
+    world = World(campaign("c", *AWAITS))
+    world.event("Go", 0, user=MERGED)
+    world.event("Buy", 20 * S, n=2)
+    world.reachable(30 * S)
+    assert world.merge(MERGED, 40 * S) == ["40000 c sent thanks email", "40000 c finished"]
+
+
+def test_a_wait_that_a_merge_ends_is_one_that_comes_late() -> None:
+    """What follows counts from the event: of the sends that are over the latest go."""
+    steps = (wait_event("Buy", DAY, (send("in_app"), wait(5 * S), send("in_app"), wait(HOUR))),)
+    world = World(campaign("c", *steps))
+    world.event("Go", 0)
+    world.event("Buy", 10 * S, user=MERGED)
+    assert world.merge(MERGED, 60 * S) == [
+        "60000 c skipped steps.0.then.0 in_app expired",
+        "60000 c sent steps.0.then.2 in_app",
+    ]
+
+
+def test_replaying_a_merge_finds_again_what_it_ended() -> None:
+    world = World(campaign("c", *AWAITS))
+    world.reachable(0)
+    world.event("Go", 0)
+    world.event("Buy", 20 * S, user=MERGED, n=2)
+    world.merge(MERGED, 40 * S)
+    twin = World(campaign("c", *AWAITS))
+    twin.reachable(0)
+    go = EventReceived("u", "Go", START, START, at_ms=START)
+    raw = msgspec.Raw(b'{"n":2}')
+    at_ms = START + 20 * S
+    buy = EventReceived(MERGED, "Buy", at_ms, at_ms, raw, at_ms=at_ms, is_anonymous=True)
+    at_ms = START + 40 * S
+    said = UsersMerged("u", at_ms, at_ms, merged_id=MERGED, at_ms=at_ms)
+    twin.processor.replay(enumerate([go, buy, said], start=2))
+    assert [one.kind for one in twin.processor.made if isinstance(one, Record)] == [
+        "entered", "sent", "finished",
+    ]  # fmt: skip
+    assert twin.user().enrollments == world.user().enrollments == ()
+
+
 def test_what_was_due_to_either_comes_before_the_merge() -> None:
     world = World(campaign("c", wait(10), send("in_app")))
     world.event("Go", 0, user=MERGED)
@@ -275,6 +455,14 @@ def test_the_wheel_lets_go_of_the_merged_one() -> None:
     world.merge(MERGED, 5)
     assert anonymous.armed_at_ms == NEVER
     assert world.user().armed_at_ms <= START + 10
+
+
+def test_who_is_meant_by_an_alias_takes_a_changed_plan_on_first() -> None:
+    world = World(campaign("c", wait(DAY)))
+    world.event("Go", 0)
+    world.merge(MERGED, 5)
+    world.processor.adopt(Plan("p2", [campaign("d", send("in_app"))]), START + 10)
+    assert world.event("Look", 20, user=MERGED) == ["10 c exited campaign_removed"]
 
 
 def test_chains_are_followed_and_bring_all_ids_along() -> None:

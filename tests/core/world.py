@@ -22,7 +22,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.plan import Campaign, Entry, Plan
-from engine.core.steps import END, Exit, If, Send, Step, Wait, WaitWhen
+from engine.core.steps import END, Exit, If, Send, Step, Wait, WaitEvent, WaitWhen
 from engine.runtime.processor import Processor
 
 if TYPE_CHECKING:
@@ -66,6 +66,18 @@ def wait_when(
     condition: str, at_most: int | None = None, then: Block = (), otherwise: Block = ()
 ) -> dict[str, Any]:
     said = {"wait_when": condition, "at_most": at_most, "id": ""}
+    return said | {"then": then, "else": otherwise}
+
+
+def wait_event(
+    name: str,
+    at_most: int | None = None,
+    then: Block = (),
+    otherwise: Block = (),
+    when: str | None = None,
+    step_id: str = "",
+) -> dict[str, Any]:
+    said = {"wait_event": name, "at_most": at_most, "when": when, "id": step_id}
     return said | {"then": then, "else": otherwise}
 
 
@@ -128,6 +140,9 @@ class _Layout:
 def _branch(step_id: str, step: dict[str, Any], then: int, otherwise: int) -> Step:
     if "if" in step:
         return If(step_id, program(step["if"]), then, otherwise)
+    if "wait_event" in step:
+        name, asked = step["wait_event"], compiled(step["when"])
+        return WaitEvent(step_id, (name,), asked, step["at_most"], then, otherwise)
     condition = timed(step["wait_when"])
     assert condition is not None
     return WaitWhen(step_id, condition, step["at_most"], then, otherwise)

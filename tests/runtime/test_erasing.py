@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from engine.core.inputs import (
 )
 from engine.core.plan import Plan
 from engine.core.state import NEVER
+from engine.runtime.erasing import finish_erasures
 from engine.runtime.tombstones import Tombstones
 from engine.store import erasure, holdings
 from tests.core.world import HOUR, START, World, campaign, send, wait
@@ -114,6 +116,21 @@ async def test_who_asks_again_has_the_ids_erased_that_the_first_try_had_found(
     assert await rig.store.read(erasure.unfinished) == []
     assert not await holdings.is_held(rig.store, "d1")
     assert not work.is_unfinished("d1")
+
+
+async def test_a_start_erases_also_who_was_merged_behind_the_tombstone(
+    rig: Rig, tmp_path: Path
+) -> None:
+    rig.start()
+    await rig.shell.submit([rig.event(user="d1")])
+    await rig.store.transact(partial(erasure.begin, user_ids=("d1",), at_ms=START))
+    said = UsersMerged("u1", START, START, merged_id="d1", is_alias=True)
+    await rig.shell.submit([said])  # and here the process dies
+    await rig.shell.settle()
+    await finish_erasures(rig.store, tmp_path)
+    assert await rig.store.read(erasure.unfinished) == []
+    for user_id in ("u1", "d1"):
+        assert not await holdings.is_held(rig.store, user_id)
 
 
 async def test_the_backups_that_are_still_there_are_named(rig: Rig, tmp_path: Path) -> None:

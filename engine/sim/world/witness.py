@@ -109,11 +109,13 @@ class Witness:
     def see_opened(self) -> None:
         """A process has opened the file, and ends erasures next: know by its id what they take."""
         # What was in the last commit of a life whose power went, nobody has looked at before.
-        self._see_tombstones()
+        kin = Kin()
         for first, lines in self._ask("SELECT first_input, inputs FROM journal"):
             for number, happened in enumerate(decode_inputs(lines), start=first):
+                kin.see(number, happened)
                 if message_id := getattr(happened, "message_id", ""):
                     self._numbers[message_id] = number
+        self._see_tombstones(kin)
 
     def see_what_is_there(self) -> None:
         """A process has ended what erasures were begun: all acknowledged has to be in the file."""
@@ -130,9 +132,9 @@ class Witness:
         lost = self.acknowledged - self._numbers.keys() - self._erased.gone
         if lost:
             self.blame("what was acknowledged is durable", f"{sorted(lost)} are gone")
-        remains = self._erased.remains(self.journal)
-        if remains or self._ask("SELECT 1 FROM tombstones WHERE finished = 0"):
-            self.blame("an erasure comes to its end", remains or "a tombstone is unfinished")
+        left = self._erased.remains(self.journal)
+        if left or self._ask("SELECT 1 FROM tombstones WHERE finished = 0"):
+            self.blame("an erasure comes to its end", left or "a tombstone is unfinished")
 
     def see_end(self) -> None:
         """The process is gone."""
@@ -142,7 +144,7 @@ class Witness:
         """The disk has done something: read what is new in the journal."""
         if not self._is_looking or self._disk.connection is None:
             return
-        self._see_tombstones()
+        self._see_tombstones(self.kin)
         rows = self._ask(
             "SELECT first_input, inputs_count, at_ms, inputs FROM journal "
             "WHERE first_input > ? ORDER BY first_input",
@@ -157,9 +159,10 @@ class Witness:
             if at_ms < self._last_at_ms:
                 self.blame("stamps never decrease", f"row {first}: {at_ms} < {self._last_at_ms}")
 
-    def _see_tombstones(self) -> None:
+    def _see_tombstones(self, kin: Kin) -> None:
         for (user_id,) in self._ask("SELECT user_id FROM tombstones WHERE user_id IS NOT NULL"):
-            self._erased.see_begun(user_id)
+            for one in (user_id, *kin.ids_of(kin.bearer(user_id))):
+                self._erased.see_begun(one)
 
     def _see_durable(self, happened: Input) -> None:
         if happened.at_ms < self._last_at_ms:
@@ -222,13 +225,14 @@ class Witness:
         self._erased.see_begun(user_id)
 
     def see_erased(self, user_id: str) -> None:
-        """Somebody was told that a user is erased: no byte of him is left, unless he came again."""
-        finished = "SELECT digest, at_ms FROM tombstones WHERE finished = 1"
-        done = self._erased.see_finished(dict(self._ask(finished)))
+        """Somebody was told that a user is erased: no byte is left, unless he came again."""
+        rows = self._ask("SELECT digest, at_ms FROM tombstones WHERE finished = 1")
+        done = self._erased.see_finished(dict(rows))
         if not self._erased.is_durable(user_id):
             self.blame("an erasure is told once it is durable", user_id)
         for one in done:
-            if one == TESTER or one in self._processor or self._came_again(one):
+            named = self._is_quarantined(one) or self._erased.came_again(one, self.journal)
+            if one == TESTER or one in self._processor or named:
                 continue
             found = [name for name, data in self._disk.files() if one.encode() in data]
             if found:
@@ -236,10 +240,6 @@ class Witness:
 
     def _is_quarantined(self, text: str) -> bool:
         return bool(self._ask("SELECT 1 FROM quarantine WHERE instr(body, ?)", text.encode()))
-
-    def _came_again(self, user_id: str) -> bool:
-        """Whether anything that came since names him, taken or not."""
-        return self._is_quarantined(user_id) or self._erased.came_again(user_id, self.journal)
 
     def see_restart(self, processor: Processor, clock: Clock, shop: Shop) -> None:
         """The state is back, and the time that nobody lived through was told."""
