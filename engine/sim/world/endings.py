@@ -94,8 +94,7 @@ def _variants(books: Books) -> str:
     records = books.records
     if told := trials.moved(records):
         return told
-    merges = {} if books.erased else books.kin.merges
-    return trials.not_joined(records, merges, SLACK_MS)
+    return "" if books.erased else trials.not_joined(records, books.kin, SLACK_MS)
 
 
 def _holdouts(books: Books) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from engine.core.effects import Record
+    from engine.sim.world.kin import Kin
 
 HOLDOUT = "holdout"
 
@@ -37,13 +38,12 @@ def moved(records: Iterable[Record]) -> str:
     return ""
 
 
-def not_joined(
-    records: Sequence[Record], merges: Mapping[tuple[int, int], tuple[str, str]], slack_ms: int
-) -> str:
+def not_joined(records: Sequence[Record], kin: Kin, slack_ms: int) -> str:
     """A variant that a user drew anew, though one who was merged into him had one; or "".
 
-    Told where it is sure: he had drawn none before, and the merge lies between. What a deadline did
-    may have been done later than its record tells, by less than the slack.
+    Told where it is sure: he had drawn none before, the merge lies between, and nobody who ever
+    became one with him had drawn that one. What a deadline did may have been done later than its
+    record tells, by less than the slack.
     """
     first: dict[tuple[str, str, str], tuple[int, int, str]] = {}
     began = {one.enrollment: one.at_ms for one in records if one.kind == "entered"}
@@ -55,12 +55,20 @@ def not_joined(
     for (user_id, campaign, step), (at_ms, _, variant) in first.items():
         others = {
             first[other, campaign, step][2]
-            for (_, merged_at_ms), (bearer, other) in merges.items()
+            for (_, merged_at_ms), (bearer, other) in kin.merges.items()
             if bearer == user_id
             and (other, campaign, step) in first
             and first[other, campaign, step][1] < merged_at_ms < at_ms
         }
-        if others and variant not in others:
+        if not others:
+            continue
+        family = kin.family(user_id)
+        possible = {
+            one[2]
+            for (other, *what), one in first.items()
+            if what == [campaign, step] and other != user_id and kin.family(other) == family
+        }
+        if variant not in possible:
             return f"{user_id} drew {variant} of {campaign}, and was {others} already"
     return ""
 
