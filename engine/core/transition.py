@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from engine.core import history, scores, sessions
+from engine.core import scores, sessions
 from engine.core.answers import as_event, take_answer
 from engine.core.collections import collect
 from engine.core.consents import state_consent
@@ -41,6 +41,7 @@ from engine.core.inputs import (
     UsersJoined,
     UsersMerged,
 )
+from engine.core.keeping import keep, note
 from engine.core.plan import NOTHING
 from engine.core.sending import conclude, revive
 from engine.core.state import reckon
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from engine.core.grace import Held
     from engine.core.inputs import UserInput
     from engine.core.merging import Awaited
-    from engine.core.plan import Campaign, Plan, Reactions
+    from engine.core.plan import Campaign, Plan
     from engine.core.state import Enrollment, Session, User
 
 
@@ -96,7 +97,7 @@ def step_event(plan: Plan, user: User, event: EventReceived, effects: list[Effec
         if reactions.gathers:
             collect(user, event, reactions.gathers)
         if reactions.kept is not None:
-            _note(user, event, reactions)
+            note(user, event, reactions)
         if reactions.ends and (user.enrollments or user.pending or user.ended):
             exit_all(_turn(plan, user, event, effects), reactions, occurred_at_ms)
         if not reactions.entries:
@@ -156,7 +157,7 @@ def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> Non
     is_first = user.last_seen_at_ms == 0 and not made
     reactions = plan.reactions(event.name) or plan.unnamed
     wakes = reactions.wakes
-    _keep(user, event, reactions, made=made)
+    keep(user, event, reactions, made=made)
     came = risen(turn, wakes, is_first=is_first) if wakes.has_edges or user.watch is None else ()
     leaving = ended_by(turn, reactions, event.occurred_at_ms) if reactions.ends else None
     _look_again(turn, None if is_first else wakes.inside, held, leaving, event, reactions.awaits)
@@ -361,29 +362,12 @@ def _turn(
     return turn
 
 
-def _keep(user: User, event: EventReceived, reactions: Reactions, *, made: bool = False) -> None:
-    """Have an event in all that is kept of its user."""
-    if not made:
-        user.last_seen_at_ms = max(user.last_seen_at_ms, event.occurred_at_ms)
-    if reactions.gathers:
-        collect(user, event, reactions.gathers)
-    if reactions.kept is not None:
-        _note(user, event, reactions)
-
-
-def _note(user: User, event: EventReceived, reactions: Reactions) -> None:
-    """Have an event in its user's history."""
-    kept = reactions.kept
-    assert kept is not None, "asked for by whoever calls"
-    history.insert(user, reactions.name, event.occurred_at_ms, kept, event.at_ms, event.properties)
-
-
 def _apply_other(turn: Turn, happened: UserInput) -> None:
     plan, user, effects = turn.plan, turn.user, turn.effects
     match happened:
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
             reactions = plan.reactions(happened.name) or plan.unnamed
-            _keep(user, happened, reactions)
+            keep(user, happened, reactions)
             if reactions.ends:
                 exit_all(turn, reactions, happened.occurred_at_ms)
         case UserIdentified():
