@@ -24,6 +24,7 @@ COMMANDS = {
     "diff": "Tell what would come of a changed shop, before it is taken on.",
     "serve": "Run a shop: take events, fire deadlines, deliver messages.",
     "trigger": "Start a campaign by hand: for a user, or for a whole segment.",
+    "deadletters": "Tell of messages that failed for good, or have them delivered after all.",
     "quarantine": "Tell of items that could not be taken, or try them again.",
     "users": "Tell what is held of a user, or erase it.",
     "explain": "Tell why a user came into a campaign, did not, or when he will.",
@@ -38,10 +39,7 @@ COMMANDS = {
 }
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
-COMMANDS_LATER = (
-    "deadletters",
-    *("preview", "plan", "audit", "report"),
-)
+COMMANDS_LATER = (*("preview", "plan", "audit", "report"),)
 """Commands that are still to be built; they are refused by name."""
 
 

@@ -22,8 +22,8 @@ from engine.core.traits import CONSENT_CHANNELS, drop_subscriptions
 
 if TYPE_CHECKING:
     from engine.core.inputs import DeliveryReported, LetterRevived
-    from engine.core.plan import Campaign
-    from engine.core.state import Enrollment
+    from engine.core.plan import Campaign, Plan
+    from engine.core.state import Enrollment, User
     from engine.core.steps import Send
     from engine.core.turn import Turn
 
@@ -192,7 +192,7 @@ def revive(turn: Turn, revived: LetterRevived) -> None:
         pending = _decode_pending(revived.pending)
     except msgspec.DecodeError:
         return  # of another version; it stays where it is
-    reason = _why_not(turn, pending)
+    reason = why_not(turn.plan, user, pending, turn.now_ms)
     if reason:
         turn.record("skipped", pending, pending.step, pending.channel, pending.template, reason,
                     effect_id)  # fmt: skip
@@ -204,17 +204,20 @@ def revive(turn: Turn, revived: LetterRevived) -> None:
     turn.effects.append(ReviveMessage(effect_id, pending.channel, not pending.marketing))
 
 
-def _why_not(turn: Turn, pending: Pending) -> str:
-    """Why a message that was dead may not go any more, or ""."""
-    campaign = turn.plan.campaigns.get(pending.campaign)
+def why_not(plan: Plan, user: User, pending: Pending, now_ms: int) -> str:
+    """Why a message that is dead may not go any more, or "".
+
+    `exited`, `limit`, or as `guardrails.cancelled`.
+    """
+    campaign = plan.campaigns.get(pending.campaign)
     if campaign is None or campaign.status == "archived":
         return "exited"
     began_ms = pending.entered_at_ms
-    if any(history.newest(turn.user, name) >= began_ms for name in campaign.exit_events):
+    if any(history.newest(user, name) >= began_ms for name in campaign.exit_events):
         return "exited"
-    if is_full(turn.user, marketing=pending.marketing):
+    if is_full(user, marketing=pending.marketing):
         return "limit"
-    return cancelled(turn.plan.policy, turn.user, pending, turn.now_ms)
+    return cancelled(plan.policy, user, pending, now_ms)
 
 
 def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:

@@ -96,6 +96,14 @@ class Metrics:
             ["channel"],
             registry=registry,
         )
+        self.dead_letters = Counter(
+            "hairspring_dead_letters", "Messages that failed for good.", registry=registry
+        )
+        self.revived = Counter(
+            "hairspring_dead_letters_revived",
+            "Dead letters on their way again.",
+            registry=registry,
+        )
         self.undefined = Counter(
             "hairspring_template_undefined",
             "Names that a template asked for and the user lacked.",
@@ -119,6 +127,8 @@ class Metrics:
 
     def released(self, released: Released) -> None:
         """Count what a batch let out. O(records)."""
+        self.dead_letters.inc(sum(closed.dead for closed in released.closed))
+        self.revived.inc(len(released.revived))
         # Why a delivery failed is a provider's or a template's text, with no end of variants.
         counts = Counted(
             (record.campaign, record.kind, "" if record.kind == "failed" else record.reason)

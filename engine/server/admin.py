@@ -20,16 +20,19 @@ from engine.errors import HairspringError
 from engine.runtime.inbox import Unavailable
 from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal, in_one_line
+from engine.server.deadletters import deadletter_handlers
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
 from engine.server.importing import PIECE_BYTES_MAX
 from engine.server.keys import BEARER
 from engine.server.machines import address_of, is_this_machine
-from engine.server.operating import Operating, enter, operating_handlers
+from engine.server.operating import House, Operating, enter, operating_handlers
 from engine.server.quarantine import quarantine_handlers
 from engine.server.users import user_handlers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp.typedefs import Handler
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -83,12 +86,20 @@ def make_admin_app(door: AdminDoor) -> web.Application:
             {path: _guarded(handler, door) for path, handler in operations.items()},
         )
     admit = partial(enter, operating=door.operating)
-    for path, methods in {**user_handlers(admit), **quarantine_handlers(admit)}.items():
+    for path, methods in _resources(admit).items():
         edge.add_resource(
             app, path, {name: _guarded(handler, door) for name, handler in methods.items()}
         )
     edge.close(app)
     return app
+
+
+def _resources(admit: Callable[[web.Request], House]) -> dict[str, Mapping[str, Handler]]:
+    return {
+        **user_handlers(admit),
+        **quarantine_handlers(admit),
+        **deadletter_handlers(admit),
+    }
 
 
 def _guarded(handler: Handler, door: AdminDoor) -> Handler:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from engine.core.effects import SendMessage
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from engine.core.effects import CloseMessage, ReviveMessage, SendMessage
+    from engine.core.effects import CloseMessage, ReviveMessage
 
 Parts: TypeAlias = Literal["all", "rendered", "head"]
 """What is read of a row: its message, with what is rendered, with the snapshot too."""
@@ -29,6 +31,7 @@ COLUMNS: Final = "(number, id, user_id, channel, urgent, message, snapshot)"
 """Of a row as it is written first."""
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(SendMessage).decode
 
 
 def read(
@@ -87,3 +90,55 @@ def revive(connection: sqlite3.Connection, revived: Sequence[ReviveMessage]) -> 
 def _head(message: SendMessage) -> bytes:
     """A message without its snapshot, which has a column of its own."""
     return _encode(msgspec.structs.replace(message, snapshot=msgspec.Raw(b"null")))
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """A dead letter.
+
+    Attributes:
+        number: Of its row; letters are told in this order.
+        reason: Why it failed, as in its record.
+        failed_at_ms: When that was known; 0 where an earlier version did not keep it.
+        attempts: How many the process made that gave it up.
+        pending: What its user knew of it, as JSON; b"" where an earlier version did not keep it.
+    """
+
+    number: int
+    message: SendMessage
+    reason: str
+    failed_at_ms: int
+    attempts: int
+    pending: bytes
+
+
+def letters(
+    connection: sqlite3.Connection,
+    *,
+    after_number: int,
+    limit: int,
+    ids: Sequence[str] | None,
+    campaign: str | None,
+    channel: str | None,
+) -> list[Letter]:
+    """Dead letters beyond a row number, in order, as far as they are meant. O(letters)."""
+    asked = (
+        ("id IN (SELECT value FROM json_each(?))", ids and _encode(ids).decode()),
+        ("message ->> '$.campaign' = ?", campaign),
+        ("channel = ?", channel),
+    )
+    where = [(clause, value) for clause, value in asked if value is not None]
+    if ids is not None and not ids:
+        return []
+    clauses = "".join(f" AND {clause}" for clause, _ in where)
+    rows = connection.execute(
+        "SELECT number, message, dead, ifnull(dead_at_ms, 0), attempts, ifnull(pending, x'') "  # noqa: S608 - clauses of this function
+        f"FROM outbox WHERE dead IS NOT NULL AND number > ?{clauses} ORDER BY number LIMIT ?",
+        (after_number, *(value for _, value in where), limit),
+    )
+    return [Letter(number, _decode(message), *rest) for number, message, *rest in rows]
+
+
+def count_letters(connection: sqlite3.Connection) -> int:
+    """How many dead letters there are. O(letters)."""
+    row = connection.execute("SELECT count(*) FROM outbox WHERE dead IS NOT NULL").fetchone()
+    return int(row[0])
