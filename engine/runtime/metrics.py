@@ -97,12 +97,7 @@ class Metrics:
             registry=registry,
         )
         self.dead_letters = Counter(
-            "hairspring_dead_letters", "Messages that failed for good.", registry=registry
-        )
-        self.revived = Counter(
-            "hairspring_dead_letters_revived",
-            "Dead letters on their way again.",
-            registry=registry,
+            "hairspring_dead_letters", "Dead letters, by fate.", ["fate"], registry=registry
         )
         self.undefined = Counter(
             "hairspring_template_undefined",
@@ -127,8 +122,8 @@ class Metrics:
 
     def released(self, released: Released) -> None:
         """Count what a batch let out. O(records)."""
-        self.dead_letters.inc(sum(closed.dead for closed in released.closed))
-        self.revived.inc(len(released.revived))
+        self.dead_letters.labels("dead").inc(sum(closed.dead for closed in released.closed))
+        self.dead_letters.labels("retried").inc(len(released.revived))
         # Why a delivery failed is a provider's or a template's text, with no end of variants.
         counts = Counted(
             (record.campaign, record.kind, "" if record.kind == "failed" else record.reason)
