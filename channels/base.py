@@ -65,6 +65,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         body: The rendered body.
         html: Whether the body is HTML (in email it then gets a text part too).
         meant_for: Whose address it would have gone to, where it is redirected (`redirecting`).
+        enrollment, template, variant: As in its record `sent`.
         purpose: `marketing` or `transactional`, as its campaign has it.
         expires_at_ms: Of no use later than this; 0 never expires.
     """
@@ -80,6 +81,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     front: dict[str, str] = {}
     html: bool = False
     meant_for: str = ""
+    enrollment: str = ""
+    template: str = ""
+    variant: str = ""
     purpose: str = "marketing"
     expires_at_ms: int = 0
 

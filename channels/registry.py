@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
 
 from channels.base import CHANNEL_IDS, Channel
 from channels.email import EmailFault, parse_from
@@ -22,7 +25,7 @@ from channels.settings import (
 from channels.signing import signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
 __all__ = [
     "SETTINGS",
@@ -43,7 +46,7 @@ __all__ = [
 TRANSPORTS: Final[dict[str, tuple[str, ...]]] = {
     "email": ("file", "smtp"),
     "push": ("file", "webpush"),
-    "sms": ("file",),
+    "sms": ("file", "twilio"),
     "in_app": ("file",),
     "webhook": ("file", "http"),
 }
@@ -58,6 +61,7 @@ def build_channels(
     *,
     data: Path,
     now_ms: Callable[[], int] | None = None,
+    shop_url: str = "",
 ) -> Channels:
     """One channel for each id there is; nothing is opened or connected before the first message.
 
@@ -65,6 +69,7 @@ def build_channels(
         settings: By channel id; a channel that is not named has its defaults.
         data: The data folder; the file transport writes to its `outbox`.
         now_ms: The wall clock, for signatures that bear the instant of the attempt.
+        shop_url: Where providers reach the shop.
 
     Raises:
         SettingsFault: The first fault that `settings_faults` finds.
@@ -74,36 +79,46 @@ def build_channels(
         chosen = settings.get(channel_id, SETTINGS[channel_id]())
         for fault in settings_faults(channel_id, chosen):
             raise fault
-        built[channel_id] = _build(channel_id, chosen, data, now_ms, settings)
+        if chosen.transport == TRANSPORTS[channel_id][0]:
+            sender = chosen.from_ if isinstance(chosen, EmailSettings) else ""
+            built[channel_id] = FileChannel(channel_id, data / "outbox", sender=sender)
+        else:
+            built[channel_id] = _build(chosen, _Place(settings, data, now_ms, shop_url))
     return built
 
 
-def _build(
-    channel_id: str,
-    chosen: ChannelSettings,
-    data: Path,
-    now_ms: Callable[[], int] | None,
-    settings: Mapping[str, ChannelSettings],
-) -> Channel:
+class _Place(msgspec.Struct, frozen=True):
+    """What channels are built from beside their own settings; as in `build_channels`."""
+
+    settings: Mapping[str, ChannelSettings]
+    data: Path
+    now_ms: Callable[[], int] | None
+    shop_url: str
+
+
+def _build(chosen: ChannelSettings, place: _Place) -> Channel:
+    """A channel whose messages leave this machine; its module is loaded for it alone (0.1 s)."""
     match chosen:
-        case EmailSettings(transport="smtp"):
-            from channels.smtp import SmtpChannel  # 0.1 s that the file transport does not need
+        case EmailSettings():
+            from channels.smtp import SmtpChannel
 
             return SmtpChannel(chosen)
-        case WebhookSettings(transport="http"):
-            from channels.webhook import WebhookChannel  # as above
+        case WebhookSettings():
+            from channels.webhook import WebhookChannel
 
-            return WebhookChannel(chosen, now_ms)
-        case PushSettings(transport="webpush"):
-            from channels.vapid import Vapid, take_key  # as above
+            return WebhookChannel(chosen, place.now_ms)
+        case PushSettings():
+            from channels.vapid import Vapid, take_key
             from channels.webpush import WebPushChannel
 
-            vapid = Vapid(take_key(chosen.vapid_key, data), _contact(chosen, settings))
-            return WebPushChannel(chosen, vapid, now_ms)
-        case EmailSettings():
-            return FileChannel(channel_id, data / "outbox", sender=chosen.from_)
-        case _:
-            return FileChannel(channel_id, data / "outbox")
+            vapid = Vapid(take_key(chosen.vapid_key, place.data), _contact(chosen, place.settings))
+            return WebPushChannel(chosen, vapid, place.now_ms)
+        case SmsSettings():
+            from channels.twilio import TwilioChannel
+
+            return TwilioChannel(chosen, place.shop_url, place.now_ms)
+        case InAppSettings():
+            raise AssertionError("its only transport is file")
 
 
 def push_key(settings: Mapping[str, ChannelSettings], data: Path) -> str:
@@ -153,6 +168,8 @@ def settings_faults(channel_id: str, chosen: ChannelSettings) -> Iterator[Settin
         yield from _webhook_faults(chosen)
     elif isinstance(chosen, PushSettings):
         yield from _push_faults(chosen)
+    elif isinstance(chosen, SmsSettings):
+        yield from _sms_faults(chosen)
 
 
 def _email_faults(chosen: EmailSettings) -> Iterator[SettingsFault]:
@@ -181,7 +198,7 @@ def _email_faults(chosen: EmailSettings) -> Iterator[SettingsFault]:
 
 def _webhook_faults(chosen: WebhookSettings) -> Iterator[SettingsFault]:
     if chosen.url:
-        from channels.posting import address_fault  # as above
+        from channels.posting import address_fault  # 0.1 s that files do not need
 
         if fault := address_fault(chosen.url):
             hint = "https://shop.example/hooks/hairspring"
@@ -205,6 +222,26 @@ def _push_faults(chosen: PushSettings) -> Iterator[SettingsFault]:
     if chosen.ttl_ms < 0:
         yield SettingsFault("push", "ttl", f"{chosen.ttl_ms} is too small", hint="0s or more")
     yield from _ca_file_faults("push", chosen.ca_file)
+
+
+def _sms_faults(chosen: SmsSettings) -> Iterator[SettingsFault]:
+    from channels.posting import address_fault  # as above
+
+    if fault := address_fault(chosen.base_url):
+        yield SettingsFault("sms", "base_url", fault, hint="https://api.twilio.com")
+    if chosen.segments_max < 1:
+        told = f"{chosen.segments_max} is too small"
+        yield SettingsFault("sms", "segments_max", told, hint="1 or more")
+    yield from _ca_file_faults("sms", chosen.ca_file)
+    if chosen.transport != "twilio":
+        return
+    for key, value in (("account_sid", chosen.account_sid), ("auth_token", chosen.auth_token)):
+        if not value:
+            told = f"the transport twilio needs an {key}"
+            yield SettingsFault("sms", key, told, hint="as Twilio's console shows it")
+    if not (chosen.from_ or chosen.messaging_service_sid):
+        hint = 'a number of yours, from = "+15550100", or messaging_service_sid'
+        yield SettingsFault("sms", "from", "the transport twilio needs a sender", hint=hint)
 
 
 def _ca_file_faults(channel_id: str, ca_file: str) -> Iterator[SettingsFault]:

@@ -113,7 +113,27 @@ class PushSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class SmsSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[channels.sms]`."""
+    """`[channels.sms]`.
+
+    Attributes:
+        account_sid: twilio: the account.
+        auth_token: twilio: its secret; verifies what Twilio tells us, too.
+        from_: twilio: the number, short code or name that messages come from (`from` in the file).
+        messaging_service_sid: twilio: who chooses the sender instead.
+        base_url: twilio: where its interface is.
+        segments_max: twilio: a longer message is not sent.
+        help_text: twilio: the answer to HELP; empty: Twilio's own, if any.
+        ca_file: twilio: a PEM file of authorities to trust instead of the system's.
+    """
+
+    account_sid: str = ""
+    auth_token: str = ""
+    from_: str = msgspec.field(default="", name="from")
+    messaging_service_sid: str = ""
+    base_url: str = "https://api.twilio.com"
+    segments_max: int = 10
+    help_text: str = ""
+    ca_file: str = ""
 
 
 class InAppSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):

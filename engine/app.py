@@ -41,6 +41,7 @@ from engine.server import (
     IngestDoor,
     Limits,
     Operating,
+    TwilioDoor,
     bind,
     connections_for,
     make_admin_app,
@@ -271,7 +272,8 @@ class App:
 
     def _start_deliveries(self) -> None:
         channels = self.shop.settings.channels
-        built = open_channels(channels, data=self._options.data, now_ms=wall_ms)
+        url, data = self.shop.settings.shop.url, self._options.data
+        built = open_channels(channels, data=data, now_ms=wall_ms, shop_url=url)
         redirections = Redirections(self.shop.settings.testing.redirections())
         self.erasing = Erasing(
             store=self.store,
@@ -370,6 +372,7 @@ class App:
             log=log,
             instance=self._instance,
             limits=Limits.of(self.shop.settings.server),
+            twilio=TwilioDoor.of(self.shop.settings, self.shell, self.processor, self.clock),
             push_key=push_key(self.shop.settings.channels, self._options.data),
         )
         channels = self.shop.settings.channels

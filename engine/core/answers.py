@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from engine.core.effects import Record
-from engine.core.inputs import EventReceived, MessageAnswered, SentMessage
+from engine.core.inputs import EventNoticed, EventReceived, MessageAnswered, SentMessage
 from engine.core.state import Answered, Rapport
 
 if TYPE_CHECKING:
@@ -46,7 +46,11 @@ _NAMES: Final[dict[str, dict[Answer, str]]] = {
         "dismissed": "Push Notification Dismissed",
         "bounced": "Push Notification Bounced",
     },
-    "sms": {"clicked": "SMS Link Clicked", "bounced": "SMS Bounced"},
+    "sms": {
+        "clicked": "SMS Link Clicked",
+        "bounced": "SMS Bounced",
+        "delivered": "SMS Delivered",
+    },
     "in_app": {
         "opened": "In-App Message Opened",
         "clicked": "In-App Message Clicked",
@@ -123,6 +127,8 @@ def take_answer(user: User, happened: MessageAnswered, effects: list[Effect]) ->
     Recorded is that a message was opened, once by a person and once by a machine; each click of a
     person; the first of a machine.
     """
+    if happened.answer == "delivered":
+        return  # its record says so since the provider took it
     known = _remembered(user, happened.sent)
     if not _note(known, happened):
         return
@@ -156,7 +162,8 @@ def as_event(happened: MessageAnswered) -> EventReceived | None:
     """The event that an answer is; None for a machine's, and where it has no name."""
     if not happened.name:
         return None
-    return EventReceived(
+    kind = EventReceived if happened.answer in BY_PEOPLE else EventNoticed
+    return kind(
         happened.user_id,
         happened.name,
         happened.occurred_at_ms,

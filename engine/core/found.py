@@ -14,10 +14,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core import found_places, history, scores, sessions
+from engine.core.answers import BY_PEOPLE
 from engine.core.caps import place_name
 from engine.core.collections import Collected, collect
 from engine.core.details import Details
-from engine.core.inputs import DeliveryReported, EventImported, EventNoticed, EventReceived
+from engine.core.inputs import (
+    DeliveryReported,
+    EventImported,
+    EventNoticed,
+    EventReceived,
+    MessageAnswered,
+)
 from engine.core.joining import join_collections, join_history, join_session
 from engine.core.sending import sent_as
 from engine.core.state import NEVER, Session, new_user
@@ -78,11 +85,14 @@ def note(
         scores.note(user, happened, gap.models)
         return
     made: tuple[tuple[EventReceived, Session | None], ...] = ()
-    is_live = not isinstance(happened, EventImported | EventNoticed)  # these make no sessions
+    is_noticed = isinstance(happened, EventNoticed) or (
+        isinstance(happened, MessageAnswered) and happened.answer not in BY_PEOPLE
+    )
+    is_live = not is_noticed and not isinstance(happened, EventImported)  # these make no sessions
     if gap.sessions and is_live and number > user.seen:
         end_session(plan, gap, user, happened.at_ms)
         made = sessions.follow(user, happened, gap.session_gap_ms)
-    if not isinstance(happened, EventNoticed):
+    if not is_noticed:
         user.last_seen_at_ms = max(user.last_seen_at_ms, happened.occurred_at_ms)
     _keep(plan, gap, user, happened)
     for event, session in made:

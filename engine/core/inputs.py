@@ -14,7 +14,7 @@ import msgspec
 EMPTY = msgspec.Raw(b"{}")
 
 Answer: TypeAlias = Literal[
-    "opened", "clicked", "dismissed", "unsubscribed", "complained", "bounced"
+    "opened", "clicked", "dismissed", "unsubscribed", "complained", "bounced", "delivered"
 ]
 """What can be done to a message once it is delivered."""
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def open_channels(
-    settings: Mapping[str, ChannelSettings], *, data: Path, now_ms: Callable[[], int]
+    settings: Mapping[str, ChannelSettings], *, data: Path, now_ms: Callable[[], int], shop_url: str
 ) -> Channels:
     """As `channels.registry.build_channels`. Raises ServeError."""
     try:
-        return build_channels(settings, data=data, now_ms=now_ms)
+        return build_channels(settings, data=data, now_ms=now_ms, shop_url=shop_url)
     except ChannelError as error:
         raise ServeError(error.message, hint=error.hint, code="serve.channel") from error

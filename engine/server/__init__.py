@@ -8,6 +8,7 @@ from engine.server.connections import CONNECTIONS_MAX, Patience
 from engine.server.ingest import IngestDoor, make_ingest_app
 from engine.server.listen import Bound, Site, bind, listen, serve
 from engine.server.operating import House, Operating
+from engine.server.twilio import TwilioDoor
 
 __all__ = [
     "CONNECTIONS_MAX",
@@ -20,6 +21,7 @@ __all__ = [
     "Operating",
     "Patience",
     "Site",
+    "TwilioDoor",
     "bind",
     "connections_for",
     "connections_within",

@@ -25,6 +25,7 @@ from engine.server.push import push_handlers
 from engine.server.segment import ROUTES, sort_batch, sort_call
 from engine.server.sorting import Sorted
 from engine.server.starting import start_handler
+from engine.server.twilio import TwilioDoor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -64,6 +65,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         trigger_keys: Who may start campaigns; empty: this machine alone.
         campaigns: Ids of those that the shop has.
         monotonic_ns: What rates are held against.
+        twilio: What Twilio calls; None: nobody does.
         push_key: What browsers subscribe to push messages with; "" where there is none.
     """
 
@@ -79,6 +81,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     campaigns: Callable[[], Collection[str]] = tuple[str]
     monotonic_ns: Callable[[], int] = monotonic_ns
     push_key: str = ""
+    twilio: TwilioDoor | None = None
 
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
@@ -96,6 +99,9 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
     edge.add_routes(app, "GET", settings_handlers(ingest.keys), of_pages=True)
     edge.add_routes(app, "GET", push_handlers(door.push_key), of_pages=True)
+    if door.twilio is not None:
+        for path, handlers in door.twilio.routes().items():
+            edge.add_resource(app, path, handlers)
     edge.close(app)
     return app
 

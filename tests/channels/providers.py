@@ -13,6 +13,7 @@ import ssl
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from urllib.parse import parse_qsl
 
 import http_ece
 import msgspec
@@ -22,7 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from channels.aes128gcm import encoded_point
 from channels.base import CHANNEL_IDS, Message
-from channels.registry import EmailSettings, PushSettings, WebhookSettings, build_channels
+from channels.registry import (
+    EmailSettings,
+    PushSettings,
+    SmsSettings,
+    WebhookSettings,
+    build_channels,
+)
 from channels.vapid import to_base64url
 from engine.sim.world.providers import Provider
 
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 
 AT_MS = 1_767_225_600_123
 USER, PASSWORD = "shop", "open sesame"
+ACCOUNT = "AC01234567890123456789012345678901"
 VAPID = "b7hUFnCEFWWoQBkSoO4s5HBcgkTsNEnnJkkqlF2ZDtU"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 FRONT = {
@@ -497,6 +505,61 @@ class PushProvider(HttpProvider):
         await super().close()
 
 
+class TwilioProvider(HttpProvider):
+    """What answers as Twilio's REST interface does; each wire is a form as it came.
+
+    Attributes:
+        error: Code and status to answer with instead of taking messages.
+    """
+
+    channel_id = "sms"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: tuple[int, int] | None = None
+        self.refused = message("sms", 99, to="+15005550001")
+        self.answer = self._as_twilio
+
+    async def start(self, *, tls: ssl.SSLContext | None = None) -> None:
+        await super().start(tls=tls)
+        self.refused = message("sms", 99, to="+15005550001")
+
+    async def _as_twilio(self, request: web.Request) -> web.StreamResponse:
+        form = dict(parse_qsl((await request.read()).decode()))
+        error = (21211, 400) if form["To"] == self.refused.to else self.error
+        if error is None:
+            return web.json_response({"sid": "SM" + "0" * 32, "status": "queued"}, status=201)
+        self.requests.pop()
+        code, status = error
+        said = {"code": code, "message": f"of {form['To']}", "status": status}
+        return web.json_response(said, status=status)
+
+    def make(self, now_ms: Callable[[], int] | None = None, **changes: Any) -> Channel:
+        settings = SmsSettings(
+            transport="twilio",
+            base_url=f"http://127.0.0.1:{self.port}",
+            account_sid=ACCOUNT,
+            auth_token="a-token",
+            from_="+15005550006",
+        )
+        changed = msgspec.structs.replace(settings, **changes)
+        url = "https://shop.example"
+        return build_channels({"sms": changed}, data=Path(), now_ms=now_ms, shop_url=url)["sms"]
+
+    def forms(self) -> list[dict[str, str]]:
+        return [dict(parse_qsl(body.decode())) for _, body in self.requests]
+
+    def wires(self) -> list[bytes]:
+        return [body for _, body in self.requests]
+
+    def key(self, wire: bytes) -> str:
+        callback = dict(parse_qsl(wire.decode()))["StatusCallback"]
+        return dict(parse_qsl(callback.partition("?")[2]))["id"]
+
+    def body(self, wire: bytes) -> str:
+        return dict(parse_qsl(wire.decode()))["Body"]
+
+
 ENDS: dict[str, Callable[[Any, Path], End]] = {
     **{
         f"file-{channel}": partial(
@@ -510,6 +573,7 @@ ENDS: dict[str, Callable[[Any, Path], End]] = {
     "smtp-starttls-auth": lambda ca, ca_file: SmtpProvider("starttls", ca, ca_file, auth=True),
     "smtp-implicit": lambda ca, ca_file: SmtpProvider("implicit", ca, ca_file),
     "webhook-http": lambda _ca, _file: HttpProvider(),
+    "twilio": lambda _ca, _file: TwilioProvider(),
     "webpush": lambda _ca, _file: PushProvider(),
     "world": lambda _ca, _file: WorldProvider(),
 }
