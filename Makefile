@@ -8,7 +8,11 @@ PORT ?= 8080
 SEEDS ?= 20000
 KILLS ?= 200
 
-.PHONY: demo test check bench soak lint types imports lock clean
+PRISM_VERSION := 5.16.0
+TWILIO_VERSION := 8.3.2
+NPM := npm --no-audit --no-fund --ignore-scripts --loglevel error
+
+.PHONY: demo test check bench soak prism lint types imports lock clean
 .DEFAULT_GOAL := demo
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --retries 2 --timeout 15
@@ -39,6 +43,15 @@ demo: $(VENV)/.run  ## the demo shop, served; FOR=15s ends by itself
 
 test: $(VENV)/.dev  ## the whole test suite
 	$(BIN)/python -m pytest
+
+# Twilio publishes its OpenAPI document inside the package of its own command line.
+$(VENV)/npm/twilio_api_v2010.json: Makefile | $(VENV)/.run
+	@mkdir -p $(VENV)/npm
+	@$(NPM) install --prefix $(VENV)/npm --no-save @stoplight/prism-cli@$(PRISM_VERSION)
+	@cd $(VENV)/npm && tar -xzf "$$($(NPM) pack @twilio/cli-core@$(TWILIO_VERSION))" -O \
+	  package/src/services/twilio-api/twilio_api_v2010.json > part.json && mv part.json twilio_api_v2010.json
+
+prism: $(VENV)/npm/twilio_api_v2010.json  ## what the tests of SMS run against, from npm; without it they skip
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -72,6 +72,9 @@ def compose(
         body=rendered.body,
         front={**front.get(message.channel, {}), **rendered.front},
         html=rendered.html,
+        enrollment=message.enrollment,
+        template=message.template,
+        variant=context.get("variant", ""),
         purpose=context.get("campaign", {}).get("purpose", "marketing"),
         expires_at_ms=message.expires_at_ms,
     )
