@@ -58,7 +58,7 @@ steps:
 _TEMPLATE = "---\ntitle: To {{ user.id }}\n---\n<p>{{ event.price }}, {{ campaign.id }}</p>\n"
 
 
-class Memory(msgspec.Struct, frozen=True):
+class Load(msgspec.Struct, frozen=True):
     """How many users wait, and how many times the shop is reloaded beside them."""
 
     users: int
@@ -75,16 +75,16 @@ class Reload:
     limit = 1.0
     repetitions = 1
 
-    def prepare(self, n: int) -> Memory:
+    def prepare(self, n: int) -> Load:
         """A small one is reloaded once."""
-        return Memory(n, RELOADS if n == self.n else 1)
+        return Load(n, RELOADS if n == self.n else 1)
 
-    def reference(self, load: Memory) -> Run:
+    def reference(self, load: Load) -> Run:
         """What is promised; its laps are those of `loop.call_at`."""
         bare = asyncio.run(by_loop([200 + number * 1_000 // PER_S for number in range(400)]))
         return Run(PROMISED_NS * load.users / 1e9, (load.reloads, 0), bare)
 
-    def ours(self, load: Memory) -> Run:
+    def ours(self, load: Load) -> Run:
         """The real process."""
         with tempfile.TemporaryDirectory() as name:
             notes, reloads = _observe(load, Path(name))
@@ -94,7 +94,7 @@ class Reload:
         return Run(max(late_ns) * load.users / 1e9, outcome, late_ns)
 
 
-def _observe(load: Memory, folder: Path) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+def _observe(load: Load, folder: Path) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """What was noted, and from when to when each reload was taken on, by the wall clock."""
     shop, data, notes = folder / "shop", folder / "data", folder / "notes"
     write_edition(shop, 0)

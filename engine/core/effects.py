@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -206,8 +207,11 @@ def have_effect(effects: list[Effect], start: int) -> bool:
 
     A refusal is kept in the user alone: a replay makes it again.
     """
-    # A generator here would cost as much as the rest of noting an input.
-    place = start
-    while place < len(effects) and is_refusal(effects[place]):
-        place += 1
-    return place < len(effects)
+    # As `is_refusal`, without a call each: this is asked of nearly every input that did anything.
+    for effect in islice(effects, start, None):
+        if type(effect) is Record:
+            if effect.kind != "refused":
+                return True
+        elif type(effect) not in _TELLING:
+            return True
+    return False

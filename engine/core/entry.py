@@ -71,7 +71,7 @@ def enter_all(  # noqa: C901, PLR0912 - nearly every event comes by, and a call 
     risen: Sequence[Campaign] = (),
     queue: Queue | None = None,
 ) -> bool:
-    """Ask every campaign that the event may enter, in order of rank; whether any holds more of him.
+    """Ask every campaign that the event may enter, in order of rank; whether it entered any.
 
     `risen` are those whose own condition the event has made true: they start now, and not when the
     event was.
@@ -81,6 +81,7 @@ def enter_all(  # noqa: C901, PLR0912 - nearly every event comes by, and a call 
     """
     turn: Turn | None = None
     bound: dict[str, Any] | None = None
+    has_entered = False
     entries = _ranked(reactions, risen) if risen else reactions.entries
     for campaign, when in entries:
         if when is not None:
@@ -111,12 +112,13 @@ def enter_all(  # noqa: C901, PLR0912 - nearly every event comes by, and a call 
                 turn.queue = queue
         occurred_at_ms = event.occurred_at_ms
         starts_at_ms = occurred_at_ms if campaign.entry.edge is None else event.at_ms
-        _enter(turn, campaign, starts_at_ms, occurred_at_ms)
-        bound = bound if queue is None else None  # a step may have set a trait
-    if turn is None:
-        return False
-    reckon(user)
-    return True
+        if _enter(turn, campaign, starts_at_ms, occurred_at_ms)[0]:
+            has_entered = True
+        if queue is not None:
+            bound = None  # a step may have set a trait
+    if has_entered:
+        reckon(user)
+    return has_entered
 
 
 def _ranked(
@@ -191,20 +193,29 @@ def _enter(
     return enrollment.enrollment, ""
 
 
-def _ask(
+def _ask(  # noqa: PLR0911 - one for each reason; what is asked in a call of its own takes thrice as long
     turn: Turn, campaign: Campaign, starts_at_ms: int, occurred_at_ms: int
 ) -> tuple[str, str, list[Enrollment]]:
     """Why entry is refused, or ""; the `per` value; the enrollments that it ends, in order."""
-    user, program = turn.user, campaign.entry.per
-    reason = _admission(turn, campaign)
-    if not reason and occurred_at_ms < user.applied_at_ms:
-        reason = _lateness(turn, campaign, occurred_at_ms)
-    if reason:
-        return reason, "", []
-    per = "" if program is None else _per(turn, program, campaign.id)
-    if program is not None and not per:
+    user, campaign_id, entry = turn.user, campaign.id, campaign.entry
+    if not campaign.is_live and not admits(turn.plan, campaign, user.user_id):
+        return "status", "", []
+    if campaign.audience is not None and not turn.holds(campaign.audience, campaign_id):
+        return "audience", "", []
+    if (occurred_at_ms < user.last_seen_at_ms or occurred_at_ms < user.fired_at_ms) and _is_late(
+        turn, campaign, occurred_at_ms
+    ):
+        return "late", "", []
+    per = "" if entry.per is None else _per(turn, entry.per, campaign_id)
+    if entry.per is not None and not per:
         return "per", "", []
-    active = _active(user, campaign.id, per)
+    active = None
+    for enrollment in user.enrollments:
+        if enrollment.campaign == campaign_id and enrollment.per == per:
+            active = enrollment
+            break
+    if active is not None and not entry.restart and not campaign.group:
+        return "active", "", []
     ending = _others_of_group(turn, campaign, active) if campaign.group else []
     if ending and turn.plan.campaigns[ending[0].campaign].priority >= campaign.priority:
         return "group", "", []
@@ -228,21 +239,11 @@ def _others_of_group(turn: Turn, campaign: Campaign, active: Enrollment | None) 
     return others
 
 
-def _admission(turn: Turn, campaign: Campaign) -> str:
-    if not campaign.is_live and not admits(turn.plan, campaign, turn.user.user_id):
-        return "status"
-    if campaign.audience is not None and not turn.holds(campaign.audience, campaign.id):
-        return "audience"
-    return ""
-
-
-def _lateness(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> str:
+def _is_late(turn: Turn, campaign: Campaign, occurred_at_ms: int) -> bool:
     if turn.now_ms - occurred_at_ms > turn.plan.policy.max_lateness_ms:
-        return "late"
+        return True
     user = turn.user
-    if any(history.newest(user, name) > occurred_at_ms for name in campaign.exit_events):
-        return "late"
-    return ""
+    return any(history.newest(user, name) > occurred_at_ms for name in campaign.exit_events)
 
 
 def _per(turn: Turn, program: Program, campaign_id: str) -> str:
@@ -261,13 +262,6 @@ def _per(turn: Turn, program: Program, campaign_id: str) -> str:
         text = _encode(value).decode()
         return text if len(text) <= PER_LENGTH_MAX else ids.digest(text)
     return ""
-
-
-def _active(user: User, campaign_id: str, per: str) -> Enrollment | None:
-    for enrollment in user.enrollments:
-        if enrollment.campaign == campaign_id and enrollment.per == per:
-            return enrollment
-    return None
 
 
 def _room(

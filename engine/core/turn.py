@@ -167,9 +167,11 @@ class Turn(msgspec.Struct, gc=False):
 
     def refuse(self, campaign_id: str, reason: str) -> None:
         """Record that something was not granted. The user keeps the last few; O(1)."""
-        user = self.user
-        self.effects.append(Record(self.at_ms, user.user_id, campaign_id, "refused", reason=reason))
-        user.refused = refusals.add(user.refused, self.at_ms, campaign_id, reason)
+        user, at_ms = self.user, self.at_ms
+        # In their places: what is given by name has to be looked for.
+        refused = Record(at_ms, user.user_id, campaign_id, "refused", "", "", "", "", reason)
+        self.effects.append(refused)
+        user.refused = refusals.add(user.refused, at_ms, campaign_id, reason)
 
     def record(
         self,

@@ -109,7 +109,7 @@ class Processor(Population):
         self.tombstones = Tombstones()
         self._open()
 
-    def take(self, happened: UserInput, now_ms: int) -> bool:  # noqa: C901 - as below
+    def take(self, happened: UserInput, now_ms: int) -> bool:  # noqa: C901, PLR0912 - as below
         """Stamp one input and apply it to its user; False for a duplicate, which changes nothing.
 
         The owner may answer the client once batch `awaited()` is finished, duplicate or not.
@@ -147,7 +147,11 @@ class Processor(Population):
             number = self._next_input
             self._next_input = number + 1
             self._inputs.append(happened)
-            self._note(user, number, before)
+            user.seen = number
+            if not user.unsaved:
+                self._saving.note(user, number)
+            if len(effects) > before and have_effect(effects, before):
+                self._touched[user.user_id] = None
         return True
 
     def resume(self, stopped_at_ms: int, grace_ms: int, now_ms: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from engine.runtime.bandits import Bandits
     from engine.runtime.plans import Plans
     from engine.runtime.saving import Saves
+
+_USER_ID: Final = attrgetter("user_id")
 
 _KINDS: Final[tuple[type, ...]] = get_args(Effect)
 
@@ -89,7 +92,7 @@ def seal(
         inputs_count=len(inputs),
         inputs=encode_inputs(inputs),
         hashes=hashes.tobytes(),
-        user_ids={getattr(one, "user_id", "") for one in inputs},
+        user_ids=_whose(inputs),
         users=saves.rows,
         states=saves.states,
         messages=messages,
@@ -105,6 +108,14 @@ def seal(
         bandits=bandits.to_save(),
         revived=by_type[ReviveMessage],
     )
+
+
+def _whose(inputs: list[Input]) -> set[str]:
+    """Whose inputs they are; "" where any concerns everybody. O(inputs)."""
+    try:
+        return set(map(_USER_ID, inputs))
+    except AttributeError:
+        return {getattr(one, "user_id", "") for one in inputs}
 
 
 def release(batch: Batch) -> Released:

@@ -16,11 +16,11 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_intdigest as hash_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Kind: TypeAlias = Literal["journal", "records"]
 
@@ -28,6 +28,8 @@ BUCKETS: Final = 32
 BUCKET_SHIFT: Final = 64 - 5
 PLACE_MASK: Final = (1 << 32) - 1
 """The lower half of an entry, which is its place; the upper one is the hash."""
+
+_MARK_MASK: Final = PLACE_MASK << 32
 
 _KEYS: Final[dict[Kind, tuple[str, str]]] = {
     "journal": ("journal", "first_input"),
@@ -155,4 +157,9 @@ def split(inputs: bytes) -> list[bytes]:
 
 def mark_of(user_id: str) -> int:
     """The first 32 bits of the id's hash, in front of room for a place."""
-    return xxh3_64_intdigest(user_id.encode("utf-8", "surrogatepass")) & ~PLACE_MASK
+    return hash_of(user_id.encode("utf-8", "surrogatepass")) & _MARK_MASK
+
+
+def marks_of(user_ids: Iterable[str], place: int) -> list[int]:
+    """The marks of many at one place, without a call each: a commit has hundreds. O(ids)."""
+    return [hash_of(one.encode("utf-8", "surrogatepass")) & _MARK_MASK | place for one in user_ids]

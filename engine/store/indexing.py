@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.store.archive import BUCKET_SHIFT, BUCKETS, mark_of
+from engine.store.archive import BUCKET_SHIFT, BUCKETS, mark_of, marks_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,7 +85,7 @@ class Indexing:
         journal = self._open["journal"]
         if batch.inputs_count and journal.behind == batch.first_input:
             place = batch.first_input - journal.first
-            marks = [mark_of(user_id) | place for user_id in batch.user_ids]
+            marks = marks_of(batch.user_ids, place)
             journal.add(batch.first_input + batch.inputs_count, marks)
         if not written.recorded:
             return
@@ -126,7 +126,7 @@ class Indexing:
                 gathered.first = first_input
             place = first_input - gathered.first
             user_ids = {whose.user_id for whose in _decode_whose(inputs)}
-            marks = [mark_of(user_id) | place for user_id in user_ids]
+            marks = marks_of(user_ids, place)
             gathered.add(first_input + inputs_count, marks)
             size += len(inputs)
             if gathered.behind - begun >= SLICE_INPUTS or size >= SLICE_BYTES_MAX:
