@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -208,7 +207,7 @@ def have_effect(effects: list[Effect], start: int) -> bool:
     A refusal is kept in the user alone: a replay makes it again.
     """
     # As `is_refusal`, without a call each: this is asked of nearly every input that did anything.
-    for effect in islice(effects, start, None):
+    for effect in effects[start:]:
         if type(effect) is Record:
             if effect.kind != "refused":
                 return True
