@@ -100,8 +100,6 @@ def step_event(plan: Plan, user: User, event: EventReceived, effects: list[Effec
             note(user, event, reactions)
         if reactions.ends and (user.enrollments or user.pending or user.ended):
             exit_all(_turn(plan, user, event, effects), reactions, occurred_at_ms)
-        if not reactions.entries:
-            return False
     return enter_all(plan, user, event, reactions, effects)
 
 
@@ -134,9 +132,8 @@ def settle(turn: Turn) -> None:
     """Do what follows at the same instant, first in, first out, until nothing more does."""
     plan, user, effects, queue = turn.plan, turn.user, turn.effects, turn.queue
     assert queue is not None, "whoever keeps a queue settles it"
-    changes = queue.changes
-    while changes:
-        change = changes.popleft()
+    while queue.changes:
+        change = queue.changes.popleft()
         event = change.event
         if event is not None:
             user.session = change.session or user.session
