@@ -313,8 +313,9 @@ class Processor(Population):
         return True
 
     def _apply(self, happened: UserInput, number: int) -> None:
-        """Apply an input to its user."""
-        before, at_ms = len(self._effects), happened.at_ms
+        """Apply an input, and note whom a restart would have to replay it to."""
+        effects, at_ms = self._effects, happened.at_ms
+        before = len(effects)
         user = self.users.get(happened.user_id)
         if user is None:
             user = self._welcome(happened)
@@ -322,19 +323,13 @@ class Processor(Population):
             self._bring_up(user)
         if user.due_at_ms <= at_ms:
             self._fire(user, at_ms, at_ms)
-        step(self.plan, user, happened, self._effects)
+        step(self.plan, user, happened, effects)
         self._follow(user)
         if self._keeps:
-            self._note(user, number, before)
-
-    def _note(self, user: User, number: int, before: int) -> None:
-        """Note what a restart would have to replay to a user, and whether he is to be saved."""
-        user.seen = number
-        if not user.unsaved:
+            user.seen = number
             self._saving.note(user, number)
-        effects = self._effects
-        if len(effects) > before and have_effect(effects, before):
-            self._touched[user.user_id] = None
+            if len(effects) > before and have_effect(effects, before):
+                self._touched[user.user_id] = None
 
     def _join(self, happened: UserInput) -> UserInput:
         """Where two ids were said to be one user's, make them so: both are saved with it.
