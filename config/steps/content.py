@@ -34,8 +34,10 @@ def content_of(step: Step) -> str:  # noqa: PLR0911 - one return a kind of step
     match step:
         case Wait() | WaitWhen() | WaitUntil() | WaitEvent() | Repeat():
             return _wait(step)
-        case Send():
+        case Send(preferred=()):
             return f"send {','.join(step.channels)} {step.template} {step.expires_ms}"
+        case Send():
+            return f"send preferred,{','.join(step.others)} {step.template} {step.expires_ms}"
         case If():
             return f"if {step.condition.text}"
         case Choose():

@@ -11,7 +11,7 @@ from engine.core.holding import STATUSES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.core.account import Account, Came, Place
+    from engine.core.account import Account, Came, Place, Preference
     from engine.core.explaining import Part
     from engine.core.records import RecordLine
     from engine.runtime.explaining import Explanation
@@ -49,6 +49,9 @@ def lines_of(told: Explanation) -> Iterator[str]:
             f"{_INDENT}entered at {one.entered_at}: {' or '.join(one.events)}, before {one.until}"
             for one in found.awaiting
         )
+    if found.preferences:
+        yield from ("", "send: preferred, the channel that he answers to first")
+        yield from (f"{_INDENT}{_preference(one)}" for one in found.preferences)
     if found.undelivered:
         yield from ("", "sent, and not delivered yet: the log tells of each attempt by this id")
         yield from (
@@ -57,6 +60,11 @@ def lines_of(told: Explanation) -> Iterator[str]:
     if found.records:
         yield from ("", "what happened, newest first")
         yield from (f"{_INDENT}{_record(one)}" for one in found.records)
+
+
+def _preference(one: Preference) -> str:
+    barred = f": {one.barred}" if one.barred else ""
+    return f"{one.step}  {one.channel}, answered {one.answered} of {one.sent}{barred}"
 
 
 def _entry(found: Account) -> Iterator[str]:

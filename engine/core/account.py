@@ -12,16 +12,20 @@ import msgspec
 
 from engine.core.effects import Record
 from engine.core.explaining import Part, explain, told_instant
+from engine.core.guardrails import barrier
 from engine.core.holding import holds
+from engine.core.preferring import standings
 from engine.core.records import RecordLine, told
 from engine.core.state import NEVER, decode_user, encode_user
-from engine.core.steps import WAITS, Repeat, Wait, WaitEvent, WaitUntil, WaitWhen
+from engine.core.steps import WAITS, Repeat, Send, Wait, WaitEvent, WaitUntil, WaitWhen
 from engine.core.transition import fire
 from engine.core.turn import Turn
 from engine.core.waits import clock_told, lasts_until_ms
 from engine.core.watching import ends_at_ms, own_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.core.effects import Effect
     from engine.core.inputs import EventReceived
     from engine.core.plan import Campaign, Plan
@@ -153,6 +157,34 @@ class Ahead(msgspec.Struct, frozen=True):
     is_cut: bool = False
 
 
+class Preference(msgspec.Struct, omit_defaults=True):
+    """One channel of a step with `send: preferred`, the one that he answers to most first.
+
+    Attributes:
+        sent: Messages of the channel that count (`preferring`).
+        answered: Those of them that he opened or clicked.
+        barred: Why nothing can be sent by it now, or "".
+    """
+
+    step: str
+    channel: str
+    sent: int
+    answered: int
+    barred: str = ""
+
+
+def preferences(turn: Turn, campaign: Campaign) -> Iterator[Preference]:
+    """How each channel stands that a step may prefer. O(steps * channels)."""
+    user, policy, marketing = turn.user, turn.plan.policy, campaign.is_marketing
+    for step in campaign.steps:
+        if not isinstance(step, Send) or not step.preferred:
+            continue
+        for one in standings(user, step.preferred, turn.now_ms):
+            topic = campaign.topic
+            barred = barrier(policy, user, one.channel, marketing=marketing, topic=topic)
+            yield Preference(step.id, one.channel, one.sent, one.answered, barred)
+
+
 class Account(msgspec.Struct, omit_defaults=True):
     """Everything that speaks for or against one user's being in one campaign, at one instant.
 
@@ -167,6 +199,7 @@ class Account(msgspec.Struct, omit_defaults=True):
         records: What happened, newest first.
         undelivered: Messages whose delivery has not come to its end.
         awaiting: Enrollments that ended and may still reach their goal.
+        preferences: Of its `send: preferred` steps, the channels as they would be tried now.
     """
 
     status: str = ""
@@ -179,6 +212,7 @@ class Account(msgspec.Struct, omit_defaults=True):
     records: list[RecordLine] = []
     undelivered: list[Undelivered] = []
     awaiting: list[Awaiting] = []
+    preferences: list[Preference] = []
 
 
 def account(
@@ -214,6 +248,7 @@ def account(
             if one.campaign == campaign.id
         ],
         awaiting=_awaiting(campaign, user, at_ms),
+        preferences=list(preferences(turn, campaign)),
     )
 
 

@@ -28,8 +28,9 @@ from engine.core.goals import Goal
 from engine.core.history import Kept, sent_name
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
-from engine.core.needs import needs, sends_needed, with_newest
+from engine.core.needs import needs, with_newest
 from engine.core.policy import Policy
+from engine.core.preferring import sends_kept
 from engine.core.scores import models_asked
 from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
@@ -248,7 +249,7 @@ class Plan:
         """What conditions ask of events, by name."""
         self.kept = with_newest(self.asked, ranked)
         """What history keeps, by event name."""
-        self.kept_sends = sends_needed(programs, self.policy.events_kept_max)
+        self.kept_sends = sends_kept(programs, ranked, self.policy.events_kept_max)
         """What it keeps of messages sent, by channel or campaign."""
         self.kept_places = places_kept(self.policy.caps)
         """What it keeps of messages that count under the caps, by channel."""

@@ -17,6 +17,7 @@ from engine.core.goals import touch
 from engine.core.guardrails import barrier, cancelled, is_full, restraint
 from engine.core.history import sent_name
 from engine.core.holding import is_stale
+from engine.core.preferring import standings
 from engine.core.state import Pending
 from engine.core.traits import CONSENT_CHANNELS, drop_subscriptions
 
@@ -72,6 +73,8 @@ def send(
         return 0
     channels, marketing, place = step.channels, campaign.is_marketing, 0
     topic = campaign.topic
+    if step.preferred:
+        channels = _by_preference(turn, step, marketing, topic)
     barred = _barred(turn, channels[0], marketing, topic)
     if barred:
         place = _first_open(turn, channels, marketing, topic)
@@ -241,6 +244,14 @@ def _stand_in(turn: Turn, failed: Pending, effect_id: str) -> bool:
     )
     _send(turn, pending, NO_SNAPSHOT, effect_id)
     return True
+
+
+def _by_preference(turn: Turn, step: Send, marketing: bool, topic: str) -> tuple[str, ...]:  # noqa: FBT001 - as `_first_open`
+    """The open channel that the user answers to most, and those that are tried behind it."""
+    ranked = [one.channel for one in standings(turn.user, step.preferred, turn.now_ms)]
+    place = _first_open(turn, tuple(ranked), marketing, topic)
+    chosen = ranked[place] if place >= 0 else step.preferred[0]
+    return (chosen, *[channel for channel in step.others if channel != chosen])
 
 
 def _first_open(turn: Turn, channels: tuple[str, ...], marketing: bool, topic: str) -> int:  # noqa: FBT001 - of a hot path: by name it is three times as dear

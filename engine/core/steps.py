@@ -96,7 +96,8 @@ class Send(msgspec.Struct, frozen=True, eq=False):
     """A message by the first of `channels` that reaches the user.
 
     `expires_ms` is how late it may be and still go; None: any time. `names` is what its templates
-    name, on all its channels.
+    name, on all its channels. Where there are `preferred` ones, the first is that of them which the
+    user answers to (`preferring`), and `others` are tried behind it.
     """
 
     id: str
@@ -105,6 +106,8 @@ class Send(msgspec.Struct, frozen=True, eq=False):
     expires_ms: int | None = None
     next: int = END
     names: frozenset[str] = frozenset()
+    preferred: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 class If(msgspec.Struct, frozen=True, eq=False):
