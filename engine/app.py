@@ -121,6 +121,7 @@ class App:
         """Told of each message that its channel took (the demo shows them)."""
         self._options = options
         self._ready = False
+        self._stopping = asyncio.Event()
         self._instance = f"{wall_ms():x}"
         self._clients: list[Site] = []
         self._saved_by_s = 0.0
@@ -159,6 +160,7 @@ class App:
         Raises ServeError where the journal cannot be written, so that not everybody is saved.
         """
         self._ready = False
+        self._stopping.set()
         self._saved_by_s = asyncio.get_running_loop().time() + self._options.drain_s
         await self._opened.aclose()
 
@@ -175,9 +177,8 @@ class App:
     def _house(self) -> House | None:
         if not self._ready:
             return None
-        return House(
-            self.store, self.shell, self.processor, self.clock, self.erasing, self.reloading
-        )
+        work = self.store, self.shell, self.processor, self.clock
+        return House(*work, self.erasing, self.reloading, self._stopping)
 
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""

@@ -89,6 +89,7 @@ def _have_done(data: Path, body: bytes, run: str | None, *, dry_run: bool) -> Bu
     from engine.cli.running import Refused, reach_running
     from engine.cli.terminal import progress_bar
     from engine.runtime.bulk import Bulked
+    from engine.runtime.inbox import Unavailable
 
     place = reach_running(data, "campaigns are started")
     with progress_bar("looking" if dry_run else "starting") as shown:
@@ -98,9 +99,12 @@ def _have_done(data: Path, body: bytes, run: str | None, *, dry_run: bool) -> Bu
                 "POST", "api", "trigger", body=body, form=Bulked, on_progress=come.told
             )
         except Refused as error:
-            if run is None or dry_run or not come.total:
+            stopped = error.code == Unavailable.code
+            if run is None or dry_run or not (stopped or come.total):
                 raise
-            message = f"broken off at {come.done:,} of {come.total:,}: {error.message}"
+            message = error.message
+            if not stopped:
+                message = f"broken off at {come.done:,} of {come.total:,}: {message}"
             hint = f"to go on with the others, say the same with --run {run}"
             raise Refused(message, hint=hint, code=error.code) from error
 

@@ -3,7 +3,8 @@
 A bulk start is work of whoever asked for it, and ends with him: each piece of it goes the way of
 any other input, and is durable before the next one begins. What makes it safe to break off is its
 name, the *run*: each user's start has a message id by it, so that the same run, asked for again,
-passes over whoever was started before.
+passes over whoever was started before. A process that is told to stop breaks it off itself, between
+two pieces, and says how far it came.
 
 A pace keeps it from making deadlines late and from sending all its messages at one instant. What is
 found of a segment is asked once more of each user when his turn comes, which may be hours later.
@@ -17,6 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import structlog
 
 from engine.core.conditions import Condition
 from engine.core.starts import StartSaid
@@ -55,6 +57,8 @@ TOLD_MAX: Final = 1_000
 AGAIN_AFTER_S: Final = 0.5
 AGAIN_MAX: Final = 120
 """How often a piece is tried again while the process can take nothing: for a minute."""
+
+_log = structlog.get_logger("hairspring")
 
 _ASKED_AT_ONCE: Final = 32
 _LOOKED_AT_AT_ONCE: Final = 8
@@ -118,12 +122,14 @@ class Starting:
 
     Args:
         now_ms: Logical time.
+        stopping: Set once the process is told to stop.
     """
 
-    def __init__(self, shell: Shell, now_ms: Callable[[], int]) -> None:
+    def __init__(self, shell: Shell, now_ms: Callable[[], int], stopping: asyncio.Event) -> None:
         self._shell = shell
         self._processor = shell.processor
         self._now_ms = now_ms
+        self._stopping = stopping
 
     async def start(self, bulk: Bulk, on_progress: OnProgress) -> Bulked:
         """Start them all; returns once that is durable. O(users known + users started).
@@ -145,7 +151,8 @@ class Starting:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         for done in range(0, len(user_ids), size):
-            await asyncio.sleep(max(0.0, began_s + done / per_second - loop.time()))
+            if await self._is_stopping_within(began_s + done / per_second - loop.time()):
+                raise _broken_off(bulk, done, len(user_ids))
             piece = [one for one in user_ids[done : done + size] if self._still(bulk, one)]
             bulked.left += min(size, len(user_ids) - done) - len(piece)
             bulked.count(await self._start(bulk, piece))
@@ -192,10 +199,22 @@ class Starting:
             except Unavailable:
                 if tries >= AGAIN_MAX or not bulk.said.message_id:
                     raise
-                await asyncio.sleep(AGAIN_AFTER_S)
+                if await self._is_stopping_within(AGAIN_AFTER_S):
+                    raise
             else:
                 return outcomes.started
         raise AssertionError("counts without an end")
+
+    async def _is_stopping_within(self, within_s: float) -> bool:
+        """Wait so long; whether the process is told to stop by then, which ends the wait."""
+        if within_s <= 0:
+            await asyncio.sleep(0)
+            return self._stopping.is_set()
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._stopping.wait()
+        except TimeoutError:
+            return False
 
     def _is_known(self, bulk: Bulk, user_id: str) -> bool:
         """Whether the run has started a user before."""
@@ -214,6 +233,18 @@ class Starting:
         lived = as_he_is(processor, user_id, now_ms)
         step(processor.plan, lived.user or new_user(user_id), happened, effects)
         return outcome_of(user_id, effects)
+
+
+def _broken_off(bulk: Bulk, done: int, total: int) -> Unavailable:
+    """What to say where the process stops in the middle; in its log, too."""
+    campaign = bulk.said.campaign
+    _log.warning("bulk.broken_off", campaign=campaign, started=done, of=total)
+    hint = "name a `run` next time: then the same can be said again"
+    if bulk.said.message_id:
+        hint = "say the same again under the same run once it is back: it goes on with the others"
+    return Unavailable(
+        f"the process is stopping: {done:,} of {total:,} users were started", hint=hint
+    )
 
 
 def _is_in(processor: Processor, user: User, segment: Condition, now_ms: int) -> bool:

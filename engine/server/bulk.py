@@ -68,7 +68,7 @@ def bulk_handler(enter: Callable[[web.Request], House]) -> Handler:
         except ItemInvalid as fault:
             faults = [Fault(fault.path, fault.message)]
             raise Refusal(400, "body.invalid", fault.text, faults=faults) from fault
-        starting = Starting(house.shell, house.clock.now_ms)
+        starting = Starting(house.shell, house.clock.now_ms, house.stopping)
         work = starting.look if asked.dry_run else starting.start
         return await tell_long(request, lambda told: work(bulk, told))
 

@@ -7,6 +7,7 @@ JSON: `{"done", "total"}` now and then, and last `{"result"}` or `{"error"}`.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable
 from functools import partial
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class House(msgspec.Struct, frozen=True, eq=False):
-    """The state of a running process, and what may be done with it."""
+    """The state of a running process, and what may be done with it; `stopping` as it drains."""
 
     store: Store
     shell: Shell
@@ -47,6 +48,7 @@ class House(msgspec.Struct, frozen=True, eq=False):
     clock: Clock
     erasing: Erasing
     reloading: Reloading | None
+    stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
 
 
 class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):

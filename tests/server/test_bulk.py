@@ -95,6 +95,31 @@ async def test_a_run_that_is_said_again_passes_over_whom_it_has_started(house: H
     assert other["result"]["refused"] == {"active": 9}
 
 
+async def test_a_process_that_is_told_to_stop_breaks_it_off_and_says_how_far_it_came(
+    house: House,
+) -> None:
+    operated = house.operated()
+    assert operated is not None
+    submit = house.shell.submit
+
+    async def and_stop(*what: Any, **more: Any) -> None:
+        await submit(*what, **more)
+        operated.stopping.set()
+
+    house.shell.submit = and_stop  # type: ignore[method-assign]
+    # The next piece has its turn in an hour: nobody waits for that.
+    _, broken = await ask(house, run="spring", over="9h")
+    assert broken["error"]["code"] == "unavailable"
+    assert broken["error"]["message"] == "the process is stopping: 1 of 9 users were started"
+    assert "the same run" in broken["error"]["hint"]
+    assert len(starts(house)) == 1
+
+    operated.stopping.clear()
+    house.shell.submit = submit  # type: ignore[method-assign]
+    _, again = await ask(house, run="spring")
+    assert (again["result"]["entered"], again["result"]["known"]) == (8, 1)
+
+
 async def test_whoever_left_the_segment_is_passed_over_when_his_turn_comes(house: House) -> None:
     left = [{**one, "traits": {"tier": "none"}} for one in USERS[-3:]]
     submit = house.shell.submit
