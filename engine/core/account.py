@@ -181,7 +181,7 @@ def preferences(turn: Turn, campaign: Campaign) -> Iterator[Preference]:
             continue
         for one in standings(user, step.preferred, turn.now_ms):
             topic = campaign.topic
-            barred = barrier(policy, user, one.channel, marketing=marketing, topic=topic)
+            barred = barrier(policy, user, one.channel, marketing, topic)
             yield Preference(step.id, one.channel, one.sent, one.answered, barred)
 
 

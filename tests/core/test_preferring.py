@@ -85,12 +85,13 @@ def channels_of(effects: list[Effect]) -> list[str]:
     ("said", "first"),
     [
         ([], "email"),
-        ([("email", 3, 0)], "push"),  # left unanswered: another one is tried
+        ([("email", 3, 0)], "email"),  # a few say little
+        ([("email", 4, 0)], "push"),  # left unanswered: another one is tried
         ([("email", 10, 2)], "email"),  # now and then is more than nothing is known of
         ([("email", 10, 2), ("push", 10, 6)], "push"),
         ([("email", 10, 6), ("sms", 2, 1)], "email"),
-        ([("email", 10, 1)], "email"),  # as much as is expected: the order decides
-        ([("email", 9, 0), ("push", 9, 0), ("sms", 9, 0), ("in_app", 4, 0)], "in_app"),
+        ([("email", 1, 0), ("push", 1, 1)], "push"),
+        ([("email", 20, 0), ("push", 20, 0), ("sms", 20, 0), ("in_app", 4, 0)], "in_app"),
     ],
 )
 def test_the_channel_that_he_answers_to_most_is_taken(
@@ -159,7 +160,7 @@ def test_a_machine_that_opens_a_message_is_no_answer() -> None:
 def test_messages_that_go_count_from_then_on_and_survive_being_saved() -> None:
     plan, user = plan_of(""), user_with()
     chosen = []
-    for number in range(3):
+    for number in range(6):
         at_ms = NOW + number * DAY
         effects: list[Effect] = []
         event = EventReceived("u1", "Go", at_ms, at_ms, EMPTY, at_ms=at_ms)
@@ -167,8 +168,8 @@ def test_messages_that_go_count_from_then_on_and_survive_being_saved() -> None:
         chosen += channels_of(effects)
         user = decode_user(encode_user(user))
 
-    # Each is left unanswered, so that the next one is tried.
-    assert chosen == ["email", "push", "sms"]
+    # Each is left unanswered, so that the next one is tried now and then.
+    assert chosen == ["email", "email", "email", "email", "push", "email"]
 
 
 def test_an_explanation_tells_how_each_channel_stands() -> None:
