@@ -166,6 +166,18 @@ class CountArm(msgspec.Struct, frozen=True, gc=False):
     has_reached: bool = False
 
 
+class CountTime(msgspec.Struct, frozen=True, gc=False):
+    """Count one more time of a `repeat` for whoever tells where enrollments got to.
+
+    Attributes:
+        step: The id of the repeat.
+    """
+
+    campaign: str
+    enrollment: str
+    step: str
+
+
 class AnswerStart(msgspec.Struct, frozen=True, gc=False):
     """Tell whoever started a campaign by hand what came of it, once that is durable.
 
@@ -188,9 +200,10 @@ Effect: TypeAlias = (
     | ConditionFailed
     | AnswerStart
     | CountArm
+    | CountTime
 )
 
-_TELLING = frozenset({ConditionFailed, QuarantineInput, AnswerStart})
+_TELLING = frozenset({ConditionFailed, QuarantineInput, AnswerStart, CountTime})
 """What is kept in no user, and for nobody who asks later."""
 
 

@@ -27,6 +27,7 @@ from engine.core.entered import (
 )
 from engine.core.exits import leave
 from engine.core.experiments import is_held_out
+from engine.core.goals import forget_over
 from engine.core.holding import admits
 from engine.core.state import NEVER, NO_EVENT, Enrollment, reckon
 from engine.core.turn import Turn
@@ -306,6 +307,8 @@ def _is_crowded(turn: Turn, campaign: Campaign, ending: Sequence[Enrollment]) ->
 
 def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enrollment:
     user, campaign_id = turn.user, campaign.id
+    if user.ended:
+        forget_over(turn)
     key = _entry_key(campaign_id, per) if per else campaign_id
     newest = newest_entry(user.entries, key) if user.entries else None
     if newest is None or starts_at_ms > newest[0]:

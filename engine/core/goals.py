@@ -83,6 +83,7 @@ def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[st
         value = _value(turn, one.campaign)
         turn.record("goal", one, reason=reason, message=message, value=value)
         count_goal(turn, one)
+    forget_over(turn)
     ids = {one.enrollment for one in reached}
     user.ended = tuple([one for one in user.ended if one.enrollment not in ids])
     return ids
@@ -104,10 +105,20 @@ def await_goal(turn: Turn, enrollment: Enrollment) -> None:
         enrollment.touches,
     )
     user = turn.user
-    earlier = user.ended
-    if earlier:
-        earlier = tuple([one for one in earlier if _ends_at_ms(turn, one) > turn.now_ms])
-    user.ended = (*earlier[1 - ENDED_MAX :], ended)
+    forget_over(turn)
+    user.ended = (*user.ended[1 - ENDED_MAX :], ended)
+
+
+def forget_over(turn: Turn) -> None:
+    """Let go of enrollments whose goal no event can be any more. O(those that are remembered).
+
+    Asked wherever something comes of the user: as he comes in or leaves, as a message goes or
+    arrives, as a goal is reached. One whose campaign is gone, or has no goal any more, is kept as
+    long as one with the usual window: it may come back, and then must count or not whoever looked.
+    """
+    user, now_ms = turn.user, turn.now_ms
+    if user.ended and any(_kept_until_ms(turn, one) <= now_ms for one in user.ended):
+        user.ended = tuple([one for one in user.ended if _kept_until_ms(turn, one) > now_ms])
 
 
 def join_ended(user: User, other: User) -> None:
@@ -123,6 +134,7 @@ def touch(turn: Turn, delivered: Pending, effect_id: str) -> None:
     O(enrollments + those that ended).
     """
     campaign = turn.plan.campaigns.get(delivered.campaign)
+    forget_over(turn)
     if campaign is None or campaign.goal is None:
         return
     all_of_his: tuple[Awaiting, ...] = (*turn.user.enrollments, *turn.user.ended)
@@ -145,6 +157,12 @@ def _ends_at_ms(turn: Turn, one: Awaiting) -> int:
     if campaign is None or campaign.goal is None:
         return 0
     return one.entered_at_ms + campaign.goal.within_ms + turn.plan.policy.max_lateness_ms
+
+
+def _kept_until_ms(turn: Turn, one: Ended) -> int:
+    """Until when one is remembered that has ended."""
+    kept_until_ms = one.entered_at_ms + WITHIN_MS + turn.plan.policy.max_lateness_ms
+    return _ends_at_ms(turn, one) or kept_until_ms
 
 
 def _is_met(turn: Turn, campaign_id: str) -> bool:

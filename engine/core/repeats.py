@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from engine.core.effects import CountTime
+
 if TYPE_CHECKING:
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
@@ -45,6 +47,7 @@ def come_to(turn: Turn, enrollment: Enrollment, step: Repeat, position: int) -> 
         enrollment.iterations = others
         return step.next
     enrollment.iterations = (*others, (step.id, begun + 1, clock_at_ms))
+    turn.effects.append(CountTime(enrollment.campaign, enrollment.enrollment, step.id))
     return position + 1
 
 

@@ -13,7 +13,7 @@ from engine.core.consents import suppress
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, ReviveMessage, SendMessage
 from engine.core.experiments import variant_of
 from engine.core.following import follow
-from engine.core.goals import touch
+from engine.core.goals import forget_over, touch
 from engine.core.guardrails import barrier, cancelled, is_full, restraint
 from engine.core.history import sent_name
 from engine.core.holding import is_stale
@@ -276,6 +276,8 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
     enrollment_id, step_id, channel = pending.enrollment, pending.step, pending.channel
     template, fallbacks = pending.template, pending.fallbacks
     effect_id = ids.effect_id(enrollment_id, step_id, pending.iteration, channel)
+    if user.ended:
+        forget_over(turn)
     if user.pending:
         user.pending[effect_id] = pending
     else:

@@ -12,6 +12,7 @@ from engine.core.effects import (
     CloseMessage,
     ConditionFailed,
     CountArm,
+    CountTime,
     Effect,
     QuarantineInput,
     Record,
@@ -44,6 +45,7 @@ class Released(msgspec.Struct):
         closed: Deliveries that are over.
         revived: Dead letters that are to be delivered after all.
         records: Everything that happened, refusals too, in order.
+        times: Of repeats that began, each with how many of the records came before it.
         is_changed: Whether another plan has come, so that what was held may go.
     """
 
@@ -54,6 +56,7 @@ class Released(msgspec.Struct):
     records: list[Record]
     is_changed: bool = False
     revived: list[ReviveMessage] = []
+    times: list[tuple[int, CountTime]] = []
 
 
 def seal(
@@ -107,6 +110,7 @@ def seal(
         settled=plans.settle(),
         bandits=bandits.to_save(),
         revived=by_type[ReviveMessage],
+        times=_times(effects) if by_type[CountTime] else [],
     )
 
 
@@ -116,6 +120,16 @@ def _whose(inputs: list[Input]) -> set[str]:
         return set(map(_USER_ID, inputs))
     except AttributeError:
         return {getattr(one, "user_id", "") for one in inputs}
+
+
+def _times(effects: list[Effect]) -> list[tuple[int, CountTime]]:
+    """The times of repeats among effects, each with how many records came before it."""
+    times, records = list[tuple[int, CountTime]](), 0
+    for effect in effects:
+        if type(effect) is CountTime:
+            times.append((records, effect))
+        records += type(effect) is Record
+    return times
 
 
 def release(batch: Batch) -> Released:
@@ -128,4 +142,5 @@ def release(batch: Batch) -> Released:
         batch.records,
         bool(batch.changes),
         batch.revived,
+        batch.times,
     )

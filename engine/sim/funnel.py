@@ -2,9 +2,9 @@
 
 Records tell where an enrollment was, and not each step that it came by. Between two of its records
 lies no branch that was not recorded, so that the shortest way from one to the other is the way that
-it took, but for the times of a repeat in which nothing is recorded: those are not known, and not
-counted. Who leaves in the second of two waits that follow each other counts in the first. Kept is
-one place for each enrollment that is under way, and counts.
+it took; each time of a repeat is told as it begins. Who leaves in the second of two waits that
+follow each other counts in the first. Kept is one place for each enrollment that is under way, and
+counts.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import msgspec
 from engine.core.steps import END, WAITS, Choose, If, Repeat, Split, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from engine.core.effects import Record
+    from engine.core.effects import CountTime, Record
     from engine.core.plan import Campaign, Plan
     from engine.core.state import User
 
@@ -60,13 +60,29 @@ class Funnel:
         self._tracks = {campaign.id: _Track(campaign) for campaign in plan.campaigns.values()}
         self._before: Record | None = None
 
-    def add(self, records: Iterable[Record]) -> None:
-        """Count records, in the order in which they happened. O(records)."""
-        for record in records:
+    def add(self, records: Iterable[Record], times: Sequence[tuple[int, CountTime]] = ()) -> None:
+        """Count records, in the order in which they happened. O(records).
+
+        `times` are those of repeats, each with how many of the records came before it.
+        """
+        begun: dict[int, list[CountTime]] = {}
+        for place, one in times:
+            begun.setdefault(place, []).append(one)
+        place = 0
+        for place, record in enumerate(records, start=1):
+            if begun:
+                self._begin(begun.pop(place - 1, ()))
             track = self._tracks.get(record.campaign)
             if track is not None and record.enrollment:
                 track.add(record, stands_in=_stands_in(self._before, record))
             self._before = record
+        self._begin(begun.pop(place, ()))
+
+    def _begin(self, times: Iterable[CountTime]) -> None:
+        for one in times:
+            track = self._tracks.get(one.campaign)
+            if track is not None:
+                track.begin(one.enrollment, one.step)
 
     def close(self, users: Iterable[User]) -> None:
         """Note where everybody is at the end. O(enrollments)."""
@@ -116,6 +132,13 @@ class _Track:
                 self._come_to(enrollment, position, deferred=kind == "deferred")
             if kind == "branched":
                 self._places[enrollment] = (position, self._taken(position, _said(record)))
+
+    def begin(self, enrollment: str, step: str) -> None:
+        """One more time of a repeat begins: its steps come next."""
+        position = self._at.get(step, END)
+        if position != END:
+            self._move(enrollment, position)
+            self._places[enrollment] = (position, (position + 1,))
 
     def rest(self, enrollment: str, position: int) -> None:
         if enrollment not in self._deferred:

@@ -42,7 +42,7 @@ from engine.sim.exporting import come_to_rest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from engine.core.effects import Record
+    from engine.core.effects import CountTime, Record
     from engine.core.inputs import Input
     from engine.core.state import User
     from engine.sim.exported import Line
@@ -99,6 +99,8 @@ class Replay:
         self._changes: list[tuple[int, Input]] = []
         self._processor: Processor | None = None
         self._ended = False
+        self.times: list[tuple[int, CountTime]] = []
+        """Times of repeats among the records that were given last."""
         self._made: dict[str, array[int]] = {}
         self._live: dict[str, array[int]] = {}
         self._erased: set[str] = set()
@@ -168,7 +170,9 @@ class Replay:
         batch = self.processor.begin(self.processor.now_ms)
         if batch is None:
             return []
-        return self._noted(self.processor.finish(batch).records)
+        released = self.processor.finish(batch)
+        self.times = released.times
+        return self._noted(released.records)
 
     def _noted(self, records: list[Record]) -> list[Record]:
         assert self._head is not None

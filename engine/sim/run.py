@@ -171,7 +171,7 @@ class Run:
         find = self._simulation.processor.find
         for released in self._simulation.run(inputs, self._options.until_ms):
             records = released.records
-            self._tally.add(records, find)
+            self._tally.add(records, find, released.times)
             if write is not None and records:
                 render = self._options.render
                 write(_lines(records, self._deliveries) if render else record_lines(records))
@@ -234,7 +234,7 @@ def _run_again(
     replay = Replay(on_progress)
     tally = Tally(shop.plan)
     for records in replay.run(lines):
-        tally.add(records, replay.processor.find)
+        tally.add(records, replay.processor.find, replay.times)
         if write is not None and records:
             write(record_lines(records))
     return Report(

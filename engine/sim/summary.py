@@ -10,9 +10,9 @@ import msgspec
 from engine.sim.funnel import Funnel, StepCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from engine.core.effects import Record
+    from engine.core.effects import CountTime, Record
     from engine.core.plan import Plan
     from engine.core.state import User
 
@@ -90,10 +90,18 @@ class Tally:
         self._unspoken: Counter[str] = Counter()
         self._tried: dict[tuple[str, str, bool], VariantSummary] = {}
 
-    def add(self, records: Iterable[Record], find: Callable[[str], User | None]) -> None:
-        """Count records, while users are still as they were judged. O(records)."""
+    def add(
+        self,
+        records: Iterable[Record],
+        find: Callable[[str], User | None],
+        times: Sequence[tuple[int, CountTime]] = (),
+    ) -> None:
+        """Count records, while users are still as they were judged. O(records).
+
+        `times` are those of repeats that began among them (`Released.times`).
+        """
         records = list(records)
-        self._funnel.add(records)
+        self._funnel.add(records, times)
         counts = self._counts
         for record in records:
             kind = record.kind

@@ -9,9 +9,15 @@ import msgspec
 from engine.core.effects import (
     CancelMessage,
     CloseMessage,
+<<<<<<< HEAD
     QuarantineInput,
     Record,
     ReviveMessage,
+=======
+    CountTime,
+    QuarantineInput,
+    Record,
+>>>>>>> 9c60281 (The funnel counts each time of a repeat; enrollments whose goal is past are let go of as anything comes of their user)
     SendMessage,
 )
 from engine.core.restated import as_item
@@ -126,6 +132,7 @@ class Batch(msgspec.Struct):
         settled: Number of the newest such that everybody is saved as of, where this commit makes
             it so; else 0.
         bandits: What was counted of experiments, all of it; b"" where it is as it was.
+        times: Of repeats that began, each with how many of `records` came before it; not stored.
     """
 
     number: int
@@ -148,4 +155,8 @@ class Batch(msgspec.Struct):
     changes: list[KeptChange] = []
     settled: int = 0
     bandits: bytes = b""
+<<<<<<< HEAD
     revived: list[ReviveMessage] = []
+=======
+    times: list[tuple[int, CountTime]] = []
+>>>>>>> 9c60281 (The funnel counts each time of a repeat; enrollments whose goal is past are let go of as anything comes of their user)

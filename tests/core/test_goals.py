@@ -118,6 +118,16 @@ def test_what_failed_or_was_not_delivered_yet_touched_nobody() -> None:
     assert [(one.kind, one.message) for one in world.records] == [("goal", ""), ("exited", "")]
 
 
+def test_who_comes_into_another_campaign_is_remembered_for_no_goal_that_is_over() -> None:
+    other = campaign("other", wait(DAY), on=("Look",))
+    world = World(aiming(send("in_app")), other, policy=Policy(max_lateness_ms=5))
+    world.event("Go", 0)
+    world.report("delivered", 0)
+    assert len(world.user().ended) == 1
+    world.event("Look", 15)
+    assert world.user().ended == ()
+
+
 def test_what_is_remembered_of_who_ended_is_bounded_and_goes_with_its_window() -> None:
     world = World(aiming(send("in_app")), policy=Policy(max_lateness_ms=5))
     for at in range(ENDED_MAX + 3):

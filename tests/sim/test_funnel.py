@@ -160,3 +160,31 @@ def test_where_everybody_is_at_the_end_is_told(tmp_path: Path, until: str) -> No
     (summary,) = report.campaigns
     under_way = summary.entered - summary.finished - sum(summary.exited.values())
     assert sum(counts.waiting for counts in summary.steps) == under_way
+
+
+def test_times_of_a_repeat_in_which_nothing_is_recorded_are_counted_all_the_same(
+    tmp_path: Path,
+) -> None:
+    steps = """
+  - repeat:
+      times: 3
+      until: user.bought == true
+      steps: [{wait: 10m, id: inner}, {set: {asked: true}, id: note}]
+    id: thrice
+  - {send: in_app, template: hello, id: hello}
+  - repeat: {times: 2, every: 1h, steps: [{wait: 10m, id: last}]}
+    id: twice
+"""
+    events = ["10:00 u1 In", "10:00 u2 In", "10:15 u2 Out", "10:00 u3 In"]
+    told = steps_of(run(tmp_path, steps, events, until="11:20"))
+    assert {step: counts.reached for step, counts in told.items()} == {
+        # Two go by it three times, and come by it once more; the third leaves in the second time.
+        "thrice": 4 + 4 + 2,
+        "inner": 3 + 3 + 2,
+        "note": 3 + 3 + 1,
+        "hello": 2,
+        "twice": 2 + 2,  # at 10:30, and at 10:40 to wait for the next time
+        "last": 1 + 1,
+    }
+    assert told["inner"].exited == {"event": 1}
+    assert told["twice"].waiting == 2
