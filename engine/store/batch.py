@@ -9,15 +9,10 @@ import msgspec
 from engine.core.effects import (
     CancelMessage,
     CloseMessage,
-<<<<<<< HEAD
-    QuarantineInput,
-    Record,
-    ReviveMessage,
-=======
     CountTime,
     QuarantineInput,
     Record,
->>>>>>> 9c60281 (The funnel counts each time of a repeat; enrollments whose goal is past are let go of as anything comes of their user)
+    ReviveMessage,
     SendMessage,
 )
 from engine.core.restated import as_item
@@ -155,8 +150,5 @@ class Batch(msgspec.Struct):
     changes: list[KeptChange] = []
     settled: int = 0
     bandits: bytes = b""
-<<<<<<< HEAD
     revived: list[ReviveMessage] = []
-=======
     times: list[tuple[int, CountTime]] = []
->>>>>>> 9c60281 (The funnel counts each time of a repeat; enrollments whose goal is past are let go of as anything comes of their user)
