@@ -68,6 +68,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         enrollment, template, variant: As in its record `sent`.
         purpose: `marketing` or `transactional`, as its campaign has it.
         expires_at_ms: Of no use later than this; 0 never expires.
+        unsubscribe: Where a mail program lets its user unsubscribe (RFC 8058); "" for nowhere.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     variant: str = ""
     purpose: str = "marketing"
     expires_at_ms: int = 0
+    unsubscribe: str = ""
 
     def to_bytes(self) -> bytes:
         """The message as JSON, the same bytes for an equal message."""

@@ -105,6 +105,10 @@ def build_mail(message: Message, default_from: str) -> Mail:
     if reply_to := message.front.get("reply_to"):
         lines.append(f"Reply-To: {_mailbox(parse_from(reply_to))}")
     lines.append(f"Subject: {_folded(_one_line(message.front.get('subject', '')))}")
+    if message.unsubscribe:
+        # RFC 8058; both must be signed by DKIM for a mail program to offer its button.
+        lines.append(f"List-Unsubscribe: <{message.unsubscribe}>")
+        lines.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
     if message.meant_for:
         lines.append(f"X-Meant-For: {_folded(_one_line(message.meant_for))}")
     lines.append("MIME-Version: 1.0")

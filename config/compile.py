@@ -24,6 +24,7 @@ from config.schema import (
 )
 from config.source import Fields, Source, kind_of
 from config.steps import Program, Templates
+from config.tracking import read_topic, read_tracking
 from config.yaml12 import Scalar
 from engine.core.bindings import CONTENT
 from engine.core.conditions import in_segment
@@ -86,6 +87,8 @@ def compile_campaign(source: Source, templates: Templates) -> Placed | None:
         holdout=fields.share("holdout"),
         group=_group(fields),
         goal=read_goal(fields),
+        topic=read_topic(fields),
+        tracking=read_tracking(fields),
     )
     if "goal" not in fields.node.entries:
         for split in program.bandits:

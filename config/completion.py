@@ -29,6 +29,8 @@ from config.schema import (
     STEP_KEYS,
     TEST,
     TESTS,
+    TRACKING,
+    UTM,
     VARIANT,
     WAIT,
 )
@@ -81,6 +83,8 @@ def _campaign() -> Shape:
             "choice": _one_or_more(_fields(CHOICE, shapes.CHOICE), ["when", "else"]),
             "repeat": _fields(REPEAT, shapes.REPEAT, ["times", "steps"]),
             "goal": _fields(GOAL, shapes.GOAL, ["event"]),
+            "tracking": _fields(TRACKING, shapes.TRACKING),
+            "utm": _fields(UTM, shapes.UTM),
             "emit": _fields(EMIT, shapes.EMIT, ["event"]),
             "split": _fields(SPLIT, shapes.SPLIT, ["name", "variants"]),
             "variant": _fields(VARIANT, shapes.VARIANT, []),

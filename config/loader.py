@@ -26,6 +26,7 @@ from config.segments import SEGMENTS_FILE, compile_segments
 from config.settings import Settings
 from config.source import NOT_BUILT, Source
 from config.templates import find_templates, parse_templates
+from config.tracking import topic_warning
 from engine.core.plan import Campaign, Plan
 from engine.errors import HairspringError
 
@@ -196,6 +197,8 @@ def _campaigns(
         if one is None:
             continue
         campaign, line = one.campaign, one.line
+        if odd := topic_warning(campaign.topic, settings.consent.topics):
+            findings.warn(path, line, *odd)
         if campaign.id in placed:
             there = placed[campaign.id]
             told = f"the campaign {campaign.id} is also in {there.path}:{there.line}"

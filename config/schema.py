@@ -41,8 +41,16 @@ CAMPAIGN: Final = _keys(
     "goal",
     "holdout",
     "group",
+    "topic",
+    "tracking",
 )
 """Keys of a campaign."""
+
+TRACKING: Final = _keys("opens", "clicks", "utm")
+"""Keys of `tracking`."""
+
+UTM: Final = _keys("source", "medium", "campaign", "content", "term")
+"""Keys of `utm`."""
 
 ENTER: Final = _keys(
     "event",
@@ -207,12 +215,9 @@ FUNCTIONS: Final = frozenset(
 
 TEMPLATE_NAMES: Final = frozenset(
     {"user", "event", "event_name", "content", "campaign", "variant", "cart", "recent"}
-    | {"catalog", "coupons"}
+    | {"catalog", "coupons", "links"}
 )
 """What a template can name; a shop's own collections come to it."""
-
-TEMPLATE_NAMES_LATER: Final = frozenset({"links"})
-"""Names of the template language that are still to be built; they render empty."""
 
 MODES: Final = ("fixed", "bandit")
 STATUSES: Final = ("live", "test", "draft", "paused", "archived")

@@ -12,69 +12,37 @@ from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, field
 
+from channels import links
 from channels.customs import Customs
 from channels.settings import SETTINGS, ChannelSettings
+from config.kinds import (
+    Address,
+    CatalogField,
+    ChannelId,
+    Clock,
+    Count,
+    CountOrNone,
+    Currency,
+    Day,
+    Duration,
+    FileName,
+    Flag,
+    Inside,
+    Locale,
+    Port,
+    Secret,
+    Share,
+    Size,
+    Text,
+    TopicId,
+    UtmKey,
+    Zone,
+)
 from engine.core.calendar import DAYS, EVERY_DAY
 from engine.core.caps import CAP_MAX
 from engine.core.caps import Cap as CoreCap
 from engine.core.policy import Policy
 from engine.core.quiet import QuietHours as CoreQuietHours
-
-Text: TypeAlias = Annotated[str, Meta(min_length=1, description="text in quotes, not empty")]
-FileName: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?!(lock|outbox)$)[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description='the name of a file in the data folder, like "hairspring.db"',
-    ),
-]
-Flag: TypeAlias = Annotated[bool, Meta(description="true or false")]
-Count: TypeAlias = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
-CountOrNone: TypeAlias = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
-Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535, description="a port, 0 to 65535")]
-Duration: TypeAlias = Annotated[
-    int, Meta(description='a duration like "30s", "10m" or "7d"', extra={"reads": "duration"})
-]
-Size: TypeAlias = Annotated[
-    int, Meta(ge=1, description='a size like "32 KiB" or "1 MiB"', extra={"reads": "size"})
-]
-Share: TypeAlias = Annotated[
-    float, Meta(description='a share from "0%" to "100%"', extra={"reads": "share"})
-]
-Zone: TypeAlias = Annotated[
-    str, Meta(description='an IANA time zone like "Europe/Paris"', extra={"reads": "zone"})
-]
-Locale: TypeAlias = Annotated[
-    str, Meta(description='a locale like "en" or "fr-FR"', extra={"reads": "locale"})
-]
-Currency: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[A-Z]{3}$", description='a currency\'s code like "EUR"')
-]
-Inside: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^$|^(?!.*(^|/)\.)[^/\\]+(/[^/\\]+)*\.(json|csv)$",
-        description='a file in the shop folder like "products.json" or "products.csv"',
-    ),
-]
-Address: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^https?://[^\s/]+", description="an address that starts with https:// or http://"
-    ),
-]
-Secret: TypeAlias = Annotated[
-    str,
-    Meta(description='text in quotes, or "env:NAME"', extra={"reads": "secret"}),
-]
-CatalogField: TypeAlias = Literal[
-    "id", "title", "url", "image", "price", "currency", "stock", "rating", "reviews"
-]
-ChannelId: TypeAlias = Literal["email", "push", "sms", "in_app", "webhook"]
-Clock: TypeAlias = Annotated[
-    str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description='a time of day like "21:00"')
-]
-Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 LATER: Final = Meta(extra={"later": "leave it out until it is"})
 """Marks a key that parses and does nothing yet, and says what to do about it."""
@@ -129,12 +97,18 @@ class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """`[keys]`: who may send and operate. An empty `admin` or `signing` is made at first start."""
+    """`[keys]`: who may send and operate. An empty `admin` or `signing` is made at first start.
+
+    Attributes:
+        signing: Signs links in messages, and users' tokens.
+        signing_previous: What it was before: links of then are still good.
+    """
 
     write: tuple[WriteKey, ...] = (WriteKey(key="demo-write-key"),)
     trigger: tuple[Secret, ...] = ()
     admin: Secret = ""
-    signing: Annotated[Secret, LATER] = ""
+    signing: Secret = ""
+    signing_previous: tuple[Secret, ...] = ()
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,11 +143,32 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
-    """`[consent]`: channels that need it for marketing, and what silence means there."""
+    """`[consent]`: channels that need it for marketing, and what silence means there.
+
+    Attributes:
+        honor_gpc: Whether `Sec-GPC` and `DNT` mean that nothing is tracked.
+        topics: By id, what people may want no more of, in words for them.
+    """
 
     required: tuple[ChannelId, ...] = ("email", "sms")
     unknown: Literal["deny", "allow"] = "deny"
-    honor_gpc: Annotated[Flag, LATER] = True
+    honor_gpc: Flag = True
+    topics: dict[TopicId, Text] = {}
+
+
+class Tracking(msgspec.Struct, frozen=True, kw_only=True):
+    """`[tracking]`: what is learnt of what becomes of messages; see `channels.links.Tracking`."""
+
+    opens: Flag = True
+    clicks: Flag = True
+    transactional: Flag = False
+    utm: dict[UtmKey, Text] = {}
+    expires_ms: Duration = field(default=31_536_000_000, name="expires")
+
+    def of_links(self) -> links.Tracking:
+        """The same, as those read it who make links."""
+        said = {name: getattr(self, name) for name in self.__struct_fields__}
+        return links.Tracking(**said)
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
@@ -343,6 +338,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     events: Events = Events()
     history: History = History()
     consent: Consent = Consent()
+    tracking: Tracking = Tracking()
     guardrails: Guardrails = Guardrails()
     testing: Testing = Testing()
     catalog: CatalogSettings = CatalogSettings()
@@ -385,6 +381,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "events": Events,
     "history": History,
     "consent": Consent,
+    "tracking": Tracking,
     "guardrails": Guardrails,
     "testing": Testing,
     "catalog": CatalogSettings,

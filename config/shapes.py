@@ -78,6 +78,20 @@ CAMPAIGN: Final[dict[str, Shape]] = {
     "goal": said({"$ref": "#/$defs/goal"}, "what it is to bring about"),
     "holdout": said(SHARE, "the share of entrants who are sent nothing"),
     "group": said(_ID, "a user is in one campaign of a group at most"),
+    "topic": said(_ID, "what it is about, for those who want no more of that"),
+    "tracking": said({"$ref": "#/$defs/tracking"}, "what it says over the shop's [tracking]"),
+}
+TRACKING: Final[dict[str, Shape]] = {
+    "opens": said(_FLAG, "whether HTML mails have a pixel"),
+    "clicks": said(_FLAG, "whether links lead over this process"),
+    "utm": said({"$ref": "#/$defs/utm"}, "what links get as utm_…"),
+}
+UTM: Final[dict[str, Shape]] = {
+    "source": said(TEXT, "utm_source"),
+    "medium": said(TEXT, "utm_medium"),
+    "campaign": said(TEXT, "utm_campaign"),
+    "content": said(TEXT, "utm_content"),
+    "term": said(TEXT, "utm_term"),
 }
 ENTER: Final[dict[str, Shape]] = {
     "event": said(some(TEXT), "the name of the event that enters, or a list of names"),

@@ -12,8 +12,7 @@ from channels.locales import canonical, is_known
 from channels.parsing import parse_template
 from channels.rendering import Template, TemplateFault
 from config.faults import Findings, nearest, shown
-from config.schema import TEMPLATE_NAMES, TEMPLATE_NAMES_LATER
-from config.source import NOT_BUILT
+from config.schema import TEMPLATE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,9 +123,6 @@ def _warn_of(template: Template, findings: Findings, names: frozenset[str]) -> N
         hint = "begin the file with three lines: --- and subject: … and ---"
         findings.warn(template.path, 1, "a mail without a subject", hint)
     for unknown in template.unknown_names:
-        if unknown.name in TEMPLATE_NAMES_LATER:
-            told, hint = f"{unknown.name} {NOT_BUILT} and renders empty", "leave it out until it is"
-        else:
-            told = f"nothing is called {shown(unknown.name)}: it always renders empty"
-            hint = nearest(unknown.name, sorted(names))
+        told = f"nothing is called {shown(unknown.name)}: it always renders empty"
+        hint = nearest(unknown.name, sorted(names))
         findings.warn(template.path, unknown.line, told, hint)

@@ -40,12 +40,14 @@ from engine.server import (
     House,
     IngestDoor,
     Limits,
+    LinkDoor,
     Operating,
     TwilioDoor,
     bind,
     connections_for,
     make_admin_app,
     make_ingest_app,
+    open_links,
     serve,
     take_admin_key,
 )
@@ -178,7 +180,8 @@ class App:
         if not self._ready:
             return None
         work = self.store, self.shell, self.processor, self.clock
-        return House(*work, self.erasing, self.reloading, self._stopping)
+        more = self.erasing, self.reloading, self._stopping, self._links.signer
+        return House(*work, *more)
 
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""
@@ -205,6 +208,7 @@ class App:
         self._opened.callback(admin.close)
         # Once the rest is there: a start that fails would have used up the one telling of it.
         self.admin_key = take_admin_key(self.shop.settings.keys.admin, self._options.data)
+        self._links = open_links(self.shop.settings, self._options.data)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         door = AdminDoor(
             key=self.admin_key.key,
@@ -299,6 +303,10 @@ class App:
             rates={channel: chosen.rate for channel, chosen in channels.items()},
             rate=self._options.rate,
         )
+        self.dispatcher.links = self._links
+        self._link_door = LinkDoor(
+            self._links, self.shop.settings, self.shell, self.clock.now_ms, self.metrics
+        )
         self.dispatcher.start()
         if self._options.folder is not None:
             self.reloading = Reloading(
@@ -309,6 +317,7 @@ class App:
                 dispatcher=self.dispatcher,
                 filling=self._filling,
                 redirections=redirections,
+                on_settings=self._link_door.follow,
             )
         self._opened.push_async_callback(self._drain)
         watch_work(
@@ -333,6 +342,7 @@ class App:
         await asyncio.gather(
             self.dispatcher.stop(within_s), *(site.aclose(within_s) for site in self._clients)
         )
+        await self._link_door.engagement.aclose()
 
     async def _settle(self) -> None:
         """Have everything durable, and end the shell.
@@ -375,6 +385,7 @@ class App:
             limits=Limits.of(self.shop.settings.server),
             twilio=TwilioDoor.of(self.shop.settings, self.shell, self.processor, self.clock),
             push_key=push_key(self.shop.settings.channels, self._options.data),
+            links=self._link_door,
         )
         channels = self.shop.settings.channels
         at_once = {name: SPREAD if name in WIDE else 1 for name in channels}

@@ -121,17 +121,21 @@ def answered(
     )
 
 
-def take_answer(user: User, happened: MessageAnswered, effects: list[Effect]) -> None:
-    """Remember an answer and record it. O(`ANSWERED_MAX`).
+def take_answer(
+    user: User, happened: MessageAnswered, effects: list[Effect]
+) -> EventReceived | None:
+    """Remember an answer and record it; the event that it is, if it is one. O(`ANSWERED_MAX`).
 
     Recorded is that a message was opened, once by a person and once by a machine; each click of a
     person; the first of a machine.
     """
-    if happened.answer == "delivered":
-        return  # its record says so since the provider took it
-    known = _remembered(user, happened.sent)
-    if not _note(known, happened):
-        return
+    # Of one that arrived its record says so already, since its provider took it.
+    if happened.answer != "delivered" and _note(_remembered(user, happened.sent), happened):
+        _record(user, happened, effects)
+    return _as_event(happened)
+
+
+def _record(user: User, happened: MessageAnswered, effects: list[Effect]) -> None:
     kind = _KINDS.get(happened.answer)
     sent = happened.sent
     if kind is None or not sent.campaign:
@@ -158,7 +162,7 @@ def take_answer(user: User, happened: MessageAnswered, effects: list[Effect]) ->
     )
 
 
-def as_event(happened: MessageAnswered) -> EventReceived | None:
+def _as_event(happened: MessageAnswered) -> EventReceived | None:
     """The event that an answer is; None for a machine's, and where it has no name."""
     if not happened.name:
         return None

@@ -24,6 +24,7 @@ from engine.core.collections import Role, asked_for, roles
 from engine.core.coming import widen, widen_collections
 from engine.core.conditions import Condition
 from engine.core.experiments import experiments_of
+from engine.core.facts import facts_of
 from engine.core.goals import Goal
 from engine.core.history import Kept, sent_name
 from engine.core.inputs import EventReceived
@@ -94,7 +95,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
             enrollment in flight finds its place again after the file changed.
         exit_events: Names of the events that end an enrollment at once.
         wants_event: Whether a step or template can ask for the properties of the entering event.
-        facts: What templates see of it as `campaign`: JSON of id, description and purpose.
+        facts: What templates see of it as `campaign`, as JSON (`facts_of`).
         is_guarded: Whether entry asks more of a user who is in nothing than event and `enter.when`.
         is_marketing: Whether its messages need consent.
         is_live: Whether nobody's place in it is asked for its status (`holding`).
@@ -105,6 +106,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         goal: What it is for, if that is said.
         holdout: Share of entrants, 0.0 to 1.0, who go through everything and are sent nothing.
         topic: What its messages are about, for those who want no more of that; "" is not said.
+        tracking: What it says over the shop's settings of that; None: nothing. As JSON has it.
     """
 
     id: str
@@ -129,11 +131,12 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     repeats: tuple[tuple[int, Repeat], ...] = ()
     goal: Goal | None = None
     topic: str = ""
+    tracking: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        facts = {"id": self.id, "description": self.description, "purpose": self.purpose}
         derive = msgspec.structs.force_setattr
-        derive(self, "facts", msgspec.Raw(msgspec.json.encode(facts)))
+        facts = facts_of(self.id, self.description, self.purpose, self.topic, self.tracking)
+        derive(self, "facts", facts)
         entry = self.entry
         asks_more = self.audience is not None or entry.per is not None
         is_guarded = asks_more or self.status != "live" or entry.reentry_ms != 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from engine.core import scores, sessions
-from engine.core.answers import as_event, take_answer
+from engine.core.answers import take_answer
 from engine.core.collections import collect
 from engine.core.consents import state_consent
 from engine.core.edges import alarmed, refresh, ring, risen
@@ -47,7 +47,7 @@ from engine.core.sending import conclude, revive
 from engine.core.state import reckon
 from engine.core.turn import Queue, Turn
 from engine.core.walk import go_on, meet, pass_on
-from engine.core.watching import is_over, own_turn, rearm, touched
+from engine.core.watching import earliest, is_over, own_turn, rearm, touched
 
 if TYPE_CHECKING:
     from engine.core.effects import Effect
@@ -105,8 +105,7 @@ def step_event(plan: Plan, user: User, event: EventReceived, effects: list[Effec
 
 def _step_answer(plan: Plan, user: User, happened: MessageAnswered, effects: list[Effect]) -> None:
     """Remember what was done with a message, and apply the event that it is, if it is one."""
-    take_answer(user, happened, effects)
-    if (event := as_event(happened)) is not None:
+    if (event := take_answer(user, happened, effects)) is not None:
         step(plan, user, event, effects)
 
 
@@ -270,7 +269,7 @@ def fire(plan: Plan, user: User, now_ms: int, effects: list[Effect]) -> None:
         if queue is not None and _ring_first(plan, user, effects, queue):
             continue
         enrollments = user.enrollments
-        enrollment = enrollments[0] if len(enrollments) == 1 else _earliest(plan, enrollments)
+        enrollment = enrollments[0] if len(enrollments) == 1 else earliest(plan, enrollments)
         judged_at_ms = due_at_ms = enrollment.due_at_ms
         if judged_at_ms < user.held_until_ms:
             judged_at_ms = user.held_until_ms
@@ -383,7 +382,3 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
             revive(turn, happened)
         case _:
             assert_never(happened)
-
-
-def _earliest(plan: Plan, enrollments: tuple[Enrollment, ...]) -> Enrollment:
-    return min(enrollments, key=lambda e: (e.due_at_ms, plan.campaigns[e.campaign].rank))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from engine.core.conditions import Condition
-    from engine.core.plan import Campaign
+    from engine.core.plan import Campaign, Plan
     from engine.core.state import Enrollment
 
 
@@ -116,3 +116,9 @@ def _alarms(enrollment: Enrollment) -> Alarms:
     if alarms is None:
         alarms = enrollment.alarms = Alarms()
     return alarms
+
+
+def earliest(plan: Plan, enrollments: tuple[Enrollment, ...]) -> Enrollment:
+    """The one that is due first; of several at one instant that of the highest rank. O(all)."""
+    campaigns = plan.campaigns
+    return min(enrollments, key=lambda e: (e.due_at_ms, campaigns[e.campaign].rank))

@@ -9,10 +9,12 @@ import structlog
 
 from channels.base import Message, address_of
 from channels.rendering import RenderFailed
+from engine.runtime.linking import render_linked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from channels.links import Links
     from channels.rendering import Template
     from engine.core.effects import SendMessage
     from engine.runtime.metrics import Metrics
@@ -31,6 +33,7 @@ def compose(
     templates: Mapping[tuple[str, str], Template],
     front: Mapping[str, Mapping[str, str]],
     metrics: Metrics,
+    links: Links,
 ) -> Message:
     """Render a message.
 
@@ -40,6 +43,7 @@ def compose(
         templates: By (name, channel).
         front: What its front matter has where its template is silent, by channel id.
         metrics: Counts names that are not there.
+        links: Makes those of the message.
 
     Raises:
         Unmade: There is no template or no address, or the template cannot be rendered.
@@ -52,7 +56,7 @@ def compose(
     if to is None:
         raise Unmade(f"no {message.channel} address that can be used")
     try:
-        rendered = template.render(context, now_at_ms=message.at_ms)
+        rendered, leave_by = render_linked(links, template, message, context)
     except RenderFailed as error:
         raise Unmade(f"template: {error}") from error
     except Exception as error:
@@ -77,4 +81,5 @@ def compose(
         variant=context.get("variant", ""),
         purpose=context.get("campaign", {}).get("purpose", "marketing"),
         expires_at_ms=message.expires_at_ms,
+        unsubscribe=leave_by,
     )

@@ -20,6 +20,7 @@ from engine.runtime.attempts import KEPT_OF_OPEN, Attempts, is_wide, whose
 from engine.runtime.composing import Unmade, compose
 from engine.runtime.lane import Delivery, Lane
 from engine.runtime.line import Line
+from engine.runtime.linking import UNSENT
 from engine.runtime.looks import Looks
 from engine.runtime.overdue import Overdue
 from engine.store import CommitFailed
@@ -140,6 +141,9 @@ class Dispatcher:
             jitter=jitter,
             metrics=self._metrics,
         )
+
+    links = UNSENT
+    """Makes those of messages; whoever sends them sets his own."""
 
     def __len__(self) -> int:
         """Messages held in memory."""
@@ -289,7 +293,9 @@ class Dispatcher:
         """The message, rendered; None where that cannot be: then its delivery is over."""
         message = delivery.message
         try:
-            return compose(message, delivery.snapshot, self.templates, self._front, self._metrics)
+            return compose(
+                message, delivery.snapshot, self.templates, self._front, self._metrics, self.links
+            )
         except Unmade as why:
             # What cannot be made has no attempt that would tell of it.
             told = {**whose(delivery), "template": message.template, "reason": str(why)}

@@ -90,21 +90,22 @@ class Metrics:
             ["channel"],
             registry=registry,
         )
-        self.breakers = Gauge(
-            "hairspring_breakers_open",
-            "Providers that are down: nothing is attempted there.",
-            ["channel"],
-            registry=registry,
+        down = "Providers that are down: nothing is attempted there."
+        self.breakers = Gauge("hairspring_breakers_open", down, ["channel"], registry=registry)
+        self.undefined = self._counter(
+            "template_undefined", "Names that a template asked for and the user lacked.", "template"
         )
-        self.dead_letters = Counter(
-            "hairspring_dead_letters", "Dead letters, by fate.", ["fate"], registry=registry
+        self.dead_letters = self._counter("dead_letters", "Dead letters, by fate.", "fate")
+        self.answers = self._counter(
+            "answers", "What was done with messages, by kind, and by whom.", "kind", "by"
         )
-        self.undefined = Counter(
-            "hairspring_template_undefined",
-            "Names that a template asked for and the user lacked.",
-            ["template"],
-            registry=registry,
-        )
+        bad = "Links that were followed and not good, by route and why."
+        self.links_refused = self._counter("links_refused", bad, "route", "reason")
+        private = "What was not kept, since the browser asked not to be tracked, by kind."
+        self.untracked = self._counter("untracked", private, "kind")
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"hairspring_{name}", meaning, labels, registry=self.registry)
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
         """A gauge that is read when somebody asks."""

@@ -18,6 +18,7 @@ from engine.runtime.aside import aside
 from engine.runtime.versions import versions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from channels.redirecting import Redirections
@@ -58,6 +59,7 @@ class Reloading:
     Args:
         folder: Where the shop is.
         settings: Those that the process was started by.
+        on_settings: Told of those of a shop that takes its place.
 
     Attributes:
         settings: The same.
@@ -73,6 +75,7 @@ class Reloading:
         dispatcher: Dispatcher,
         filling: Filling,
         redirections: Redirections,
+        on_settings: Callable[[Settings], None] | None = None,
     ) -> None:
         self._folder = folder
         self.settings = settings
@@ -81,6 +84,7 @@ class Reloading:
         self._dispatcher = dispatcher
         self._filling = filling
         self._redirections = redirections
+        self._on_settings = on_settings
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> Reloaded:
@@ -108,6 +112,8 @@ class Reloading:
         now = versions()
         # Whatever else has to wait: who redirects messages wants none to go before it.
         self._redirections.addresses = shop.settings.testing.redirections()
+        if self._on_settings is not None:
+            self._on_settings(shop.settings)
         self._filling.forget()
         changed = not self._processor.plans.hold(shop.plan, now)
         if changed and self._filling.needs(shop.plan):

@@ -1,13 +1,14 @@
 """HTTP in: events from clients, health and metrics for operators. The only part that speaks it."""
 
 from engine.server.admin import AdminDoor, make_admin_app
-from engine.server.admin_key import AdminKey, take_admin_key
 from engine.server.bodies import Limits
 from engine.server.capacity import connections_for, connections_within, raise_open_files
 from engine.server.connections import CONNECTIONS_MAX, Patience
 from engine.server.ingest import IngestDoor, make_ingest_app
+from engine.server.links import LinkDoor, Shown, open_links
 from engine.server.listen import Bound, Site, bind, listen, serve
 from engine.server.operating import House, Operating
+from engine.server.own_keys import AdminKey, take_admin_key
 from engine.server.twilio import TwilioDoor
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "House",
     "IngestDoor",
     "Limits",
+    "LinkDoor",
     "Operating",
     "Patience",
+    "Shown",
     "Site",
     "TwilioDoor",
     "bind",
@@ -28,6 +31,7 @@ __all__ = [
     "listen",
     "make_admin_app",
     "make_ingest_app",
+    "open_links",
     "raise_open_files",
     "serve",
     "take_admin_key",

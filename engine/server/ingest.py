@@ -19,6 +19,7 @@ from engine.server.browser_settings import settings_handlers
 from engine.server.edge import TAKEN, Edge
 from engine.server.health import health_handlers
 from engine.server.keys import WriteKeys, key_in
+from engine.server.links import LinkDoor
 from engine.server.native import sort_events
 from engine.server.origins import Origins
 from engine.server.push import push_handlers
@@ -67,6 +68,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         monotonic_ns: What rates are held against.
         twilio: What Twilio calls; None: nobody does.
         push_key: What browsers subscribe to push messages with; "" where there is none.
+        links: What stands behind links in messages, and whether `Sec-GPC` is honoured.
     """
 
     submit: Submit
@@ -82,6 +84,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     monotonic_ns: Callable[[], int] = monotonic_ns
     push_key: str = ""
     twilio: TwilioDoor | None = None
+    links: LinkDoor | None = None
 
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
@@ -102,6 +105,8 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     if door.twilio is not None:
         for path, handlers in door.twilio.routes().items():
             edge.add_resource(app, path, handlers)
+    for path, handlers in {} if door.links is None else door.links.routes().items():
+        edge.add_resource(app, path, handlers)
     edge.close(app)
     return app
 
@@ -112,6 +117,8 @@ class _Ingest:
         self._now_ms = door.now_ms
         self.keys = WriteKeys(door.keys, door.limits, door.metrics, door.monotonic_ns)
         self._limits = door.limits
+        self._links = door.links
+        self._untracked = door.metrics.untracked.labels("event")
         self._accepted = door.metrics.inputs.labels("accepted")
         self._rejected = door.metrics.inputs.labels("rejected")
 
@@ -176,10 +183,13 @@ class _Ingest:
     ) -> web.Response:
         single = await sort_events(body, into, kind)
         await self._take(request, into, len(body))
-        if into.rejected and not into.inputs:
-            counted = {"accepted": 0, "rejected": into.rejected}
-            raise _nothing_taken(into, None if single else counted)
-        return answer_json(more | {"accepted": len(into.inputs), "rejected": into.rejected})
+        if into.rejected and not into.inputs and not into.untracked:
+            none = {"accepted": 0, "rejected": into.rejected}
+            raise _nothing_taken(into, None if single else none)
+        counted = {"accepted": len(into.inputs), "rejected": into.rejected}
+        if into.untracked:
+            counted["untracked"] = into.untracked
+        return answer_json(more | counted)
 
     async def _receive(self, request: web.Request) -> tuple[Sorted, bytes]:
         # Most bodies are there with their head: then nothing needs to be awaited.
@@ -196,12 +206,14 @@ class _Ingest:
         self, request: web.Request, into: Sorted, size_bytes: int
     ) -> web.Response:
         await self._take(request, into, size_bytes)
-        if into.rejected and not into.inputs:
+        if into.rejected and not into.inputs and not into.untracked:
             raise _nothing_taken(into)
         return success()
 
     async def _take(self, request: web.Request, into: Sorted, size_bytes: int) -> None:
         """Returns once everything of a body is durable, what was quarantined too."""
+        if self._links is not None and self._links.bars_tracking(request.headers):
+            self._untracked.inc(into.leave_out_events())
         taken, rejected = len(into.inputs), len(into.rejected)
         request[TAKEN] = (taken, rejected)
         if not taken and not rejected:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from channels.tokens import Signer
 from engine.runtime.clock import Clock
 from engine.runtime.erasing import Erasing
 from engine.runtime.processor import Processor
@@ -49,6 +50,7 @@ class House(msgspec.Struct, frozen=True, eq=False):
     erasing: Erasing
     reloading: Reloading | None
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
+    signer: Signer | None = None
 
 
 class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -119,10 +119,12 @@ class BadKeys:
 
     Args:
         monotonic_ns: Reads the monotonic clock.
+        what: What they are, for people.
     """
 
-    def __init__(self, monotonic_ns: Callable[[], int]) -> None:
+    def __init__(self, monotonic_ns: Callable[[], int], what: str = "key") -> None:
         self._monotonic_ns = monotonic_ns
+        self._what = what
         self._buckets: dict[str, Bucket] = {}
 
     def note(self, peer: str) -> None:
@@ -134,7 +136,8 @@ class BadKeys:
             self._make_room(now_ns)
             bucket = self._buckets[address] = Bucket(BAD_KEYS_PER_S, BAD_KEYS_BURST)
         if wait_ns := bucket.take(1, now_ns):
-            message = f"more than {BAD_KEYS_PER_S} requests a second with a key that is not known"
+            told = f"a {self._what} that is not known"
+            message = f"more than {BAD_KEYS_PER_S} requests a second with {told}"
             raise too_many("key.too_many", message, wait_ns)
 
     def _make_room(self, now_ns: int) -> None:

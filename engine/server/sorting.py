@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
+from engine.core.inputs import EventReceived
 from engine.core.items import ItemInvalid
 from engine.runtime.clock import monotonic_ns
 from engine.server.answers import Fault, Refusal, Rejection
@@ -40,6 +41,7 @@ class Sorted:
         inputs: Items that are taken, in order.
         rejected: Those that are not, in order; paths within the item.
         quarantined: The same, as they are kept; paths within the body.
+        untracked: How many were left out, since the browser asked not to be tracked.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class Sorted:
         "received_at_ms",
         "rejected",
         "source",
+        "untracked",
     )
 
     def __init__(
@@ -60,8 +63,19 @@ class Sorted:
         self.inputs: list[FromClient] = []
         self.rejected: list[Rejection] = []
         self.quarantined: list[Quarantined] = []
+        self.untracked = 0
         self._limits = limits
         self._allowance = allowance
+
+    def leave_out_events(self) -> int:
+        """Take no event, of what a browser brings that asks not to be tracked; how many there were.
+
+        What it says of its user, his consent among it, is taken all the same.
+        """
+        kept: list[FromClient] = [one for one in self.inputs if not isinstance(one, EventReceived)]
+        self.untracked = len(self.inputs) - len(kept)
+        self.inputs = kept
+        return self.untracked
 
     @property
     def faults(self) -> list[Fault]:

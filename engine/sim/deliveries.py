@@ -11,6 +11,7 @@ from xxhash import xxh3_64_intdigest
 from channels.base import address_of
 from channels.rendering import RenderFailed
 from engine.core.inputs import DeliveryReported
+from engine.runtime.linking import UNSENT, render_linked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,7 +122,7 @@ class Deliveries:
         if address_of(message.channel, context["user"]) is None:
             return f"no {message.channel} address that can be used"
         try:
-            rendered = template.render(context, now_at_ms=message.at_ms)
+            rendered, _ = render_linked(UNSENT, template, message, context)
         except RenderFailed as error:
             self.faults[f"{error.template}.{message.channel}:{error.line}: {error.reason}"] += 1
             self._note(template, message, error)
@@ -137,7 +138,7 @@ class Deliveries:
         self, template: Template, message: SendMessage, context: dict[str, object]
     ) -> None:
         try:
-            template.render(context, now_at_ms=message.at_ms, strict=True)
+            render_linked(UNSENT, template, message, context, strict=True)
         except RenderFailed as error:
             self._note(template, message, error)
 

@@ -34,6 +34,7 @@ write = ["demo-write-key"]
 trigger = []
 admin = ""
 signing = ""
+signing_previous = []
 [storage]
 file = "hairspring.db"
 sync = "full"
@@ -51,6 +52,13 @@ max_events = 1000
 required = ["email", "sms"]
 unknown = "deny"
 honor_gpc = true
+topics = {}
+[tracking]
+opens = true
+clicks = true
+transactional = false
+utm = {}
+expires = "365d"
 [guardrails]
 caps = []
 spacing = "0s"

@@ -12,7 +12,9 @@ import structlog
 from structlog.testing import LogCapture
 from typing_extensions import override
 
-from config.settings import WriteKey
+from channels.links import Links
+from channels.tokens import Signer
+from config.settings import Settings, WriteKey
 from engine.core.inputs import Input, decode_inputs
 from engine.core.plan import Plan
 from engine.runtime.clock import Clock
@@ -24,11 +26,13 @@ from engine.server import (
     AdminDoor,
     IngestDoor,
     Limits,
+    LinkDoor,
     Operating,
     listen,
     make_admin_app,
     make_ingest_app,
 )
+from engine.server.links.engagement import Engagement
 from engine.store import CommitFailed, Quarantined, Store
 
 if TYPE_CHECKING:
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from engine.store import Batch
 
 KEY = "a-write-key"
+SIGNER = Signer(["a-signing-key"])
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
@@ -96,6 +101,7 @@ class House:
     admin: Site
     client: aiohttp.ClientSession
     admin_app: web.Application
+    links: LinkDoor
 
     def __init__(self, plan: Plan) -> None:
         self.operated: Callable[[], engine.server.House | None] = lambda: None
@@ -119,6 +125,7 @@ class House:
         plan: Plan | None = None,
         trigger_keys: tuple[str, ...] = (),
         keys: tuple[WriteKey, ...] = (WriteKey(key=KEY),),
+        settings: Settings | None = None,
         **more: Any,
     ) -> House:
         house = cls(plan or Plan("empty"))
@@ -131,7 +138,22 @@ class House:
             "log": house.log,
             "instance": "test",
         }
+        house.links = LinkDoor(
+            Links("http://links.invalid", SIGNER),
+            settings or Settings(),
+            house.shell,
+            house.clock.now_ms,
+            house.metrics,
+            engagement=Engagement(
+                house.shell.submit,
+                house.clock.now_ms,
+                house.processor.find,
+                house.metrics,
+                early_after_s=0,
+            ),
+        )
         door = IngestDoor(
+            links=house.links,
             submit=house.shell.submit,
             now_ms=house.clock.now_ms,
             keys=keys,
