@@ -92,6 +92,15 @@ def test_check_speaks_json(tmp_path: Path) -> None:
     ]
 
 
+def test_check_says_in_json_in_which_column_of_a_condition_a_fault_lies(tmp_path: Path) -> None:
+    (tmp_path / "campaigns").mkdir()
+    text = "campaign: a\nenter: {event: Go, when: 'cnt(\"A\") > 3 || usr.x'}\nsteps: [{wait: 1h}]\n"
+    (tmp_path / "campaigns/a.yaml").write_text(text)
+    told = CliRunner().invoke(check, [str(tmp_path), "--json"])
+    faults = msgspec.json.decode(told.output)["faults"]
+    assert [(one["line"], one["column"]) for one in faults] == [(2, 27), (2, 43)]
+
+
 def test_check_looks_up_secrets_in_the_environment(tmp_path: Path) -> None:
     (tmp_path / "hairspring.toml").write_text('[keys]\nadmin = "env:SHOP_ADMIN_KEY"\n')
     runner = CliRunner()
