@@ -24,6 +24,7 @@ from config.reading import SETTINGS_FILE, read_settings
 from config.schema import FILES_LATER, TEMPLATE_NAMES
 from config.segments import SEGMENTS_FILE, compile_segments
 from config.settings import Settings
+from config.sinks import campaign_faults
 from config.source import NOT_BUILT, Source
 from config.templates import find_templates, parse_templates
 from config.tracking import topic_warning
@@ -153,6 +154,9 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
     # A template at fault is there all the same, for the steps that send it.
     named = {key: templates[key].names if key in templates else frozenset() for key in paths}
     campaigns = _campaigns(files, named, settings, segments, findings, receipts)
+    for sink, campaign in campaign_faults(settings.sinks, {one.id: one for one in campaigns}):
+        told = f"sinks.{sink}.campaigns names {campaign}, and there is no such campaign"
+        findings.warn(SETTINGS_FILE, 1, told, "mend its id, or leave it out")
     check_receipts(receipts, [campaign.id for campaign in campaigns], findings)
     if findings.faults:
         raise ShopInvalid(findings.faults, findings.warnings)

@@ -33,6 +33,7 @@ from config.settings import (
     ShopCollection,
     WriteKey,
 )
+from config.sinks import SinkSettings, sink_faults
 from config.source import NOT_BUILT
 from config.tomlplaces import Path, key_lines, line_of
 
@@ -100,7 +101,7 @@ class _Reader:
         self._findings.warn(SETTINGS_FILE, line_of(self._lines, path), message, hint)
 
     def settings(self, raw: dict[str, object]) -> Settings:
-        known = [*SECTIONS, "channels", "collections", "filters"]
+        known = [*SECTIONS, "channels", "collections", "filters", "sinks"]
         for name in raw:
             if name in LATER_SECTIONS:
                 self._warn((name,), f"[{name}] {_NO_EFFECT}")
@@ -113,7 +114,8 @@ class _Reader:
         channels = self._channels(raw.get("channels", {}))
         collections = self._collections(raw.get("collections", {}))
         filters = self._filters(raw.get("filters", {}))
-        own = {"channels": channels, "collections": collections, "filters": filters}
+        sinks = self._sinks(raw.get("sinks", {}))
+        own = {"channels": channels, "collections": collections, "filters": filters, "sinks": sinks}
         settings: Settings = Settings(**read, **own)  # type: ignore[arg-type]
         self._across(settings)
         self._check_redirections(settings)
@@ -201,6 +203,21 @@ class _Reader:
         for fault in filter_faults(texts):
             self._fault(("filters", fault.name), f"filters.{fault.name}: {fault.told}", fault.hint)
         return texts
+
+    def _sinks(self, raw: object) -> dict[str, SinkSettings]:
+        if not isinstance(raw, dict):
+            self._fault(("sinks",), "sinks is no section", "write [sinks.crm]")
+            return {}
+        read: dict[str, SinkSettings] = {}
+        for name, said in raw.items():
+            chosen = self._table(SinkSettings, said, ("sinks", name))
+            if chosen is None:
+                continue
+            read[name] = chosen
+            for key, message, hint in sink_faults(name, chosen):
+                path = ("sinks", name, key) if key else ("sinks", name)
+                self._fault(path, f"{'.'.join(path)}: {message}", hint)
+        return read
 
     def _collections(self, raw: object) -> dict[str, CollectionSettings]:
         if not isinstance(raw, dict):

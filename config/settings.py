@@ -38,6 +38,7 @@ from config.kinds import (
     UtmKey,
     Zone,
 )
+from config.sinks import SinkSettings
 from engine.core.calendar import DAYS, EVERY_DAY
 from engine.core.caps import CAP_MAX
 from engine.core.caps import Cap as CoreCap
@@ -344,6 +345,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     catalog: CatalogSettings = CatalogSettings()
     coupons: CouponSettings = CouponSettings()
     filters: dict[str, str] = {}
+    sinks: dict[str, SinkSettings] = {}
     channels: dict[str, ChannelSettings] = field(default_factory=default_channels)
     collections: dict[str, CollectionSettings] = field(default_factory=default_collections)
 
@@ -390,5 +392,5 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
 """The Struct of each section, but for `[collections.*]`, and for `[channels.*]` of `channels`; and
 but for `[filters]`, which has the names that the shop gives."""
 
-LATER_SECTIONS: Final = ("sinks", "alerts")
+LATER_SECTIONS: Final = ("alerts",)
 """Sections that later versions read."""

@@ -34,6 +34,7 @@ from engine.runtime.metrics import Metrics
 from engine.runtime.outward import open_channels
 from engine.runtime.reloading import Reloading
 from engine.runtime.restart import come_into_force, restart
+from engine.runtime.sinks import Sinks
 from engine.runtime.stalls import StallWatch
 from engine.server import (
     AdminDoor,
@@ -235,6 +236,16 @@ class App:
         )
         self._opened.push_async_callback(self.store.close)
         await finish_erasures(self.store, self._options.data / "outbox")
+        self.sinks = Sinks(
+            settings.sinks,
+            store=self.store,
+            data=self._options.data,
+            wall_ms=wall_ms,
+            jitter=random.Random().random,  # noqa: S311 - as above
+            metrics=self.metrics,
+        )
+        self._opened.push_async_callback(self.sinks.stop)
+        await self.sinks.start()
         restarted = await restart(self.shop, self.store, self._release, self._start_clock)
         self.clock, self.processor, self.shell, replayed, self._templates, *_ = restarted
         self._filling = restarted.filling
@@ -287,6 +298,7 @@ class App:
             now_ms=self.clock.now_ms,
             channels=built,
             outbox=self._options.data / "outbox",
+            forget=self.sinks.forget,
         )
         self.dispatcher = Dispatcher(
             store=self.store,
@@ -330,6 +342,7 @@ class App:
 
     def _release(self, released: Released) -> None:
         self.metrics.released(released)
+        self.sinks.released()
         self.dispatcher.release(released)
 
     def _delivered(self, message: Message) -> None:

@@ -22,18 +22,22 @@ from channels.file import erase_files
 from engine.core import ids
 from engine.core.state import NEVER
 from engine.failpoints import come_to
+from engine.runtime.sinks import forget_in_files
 from engine.store import erasure
 from engine.store.erasure import Backup
 from engine.store.holdings import ids_of
 from engine.store.restore import ASIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import TypeAlias
 
     from channels.base import Channel
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
     from engine.store import Store
+
+    Forget: TypeAlias = Callable[[str], Awaitable[int]]
 
 COMPACTED_BYTES_MAX: Final = 256 << 20
 """A larger database is not written anew while a process serves from it: a second or two."""
@@ -69,6 +73,11 @@ class Erased(msgspec.Struct, kw_only=True):
     backups: list[Backup]
 
 
+def forgetting(outbox: Path) -> Forget:
+    """Takes an id out of the files of sinks that nobody writes to."""
+    return lambda user_id: asyncio.to_thread(forget_in_files, outbox.parent, user_id)
+
+
 async def finish_erasures(store: Store, outbox: Path) -> None:
     """Bring to their end what an earlier process began to erase; before anybody is read.
 
@@ -84,6 +93,7 @@ async def finish_erasures(store: Store, outbox: Path) -> None:
             messages = await store.read(partial(erasure.message_ids, user_id=one.user_id))
             await erase_files(outbox, {}, one.user_id, messages)
             await _erase_rows(store, (one.user_id,))
+            await forgetting(outbox)(one.user_id)
             at_ms = max(one.at_ms, await store.read(erasure.last_at_ms))
             await store.transact(partial(erasure.forget_ids, digests=(one.digest,), at_ms=at_ms))
         await store.read(partial(erasure.compact, size_max=COMPACTED_BYTES_MAX))
@@ -99,7 +109,10 @@ async def erase_at_rest(
     Raises StoreError, CommitFailed, OSError.
     """
     await store.transact(partial(erasure.begin, user_ids=user_ids, at_ms=at_ms))
-    return await _erase(store, outbox, {}, user_ids, lambda: at_ms, compacted_max=None)
+    forget = forgetting(outbox)
+    return await _erase(
+        store, outbox, {}, user_ids, lambda: at_ms, forget=forget, compacted_max=None
+    )
 
 
 class Erasing:
@@ -110,6 +123,7 @@ class Erasing:
         now_ms: Logical time.
         channels: Those at work, by id.
         outbox: The folder of the transport `file`.
+        forget: Takes an id out of the files of sinks, while those are written to.
 
     Attributes:
         outbox: As it was given.
@@ -124,7 +138,9 @@ class Erasing:
         now_ms: Callable[[], int],
         channels: Mapping[str, Channel],
         outbox: Path,
+        forget: Forget | None = None,
     ) -> None:
+        self._forget = forget or forgetting(outbox)
         self._store = store
         self._shell = shell
         self._processor = processor
@@ -171,7 +187,7 @@ class Erasing:
 
             erased = await _erase(
                 store, self.outbox, self._channels, ids, done,
-                compacted_max=COMPACTED_BYTES_MAX,
+                forget=self._forget, compacted_max=COMPACTED_BYTES_MAX,
             )  # fmt: skip
             for one in ids:
                 del self._begun[one]
@@ -194,6 +210,7 @@ async def _erase(
     user_ids: tuple[str, ...],
     done: Callable[[], int],
     *,
+    forget: Forget,
     compacted_max: int | None,
 ) -> Erased:
     """All that is left to do behind the tombstone."""
@@ -204,6 +221,8 @@ async def _erase(
         lines += await erase_files(outbox, channels, user_id, messages)
     come_to("in-erasure")
     counts = await _erase_rows(store, user_ids)
+    # Behind the records, from which they are made.
+    lines += sum([await forget(user_id) for user_id in user_ids])
     digests = [ids.digest(user_id) for user_id in user_ids]
     at_ms = done()
     await store.transact(partial(erasure.forget_ids, digests=digests, at_ms=at_ms))

@@ -96,6 +96,7 @@ class Metrics:
             "template_undefined", "Names that a template asked for and the user lacked.", "template"
         )
         self.dead_letters = self._counter("dead_letters", "Dead letters, by fate.", "fate")
+        self.sinks = self._counter("sink_records", "By sink.", "sink", "outcome")
         self.answers = self._counter(
             "answers", "What was done with messages, by kind, and by whom.", "kind", "by"
         )
