@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from channels.base import SPREAD, WIDE
 from channels.redirecting import Redirections
 from channels.registry import front_defaults, push_key
 from engine.errors import ServeError, StoreError
@@ -31,10 +30,9 @@ from engine.runtime.inbox import Unavailable
 from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
-from engine.runtime.outward import open_channels
+from engine.runtime.outward import attempts_max, open_channels, open_sinks
 from engine.runtime.reloading import Reloading
 from engine.runtime.restart import come_into_force, restart
-from engine.runtime.sinks import Sinks
 from engine.runtime.stalls import StallWatch
 from engine.server import (
     AdminDoor,
@@ -236,16 +234,9 @@ class App:
         )
         self._opened.push_async_callback(self.store.close)
         await finish_erasures(self.store, self._options.data / "outbox")
-        self.sinks = Sinks(
-            settings.sinks,
-            store=self.store,
-            data=self._options.data,
-            wall_ms=wall_ms,
-            jitter=random.Random().random,  # noqa: S311 - as above
-            metrics=self.metrics,
-        )
+        data = self._options.data
+        self.sinks = await open_sinks(settings, self.store, data, self.metrics)
         self._opened.push_async_callback(self.sinks.stop)
-        await self.sinks.start()
         restarted = await restart(self.shop, self.store, self._release, self._start_clock)
         self.clock, self.processor, self.shell, replayed, self._templates, *_ = restarted
         self._filling = restarted.filling
@@ -400,11 +391,7 @@ class App:
             push_key=push_key(self.shop.settings.channels, self._options.data),
             links=self._link_door,
         )
-        channels = self.shop.settings.channels
-        at_once = {name: SPREAD if name in WIDE else 1 for name in channels}
-        most = connections_for(
-            sum(at_once[name] * one.concurrency for name, one in channels.items())
-        )
+        most = connections_for(attempts_max(self.shop.settings.channels))
         self.ingest = await serve(make_ingest_app(door), bound, log=log, connections_max=most)
         self._clients.append(self.ingest)
         watch = self.metrics.watch
