@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -24,10 +24,9 @@ from channels.signing import signature, signing_key
 from engine.core.effects import Record
 from engine.core.records import record_line
 from engine.errors import ServeError
-from engine.store import CommitFailed
+from engine.store import CommitFailed, streaming
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -129,7 +128,7 @@ class Sinks:
         while True:
             self._news[name].clear()
             rows = await self._store.read(
-                partial(_read, after=position, limit=self._chosen[name].batch)
+                partial(streaming.records, after=position, limit=self._chosen[name].batch)
             )
             if not rows:
                 await self._news[name].wait()
@@ -181,14 +180,14 @@ class Sinks:
 
     async def _begin(self, name: str) -> int:
         """Where a sink was; a new one begins with what happens from now on."""
-        position = await self._store.read(partial(_position, name=name))
+        position = await self._store.read(partial(streaming.position, sink=name))
         if position is None:
-            position = await self._store.read(_newest)
+            position = await self._store.read(streaming.newest)
             await self._keep(name, position)
         return position
 
     async def _keep(self, name: str, position: int) -> None:
-        work = partial(_set_position, name=name, position=position)
+        work = partial(streaming.keep_position, sink=name, number=position)
         while True:
             try:
                 await self._store.transact(work)
@@ -280,24 +279,3 @@ def forget_in_files(data: Path, user_id: str) -> int:
     """
     paths = sorted((data / FOLDER).glob("*.ndjson"))
     return sum(len(LineLog(path).without(user_id)) for path in paths)
-
-
-def _read(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
-    return connection.execute(
-        "SELECT number, record FROM records WHERE number > ? ORDER BY number LIMIT ?",
-        (after, limit),
-    ).fetchall()
-
-
-def _newest(connection: sqlite3.Connection) -> int:
-    row: tuple[Any] = connection.execute("SELECT ifnull(max(number), 0) FROM records").fetchone()
-    return int(row[0])
-
-
-def _position(connection: sqlite3.Connection, name: str) -> int | None:
-    row = connection.execute("SELECT value FROM meta WHERE name = ?", (f"sink:{name}",)).fetchone()
-    return None if row is None else int(row[0])
-
-
-def _set_position(connection: sqlite3.Connection, name: str, position: int) -> None:
-    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"sink:{name}", position))
