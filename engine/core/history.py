@@ -89,8 +89,9 @@ def insert(
     gone = count + WIDTH - kept.most * WIDTH
     if gone < 0:
         gone = 0
-    if user.held_until_ms > now_ms:
-        # While deadlines are held back all stay: they are judged at instants that have passed.
+    if user.held_until_ms >= now_ms:
+        # While deadlines are held back, and until all that were have had their turn, all stay: they
+        # are judged at instants that have passed.
         gone = max(0, min(gone, count + WIDTH - HELD_MAX * WIDTH))
     elif kept.window_ms is not None and gone < count:
         # One that leaves the window at this very instant stays: it was in it a millisecond ago.

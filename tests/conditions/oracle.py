@@ -68,9 +68,9 @@ class Oracle:
         user["events"].append(Happened(t, event, said))
         self._input(user, event, t, said, enters=not imported)
         for what, at, session in made:
+            self._begin_input(user)
             user["session"] = session or user["session"]
             user["events"].append(Happened(at, what, {}))
-            self._begin_input(user)
             self._input(user, what, at, {})
         self._tick(user)
 
@@ -442,7 +442,7 @@ class Oracle:
                 live["rest"] = [*step.get(way, ()), *live["rest"]]
             elif "send" in step:
                 self._tell(user, live["campaign"], "sent", "")
-                user["sent"].append((self.now, step["send"], live["campaign"]))
+                user["sent"].append((self.judged, step["send"], live["campaign"]))
                 user["sends"] = True
             else:
                 self._exit(user, live, step["exit"])

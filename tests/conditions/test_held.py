@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conditions.functions import Idle, Since
+from tests.conditions.functions import Idle, Received, Since
 from tests.conditions.scripts import (
     agreed,
     away,
@@ -72,6 +72,19 @@ def test_who_leaves_by_what_comes_in_the_grace_is_not_sent_what_was_held_back() 
     leaving = campaign(GO, {"wait": 8}, {"exit": "late"}, exit={"when": did("B")})
     script = (happening(0, "Go"), *away(3, 20, 30), happening(25, "B"))
     assert agreed(case_of([leaving], script)) == ["0 entered", "25 exited when"]
+
+
+def test_a_message_of_after_the_grace_hides_none_that_what_is_held_back_is_asked_about() -> None:
+    """Fewer than two: two are kept, and the one that was due at 10 went at 24."""
+    few = Compared(Received("in_app", 13), "<", Literal(2))
+    send = {"send": "in_app"}
+    sending = campaign(GO, {"wait": 2}, send, {"wait": 8}, send, id="a")
+    asking = campaign({"when": few, "reentry": None}, send, id="b")
+    told = agreed(case_of([sending, asking], (happening(0, "Go"), *away(3, 11, 24))))
+    assert told == [
+        "0 entered", "0 entered", "0 sent", "0 finished", "2 sent", "10 sent", "10 finished",
+        "13 refused reentry",
+    ]  # fmt: skip
 
 
 def test_waits_that_begin_in_a_downtime_end_in_it_each_at_its_instant() -> None:

@@ -1,4 +1,4 @@
-"""As `test_conditions`, of sessions, of history that is brought in, and of downtimes."""
+"""As `test_conditions`, of sessions, of history that is brought in, of downtimes and plans."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def test_sessions_and_history_that_is_brought_in_say_the_same(seed: int) -> None
 @pytest.mark.parametrize("seed", range(38, 42))
 def test_what_fell_due_in_a_downtime_says_the_same(seed: int) -> None:
     run(seed, replace(SMALL, downtimes=True, imports=True, cart=True))
+
+
+@pytest.mark.parametrize("seed", range(44, 48))
+def test_a_plan_that_is_changed_around_a_downtime_says_the_same(seed: int) -> None:
+    run(seed, replace(SMALL, downtimes=True, adopts=True, scored=True))

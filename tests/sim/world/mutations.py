@@ -344,6 +344,18 @@ def a_changed_plan_passes_by_who_has_a_deadline(patch: pytest.MonkeyPatch) -> No
     patch.setattr(Processor, "_catch_up", catch_up)
 
 
+def who_is_meant_by_an_alias_is_under_the_plan_of_before(patch: pytest.MonkeyPatch) -> None:
+    def welcome_as_he_is(self: Processor, happened: Any) -> Any:
+        changed, self._changed = self._changed, 0
+        try:
+            return welcome(self, happened)
+        finally:
+            self._changed = changed
+
+    welcome = Processor._welcome
+    patch.setattr(Processor, "_welcome", welcome_as_he_is)
+
+
 # Rule 10: erasing a user erases
 
 
@@ -495,6 +507,22 @@ def a_merge_sends_a_step_that_the_other_had(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(merging, "join_passed", lambda *_: None)
 
 
+def a_merge_lets_the_last_touch_of_who_gives_way_go(patch: pytest.MonkeyPatch) -> None:
+    """As it was: his messages keep his id, and what was delivered is forgotten."""
+
+    def give_way(turn: Any, own: Any, theirs: Any) -> None:
+        messages = [(one, one.enrollment) for one in turn.user.pending.values()]
+        touches = [(one, one.touches) for one in (own, theirs)]
+        before(turn, own, theirs)
+        for one, enrollment in messages:
+            one.enrollment = enrollment
+        for one, own_touches in touches:
+            one.touches = own_touches
+
+    before = merging._give_way
+    patch.setattr(merging, "_give_way", give_way)
+
+
 def of_two_consents_any_yes_wins(patch: pytest.MonkeyPatch) -> None:
     def laxer(own: Any, other: Any) -> Any:
         if not isinstance(own, dict) or not isinstance(other, dict):
@@ -570,7 +598,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     a_merge_lets_what_the_other_had_drawn_go,
     a_merge_lets_both_go_on,
     a_merge_sends_a_step_that_the_other_had,
+    a_merge_lets_the_last_touch_of_who_gives_way_go,
     of_two_consents_any_yes_wins,
+    who_is_meant_by_an_alias_is_under_the_plan_of_before,
     an_erasure_that_failed_forgets_whom_it_had_begun,
     an_erasure_leaves_the_other_ids,
 )
