@@ -81,7 +81,7 @@ def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[st
         message = last[1] if touch == last else ""
         reason = "holdout" if one.held_out else ""
         value = _value(turn, one.campaign)
-        turn.record("goal", one, reason=reason, message=message, value=value)
+        turn.record("goal", one, reason=reason, message=message).value = value
         count_goal(turn, one)
     forget_over(turn)
     ids = {one.enrollment for one in reached}

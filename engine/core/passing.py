@@ -18,7 +18,7 @@ def come_by(turn: Turn, enrollment: Enrollment, step: If | Choose | Split | Set 
     match step:
         case If():
             holds = turn.holds(step.condition, enrollment.campaign)
-            turn.record("branched", enrollment, step=step.id, branch="then" if holds else "else")
+            turn.record("branched", enrollment, step.id).branch = "then" if holds else "else"
             return step.then if holds else step.next
         case Choose():
             return _choose(turn, enrollment, step)
@@ -39,5 +39,5 @@ def _choose(turn: Turn, enrollment: Enrollment, step: Choose) -> int:
         if turn.holds(condition, enrollment.campaign):
             branch, goes_on = str(number), step.ways[number]
             break
-    turn.record("branched", enrollment, step=step.id, branch=branch)
+    turn.record("branched", enrollment, step.id).branch = branch
     return goes_on

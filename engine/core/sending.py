@@ -127,14 +127,7 @@ def skip(
 
 
 def _defer(turn: Turn, enrollment: Enrollment, step: Send, channel: str, until_ms: int) -> None:
-    turn.record(
-        "deferred",
-        enrollment,
-        step=step.id,
-        channel=channel,
-        template=step.template,
-        until_ms=until_ms,
-    )
+    turn.record("deferred", enrollment, step.id, channel, step.template).until_ms = until_ms
 
 
 def conclude(turn: Turn, report: DeliveryReported) -> None:

@@ -182,28 +182,28 @@ class Turn(msgspec.Struct, gc=False):
         template: str = "",
         reason: str = "",
         message: str = "",
-        branch: str = "",
-        until_ms: int = 0,
-        value: float | None = None,
-    ) -> None:
-        """Append one record about an enrollment, or about a message that it sent."""
+    ) -> Record:
+        """Append one record about an enrollment, or about a message that it sent.
+
+        It is given back for what few records have besides: `branch`, `until_ms`, `value`.
+        """
         at_ms, now_ms, variants = self.at_ms, self.now_ms, about.variants
-        self.effects.append(
-            Record(
-                at_ms,
-                self.user.user_id,
-                about.campaign,
-                kind,
-                about.enrollment,
-                step,
-                channel,
-                template,
-                reason,
-                message,
-                branch,
-                0 if now_ms == at_ms or now_ms - at_ms < JUDGED_MIN_MS else now_ms,
-                variants[-1][1] if variants else "",
-                until_ms,
-                value,
-            )
+        record = Record(
+            at_ms,
+            self.user.user_id,
+            about.campaign,
+            kind,
+            about.enrollment,
+            step,
+            channel,
+            template,
+            reason,
+            message,
         )
+        # Each field takes time to be given, and these stay as they are for most.
+        if now_ms is not at_ms and now_ms - at_ms >= JUDGED_MIN_MS:
+            record.judged_at_ms = now_ms
+        if variants:
+            record.variant = variants[-1][1]
+        self.effects.append(record)
+        return record
