@@ -8,7 +8,7 @@ an empty one costs nothing and most users have no more.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -243,7 +243,6 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         watch: How conditions were answered; None where none was asked of him yet.
         drawn: The variant that he got, by experiment (`experiments`).
         aliases: Ids that were merged into this one, with the instant (`aliases`).
-        merged_into: Whose alias this id is: then it is no user, and the rest says nothing.
         is_anonymous: Known by nothing but an id that a device has drawn, so far.
         ended: Enrollments that came to their end and still await their goal, in that order.
         rapport: How he answers, and what he agreed to; None where he never said or did anything.
@@ -276,10 +275,13 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     scores: dict[str, float] = {}
     drawn: dict[str, str] = {}
     aliases: dict[str, int] = {}
-    merged_into: str = ""
     is_anonymous: bool = False
     ended: tuple[Ended, ...] = ()
     rapport: Rapport | None = None
+
+    merged_into: ClassVar[str] = (
+        ""  # of a user nobody; whose alias an id is that is none (`Merged`)
+    )
 
     @property
     def applied_at_ms(self) -> int:
@@ -290,6 +292,12 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     def refusals(self) -> list[tuple[int, str, str]]:
         """The last refusals: (at_ms, campaign, reason), newest last."""
         return unpack(self.refused)
+
+
+class Merged(User):
+    """An id that became another user's: none of its own, since a field is 16 bytes a user."""
+
+    merged_into: str = ""  # type: ignore[misc]  # a field here alone
 
 
 _NOTHING: dict[str, Any] = {}
@@ -314,6 +322,7 @@ def new_user(user_id: str) -> User:
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(User)
+_merged_decoder = msgspec.msgpack.Decoder(Merged)
 
 
 def encode_user(user: User) -> bytes:
@@ -324,13 +333,14 @@ def encode_user(user: User) -> bytes:
     user.armed_at_ms, user.unsaved = NEVER, False
     data = _encoder.encode(user)
     user.armed_at_ms = armed_at_ms
-    if unsaved:
-        user.unsaved = True
+    user.unsaved = unsaved
     return data
 
 
 def decode_user(data: bytes) -> User:
     """The inverse of `encode_user`. Raises `msgspec.DecodeError` on anything else."""
+    if b"merged_into" in data and (merged := _merged_decoder.decode(data)).merged_into:
+        return merged
     user = _decoder.decode(data)
     user.traits = user.traits or _NOTHING
     user.history = user.history or _NOTHING
@@ -338,15 +348,14 @@ def decode_user(data: bytes) -> User:
     user.suppressed = user.suppressed or _NOTHING
     user.collections = user.collections or _NOTHING
     user.details = user.details or _NOTHING
-    user.scores = user.scores or _NOTHING
-    user.drawn = user.drawn or _NOTHING
+    user.scores, user.drawn = user.scores or _NOTHING, user.drawn or _NOTHING
     user.aliases = user.aliases or _NOTHING
     return user
 
 
 def encode_merged(user_id: str, into: User) -> bytes:
     """What is saved under an id that was merged into another user's: whose it is."""
-    return _encoder.encode(User(user_id, merged_into=into.user_id))
+    return _encoder.encode(Merged(user_id, merged_into=into.user_id))
 
 
 def drop(user: User, enrollment: Enrollment) -> None:

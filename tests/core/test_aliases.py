@@ -5,7 +5,7 @@ import pytest
 from engine.core import aliases
 from engine.core.aliases import Aliases
 from engine.core.inputs import UsersMerged
-from engine.core.state import User
+from engine.core.state import Merged, User
 from tests.core.world import World
 
 USERS = {
@@ -24,7 +24,7 @@ def judge(user: str, merged: str, *, alias: bool = False) -> str | None:
 def test_an_id_that_was_merged_away_is_no_user_whatever_was_saved_of_it() -> None:
     users = {
         "old": User("old", aliases={"anon-1": 5}),
-        "stub": User("stub", merged_into="old"),
+        "stub": Merged("stub", merged_into="old"),
         **USERS,
     }
     known = Aliases(users)

@@ -49,7 +49,6 @@ def test_every_field_of_a_user_has_a_rule() -> None:
             "drawn",
             "ended",
             "aliases",
-            "merged_into",
             "is_anonymous",
             "rapport",
         ),
