@@ -1,0 +1,219 @@
+"""`POST /webhooks/{source}`: what shops, payment and mail providers tell.
+
+A call is verified over its bytes before anything of it is read. What it says is said of a user: of
+whoever is known by the source's id, else of whoever has that address, else of somebody new, by the
+id or by the address. Then it goes the way of every other input, and the answer is that it is on
+disk. Each thing said has an id of its own, so that a call that is sent again is taken once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from http import HTTPStatus
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+import msgspec
+
+from engine.core.answers import answered
+from engine.core.inputs import ConsentStated, SentMessage
+from engine.core.items import TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_item
+from engine.server.answers import Refusal, Rejection, answer_json
+from engine.server.bodies import Limits, read_body
+from engine.server.edge import TAKEN
+from engine.server.webhooks.heard import Call, Consented, Feedback, Said, Who
+from engine.store import Quarantined
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiohttp import web
+    from aiohttp.typedefs import Handler
+
+    from engine.core.effects import Effect
+    from engine.core.inputs import UserInput
+    from engine.runtime.metrics import Metrics
+    from engine.runtime.starting import Fate
+    from engine.server.ingest import Submit
+    from engine.server.webhooks.sources import Source
+
+ROUTE = "/webhooks/{source}"
+
+Owners: TypeAlias = Callable[[str, str], Awaitable[list[str]]]
+"""Ids of all users with an address (the second) on a channel (the first)."""
+
+Sent: TypeAlias = Callable[[str, str], Awaitable[SentMessage | None]]
+"""What is known of a message (the second, its effect id) to a user (the first)."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class WebhookDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What stands behind the route.
+
+    Attributes:
+        sources: By name.
+        submit: The processor's door.
+        now_ms: Logical time, for the instant of reception.
+        wall_ms: The wall clock, which signatures are held against.
+        is_known: Whether there is a user with an id.
+        owners: Finds users by an address.
+        sent: Finds a message.
+        metrics: Counts items by fate.
+        limits: What one call may bring.
+    """
+
+    sources: Mapping[str, Source]
+    submit: Submit
+    now_ms: Callable[[], int]
+    wall_ms: Callable[[], int]
+    is_known: Callable[[str], bool]
+    owners: Owners
+    sent: Sent
+    metrics: Metrics
+    limits: Limits = Limits()
+
+
+def webhook_handler(door: WebhookDoor) -> Handler:
+    """The route's handler."""
+
+    async def take(request: web.Request) -> web.StreamResponse:
+        name = request.match_info["source"]
+        source = door.sources.get(name)
+        if source is None:
+            hint = f"add [webhooks.{name[:40]}] to hairspring.toml"
+            raise Refusal(404, "webhook.unknown", f"there is no source {name[:40]!r}; {hint}")
+        body = await read_body(request, door.limits)
+        call = Call(
+            headers=request.headers, query=dict(request.query), body=body, now_ms=door.wall_ms()
+        )
+        await _admit(door, name, source, call)
+        if source.confirm is not None and await source.confirm(call):
+            return answer_json({"confirmed": True})
+        hearing = _Hearing(door, name)
+        await hearing.hear(source, call)
+        request[TAKEN] = (len(hearing.inputs), len(hearing.rejected))
+        if hearing.inputs or hearing.quarantined:
+            await door.submit(hearing.inputs, hearing.quarantined, len(body), hearing.tell)
+        if source.refuses_again and hearing.known and hearing.known == len(hearing.inputs):
+            raise Refusal(406, "webhook.again", "this call was taken before")
+        door.metrics.inputs.labels("accepted").inc(len(hearing.inputs))
+        door.metrics.inputs.labels("rejected").inc(len(hearing.rejected))
+        return answer_json({"accepted": len(hearing.inputs), "rejected": hearing.rejected})
+
+    return take
+
+
+async def _admit(door: WebhookDoor, name: str, source: Source, call: Call) -> None:
+    if source.needs_secret and not source.secret:
+        message = f"webhooks.{name}.secret is empty: nobody is let in without a signature"
+        raise Refusal(401, "webhook.secret", message)
+    try:
+        done = source.verify(call, source.secret)
+        if inspect.isawaitable(done):
+            await done
+    except Refusal as refusal:
+        if refusal.status == HTTPStatus.UNAUTHORIZED:
+            door.metrics.refused.labels("signature").inc()
+        raise
+
+
+class _Hearing:
+    """All that one call says, as inputs; what cannot be taken of it goes to the quarantine.
+
+    Attributes:
+        known: Inputs that were taken before, under the same message id.
+    """
+
+    def __init__(self, door: WebhookDoor, name: str) -> None:
+        self.inputs: list[UserInput] = []
+        self.rejected: list[Rejection] = []
+        self.quarantined: list[Quarantined] = []
+        self.known = 0
+        self._door = door
+        self._name = name
+        self._received_at_ms = door.now_ms()
+        self._found: dict[Who, str] = {}
+
+    async def hear(self, source: Source, call: Call) -> None:
+        """Raises Refusal (400) where the call says nothing that can be read."""
+        delivery = source.delivery_of(call)
+        for place, heard in enumerate(source.read(call)):
+            key = "" if isinstance(heard, Consented) else heard.key
+            told = key or (f"{delivery}:{place}" if delivery else "")
+            message_id = f"webhooks/{self._name}:{told}"[:TEXT_LENGTH_MAX] if told else ""
+            match heard:
+                case Said():
+                    self._say(heard, await self._find(heard.who), message_id, place)
+                case Consented():
+                    self._state(heard, await self._find(heard.who), message_id)
+                case Feedback():
+                    user_id = await self._find(Who(email=heard.address))
+                    await self._answer(heard, user_id, message_id)
+                case _:
+                    assert_never(heard)
+
+    def tell(self, _happened: UserInput, fate: Fate, _effects: Sequence[Effect]) -> None:
+        """Note what became of one input."""
+        self.known += fate == "known"
+
+    def _say(self, said: Said, user_id: str, message_id: str, place: int) -> None:
+        who = said.who
+        # Known by nothing but an id that the source has drawn, he is nobody's name.
+        known_as = "anonymous_id" if user_id == who.anonymous_id and not who.id else "user_id"
+        raw = _encode({**said.item, known_as: user_id, "message_id": message_id})
+        try:
+            self.inputs.append(read_item(decode_item(raw), self._received_at_ms))
+        except ItemInvalid as fault:
+            self.rejected.append(Rejection(place, fault.path, fault.message))
+            self.quarantined.append(
+                Quarantined(
+                    self._received_at_ms, f"/webhooks/{self._name}", fault.path, fault.message, raw
+                )
+            )
+
+    def _state(self, said: Consented, user_id: str, message_id: str) -> None:
+        at_ms = self._received_at_ms
+        when = at_ms if said.occurred_at_ms is None else min(said.occurred_at_ms, at_ms)
+        self.inputs.append(
+            ConsentStated(user_id, self._name, when, at_ms, said.channels, message_id=message_id)
+        )
+
+    async def _answer(self, told: Feedback, user_id: str, message_id: str) -> None:
+        """What became of a mail; of somebody whom nobody knows there is nothing to be told."""
+        if not self._door.is_known(user_id):
+            return
+        effect_id = told.message_id.strip("<> ").partition("@")[0]
+        sent = await self._door.sent(user_id, effect_id) if effect_id else None
+        at_ms = self._received_at_ms
+        machine = told.machine or machine_named(told.user_agent)
+        self.inputs.append(
+            answered(
+                user_id,
+                sent or SentMessage(effect_id, "email"),
+                told.answer,
+                at_ms,
+                link=told.link,
+                machine=machine,
+                message_id=message_id,
+            )
+        )
+        if told.suppresses:
+            bad = ConsentStated(user_id, self._name, at_ms, at_ms, suppressed={"email": True})
+            bad.message_id = message_id and f"{message_id}:suppressed"
+            self.inputs.append(bad)
+
+    async def _find(self, who: Who) -> str:
+        """Whom a source means: somebody known by its id, then by an address, else somebody new."""
+        if who not in self._found:
+            self._found[who] = await self._look_for(who)
+        return self._found[who]
+
+    async def _look_for(self, who: Who) -> str:
+        if who.id and self._door.is_known(who.id):
+            return who.id
+        for channel, address in (("email", who.email), ("sms", who.phone)):
+            owners = await self._door.owners(channel, address) if address else []
+            if owners:
+                return min(owners)
+        return who.id or who.email or who.phone or who.anonymous_id

@@ -1,0 +1,192 @@
+"""Shopify: orders, checkouts, carts, customers and their consent.
+
+An order is completed as it is created; what becomes of it later is nothing that the customer did.
+Signature: base64 HMAC-SHA256 of the body, by the app's client secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.server.webhooks import commerce
+from engine.server.webhooks.heard import (
+    Consented,
+    Who,
+    at,
+    body_as_object,
+    filled,
+    instant,
+    number,
+    objects,
+    text,
+)
+from engine.server.webhooks.signatures import check_hmac_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.server.webhooks.heard import Call, Heard, Json
+
+_ORDERS: Final = {
+    "create": ("Order Completed", False),
+    "paid": ("Order Paid", True),
+    "updated": ("Order Updated", True),
+    "edited": ("Order Updated", True),
+    "cancelled": ("Order Cancelled", True),
+    "fulfilled": ("Order Fulfilled", True),
+    "partially_fulfilled": ("Order Partially Fulfilled", True),
+}
+"""By what happened to an order: the event, and whether it is passive."""
+
+_CONSENT: Final = {"subscribed": True, "unsubscribed": False, "redacted": False}
+
+
+def verify(call: Call, secret: str) -> None:
+    """Raises Refusal (401)."""
+    check_hmac_base64(call, "X-Shopify-Hmac-Sha256", secret)
+
+
+def delivery_of(call: Call) -> str:
+    """Tells one delivery from another; the same where it is sent again."""
+    return call.headers.get("X-Shopify-Event-Id") or call.headers.get("X-Shopify-Webhook-Id", "")
+
+
+def read(call: Call) -> Iterator[Heard]:
+    """What it says; nothing where the topic is of nobody."""
+    kind, _, what = call.headers.get("X-Shopify-Topic", "").lower().partition("/")
+    body = body_as_object(call)
+    match kind:
+        case "orders":
+            yield from _order(body, what)
+        case "checkouts":
+            yield from _checkout(body, what)
+        case "carts":
+            yield from _cart(body)
+        case "customers" if what in {"create", "update", "enable", "disable"}:
+            yield from commerce.traits(_customer(body), _traits(body))
+        case "customers" if what in {"redact", "data_request"}:
+            name = "Erasure Requested" if what == "redact" else "Data Requested"
+            yield from _of_somebody(_customer(at(body, "customer") or {}), name, {})
+        case "customers_email_marketing_consent" | "customers_marketing_consent":
+            yield from _consent(body)
+        case "refunds" | "fulfillments":
+            name = "Order Refunded" if kind == "refunds" else "Order Fulfilled"
+            properties = filled(order_id=text(body.get("order_id")), note=text(body.get("note")))
+            yield from _of_somebody(Who(email=text(body.get("email"))), name, properties)
+        case _:
+            pass
+
+
+def _order(body: Json, what: str) -> Iterator[Heard]:
+    if what not in _ORDERS:
+        return
+    name, passive = _ORDERS[what]
+    who = _buyer(body)
+    if not who:
+        return
+    when = body.get("created_at" if what == "create" else "updated_at")
+    if what == "create":
+        locale = text(body.get("customer_locale"))
+        yield from commerce.traits(who, _traits(at(body, "customer") or {}) | filled(locale=locale))
+    key = f"order:{text(body.get('id'))}" if what == "create" and body.get("id") else ""
+    yield commerce.event(who, name, _sale(body), timestamp=when, passive=passive, key=key)
+
+
+def _checkout(body: Json, what: str) -> Iterator[Heard]:
+    who = _buyer(body)
+    if not who or what not in {"create", "update"}:
+        return
+    started = what == "create"
+    yield from commerce.traits(who, _traits(at(body, "customer") or {}))
+    properties = _sale(body) | filled(
+        checkout_id=text(body.get("token")),
+        cart_id=text(body.get("cart_token")),
+        url=text(body.get("abandoned_checkout_url")),
+    )
+    when = body.get("created_at" if started else "updated_at")
+    yield commerce.event(
+        who, "Checkout Started" if started else "Checkout Updated", properties, timestamp=when
+    )
+
+
+def _cart(body: Json) -> Iterator[Heard]:
+    token = text(body.get("token")) or text(body.get("id"))
+    if token:
+        products = [_line(line) for line in objects(body.get("line_items"))]
+        properties = filled(cart_id=token, products=products)
+        when = body.get("updated_at")
+        yield commerce.event(Who(anonymous_id=token), "Cart Updated", properties, timestamp=when)
+
+
+def _consent(body: Json) -> Iterator[Heard]:
+    who = Who(id=text(body.get("customer_id")), email=text(body.get("email_address")),
+              phone=text(body.get("phone")))  # fmt: skip
+    if not who:
+        return
+    for channel in ("email", "sms"):
+        stated = at(body, f"{channel}_marketing_consent")
+        yes = _CONSENT.get(text(at(stated, "state")).lower())
+        if yes is not None:
+            when = instant(at(stated, "consent_updated_at"))
+            yield Consented(who=who, channels={channel: yes}, occurred_at_ms=when)
+
+
+def _of_somebody(who: Who, name: str, properties: dict[str, Any]) -> Iterator[Heard]:
+    if who:
+        yield commerce.event(who, name, properties, passive=True)
+
+
+def _buyer(body: Json) -> Who:
+    customer = at(body, "customer") or {}
+    who = _customer(customer)
+    return Who(
+        id=who.id,
+        email=text(body.get("email")) or text(body.get("contact_email")) or who.email,
+        phone=text(body.get("phone")) or who.phone,
+        anonymous_id=text(body.get("cart_token")),
+    )
+
+
+def _customer(customer: Json) -> Who:
+    return Who(
+        id=text(customer.get("id")),
+        email=text(customer.get("email")),
+        phone=text(customer.get("phone")),
+    )
+
+
+def _traits(customer: Json) -> dict[str, Any]:
+    first, last = customer.get("first_name"), customer.get("last_name")
+    return filled(
+        first_name=text(first),
+        last_name=text(last),
+        name=commerce.full_name(first, last),
+        country=text(at(customer, "default_address", "country_code")),
+        tags=text(customer.get("tags")),
+    )
+
+
+def _sale(body: Json) -> dict[str, Any]:
+    codes = [text(at(one, "code")) for one in objects(body.get("discount_codes"))]
+    return filled(
+        order_id=text(body.get("id")) if "order_number" in body else None,
+        order_number=text(body.get("order_number")),
+        total=number(body.get("total_price")),
+        subtotal=number(body.get("subtotal_price")),
+        tax=number(body.get("total_tax")),
+        discount=number(body.get("total_discounts")),
+        shipping=number(at(body, "total_shipping_price_set", "shop_money", "amount")),
+        currency=text(body.get("currency")),
+        coupon=", ".join(filter(None, codes)),
+        products=[_line(line) for line in objects(body.get("line_items"))],
+    )
+
+
+def _line(line: Json) -> dict[str, Any]:
+    return commerce.product(
+        line,
+        product_id=line.get("product_id"),
+        name=line.get("title"),
+        variant=line.get("variant_title"),
+        price=line.get("price"),
+    )

@@ -1,0 +1,164 @@
+"""Amazon SES by SNS: what became of a mail, in an envelope that Amazon signs.
+
+The certificate comes from Amazon's own host alone, and is fetched once. A topic asks first whether
+it may send: it is told yes where its envelope is signed. Signatures: RSA over named fields, SHA-1
+(version 1) or SHA-256 (2) (Amazon SNS Developer Guide, "Verifying message signatures").
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509 import load_pem_x509_certificate
+
+from engine.server.answers import Refusal
+from engine.server.webhooks.heard import at, body_as_object, objects, text
+from engine.server.webhooks.mails import HARD, SOFT, tell
+from engine.server.webhooks.signatures import check_token, unsigned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    from engine.server.webhooks.heard import Call, Heard, Json
+
+Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
+"""The body behind an address of Amazon's; raises OSError or aiohttp's ClientError."""
+
+_OWN: Final = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[^\s]{1,2000}")
+_NOTIFICATION: Final = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
+_CONFIRMATION: Final = (
+    "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
+)  # fmt: skip
+CERTIFICATES_MAX: Final = 16
+
+_WORDS: Final = {"open": "opened", "click": "clicked"}
+
+
+class Amazon:
+    """Verifies envelopes, and confirms subscriptions.
+
+    Args:
+        fetch: Gets certificates, and says yes to topics.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._keys: dict[str, RSAPublicKey] = {}
+
+    async def verify(self, call: Call, secret: str) -> None:
+        """Raises Refusal (401). With a secret, the address bears it too: topics are anybody's."""
+        if secret:
+            check_token(call, secret)
+        envelope = body_as_object(call)
+        fields = _NOTIFICATION if envelope.get("Type") == "Notification" else _CONFIRMATION
+        signed = "".join(
+            f"{name}\n{text_as_sent(envelope[name])}\n" for name in fields if name in envelope
+        )
+        version = text(envelope.get("SignatureVersion"))
+        try:
+            given = b64decode(text(envelope.get("Signature")), validate=True)
+        except (binascii.Error, ValueError):
+            given = b""
+        key = await self._key_at(text(envelope.get("SigningCertURL")))
+        algorithm = hashes.SHA256() if version == "2" else hashes.SHA1()  # noqa: S303 - Amazon's version 1
+        try:
+            key.verify(given, signed.encode(), padding.PKCS1v15(), algorithm)
+        except InvalidSignature:
+            raise unsigned("the envelope is not signed by Amazon SNS") from None
+
+    async def confirm(self, call: Call) -> bool:
+        """Say yes to a topic that asks whether it may send; whether it did ask."""
+        envelope = body_as_object(call)
+        if envelope.get("Type") != "SubscriptionConfirmation":
+            return False
+        await self._get(text(envelope.get("SubscribeURL")))
+        return True
+
+    async def _key_at(self, address: str) -> RSAPublicKey:
+        known = self._keys.get(address)
+        if known is not None:
+            return known
+        try:
+            key = load_pem_x509_certificate(await self._get(address)).public_key()
+        except ValueError:
+            key = None  # type: ignore[assignment]
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise unsigned("what SigningCertURL leads to is no certificate with an RSA key")
+        while len(self._keys) >= CERTIFICATES_MAX:
+            del self._keys[next(iter(self._keys))]
+        self._keys[address] = key
+        return key
+
+    async def _get(self, address: str) -> bytes:
+        if not _OWN.fullmatch(address):
+            raise unsigned("an address in the envelope is not one of sns.REGION.amazonaws.com")
+        try:
+            return await self._fetch(address)
+        except Exception as error:
+            message = f"Amazon could not be asked for what its envelope names: {error}"
+            raise Refusal(503, "webhook.amazon", message, headers={"Retry-After": "30"}) from error
+
+
+def text_as_sent(value: object) -> str:
+    """A field as it was signed: not trimmed."""
+    return value if isinstance(value, str) else text(value)
+
+
+def delivery_of(call: Call) -> str:
+    """The envelope's id: the same where it is sent again."""
+    return text(body_as_object(call).get("MessageId"))
+
+
+def read(call: Call) -> Iterator[Heard]:
+    """What the envelope says of a mail."""
+    envelope = body_as_object(call)
+    if envelope.get("Type") != "Notification":
+        return
+    try:
+        told = msgspec.json.decode(text(envelope.get("Message")))
+    except (msgspec.MsgspecError, RecursionError):
+        return  # a topic carries whatever somebody publishes to it
+    if not isinstance(told, dict):
+        return
+    kind = (text(told.get("eventType")) or text(told.get("notificationType"))).lower()
+    message_id = _message_id(told)
+    match kind:
+        case "bounce":
+            for_good = text(at(told, "bounce", "bounceType")) == "Permanent"
+            for one in objects(at(told, "bounce", "bouncedRecipients")):
+                what = HARD if for_good else SOFT
+                yield from tell(what, one.get("emailAddress"), message_id=message_id)
+        case "complaint":
+            for one in objects(at(told, "complaint", "complainedRecipients")):
+                yield from tell("complained", one.get("emailAddress"), message_id=message_id)
+        case "open" | "click":
+            said = at(told, kind) or {}
+            to = at(told, "mail", "destination")
+            for address in to if isinstance(to, list) else []:
+                yield from tell(
+                    _WORDS[kind],
+                    address,
+                    message_id=message_id,
+                    link=said.get("link"),
+                    user_agent=said.get("userAgent"),
+                )
+        case _:
+            pass
+
+
+def _message_id(told: Json) -> str:
+    """What we called the mail, where SES hands its headers on."""
+    for header in objects(at(told, "mail", "headers")):
+        if text(header.get("name")).lower() == "message-id":
+            return text(header.get("value"))
+    return text(at(told, "mail", "commonHeaders", "messageId"))

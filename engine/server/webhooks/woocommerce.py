@@ -1,0 +1,135 @@
+"""WooCommerce: orders and customers, as its REST API has them (v3).
+
+An order is completed once it is paid or to be paid at delivery, which may be as it is created or
+by a later change; `completed` is the shop's word for sent out. Signature: base64 HMAC-SHA256 of the
+body. As a webhook is saved, WooCommerce sends an unsigned form `webhook_id=N`, and wants a 200.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.server.webhooks import commerce
+from engine.server.webhooks.heard import Who, at, body_as_object, filled, number, objects, text
+from engine.server.webhooks.signatures import check_hmac_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.server.webhooks.heard import Call, Heard, Json
+
+_PING: Final = re.compile(rb"webhook_id=[0-9]{1,20}")
+_TAKEN: Final = frozenset({"processing", "on-hold"})
+_LATER: Final = {
+    "completed": "Order Fulfilled",
+    "cancelled": "Order Cancelled",
+    "refunded": "Order Refunded",
+    "failed": "Payment Failed",
+}
+"""What a change of an order's status is called."""
+
+
+def verify(call: Call, secret: str) -> None:
+    """Raises Refusal (401)."""
+    if not is_ping(call):
+        check_hmac_base64(call, "X-WC-Webhook-Signature", secret)
+
+
+def is_ping(call: Call) -> bool:
+    """Whether it only asks if somebody is there."""
+    return _PING.fullmatch(call.body) is not None
+
+
+def delivery_of(call: Call) -> str:
+    """Tells one delivery from another."""
+    return call.headers.get("X-WC-Webhook-Delivery-ID", "")
+
+
+def read(call: Call) -> Iterator[Heard]:
+    """What it says; nothing where the topic is of nobody."""
+    if is_ping(call):
+        return
+    kind, _, what = call.headers.get("X-WC-Webhook-Topic", "").lower().partition(".")
+    body = body_as_object(call)
+    if what not in {"created", "updated", "restored"}:
+        return
+    if kind == "order":
+        yield from _order(body, what)
+    elif kind == "customer":
+        who = Who(id=text(body.get("id")), email=text(body.get("email")))
+        if who:
+            yield from commerce.traits(who, _traits(body))
+
+
+def _order(body: Json, what: str) -> Iterator[Heard]:
+    who = _buyer(body)
+    if not who:
+        return
+    status = text(body.get("status")).lower()
+    order_id = text(body.get("id"))
+    if status in _TAKEN or (what == "created" and status == "completed"):
+        yield from commerce.traits(who, _traits(at(body, "billing") or {}))
+        yield commerce.event(
+            who,
+            "Order Completed",
+            _sale(body),
+            timestamp=body.get("date_created_gmt"),
+            key=f"order:{order_id}" if order_id else "",
+        )
+    elif status in _LATER:
+        when = body.get("date_modified_gmt")
+        key = f"order:{order_id}:{status}" if order_id else ""
+        yield commerce.event(
+            who, _LATER[status], _sale(body), timestamp=when, passive=True, key=key
+        )
+
+
+def _buyer(body: Json) -> Who:
+    customer = text(body.get("customer_id"))
+    billing = at(body, "billing")
+    return Who(
+        id="" if customer == "0" else customer,  # a guest
+        email=text(at(billing, "email")),
+        phone=text(at(billing, "phone")),
+    )
+
+
+def _traits(person: Json) -> dict[str, Any]:
+    first, last = person.get("first_name"), person.get("last_name")
+    return filled(
+        first_name=text(first),
+        last_name=text(last),
+        name=commerce.full_name(first, last),
+        country=text(person.get("country")) or text(at(person, "billing", "country")),
+        phone=text(at(person, "billing", "phone")),
+    )
+
+
+def _sale(body: Json) -> dict[str, Any]:
+    codes = [text(one.get("code")) for one in objects(body.get("coupon_lines"))]
+    total = number(body.get("total"))
+    lost = [number(body.get("total_tax")) or 0, number(body.get("shipping_total")) or 0]
+    return filled(
+        order_id=text(body.get("id")),
+        order_number=text(body.get("number")),
+        total=total,
+        subtotal=None if total is None else round(total - sum(lost), 2),
+        tax=number(body.get("total_tax")),
+        shipping=number(body.get("shipping_total")),
+        discount=number(body.get("discount_total")),
+        currency=text(body.get("currency")),
+        coupon=", ".join(filter(None, codes)),
+        payment_method=text(body.get("payment_method_title")),
+        products=[_line(line) for line in objects(body.get("line_items"))],
+    )
+
+
+def _line(line: Json) -> dict[str, Any]:
+    return commerce.product(
+        line,
+        product_id=line.get("product_id"),
+        name=line.get("name"),
+        variant=line.get("variation_id") or None,
+        price=line.get("price"),
+    )
