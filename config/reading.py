@@ -36,9 +36,10 @@ from config.settings import (
 from config.sinks import SinkSettings, sink_faults
 from config.source import NOT_BUILT
 from config.tomlplaces import Path, key_lines, line_of
+from config.webhooks import WebhookSource, unsigned, webhook_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 SETTINGS_FILE: Final = "hairspring.toml"
 
@@ -101,7 +102,8 @@ class _Reader:
         self._findings.warn(SETTINGS_FILE, line_of(self._lines, path), message, hint)
 
     def settings(self, raw: dict[str, object]) -> Settings:
-        known = [*SECTIONS, "channels", "collections", "filters", "sinks"]
+        own = ("channels", "collections", "filters", "sinks", "webhooks")
+        known = [*SECTIONS, *own]
         for name in raw:
             if name in LATER_SECTIONS:
                 self._warn((name,), f"[{name}] {_NO_EFFECT}")
@@ -114,9 +116,21 @@ class _Reader:
         channels = self._channels(raw.get("channels", {}))
         collections = self._collections(raw.get("collections", {}))
         filters = self._filters(raw.get("filters", {}))
-        sinks = self._sinks(raw.get("sinks", {}))
-        own = {"channels": channels, "collections": collections, "filters": filters, "sinks": sinks}
-        settings: Settings = Settings(**read, **own)  # type: ignore[arg-type]
+        sinks = self._named(SinkSettings, raw.get("sinks", {}), "sinks", "crm", sink_faults)
+        webhooks = self._named(
+            WebhookSource, raw.get("webhooks", {}), "webhooks", "shopify", webhook_faults
+        )
+        for name in unsigned(webhooks) if self._env is not None else ():
+            hint = 'nobody is let in without one: secret = "env:…"'
+            self._warn(("webhooks", name), f"webhooks.{name}.secret is empty", hint)
+        settings = Settings(
+            **read,  # type: ignore[arg-type]
+            channels=channels,
+            collections=collections,
+            filters=filters,
+            sinks=sinks,
+            webhooks=webhooks,
+        )
         self._across(settings)
         self._check_redirections(settings)
         said = raw.get("keys")
@@ -204,18 +218,26 @@ class _Reader:
             self._fault(("filters", fault.name), f"filters.{fault.name}: {fault.told}", fault.hint)
         return texts
 
-    def _sinks(self, raw: object) -> dict[str, SinkSettings]:
+    def _named(
+        self,
+        kind: type[_S],
+        raw: object,
+        section: str,
+        example: str,
+        faults: Callable[[str, _S], Iterable[tuple[str, str, str]]],
+    ) -> dict[str, _S]:
+        """Tables by names that the shop gives; `faults` tells what a whole one cannot be."""
         if not isinstance(raw, dict):
-            self._fault(("sinks",), "sinks is no section", "write [sinks.crm]")
+            self._fault((section,), f"{section} is no section", f"write [{section}.{example}]")
             return {}
-        read: dict[str, SinkSettings] = {}
+        read: dict[str, _S] = {}
         for name, said in raw.items():
-            chosen = self._table(SinkSettings, said, ("sinks", name))
+            chosen = self._table(kind, said, (section, name))
             if chosen is None:
                 continue
             read[name] = chosen
-            for key, message, hint in sink_faults(name, chosen):
-                path = ("sinks", name, key) if key else ("sinks", name)
+            for key, message, hint in faults(name, chosen):
+                path = (section, name, key) if key else (section, name)
                 self._fault(path, f"{'.'.join(path)}: {message}", hint)
         return read
 

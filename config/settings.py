@@ -39,6 +39,7 @@ from config.kinds import (
     Zone,
 )
 from config.sinks import SinkSettings
+from config.webhooks import WebhookSource
 from engine.core.calendar import DAYS, EVERY_DAY
 from engine.core.caps import CAP_MAX
 from engine.core.caps import Cap as CoreCap
@@ -346,6 +347,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     coupons: CouponSettings = CouponSettings()
     filters: dict[str, str] = {}
     sinks: dict[str, SinkSettings] = {}
+    webhooks: dict[str, WebhookSource] = {}
     channels: dict[str, ChannelSettings] = field(default_factory=default_channels)
     collections: dict[str, CollectionSettings] = field(default_factory=default_collections)
 

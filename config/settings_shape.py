@@ -11,6 +11,7 @@ from config.reading import SHORT, SINGLE
 from config.settings import COLLECTIONS, LATER_SECTIONS, SECTIONS, ShopCollection
 from config.shapes import DURATION, SHARE, Shape
 from config.sinks import SinkSettings
+from config.webhooks import WebhookSource
 
 _SIZE: Final[Shape] = {
     "type": ["string", "integer"],
@@ -31,6 +32,7 @@ def settings_shape() -> Shape:
             **sections,
             "channels": _closed(channels),
             "collections": {**_closed(collections), "additionalProperties": _table(ShopCollection)},
+            "webhooks": {"type": "object", "additionalProperties": _table(WebhookSource)},
             "filters": {"type": "object", "additionalProperties": {"type": "string"}},
             "sinks": {"type": "object", "additionalProperties": _table(SinkSettings)},
             **{name: {"type": "object"} for name in LATER_SECTIONS},

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, field
+from msgspec import Meta
 
+from config.kinds import Flag, Secret
 from engine.core import cel
 
 if TYPE_CHECKING:
@@ -28,16 +29,11 @@ Kind: TypeAlias = Literal[
 ]
 Signature: TypeAlias = Literal["standard", "hmac-base64", "hmac-hex", "token"]
 Expression: TypeAlias = Annotated[str, Meta(description="a CEL expression in quotes")]
-Secret: TypeAlias = Annotated[
-    str, Meta(description='text in quotes, or "env:NAME"', extra={"reads": "secret"})
-]
-
 KINDS: Final[tuple[str, ...]] = (
     "shopify", "woocommerce", "stripe", "standard", "ses", "sendgrid", "postmark", "mailgun",
     "resend", "brevo", "generic",
 )  # fmt: skip
 
-SOURCES_MAX: Final = 50
 NAMES: Final = frozenset({"body", "headers", "query"})
 """What expressions of a mapping may name."""
 
@@ -82,7 +78,7 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True):
     traits: Expression = ""
     timestamp: Expression = ""
     message_id: Expression = ""
-    passive: Annotated[bool, Meta(description="true or false")] = field(default=False)
+    passive: Flag = False
 
 
 def kind_named(name: str, source: WebhookSource) -> str:
@@ -90,41 +86,40 @@ def kind_named(name: str, source: WebhookSource) -> str:
     return source.kind or (name if name in KINDS else "generic")
 
 
-def webhook_faults(
-    sources: Mapping[str, WebhookSource],
-) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """What cannot be: where in `[webhooks]`, what is wrong, and what would be right. O(text)."""
-    if len(sources) > SOURCES_MAX:
-        yield (), f"has {len(sources)} sources, more than {SOURCES_MAX}", "keep those in use"
-    for name, source in sources.items():
-        if not _NAME.fullmatch(name) or name in _TAKEN:
-            hint = "a-z, 0-9 and -, up to 40"
-            if name in _TAKEN:
-                hint = f"POST /webhooks/{name} is there once [channels.sms] has that transport"
-            yield (name,), "is no name for a source", hint
-        yield from _faults_of(name, source)
-
-
-def _faults_of(name: str, source: WebhookSource) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def webhook_faults(name: str, source: WebhookSource) -> Iterator[tuple[str, str, str]]:
+    """What cannot be: the key ("" for all of it), what is wrong, what would be right. O(text)."""
+    if name in _TAKEN:
+        yield "", "the name is taken", f"[channels.sms] has what POST /webhooks/{name} needs"
+    elif not _NAME.fullmatch(name):
+        yield "", "this is no name for a source", "a-z, 0-9 and -, up to 40"
     kind = kind_named(name, source)
     said = [key for key in MAPPED if getattr(source, key)]
-    if kind != "generic":
-        for key in said:
-            hint = f'{kind} is read as it is; write kind = "generic" for a mapping of your own'
-            yield (name, key), "has no meaning there", hint
+    if kind == "generic":
+        yield from _mapping_faults(source, said)
         return
+    for key in said:
+        hint = f'{kind} is read as it is; write kind = "generic" for a mapping of your own'
+        yield key, "it has no meaning there", hint
+
+
+def unsigned(sources: Mapping[str, WebhookSource]) -> Iterator[str]:
+    """Those that nobody could call: all but Amazon's are signed by a secret."""
+    for name, source in sources.items():
+        if not source.secret and kind_named(name, source) != "ses":
+            yield name
+
+
+def _mapping_faults(source: WebhookSource, said: list[str]) -> Iterator[tuple[str, str, str]]:
     if not source.event:
-        yield (
-            (name, "event"),
-            "is missing",
-            """what the event is called: event = '"Points Earned"'""",
-        )
+        yield "event", "it is missing", "what the event is called: event = '\"Points Earned\"'"
     if not any((source.user_id, source.anonymous_id, source.email, source.phone)):
-        yield (name, "user_id"), "is missing", 'whose it is: user_id = "body.customer.id"'
+        yield "user_id", "it is missing", 'whose it is: user_id = "body.customer.id"'
     if source.signature.startswith("hmac") and not source.header:
-        yield (name, "header"), "is missing", 'where the signature stands: header = "X-Signature"'
+        yield "header", "it is missing", 'where the signature stands: header = "X-Signature"'
     for key in said:
         try:
             cel.compile(getattr(source, key), cel.Scope(NAMES))
         except cel.CelTextError as error:
-            yield (name, key), str(error), f"an expression over {', '.join(sorted(NAMES))}"
+            for one in error.every():
+                hint = one.hint or f"an expression over {', '.join(sorted(NAMES))}"
+                yield key, one.message, hint

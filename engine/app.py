@@ -49,6 +49,7 @@ from engine.server import (
     open_links,
     serve,
     take_admin_key,
+    webhooks_of,
 )
 from engine.store import DataFolder, Store
 
@@ -387,6 +388,14 @@ class App:
             log=log,
             instance=self._instance,
             limits=Limits.of(self.shop.settings.server),
+            webhooks=webhooks_of(
+                self.shop.settings,
+                shell=self.shell,
+                processor=self.processor,
+                store=self.store,
+                clock=self.clock,
+                metrics=self.metrics,
+            ),
             twilio=TwilioDoor.of(self.shop.settings, self.shell, self.processor, self.clock),
             push_key=push_key(self.shop.settings.channels, self._options.data),
             links=self._link_door,

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.core.inputs import (
     EMPTY,
+    EventNoticed,
     EventReceived,
     TraitsDefaulted,
     UserIdentified,
@@ -80,6 +81,7 @@ class Item(msgspec.Struct, gc=False):
     Attributes:
         original_timestamp: The client's own clock where `timestamp` was corrected, or left out.
         properties: A JSON object, or absent.
+        passive: It is nothing that the user did.
         traits: As `properties`; Segment's clients may put them into `context.traits` alone.
     """
 
@@ -109,6 +111,7 @@ class Item(msgspec.Struct, gc=False):
     segment_previous_id: Id = msgspec.field(default=None, name="previousId")
     group_id: Id = None
     segment_group_id: Id = msgspec.field(default=None, name="groupId")
+    passive: bool = False
 
 
 class _Context(msgspec.Struct):
@@ -171,9 +174,8 @@ def read_item(item: Item, received_at_ms: int | None = None) -> FromClient:
         properties = object_of(item.properties, "$.properties", PROPERTIES_MAX)
         if kind != "track":
             properties = _named(item, properties)
-        event = EventReceived(
-            user_id, name, occurred_at_ms, received_at_ms, properties, _message_id(item)
-        )
+        form = EventNoticed if item.passive else EventReceived
+        event = form(user_id, name, occurred_at_ms, received_at_ms, properties, _message_id(item))
         if item.segment_anonymous_id is not None or item.anonymous_id is not None:
             event.is_anonymous = _known_id(item) is None
         return event

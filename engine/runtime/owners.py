@@ -1,6 +1,6 @@
-"""Whose a phone number is: nobody keeps an index for what is asked a few times a day.
+"""Whose an address is: nobody keeps an index for what is asked a few times a day.
 
-All numbers that are asked for while everybody is being gone over share the next round, so that a
+All addresses that are asked for while everybody is being gone over share the next round, so that a
 thousand answers to one campaign cost two rounds and not a thousand.
 """
 
@@ -20,24 +20,28 @@ LOOKED_AT_ONCE: Final = 512
 """Users between two turns of the loop: about a fifth of a millisecond."""
 
 
-class PhoneOwners:
-    """Finds users by their trait `phone`.
+class Owners:
+    """Finds users by their address on a channel.
 
     Args:
         population: Who there is.
-        written: A number in the one form in which numbers are compared; None for what is none.
+        channel: `email` or `sms`.
+        written: An address in the one form in which they are compared; None for what is none.
     """
 
-    def __init__(self, population: Population, written: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, population: Population, channel: str, written: Callable[[str], str | None]
+    ) -> None:
         self._population = population
+        self._channel = channel
         self._written = written
         self._asked: dict[str, list[asyncio.Future[list[str]]]] = {}
         self._going: asyncio.Task[None] | None = None
 
-    async def of(self, number: str) -> list[str]:
-        """Ids of all users with a number. O(users), in slices."""
+    async def of(self, address: str) -> list[str]:
+        """Ids of all users with an address. O(users), in slices."""
         found: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-        self._asked.setdefault(self._written(number) or number, []).append(found)
+        self._asked.setdefault(self._written(address) or address, []).append(found)
         if self._going is None or self._going.done():
             self._going = asyncio.create_task(self._go_round())
         return await found
@@ -45,15 +49,15 @@ class PhoneOwners:
     async def _go_round(self) -> None:
         while self._asked:
             asked, self._asked = self._asked, {}
-            found: dict[str, list[str]] = {number: [] for number in asked}
+            found: dict[str, list[str]] = {address: [] for address in asked}
             for place, user in enumerate(list(self._population.users.values())):
                 if not place % LOOKED_AT_ONCE:
                     await asyncio.sleep(0)
-                if isinstance(said := address_of(user, "sms"), str):
-                    number = self._written(said)
-                    if number in found:
-                        found[number].append(user.user_id)
-            for number, waiting in asked.items():
+                if isinstance(said := address_of(user, self._channel), str):
+                    address = self._written(said)
+                    if address in found:
+                        found[address].append(user.user_id)
+            for address, waiting in asked.items():
                 for one in waiting:
                     if not one.done():
-                        one.set_result(found[number])
+                        one.set_result(found[address])

@@ -10,6 +10,7 @@ from engine.server.listen import Bound, Site, bind, listen, serve
 from engine.server.operating import House, Operating
 from engine.server.own_keys import AdminKey, take_admin_key
 from engine.server.twilio import TwilioDoor
+from engine.server.webhooks.opening import webhooks_of
 
 __all__ = [
     "CONNECTIONS_MAX",
@@ -35,4 +36,5 @@ __all__ = [
     "raise_open_files",
     "serve",
     "take_admin_key",
+    "webhooks_of",
 ]

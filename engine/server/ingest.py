@@ -27,6 +27,7 @@ from engine.server.segment import ROUTES, sort_batch, sort_call
 from engine.server.sorting import Sorted
 from engine.server.starting import start_handler
 from engine.server.twilio import TwilioDoor
+from engine.server.webhooks.door import ROUTE, WebhookDoor, webhook_handler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -67,6 +68,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         campaigns: Ids of those that the shop has.
         monotonic_ns: What rates are held against.
         twilio: What Twilio calls; None: nobody does.
+        webhooks: What other sources call; None: nobody does.
         push_key: What browsers subscribe to push messages with; "" where there is none.
         links: What stands behind links in messages, and whether `Sec-GPC` is honoured.
     """
@@ -85,6 +87,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     push_key: str = ""
     twilio: TwilioDoor | None = None
     links: LinkDoor | None = None
+    webhooks: WebhookDoor | None = None
 
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
@@ -107,6 +110,8 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
             edge.add_resource(app, path, handlers)
     for path, handlers in {} if door.links is None else door.links.routes().items():
         edge.add_resource(app, path, handlers)
+    if door.webhooks is not None:
+        edge.add_routes(app, "POST", {ROUTE: webhook_handler(door.webhooks)})
     edge.close(app)
     return app
 

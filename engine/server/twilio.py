@@ -20,7 +20,7 @@ from channels.twilio import CALLBACK_PATH, NO_SUCH_NUMBER, STOPPED, e164
 from engine.core.answers import answered
 from engine.core.guardrails import address_of
 from engine.core.inputs import ConsentStated, SentMessage
-from engine.runtime.owners import PhoneOwners
+from engine.runtime.owners import Owners
 from engine.server.answers import Refusal
 from engine.server.bodies import Limits, read_body
 
@@ -99,7 +99,7 @@ class TwilioDoor:
             submit=shell.submit,
             now_ms=clock.now_ms,
             find=processor.find,
-            owners=PhoneOwners(processor, e164).of,
+            owners=Owners(processor, "sms", e164).of,
         )
 
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:

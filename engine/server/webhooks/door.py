@@ -9,8 +9,8 @@ disk. Each thing said has an id of its own, so that a call that is sent again is
 from __future__ import annotations
 
 import inspect
-from http import HTTPStatus
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import msgspec
@@ -19,7 +19,7 @@ from engine.core.answers import answered
 from engine.core.inputs import ConsentStated, SentMessage
 from engine.core.items import TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_item
 from engine.server.answers import Refusal, Rejection, answer_json
-from engine.server.bodies import Limits, read_body
+from engine.server.bodies import read_body
 from engine.server.edge import TAKEN
 from engine.server.webhooks.heard import Call, Consented, Feedback, Said, Who
 from engine.store import Quarantined
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from engine.core.inputs import UserInput
     from engine.runtime.metrics import Metrics
     from engine.runtime.starting import Fate
+    from engine.server.bodies import Limits
     from engine.server.ingest import Submit
     from engine.server.webhooks.sources import Source
 
@@ -48,10 +49,10 @@ Sent: TypeAlias = Callable[[str, str], Awaitable[SentMessage | None]]
 _encode = msgspec.json.Encoder().encode
 
 
-class WebhookDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class WebhookDoor:
     """What stands behind the route.
 
-    Attributes:
+    Args:
         sources: By name.
         submit: The processor's door.
         now_ms: Logical time, for the instant of reception.
@@ -63,15 +64,28 @@ class WebhookDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         limits: What one call may bring.
     """
 
-    sources: Mapping[str, Source]
-    submit: Submit
-    now_ms: Callable[[], int]
-    wall_ms: Callable[[], int]
-    is_known: Callable[[str], bool]
-    owners: Owners
-    sent: Sent
-    metrics: Metrics
-    limits: Limits = Limits()
+    def __init__(
+        self,
+        *,
+        sources: Mapping[str, Source],
+        submit: Submit,
+        now_ms: Callable[[], int],
+        wall_ms: Callable[[], int],
+        is_known: Callable[[str], bool],
+        owners: Owners,
+        sent: Sent,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> None:
+        self.sources = sources
+        self.submit = submit
+        self.now_ms = now_ms
+        self.wall_ms = wall_ms
+        self.is_known = is_known
+        self.owners = owners
+        self.sent = sent
+        self.metrics = metrics
+        self.limits = limits
 
 
 def webhook_handler(door: WebhookDoor) -> Handler:
@@ -186,7 +200,6 @@ class _Hearing:
         effect_id = told.message_id.strip("<> ").partition("@")[0]
         sent = await self._door.sent(user_id, effect_id) if effect_id else None
         at_ms = self._received_at_ms
-        machine = told.machine or machine_named(told.user_agent)
         self.inputs.append(
             answered(
                 user_id,
@@ -194,7 +207,7 @@ class _Hearing:
                 told.answer,
                 at_ms,
                 link=told.link,
-                machine=machine,
+                machine=told.machine,
                 message_id=message_id,
             )
         )

@@ -7,6 +7,7 @@ Only what will never arrive, or was complained of, keeps further mail from an ad
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -56,23 +57,22 @@ def tell(
     mailbox = _mailbox(text(address))
     if not mailbox or not what:
         return
-    about = {"address": mailbox, "message_id": text(message_id), "key": text(key)}
+    told = partial(Feedback, address=mailbox, message_id=text(message_id), key=text(key))
     match what:
         case "opened" | "clicked":
-            yield Feedback(
-                **about,
+            yield told(
                 answer="opened" if what == "opened" else "clicked",
                 link=text(link),
                 user_agent=text(user_agent),
                 machine=machine,
             )
         case "complained":
-            yield Feedback(**about, answer="complained", suppresses=True)
+            yield told(answer="complained", suppresses=True)
             yield Consented(who=Who(email=mailbox), channels={"email": False})
         case "hard" | "soft":
-            yield Feedback(**about, answer="bounced", suppresses=what == HARD)
+            yield told(answer="bounced", suppresses=what == HARD)
         case "unsubscribed":
-            yield Feedback(**about, answer="unsubscribed")
+            yield told(answer="unsubscribed")
             yield Consented(who=Who(email=mailbox), channels={"email": False})
         case "resubscribed":
             yield Consented(who=Who(email=mailbox), channels={"email": True})
@@ -96,6 +96,13 @@ _SENDGRID: Final = {
     "resubscribe": RESUBSCRIBED,
     "group_resubscribe": RESUBSCRIBED,
 }
+_SENDGRID_DROPPED: Final = {
+    "invalid": HARD,
+    "bounced address": HARD,
+    "unsubscribed address": UNSUBSCRIBED,
+    "spam reporting address": "complained",
+}
+"""By reason: what it knew of the address before."""
 
 
 def verify_sendgrid(call: Call, secret: str) -> None:
@@ -112,8 +119,7 @@ def read_sendgrid(call: Call) -> Iterator[Heard]:
         if kind == "bounce":
             what = SOFT if told.get("type") == "blocked" else HARD
         elif kind == "dropped":
-            is_dead = text(told.get("reason")).lower() in {"invalid", "bounced address"}
-            what = HARD if is_dead else SOFT
+            what = _SENDGRID_DROPPED.get(text(told.get("reason")).lower(), SOFT)
         yield from tell(
             what,
             told.get("email"),
@@ -179,6 +185,8 @@ _MAILGUN: Final = {
     "unsubscribed": UNSUBSCRIBED,
     "bounced": HARD,
 }
+_DROPPED: Final = {"605": HARD, "606": UNSUBSCRIBED, "607": "complained"}
+"""By code: what it knew of the address before."""
 
 
 def verify_mailgun(call: Call, secret: str) -> None:
@@ -187,7 +195,11 @@ def verify_mailgun(call: Call, secret: str) -> None:
     signed = at(body, "signature")
     said = signed if isinstance(signed, dict) else body  # events of before 2018 have it beside
     check_mailgun(
-        call, *(text(said.get(name)) for name in ("timestamp", "token", "signature")), secret
+        call,
+        secret,
+        instant=text(said.get("timestamp")),
+        token=text(said.get("token")),
+        given=text(said.get("signature")),
     )
 
 
@@ -203,9 +215,10 @@ def read_mailgun(call: Call) -> Iterator[Heard]:
     told = at(body, "event-data") or body
     kind = text(told.get("event")).lower()
     what = _MAILGUN.get(kind, "")
-    if kind in {"failed", "dropped"}:
-        for_good = text(told.get("severity")) == "permanent" or text(told.get("code")) == "605"
-        what = HARD if for_good and not _is_policy(told) else SOFT
+    if kind == "failed" and text(told.get("severity")) == "permanent":  # else it is tried again
+        what = SOFT if _is_policy(told) else HARD
+    elif kind == "dropped":
+        what = _DROPPED.get(text(told.get("code")), SOFT)
     client = at(told, "client-info") or {}
     yield from tell(
         what,

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -40,7 +41,7 @@ def unsigned(what: str) -> Refusal:
 def fits(given: str, right: Iterable[str]) -> bool:
     """Whether a signature is one of those, in a time that tells nothing of them."""
     said = given.encode("utf-8", "replace")
-    return any([hmac.compare_digest(said, one.encode()) for one in right])
+    return sum(hmac.compare_digest(said, one.encode()) for one in right) > 0
 
 
 def check_age(call: Call, seconds: str, scale_ms: int = 1_000) -> None:
@@ -77,7 +78,7 @@ def check_stripe(call: Call, secret: str) -> None:
         raise unsigned("Stripe-Signature is missing, or has no t and v1")
     signed = instants[0].encode() + b"." + call.body
     right = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
-    if not any([fits(one, [right]) for one in given]):
+    if not sum(fits(one, [right]) for one in given):
         raise unsigned("Stripe-Signature is not of this secret")
     check_age(call, instants[0])
 
@@ -94,7 +95,7 @@ def check_standard(call: Call, secret: str) -> str:
     check_age(call, instant)
     key = signing_key(secret)
     right = [] if key is None else [standard_signature(key, message_id, int(instant), call.body)]
-    if not any([fits(one, right) for one in given.split(" ")[:SIGNATURES_MAX]]):
+    if not sum(fits(one, right) for one in given.split(" ")[:SIGNATURES_MAX]):
         raise unsigned("webhook-signature is not of this secret")
     return message_id
 
@@ -116,7 +117,7 @@ def check_sendgrid(call: Call, key: str) -> None:
     check_age(call, instant)
 
 
-def check_mailgun(call: Call, instant: str, token: str, given: str, key: str) -> None:
+def check_mailgun(call: Call, key: str, *, instant: str, token: str, given: str) -> None:
     """Hexadecimal HMAC-SHA256 of timestamp and token, which stand in the body."""
     right = hmac.new(key.encode(), (instant + token).encode(), hashlib.sha256).hexdigest()
     if not token or not fits(given.lower(), [right]):
@@ -131,11 +132,9 @@ def check_token(call: Call, secret: str) -> None:
     if scheme.lower() == "bearer":
         said.append(value.strip())
     elif scheme.lower() == "basic":
-        try:
+        with suppress(binascii.Error, ValueError):
             said.append(b64decode(value.strip(), validate=True).decode().partition(":")[2])
-        except (binascii.Error, ValueError):
-            pass
-    if not any([bool(one) and fits(one, [secret]) for one in said]):
+    if not sum(bool(one) and fits(one, [secret]) for one in said):
         raise unsigned(
             "the secret is missing or wrong: ?token=…, a Bearer token or Basic's password"
         )

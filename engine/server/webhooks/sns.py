@@ -91,7 +91,7 @@ class Amazon:
         try:
             key = load_pem_x509_certificate(await self._get(address)).public_key()
         except ValueError:
-            key = None  # type: ignore[assignment]
+            key = None
         if not isinstance(key, rsa.RSAPublicKey):
             raise unsigned("what SigningCertURL leads to is no certificate with an RSA key")
         while len(self._keys) >= CERTIFICATES_MAX:

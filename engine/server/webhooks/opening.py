@@ -1,0 +1,98 @@
+"""The door for webhooks of a process: its sources, who its users are, what was sent to them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from channels.twilio import e164
+from engine.core.inputs import SentMessage
+from engine.runtime.clock import wall_ms
+from engine.runtime.owners import Owners
+from engine.server.bodies import Limits
+from engine.server.webhooks.door import WebhookDoor
+from engine.server.webhooks.sources import sources_of
+from engine.store import holdings
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from engine.runtime.clock import Clock
+    from engine.runtime.metrics import Metrics
+    from engine.runtime.processor import Processor
+    from engine.runtime.shell import Shell
+    from engine.server.webhooks.sns import Fetch
+    from engine.store import Store
+
+FETCH_WITHIN_S: Final = 10.0
+FETCHED_BYTES_MAX: Final = 64 << 10
+"""A certificate is a few KiB; an answer to a confirmation is not looked at."""
+
+
+def webhooks_of(
+    settings: Settings,
+    *,
+    shell: Shell,
+    processor: Processor,
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    fetch: Fetch | None = None,
+) -> WebhookDoor | None:
+    """That of a process; None where the shop has no source. `fetch` asks Amazon."""
+    if not settings.webhooks:
+        return None
+    owners = {
+        "email": Owners(processor, "email", _mailbox),
+        "sms": Owners(processor, "sms", e164),
+    }
+
+    async def owners_of(channel: str, address: str) -> list[str]:
+        return await owners[channel].of(address)
+
+    return WebhookDoor(
+        sources=sources_of(settings.webhooks, fetch or _fetch),
+        submit=shell.submit,
+        now_ms=clock.now_ms,
+        wall_ms=wall_ms,
+        is_known=processor.__contains__,
+        owners=owners_of,
+        sent=partial(_sent, store, processor),
+        metrics=metrics,
+        limits=Limits.of(settings.server),
+    )
+
+
+def _mailbox(address: str) -> str | None:
+    """An address as mailboxes are compared: whoever writes one differently means the same one."""
+    return address.strip().lower() or None
+
+
+async def _sent(
+    store: Store, processor: Processor, user_id: str, effect_id: str
+) -> SentMessage | None:
+    """What the record of a message says. O(the user's records)."""
+    async for record in holdings.records_of(store, *processor.ids_of(user_id)):
+        if record.kind == "sent" and record.message == effect_id:
+            return SentMessage(
+                effect_id,
+                record.channel,
+                campaign=record.campaign,
+                enrollment=record.enrollment,
+                step=record.step,
+                template=record.template,
+                variant=record.variant,
+                sent_at_ms=record.judged_at_ms or record.at_ms,
+            )
+    return None
+
+
+async def _fetch(address: str) -> bytes:
+    timeout = aiohttp.ClientTimeout(total=FETCH_WITHIN_S)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as session,
+        session.get(address, allow_redirects=False) as answer,
+    ):
+        answer.raise_for_status()
+        return await answer.content.read(FETCHED_BYTES_MAX)
