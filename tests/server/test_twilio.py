@@ -10,7 +10,7 @@ import pytest
 from channels.registry import SmsSettings
 from channels.twilio import callback_address, e164
 from engine.core.inputs import ConsentStated, MessageAnswered, UserIdentified
-from engine.runtime.owners import PhoneOwners
+from engine.runtime.owners import Owners
 from engine.server.twilio import SIGNATURE, TwilioDoor, signature
 from tests.channels.providers import message
 from tests.server.house import Answer, House
@@ -35,7 +35,7 @@ class Open(House):
             submit=self.shell.submit,
             now_ms=self.clock.now_ms,
             find=self.processor.find,
-            owners=PhoneOwners(self.processor, e164).of,
+            owners=Owners(self.processor, "sms", e164).of,
         )
 
     async def call(
@@ -151,7 +151,7 @@ async def test_a_number_of_two_users_is_a_no_of_both_and_of_no_other(house: Open
 async def test_answers_that_come_together_are_looked_up_together(house: Open) -> None:
     for number in range(40):
         await house.knows(f"u{number}", phone=f"+3361234{number:04d}")
-    owners = PhoneOwners(house.processor, e164)
+    owners = Owners(house.processor, "sms", e164)
     numbers = [f"+3361234{number:04d}" for number in range(40)]
     found = await asyncio.gather(*(owners.of(number) for number in [*numbers, "+4912345678"]))
     assert found == [*([f"u{number}"] for number in range(40)), []]
