@@ -136,6 +136,32 @@ def erase(*, user_id: str, data: Path, database: str, yes: bool, as_json: bool) 
         click.echo(f"may still hold him: {backup.path}")
 
 
+@command.command(epilog="\b\nExample:\n  hairspring users token ada --data my-shop/data")
+@user_argument("ID")
+@data_option
+@click.option("--for", "seconds", type=int, default=3600, show_default=True, help="Seconds.")
+def token(*, user_id: str, data: Path, seconds: int) -> None:
+    """Print a token that proves, for so long, that a browser is that user's.
+
+    Through the running process, which has the key; a shop's own server makes such tokens itself.
+    """
+    import msgspec
+
+    from engine.cli.running import Running, reach
+
+    place = reach(data)
+    if not isinstance(place, Running):
+        place.release()
+        raise HairspringError(
+            f"no process serves from {data}",
+            hint="start it: hairspring serve SHOP",
+            code="users.nobody",
+        )
+    body = msgspec.json.encode({"expires_in": seconds})
+    answer = msgspec.json.decode(place.ask("POST", "api", "users", user_id, "token", body=body))
+    click.echo(answer["token"])
+
+
 def at_rest(folder: DataFolder, database: str, work: Callable[[Store], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the work gives
     """Have something done with a database that no process has; gives the folder back.
 

@@ -23,7 +23,7 @@ from engine.server.links import pages
 from engine.server.links.engagement import Engagement, sent_message
 from engine.server.links.preferences import Shown, choices_of, masked_address, stated
 from engine.server.links.robots import machine_of, wants_no_tracking
-from engine.server.links.texts import LANGUAGES, language_of
+from engine.server.links.texts import LANGUAGES, language_of, within
 from engine.server.own_keys import take_signing_keys
 from engine.server.rates import BadKeys
 
@@ -140,7 +140,7 @@ class LinkDoor:
         texts, language = self._texts(request, facts)
         address = masked_address(self._processor.find(facts.user_id), facts.channel)
         lead = texts["unsubscribe_lead" if address else "unsubscribe_lead_bare"].format(
-            shop=self.shown.name, address=address, channel=texts[facts.channel]
+            shop=self.shown.name, address=address, channel=within(texts[facts.channel], language)
         )
         return pages.asking_page(
             texts,
@@ -167,7 +167,7 @@ class LinkDoor:
             lead = texts["unsubscribed_topic"].format(shop=self.shown.name, topic=topic)
         else:
             await self._state(facts, source, channels={facts.channel: False})
-            channel = texts[facts.channel]
+            channel = within(texts[facts.channel], language)
             lead = texts["unsubscribed_lead"].format(shop=self.shown.name, channel=channel)
         preferences = self._preferences_of(facts)
         return pages.done_page(texts, language, self.shown.name, lead=lead, preferences=preferences)

@@ -51,7 +51,7 @@ border:1px solid var(--act);background:var(--act);color:var(--on-act);font:inher
 text-align:center;text-decoration:none;cursor:pointer}
 .other{background:transparent;color:var(--act)}
 .last{margin:1.75rem 0 0;padding-top:1.5rem;border-top:1px solid var(--line)}
-.last .other{color:var(--bad);border-color:var(--bad)}
+.last button{color:var(--bad);border-color:var(--bad)}
 a{color:var(--act)}
 :focus-visible{outline:3px solid var(--act);outline-offset:3px;border-radius:.25rem}
 @media(max-width:30rem){button,.act{width:100%}}

@@ -138,6 +138,11 @@ LANGUAGES: Final[Mapping[str, Texts]] = {"en": _EN, "fr": _FR, "de": _DE, "es": 
 _TAG: Final = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_][A-Za-z0-9-_]*)?\s*(?:;\s*q=([0-9.]{1,5}))?\s*")
 
 
+def within(label: str, language: str) -> str:
+    """A label as it stands within a sentence; German writes its nouns large."""
+    return label if language == "de" or label[:2].isupper() else label[:1].lower() + label[1:]
+
+
 def language_of(locale: object, accepted: str) -> str:
     """The language to speak to somebody: by his locale, else by what his browser accepts."""
     if isinstance(locale, str) and (found := _TAG.fullmatch(locale)) is not None:
