@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from channels.redirecting import Redirections
-from channels.registry import front_defaults, push_key
+from channels.registry import front_defaults
 from engine.errors import ServeError, StoreError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
@@ -37,19 +37,16 @@ from engine.runtime.stalls import StallWatch
 from engine.server import (
     AdminDoor,
     House,
-    IngestDoor,
-    Limits,
     LinkDoor,
     Operating,
-    TwilioDoor,
     bind,
     connections_for,
+    front_door,
     make_admin_app,
     make_ingest_app,
     open_links,
     serve,
     take_admin_key,
-    webhooks_of,
 )
 from engine.store import DataFolder, Store
 
@@ -376,32 +373,20 @@ class App:
 
     async def _open_door(self, bound: Bound) -> None:
         """Let clients in."""
-        log = structlog.get_logger("hairspring.http")
-        door = IngestDoor(
-            submit=self.shell.submit,
-            now_ms=self.clock.now_ms,
-            keys=self.shop.settings.keys.write,
-            trigger_keys=self.shop.settings.keys.trigger,
-            campaigns=lambda: self.processor.plan.campaigns,
-            why_not_ready=self.why_not_ready,
+        door = front_door(
+            self.shop.settings,
+            data=self._options.data,
+            shell=self.shell,
+            processor=self.processor,
+            store=self.store,
+            clock=self.clock,
             metrics=self.metrics,
-            log=log,
-            instance=self._instance,
-            limits=Limits.of(self.shop.settings.server),
-            webhooks=webhooks_of(
-                self.shop.settings,
-                shell=self.shell,
-                processor=self.processor,
-                store=self.store,
-                clock=self.clock,
-                metrics=self.metrics,
-            ),
-            twilio=TwilioDoor.of(self.shop.settings, self.shell, self.processor, self.clock),
-            push_key=push_key(self.shop.settings.channels, self._options.data),
             links=self._link_door,
+            why_not_ready=self.why_not_ready,
+            instance=self._instance,
         )
         most = connections_for(attempts_max(self.shop.settings.channels))
-        self.ingest = await serve(make_ingest_app(door), bound, log=log, connections_max=most)
+        self.ingest = await serve(make_ingest_app(door), bound, log=door.log, connections_max=most)
         self._clients.append(self.ingest)
         watch = self.metrics.watch
         watch("connections", "Open connections of clients.", lambda: self.ingest.open)

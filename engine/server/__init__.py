@@ -4,6 +4,7 @@ from engine.server.admin import AdminDoor, make_admin_app
 from engine.server.bodies import Limits
 from engine.server.capacity import connections_for, connections_within, raise_open_files
 from engine.server.connections import CONNECTIONS_MAX, Patience
+from engine.server.front import front_door
 from engine.server.ingest import IngestDoor, make_ingest_app
 from engine.server.links import LinkDoor, Shown, open_links
 from engine.server.listen import Bound, Site, bind, listen, serve
@@ -29,6 +30,7 @@ __all__ = [
     "bind",
     "connections_for",
     "connections_within",
+    "front_door",
     "listen",
     "make_admin_app",
     "make_ingest_app",

@@ -1,0 +1,64 @@
+"""The door for clients of a process, made of its parts and of what the shop's settings say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from channels.registry import push_key
+from engine.server.bodies import Limits
+from engine.server.ingest import IngestDoor
+from engine.server.twilio import TwilioDoor
+from engine.server.webhooks.opening import webhooks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from config.settings import Settings
+    from engine.runtime.clock import Clock
+    from engine.runtime.metrics import Metrics
+    from engine.runtime.processor import Processor
+    from engine.runtime.shell import Shell
+    from engine.server.links import LinkDoor
+    from engine.store import Store
+
+
+def front_door(
+    settings: Settings,
+    *,
+    data: Path,
+    shell: Shell,
+    processor: Processor,
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    links: LinkDoor | None,
+    why_not_ready: Callable[[], str],
+    instance: str,
+) -> IngestDoor:
+    """All that clients may reach; `instance` begins request ids, different in each run."""
+    return IngestDoor(
+        submit=shell.submit,
+        now_ms=clock.now_ms,
+        keys=settings.keys.write,
+        trigger_keys=settings.keys.trigger,
+        campaigns=lambda: processor.plan.campaigns,
+        why_not_ready=why_not_ready,
+        metrics=metrics,
+        log=structlog.get_logger("hairspring.http"),
+        instance=instance,
+        limits=Limits.of(settings.server),
+        webhooks=webhooks_of(
+            settings,
+            shell=shell,
+            processor=processor,
+            store=store,
+            clock=clock,
+            metrics=metrics,
+        ),
+        twilio=TwilioDoor.of(settings, shell, processor, clock),
+        push_key=push_key(settings.channels, data),
+        links=links,
+    )
