@@ -69,11 +69,11 @@ def weigh(count: int) -> Weight:
     processor = Processor(plan, now_ms=now_ms)
     _fill(processor, range(USERS_A_BATCH), now_ms)  # what is made once is there by now
     settle_collector()
-    before = _rss_bytes()
+    before = rss_bytes()
     for first in range(USERS_A_BATCH, count, USERS_A_BATCH):
         _fill(processor, range(first, min(first + USERS_A_BATCH, count)), now_ms)
     gc.collect()
-    grown = _rss_bytes() - before
+    grown = rss_bytes() - before
     users = processor.users
     waiting = sum(
         user.due_at_ms != NEVER and sorted(map(len, user.history.values())) == [8, 32]
@@ -97,7 +97,7 @@ def _fill(processor: Processor, numbers: range, now_ms: int) -> None:
     processor.finish(batch)
 
 
-def _rss_bytes() -> int:
+def rss_bytes() -> int:
     """What of this process is in memory now (Linux)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         name, _, value = line.partition(":")

@@ -11,7 +11,7 @@ import asyncio
 import re
 import socket
 import ssl
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from aiosmtplib import (
     SMTPAuthenticationError,
     SMTPConnectError,
     SMTPException,
+    SMTPHeloError,
     SMTPRecipientRefused,
     SMTPResponseException,
     SMTPSenderRefused,
@@ -34,8 +35,6 @@ from channels.dkim import DkimSigner
 from channels.email import EmailFault, Mail, build_mail, parse_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from channels.settings import EmailSettings
 
 PORTS: Final = {"none": 25, "starttls": 587, "implicit": 465}
@@ -166,6 +165,8 @@ class SmtpChannel(Channel):
     async def _transact(self, client: SMTP, mail: Mail) -> Outcome:
         offered = False
         try:
+            if client.is_ehlo_or_helo_needed:  # a login or STARTTLS has said it already
+                await _greet(client)
             await self._address(client, mail)
             offered = True
             reply = await client.data(mail.data, timeout=self._taken_within)
@@ -188,11 +189,15 @@ class SmtpChannel(Channel):
 
     async def _address(self, client: SMTP, mail: Mail) -> None:
         """Say whom the mail is from and for."""
-        sized = client.supports_extension("size")
-        with _any_yes():
-            await client.mail(mail.sender, options=[f"size={len(mail.data)}"] if sized else [])
-        with _any_yes():
-            await client.rcpt(mail.recipient)
+        size = [b"SIZE=%d" % len(mail.data)] if client.supports_extension("size") else []
+        # Addresses are as SMTP takes them by now; aiosmtplib's own way would parse them again, and
+        # takes 250 (and 251) alone for a yes, where RFC 5321 (4.2.1) says any 2yz.
+        said = await client.execute_command(b"MAIL", b"FROM:<%b>" % mail.sender.encode(), *size)
+        if said.code not in _POSITIVE:
+            raise SMTPSenderRefused(said.code, said.message, mail.sender)
+        said = await client.execute_command(b"RCPT", b"TO:<%b>" % mail.recipient.encode())
+        if said.code not in _POSITIVE:
+            raise SMTPRecipientRefused(said.code, said.message, mail.recipient)
 
     async def _reset(self, client: SMTP) -> None:
         try:
@@ -250,14 +255,12 @@ class SmtpChannel(Channel):
         return _reply(fault).replace(mail.recipient, "(recipient)")
 
 
-@contextmanager
-def _any_yes() -> Iterator[None]:
-    """Take any 2yz for a yes, as RFC 5321 (4.2.1) says; aiosmtplib takes 250 (and 251) alone."""
+async def _greet(client: SMTP) -> None:
+    """Say who we are; in the old way to a server that knows no other (RFC 5321, 3.2)."""
     try:
-        yield
-    except SMTPResponseException as fault:
-        if fault.code not in _POSITIVE:
-            raise
+        await client.ehlo()
+    except SMTPHeloError:
+        await client.helo()
 
 
 def _reply(fault: Exception) -> str:
