@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from channels.file import erase_files
-from engine.core import ids
+from engine.core.ids import digest
 from engine.core.state import NEVER
 from engine.failpoints import come_to
 from engine.runtime.sinks import forget_in_files
@@ -147,17 +147,17 @@ class Erasing:
         self._now_ms = now_ms
         self._channels = channels
         self.outbox = outbox
-        self._barred: set[str] = set()
         self._begun: dict[str, tuple[str, ...]] = {}
+        self._left: dict[str, int] = {}
         self._one_at_a_time = asyncio.Lock()
 
     def is_under_way(self, user_id: str) -> bool:
         """Whether his erasure was begun, and nothing of him is taken until it is done."""
-        return user_id in self._barred
+        return user_id in self._begun
 
     def is_unfinished(self, user_id: str) -> bool:
         """Whether his erasure was begun and has not come to its end: it may have failed."""
-        return user_id in self._begun
+        return user_id in self._begun or user_id in self._left
 
     async def erase(self, user_id: str) -> Erased:
         """Erase a user, known or not, with all his ids.
@@ -172,7 +172,10 @@ class Erasing:
                 ids = known
                 await store.transact(partial(erasure.begin, user_ids=ids, at_ms=self._now_ms()))
             self._begun.update(dict.fromkeys(ids, ids))
-            self._barred.update(ids)
+            left = dict(self._left)  # of earlier tries: who came again since is not erased again
+            for one, at_ms in left.items():
+                forget_one = partial(erasure.forget_ids, digests=[digest(one)], at_ms=at_ms)
+                await store.transact(forget_one)
             for one in ids:
                 processor.tombstones.add(one, NEVER)
             processor.erase(ids[0], self._now_ms())
@@ -182,15 +185,18 @@ class Erasing:
                 at_ms = self._now_ms()
                 for one in ids:
                     processor.tombstones.add(one, at_ms)
-                self._barred.difference_update(ids)
+                    self._begun.pop(one, None)
+                    self._left[one] = at_ms
                 return at_ms
 
             erased = await _erase(
                 store, self.outbox, self._channels, ids, done,
                 forget=self._forget, compacted_max=COMPACTED_BYTES_MAX,
             )  # fmt: skip
-            for one in ids:
-                del self._begun[one]
+            finish = partial(erasure.finish, digests=[digest(one) for one in left])
+            await store.transact(finish)
+            for one in (*left, *ids):
+                self._left.pop(one, None)
             return erased
 
     def _all_ids(self, user_id: str) -> tuple[str, ...]:
@@ -223,7 +229,7 @@ async def _erase(
     counts = await _erase_rows(store, user_ids)
     # Behind the records, from which they are made.
     lines += sum([await forget(user_id) for user_id in user_ids])
-    digests = [ids.digest(user_id) for user_id in user_ids]
+    digests = [digest(user_id) for user_id in user_ids]
     at_ms = done()
     await store.transact(partial(erasure.forget_ids, digests=digests, at_ms=at_ms))
     come_to("in-erasure")

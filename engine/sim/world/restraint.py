@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AHEAD_MINUTES: Final = {None: 0, "+00:01": 1, "Nowhere": 0}
 """Time zones that users of a world say they live in, and by how much their clocks go ahead."""
 
-_HAND_OVER_MS: Final = 10
+HAND_OVER_MS: Final = 10
 """Between a message's last question and its hand-over, at the most."""
 
 _ABOUT_MS: Final = 1_000
@@ -32,7 +32,7 @@ def shows_quiet(plan: Plan, user: User, at_ms: int) -> bool:
     if quiet is None:
         return False
     ahead = AHEAD_MINUTES[user.traits.get("timezone")]
-    shown = [((at // 60_000) + ahead) % 1_440 for at in (at_ms - _HAND_OVER_MS, at_ms)]
+    shown = [((at // 60_000) + ahead) % 1_440 for at in (at_ms - HAND_OVER_MS, at_ms)]
     return all(quiet.from_minute <= minute < quiet.to_minute for minute in shown)
 
 

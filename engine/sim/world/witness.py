@@ -22,7 +22,7 @@ from engine.sim.world.endings import Books, broken
 from engine.sim.world.erased import Erased
 from engine.sim.world.kin import Kin
 from engine.sim.world.machine import MS
-from engine.sim.world.restraint import may_repeat, shows_quiet
+from engine.sim.world.restraint import HAND_OVER_MS, may_repeat, shows_quiet
 from engine.sim.world.shop import TESTER
 from engine.sim.world.starts import Starts
 from engine.sim.world.unions import Consents, doubled
@@ -108,7 +108,6 @@ class Witness:
 
     def see_opened(self) -> None:
         """A process has opened the file, and ends erasures next: know by its id what they take."""
-        # What was in the last commit of a life whose power went, nobody has looked at before.
         kin = Kin()
         for first, lines in self._ask("SELECT first_input, inputs FROM journal"):
             for number, happened in enumerate(decode_inputs(lines), start=first):
@@ -179,8 +178,7 @@ class Witness:
             self._erased.see_durable(number, happened.at_ms, erased, self._numbers)
         if self._erased.bygone(number, happened):
             self.blame("nothing is taken of before an erasure", f"input {number}: {happened}")
-        message_id = getattr(happened, "message_id", "")
-        if message_id:
+        if message_id := getattr(happened, "message_id", ""):
             if message_id in self._numbers:
                 self.blame("a message id is taken once", message_id)
             self._numbers[message_id] = number
@@ -226,8 +224,8 @@ class Witness:
 
     def see_erased(self, user_id: str) -> None:
         """Somebody was told that a user is erased: no byte is left, unless he came again."""
-        rows = self._ask("SELECT digest, at_ms FROM tombstones WHERE finished = 1")
-        done = self._erased.see_finished(dict(rows))
+        finished = "SELECT digest, at_ms FROM tombstones WHERE finished = 1"
+        done = self._erased.see_finished(dict(self._ask(finished)))
         if not self._erased.is_durable(user_id):
             self.blame("an erasure is told once it is durable", user_id)
         for one in done:
@@ -341,7 +339,9 @@ class Witness:
             self.blame("a step is sent again by a repeat alone", f"{key} after {since_ms} ms")
 
     def _see_whether_it_may_go(self, message: Message, user: User, *, marketing: bool) -> None:
-        plan = self._processor.plan
+        plan, change = self._processor.plan, self._processor.plans.in_force
+        if change is not None and change.at_ms > self._glance_ms() - HAND_OVER_MS:
+            return  # it was asked for under the plan before
         if holds(plan, plan.campaigns[message.campaign], user.user_id):
             self.blame("what a paused campaign holds is not sent", message.id)
         at_ms = max(self._glance_ms(), self._processor.now_ms)

@@ -70,10 +70,10 @@ def inputs_pass_deadlines(patch: pytest.MonkeyPatch) -> None:
     """A user's deadline that is due is not fired before his input."""
     apply = Processor._apply
 
-    def pass_on(self: Processor, happened: Any) -> Any:
+    def pass_on(self: Processor, happened: Any, number: int) -> None:
         vars(self)["_fire"] = lambda *_: None
         try:
-            return apply(self, happened)
+            apply(self, happened, number)
         finally:
             del vars(self)["_fire"]
 
@@ -310,7 +310,7 @@ def nothing_keeps_messages_apart(patch: pytest.MonkeyPatch) -> None:
 
 def a_changed_plan_is_taken_on_late(patch: pytest.MonkeyPatch) -> None:
     """As of the instant at which a user's turn comes, and not as of the change."""
-    take_on = processor_module.take_on
+    take_on = population.take_on
 
     def take_on_now(user: Any, changes: Any, effects: Any) -> int:
         late = [
@@ -321,8 +321,7 @@ def a_changed_plan_is_taken_on_late(patch: pytest.MonkeyPatch) -> None:
         ]
         return take_on(user, late, effects)
 
-    for module in (population, processor_module):
-        patch.setattr(module, "take_on", take_on_now)
+    patch.setattr(population, "take_on", take_on_now)
 
 
 def a_changed_plan_is_forgotten_by_a_restart(patch: pytest.MonkeyPatch) -> None:
@@ -507,22 +506,6 @@ def a_merge_sends_a_step_that_the_other_had(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(merging, "join_passed", lambda *_: None)
 
 
-def a_merge_lets_the_last_touch_of_who_gives_way_go(patch: pytest.MonkeyPatch) -> None:
-    """As it was: his messages keep his id, and what was delivered is forgotten."""
-
-    def give_way(turn: Any, own: Any, theirs: Any) -> None:
-        messages = [(one, one.enrollment) for one in turn.user.pending.values()]
-        touches = [(one, one.touches) for one in (own, theirs)]
-        before(turn, own, theirs)
-        for one, enrollment in messages:
-            one.enrollment = enrollment
-        for one, own_touches in touches:
-            one.touches = own_touches
-
-    before = merging._give_way
-    patch.setattr(merging, "_give_way", give_way)
-
-
 def of_two_consents_any_yes_wins(patch: pytest.MonkeyPatch) -> None:
     def laxer(own: Any, other: Any) -> Any:
         if not isinstance(own, dict) or not isinstance(other, dict):
@@ -598,7 +581,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     a_merge_lets_what_the_other_had_drawn_go,
     a_merge_lets_both_go_on,
     a_merge_sends_a_step_that_the_other_had,
-    a_merge_lets_the_last_touch_of_who_gives_way_go,
     of_two_consents_any_yes_wins,
     who_is_meant_by_an_alias_is_under_the_plan_of_before,
     an_erasure_that_failed_forgets_whom_it_had_begun,
