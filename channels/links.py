@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 DAY_MS: Final = 86_400_000
 
+DEFAULT_PORT: Final = 8080
+_LOCAL: Final = "http://localhost:"
+
 LEAVING_MIN_MS: Final = 60 * DAY_MS
 """For so long at least anybody can unsubscribe by a message, whatever `expires` says."""
 
@@ -77,15 +80,26 @@ class Links:
         base: The address that they begin with, as `https://shop.example`.
         signer: Signs them.
         tracking: What the shop says of it.
+        port: Where this process is served, on this machine: links lead there where the shop has
+            no address but the one that it has by default.
     """
 
-    def __init__(self, base: str, signer: Signer, tracking: Tracking | None = None) -> None:
+    def __init__(
+        self,
+        base: str,
+        signer: Signer,
+        tracking: Tracking | None = None,
+        *,
+        port: int = DEFAULT_PORT,
+    ) -> None:
         self.signer = signer
+        self._port = port
         self.follow(base, tracking or Tracking())
 
     def follow(self, base: str, tracking: Tracking) -> None:
         """Make those of messages from here on as the shop has it now."""
-        self.base = base.rstrip("/")
+        base = base.rstrip("/")
+        self.base = f"{_LOCAL}{self._port}" if base == f"{_LOCAL}{DEFAULT_PORT}" else base
         self.tracking = tracking
 
     def of(self, facts: LinkFacts, campaign: Mapping[str, Any]) -> MessageLinks:

@@ -205,7 +205,7 @@ class App:
         self._opened.callback(admin.close)
         # Once the rest is there: a start that fails would have used up the one telling of it.
         self.admin_key = take_admin_key(self.shop.settings.keys.admin, self._options.data)
-        self._links = open_links(self.shop.settings, self._options.data)
+        self._links = open_links(self.shop.settings, self._options.data, ingest.port)
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         door = AdminDoor(
             key=self.admin_key.key,

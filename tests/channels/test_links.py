@@ -167,6 +167,18 @@ def test_leaving_is_possible_for_sixty_days_whatever_expires() -> None:
     assert names["preferences"].startswith("https://go.example/hs/preferences/")
 
 
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://localhost:8080", "http://localhost:9000"),
+        ("http://localhost:8081", "http://localhost:8081"),
+        ("https://shop.example/hs/", "https://shop.example/hs"),
+    ],
+)
+def test_a_shop_without_an_address_of_its_own_has_the_port_served(url: str, base: str) -> None:
+    assert Links(url, SIGNER, port=9000).base == base
+
+
 def test_only_marketing_offers_a_mail_program_to_unsubscribe() -> None:
     assert links().list_unsubscribe == links().names["unsubscribe"]
     assert not links(purpose="transactional").list_unsubscribe

@@ -270,10 +270,10 @@ class LinkDoor:
         return pages.invalid_page(texts, language, self.shown.name)
 
 
-def open_links(settings: Settings, data: Path) -> Links:
+def open_links(settings: Settings, data: Path, port: int) -> Links:
     """What makes the links of a shop's messages, signed with its keys. Raises ServeError."""
     signer = Signer(take_signing_keys(settings.keys, data))
-    return Links(settings.shop.url, signer, settings.tracking.of_links())
+    return Links(settings.shop.url, signer, settings.tracking.of_links(), port=port)
 
 
 async def _form(request: web.Request) -> dict[str, list[str]]:
