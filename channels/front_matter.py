@@ -14,12 +14,13 @@ import msgspec
 import yaml
 
 from channels.base import ChannelError
+from channels.lasting import lasting_ms
 
 FRONT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "email": ("subject", "preheader", "from", "reply_to"),
     "push": ("title", "url", "image", "style"),
     "sms": (),
-    "in_app": ("title", "url", "image", "style"),
+    "in_app": ("title", "url", "image", "style", "target", "expires"),
     "webhook": ("url",),
 }
 """What the front matter of each channel's templates may say."""
@@ -169,6 +170,8 @@ def _value(name: str, node: yaml.Node, path: str) -> FrontValue:
         raise TemplateFault(
             path, line, f"unknown style {text!r}", hint=f"one of {', '.join(STYLES)}"
         )
+    if name == "expires" and "{" not in text and lasting_ms(text) is None:
+        raise TemplateFault(path, line, f"{text!r} is no time to last", hint="30m, 1h30m or 7d")
     return FrontValue(text=text, line=line + block)
 
 

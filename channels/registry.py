@@ -12,6 +12,7 @@ import msgspec
 from channels.base import CHANNEL_IDS, Channel
 from channels.email import EmailFault, parse_from
 from channels.file import FileChannel
+from channels.inbox import InboxChannel, Shelf
 from channels.settings import (
     SETTINGS,
     ChannelSettings,
@@ -47,7 +48,7 @@ TRANSPORTS: Final[dict[str, tuple[str, ...]]] = {
     "email": ("file", "smtp"),
     "push": ("file", "webpush"),
     "sms": ("file", "twilio"),
-    "in_app": ("file",),
+    "in_app": ("file", "inbox"),
     "webhook": ("file", "http"),
 }
 """The transports of each channel, the default first."""
@@ -62,6 +63,7 @@ def build_channels(
     data: Path,
     now_ms: Callable[[], int] | None = None,
     shop_url: str = "",
+    shelf: Shelf | None = None,
 ) -> Channels:
     """One channel for each id there is; nothing is opened or connected before the first message.
 
@@ -70,6 +72,7 @@ def build_channels(
         data: The data folder; the file transport writes to its `outbox`.
         now_ms: The wall clock, for signatures that bear the instant of the attempt.
         shop_url: Where providers reach the shop.
+        shelf: Where inboxes are, for the transport `inbox`.
 
     Raises:
         SettingsFault: The first fault that `settings_faults` finds.
@@ -83,7 +86,7 @@ def build_channels(
             sender = chosen.from_ if isinstance(chosen, EmailSettings) else ""
             built[channel_id] = FileChannel(channel_id, data / "outbox", sender=sender)
         else:
-            built[channel_id] = _build(chosen, _Place(settings, data, now_ms, shop_url))
+            built[channel_id] = _build(chosen, _Place(settings, data, now_ms, shop_url, shelf))
     return built
 
 
@@ -94,6 +97,7 @@ class _Place(msgspec.Struct, frozen=True):
     data: Path
     now_ms: Callable[[], int] | None
     shop_url: str
+    shelf: Shelf | None
 
 
 def _build(chosen: ChannelSettings, place: _Place) -> Channel:
@@ -118,7 +122,8 @@ def _build(chosen: ChannelSettings, place: _Place) -> Channel:
 
             return TwilioChannel(chosen, place.shop_url, place.now_ms)
         case InAppSettings():
-            raise AssertionError("its only transport is file")
+            assert place.shelf is not None, "whoever has inboxes says where they are"
+            return InboxChannel(chosen, place.shelf)
 
 
 def push_key(settings: Mapping[str, ChannelSettings], data: Path) -> str:
@@ -162,14 +167,25 @@ def settings_faults(channel_id: str, chosen: ChannelSettings) -> Iterator[Settin
     ):
         if value < least:
             yield SettingsFault(channel_id, key, f"{value} is too small", hint=f"{least} or more")
-    if isinstance(chosen, EmailSettings):
-        yield from _email_faults(chosen)
-    elif isinstance(chosen, WebhookSettings):
-        yield from _webhook_faults(chosen)
-    elif isinstance(chosen, PushSettings):
-        yield from _push_faults(chosen)
-    elif isinstance(chosen, SmsSettings):
-        yield from _sms_faults(chosen)
+    yield from _own_faults(chosen)
+
+
+def _own_faults(chosen: ChannelSettings) -> Iterator[SettingsFault]:
+    """Of the keys that a channel alone has."""
+    match chosen:
+        case EmailSettings():
+            yield from _email_faults(chosen)
+        case WebhookSettings():
+            yield from _webhook_faults(chosen)
+        case PushSettings():
+            yield from _push_faults(chosen)
+        case SmsSettings():
+            yield from _sms_faults(chosen)
+        case InAppSettings():
+            least = {"messages_max": chosen.messages_max, "streams_max": chosen.streams_max}
+            for key, value in (*least.items(), ("keep", chosen.keep_ms)):
+                if value < 1:
+                    yield SettingsFault("in_app", key, f"{value} is too small", hint="1 or more")
 
 
 def _email_faults(chosen: EmailSettings) -> Iterator[SettingsFault]:

@@ -18,6 +18,7 @@ from liquid.exceptions import LiquidError
 
 from channels.base import CHANNEL_IDS, ChannelError
 from channels.front_matter import FRONT_KEYS, STYLES, TemplateFault
+from channels.lasting import lasting_ms
 from channels.liquid_faults import position, said
 from channels.locales import broader
 from channels.sandbox import Missing, SandboxTemplate
@@ -211,6 +212,9 @@ class Template(msgspec.Struct, frozen=True):
         if front.get("style", STYLES[0]) not in STYLES:
             reason = f"style came out as {front['style']!r}, not one of {', '.join(STYLES)}"
             raise self._failed(self._front["style"].line, reason)
+        if lasting_ms(front.get("expires", "0s")) is None:
+            reason = f"expires came out as {front['expires']!r}, no time to last such as 7d"
+            raise self._failed(self._front["expires"].line, reason)
         return Rendered(
             front=front,
             body=body.strip() if self.channel in _TRIMMED else body,

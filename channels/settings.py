@@ -18,6 +18,9 @@ TIMEOUT_MS: Final = 30_000
 TTL_MS: Final = 24 * 3_600_000
 """For how long a push is worth showing by default."""
 
+KEEP_MS: Final = 30 * 24 * 3_600_000
+"""For how long an in-app message waits for its user by default."""
+
 Tls: TypeAlias = Literal["none", "starttls", "implicit"]
 
 
@@ -137,7 +140,17 @@ class SmsSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class InAppSettings(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[channels.in_app]`."""
+    """`[channels.in_app]`.
+
+    Attributes:
+        keep_ms: inbox: how long a message stays (`keep`), unless its template says less.
+        messages_max: inbox: of one user; beyond it the oldest go.
+        streams_max: inbox: browsers that listen at one time.
+    """
+
+    keep_ms: int = msgspec.field(default=KEEP_MS, name="keep")
+    messages_max: int = 100
+    streams_max: int = 1_000
 
 
 ChannelSettings: TypeAlias = (

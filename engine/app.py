@@ -21,18 +21,18 @@ import structlog
 
 from channels.redirecting import Redirections
 from channels.registry import front_defaults
-from engine.errors import ServeError, StoreError
+from engine.errors import ServeError
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
 from engine.runtime.gauges import watch_work
-from engine.runtime.inbox import Unavailable
+from engine.runtime.inboxes import Inboxes
 from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.outward import attempts_max, open_channels, open_sinks
 from engine.runtime.reloading import Reloading
-from engine.runtime.restart import come_into_force, restart
+from engine.runtime.restart import come_in_time, restart
 from engine.runtime.stalls import StallWatch
 from engine.server import (
     AdminDoor,
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from channels.base import Message
     from config import Shop
     from engine.runtime.processor import Processor, Released
-    from engine.runtime.restart import Restarted
     from engine.runtime.shell import Shell
     from engine.server import AdminKey, Bound, Site
 
@@ -245,21 +244,9 @@ class App:
         self._opened.callback(stalls.stop)
         self._working = asyncio.create_task(self.shell.run())
         self._opened.push_async_callback(self._settle)
-        coming = asyncio.create_task(self._come_into_force(restarted))
+        coming = asyncio.create_task(come_in_time(self.shop, restarted))
         self._opened.push_async_callback(self._stay, coming)
         _log.info("recovered", users=len(self.processor.users), replayed=replayed)
-
-    async def _come_into_force(self, restarted: Restarted) -> None:
-        """Have the shop's plan in force where that has to wait for what the archive has."""
-        if not restarted.waits:
-            return
-        try:
-            await come_into_force(self.shop, restarted)
-        except (StoreError, Unavailable) as error:
-            _log.error("history.not_found", why=error.message, hint="reload once that is mended")
-        except Exception:  # noqa: BLE001 - the shop before goes on, and the log says so
-            hint = "the shop before stays in force; please report this"
-            _log.exception("history.broke", hint=hint)
 
     async def _stay(self, coming: asyncio.Task[None]) -> None:
         """Have no other plan come into force any more: the next start sees to it."""
@@ -278,7 +265,10 @@ class App:
     def _start_deliveries(self) -> None:
         channels = self.shop.settings.channels
         url, data = self.shop.settings.shop.url, self._options.data
-        built = open_channels(channels, data=data, now_ms=wall_ms, shop_url=url)
+        self._inboxes = Inboxes.of(channels, self.store, self.clock, self.processor)
+        built = open_channels(
+            channels, data=data, now_ms=wall_ms, shop_url=url, shelf=self._inboxes
+        )
         redirections = Redirections(self.shop.settings.testing.redirections())
         self.erasing = Erasing(
             store=self.store,
@@ -340,6 +330,7 @@ class App:
 
     async def _drain(self) -> None:
         """End requests and deliveries within one time, so that neither waits for the other."""
+        self._inboxes.close()
         within_s = self._options.drain_s
         await asyncio.gather(
             self.dispatcher.stop(within_s), *(site.aclose(within_s) for site in self._clients)
@@ -384,6 +375,8 @@ class App:
             links=self._link_door,
             why_not_ready=self.why_not_ready,
             instance=self._instance,
+            inboxes=self._inboxes,
+            signer=self._links.signer,
         )
         most = connections_for(attempts_max(self.shop.settings.channels))
         self.ingest = await serve(make_ingest_app(door), bound, log=door.log, connections_max=most)
@@ -391,4 +384,5 @@ class App:
         watch = self.metrics.watch
         watch("connections", "Open connections of clients.", lambda: self.ingest.open)
         watch("connections_turned_away", "Those too many.", lambda: self.ingest.turned_away)
+        watch("in_app_streams", "Browsers that listen.", lambda: self._inboxes.listening)
         watch("connections_cut", "Those too slow.", lambda: self.ingest.cut)

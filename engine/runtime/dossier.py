@@ -170,6 +170,11 @@ async def export(
     yield b",".join([_encode(_told(record)) for record in records])
     rest = {
         "messages": [_told_message(message) for message in await holdings.messages_of(store, *ids)],
+        "inbox": [
+            {name: value for name, value in _dated(msgspec.to_builtins(one)).items() if value}
+            | {"message": msgspec.Raw(one.message)}
+            for one in await holdings.inbox_of(store, *ids)
+        ],
         "files": {
             channel: [msgspec.Raw(line) for line in lines]
             for channel, lines in (await asyncio.to_thread(lines_in_files, outbox, ids)).items()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from channels.inbox import Shelf
     from channels.registry import Channels
     from channels.settings import ChannelSettings
     from config import Settings
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
 
 
 def open_channels(
-    settings: Mapping[str, ChannelSettings], *, data: Path, now_ms: Callable[[], int], shop_url: str
+    settings: Mapping[str, ChannelSettings],
+    *,
+    data: Path,
+    now_ms: Callable[[], int],
+    shop_url: str,
+    shelf: Shelf,
 ) -> Channels:
     """As `channels.registry.build_channels`. Raises ServeError."""
     try:
-        return build_channels(settings, data=data, now_ms=now_ms, shop_url=shop_url)
+        return build_channels(settings, data=data, now_ms=now_ms, shop_url=shop_url, shelf=shelf)
     except ChannelError as error:
         raise ServeError(error.message, hint=error.hint, code="serve.channel") from error
 

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
+
+from engine.errors import StoreError
 from engine.failpoints import come_to
 from engine.runtime.bandits import Bandits
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.filling import Filling
+from engine.runtime.inbox import Unavailable
 from engine.runtime.plans import strays
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from engine.runtime.clock import Clock
     from engine.runtime.processor import Released
     from engine.store import Recovered, Store
+
+_log = structlog.get_logger("hairspring")
 
 
 class Restarted(NamedTuple):
@@ -96,6 +102,19 @@ async def come_into_force(shop: Shop, restarted: Restarted) -> None:
     """
     if await restarted.filling.prepare(shop.plan, shop.content):
         restarted.shell.adopt(shop.plan, shop.content, versions())
+
+
+async def come_in_time(shop: Shop, restarted: Restarted) -> None:
+    """As `come_into_force`, where there is anything to wait for; the log tells what keeps it."""
+    if not restarted.waits:
+        return
+    try:
+        await come_into_force(shop, restarted)
+    except (StoreError, Unavailable) as error:
+        _log.error("history.not_found", why=error.message, hint="reload once that is mended")
+    except Exception:  # noqa: BLE001 - the shop before goes on, and the log says so
+        hint = "the shop before stays in force; please report this"
+        _log.exception("history.broke", hint=hint)
 
 
 def stored_plans(shop: Shop, recovered: Recovered) -> Stored:

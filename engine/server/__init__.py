@@ -10,7 +10,6 @@ from engine.server.links import LinkDoor, Shown, open_links
 from engine.server.listen import Bound, Site, bind, listen, serve
 from engine.server.operating import House, Operating
 from engine.server.own_keys import AdminKey, take_admin_key
-from engine.server.twilio import TwilioDoor
 from engine.server.webhooks.opening import webhooks_of
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "Patience",
     "Shown",
     "Site",
-    "TwilioDoor",
     "bind",
     "connections_for",
     "connections_within",

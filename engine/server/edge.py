@@ -27,7 +27,7 @@ from engine.server.answers import RETRY_AFTER_S, Refusal, failure, in_one_line, 
 from engine.server.origins import ORIGIN
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
     from aiohttp.typedefs import Handler
     from structlog.typing import FilteringBoundLogger
@@ -166,6 +166,12 @@ class Edge:
 
         return handled
 
+    def mark_origin(self, request: web.Request, headers: MutableMapping[str, str]) -> None:
+        """Let a page read an answer that begins before its handler ends."""
+        origin = request.headers.get(ORIGIN)
+        if self._origins is not None and origin is not None:
+            self._origins.mark(headers, origin)
+
     def answer_unhandled(self, error: BaseException | None) -> web.Response:
         """The answer to bytes that are no HTTP, and to a fault below the handlers."""
         if isinstance(error, HttpProcessingError):
@@ -205,9 +211,14 @@ EDGE: Final = web.AppKey("edge", Edge)
 """Where an application keeps the layer that its routes were made by."""
 
 
-async def begin_answer(request: web.Request, content_type: str) -> web.StreamResponse:
+async def begin_answer(
+    request: web.Request, content_type: str, more: Mapping[str, str] | None = None
+) -> web.StreamResponse:
     """An answer whose head goes out before its end is known; it bears what all others do."""
     headers = {"Content-Type": content_type, REQUEST_ID: request[_GIVEN_ID], "Server": SERVER}
+    headers.update(more or {})
+    if (edge := request.app.get(EDGE)) is not None:
+        edge.mark_origin(request, headers)
     answer = web.StreamResponse(headers=headers)
     await answer.prepare(request)
     return answer

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from channels.registry import push_key
 from engine.server.bodies import Limits
+from engine.server.doors import channel_doors
 from engine.server.ingest import IngestDoor
-from engine.server.twilio import TwilioDoor
 from engine.server.webhooks.opening import webhooks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from channels.tokens import Signer
     from config.settings import Settings
     from engine.runtime.clock import Clock
+    from engine.runtime.inboxes import Inboxes
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
@@ -35,6 +36,8 @@ def front_door(
     clock: Clock,
     metrics: Metrics,
     links: LinkDoor | None,
+    inboxes: Inboxes,
+    signer: Signer,
     why_not_ready: Callable[[], str],
     instance: str,
 ) -> IngestDoor:
@@ -58,7 +61,14 @@ def front_door(
             clock=clock,
             metrics=metrics,
         ),
-        twilio=TwilioDoor.of(settings, shell, processor, clock),
-        push_key=push_key(settings.channels, data),
         links=links,
+        channels=channel_doors(
+            settings,
+            data,
+            shell=shell,
+            processor=processor,
+            clock=clock,
+            inboxes=inboxes,
+            signer=signer,
+        ),
     )

@@ -16,6 +16,7 @@ from engine.server import pixel, posthog
 from engine.server.answers import Refusal, answer_json, success
 from engine.server.bodies import Limits, body_at_hand, is_plain, read_body
 from engine.server.browser_settings import settings_handlers
+from engine.server.doors import ChannelDoors
 from engine.server.edge import TAKEN, Edge
 from engine.server.health import health_handlers
 from engine.server.keys import WriteKeys, key_in
@@ -26,7 +27,6 @@ from engine.server.push import push_handlers
 from engine.server.segment import ROUTES, sort_batch, sort_call
 from engine.server.sorting import Sorted
 from engine.server.starting import start_handler
-from engine.server.twilio import TwilioDoor
 from engine.server.webhooks.door import ROUTE, WebhookDoor, webhook_handler
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         trigger_keys: Who may start campaigns; empty: this machine alone.
         campaigns: Ids of those that the shop has.
         monotonic_ns: What rates are held against.
-        twilio: What Twilio calls; None: nobody does.
         webhooks: What other sources call; None: nobody does.
-        push_key: What browsers subscribe to push messages with; "" where there is none.
+        channels: Doors that the shop's channels have.
         links: What stands behind links in messages, and whether `Sec-GPC` is honoured.
     """
 
@@ -84,8 +83,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     trigger_keys: tuple[str, ...] = ()
     campaigns: Callable[[], Collection[str]] = tuple[str]
     monotonic_ns: Callable[[], int] = monotonic_ns
-    push_key: str = ""
-    twilio: TwilioDoor | None = None
+    channels: ChannelDoors = ChannelDoors()
     links: LinkDoor | None = None
     webhooks: WebhookDoor | None = None
 
@@ -104,10 +102,10 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     edge.add_routes(app, "POST", {"/trigger": start_handler(door)})
     edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
     edge.add_routes(app, "GET", settings_handlers(ingest.keys), of_pages=True)
-    edge.add_routes(app, "GET", push_handlers(door.push_key), of_pages=True)
-    if door.twilio is not None:
-        for path, handlers in door.twilio.routes().items():
-            edge.add_resource(app, path, handlers)
+    edge.add_routes(app, "GET", push_handlers(door.channels.push_key), of_pages=True)
+    for one, of_pages in ((door.channels.twilio, False), (door.channels.inbox, True)):
+        for path, handlers in one.routes().items() if one is not None else ():
+            edge.add_resource(app, path, handlers, of_pages=of_pages)
     for path, handlers in {} if door.links is None else door.links.routes().items():
         edge.add_resource(app, path, handlers)
     if door.webhooks is not None:

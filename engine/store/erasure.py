@@ -159,7 +159,8 @@ class Erasure:
         self.counts = Counts()
         self._ids = user_ids
         self._steps: list[Callable[[sqlite3.Connection], bool]] = [
-            self._log, self._states, self._messages, self._records, self._quarantine, self._journal,
+            self._log, self._states, self._messages, self._inbox, self._records,
+            self._quarantine, self._journal,
         ]  # fmt: skip
         self._after = 0
         self._in_records = archive.Walk("records", *user_ids)
@@ -209,6 +210,12 @@ class Erasure:
             ).rowcount
         self.counts.messages += gone
         return gone > 0
+
+    def _inbox(self, connection: sqlite3.Connection) -> bool:
+        for user_id in self._ids:
+            gone = connection.execute("DELETE FROM inbox WHERE user_id = ?", (user_id,))
+            self.counts.messages += gone.rowcount
+        return False
 
     def _records(self, connection: sqlite3.Connection) -> bool:
         keys = self._in_records.next_keys(connection, SLICE_ROWS)

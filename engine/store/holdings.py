@@ -10,7 +10,7 @@ import msgspec
 from engine.core.effects import Record, SendMessage
 from engine.core.inputs import UserErased, UserInput
 from engine.core.state import User, decode_user
-from engine.store import archive, erasure
+from engine.store import archive, erasure, inbox
 from engine.store.saved import saved_bytes
 
 if TYPE_CHECKING:
@@ -161,6 +161,11 @@ async def floors_of(store: Store, *ids: str) -> list[tuple[int, User]]:
     return [(at_ms, user) for at_ms, user in states if not user.merged_into]
 
 
+async def inbox_of(store: Store, *ids: str) -> list[inbox.Kept]:
+    """His in-app messages, oldest first, also those that he is not shown any more."""
+    return await store.read(partial(inbox.of_user, user_ids=ids, now_ms=0))
+
+
 async def saved_state(store: Store, user_id: str) -> User | None:
     """A user as he was saved last, by any of his ids, where no process runs that knows better.
 
@@ -175,6 +180,8 @@ async def saved_state(store: Store, user_id: str) -> User | None:
 async def is_held(store: Store, user_id: str) -> bool:
     """Whether anything is held of him, be it inputs that no saved state has seen. Stops at once."""
     if await saved_state(store, user_id) is not None or await messages_of(store, user_id):
+        return True
+    if await inbox_of(store, user_id):
         return True
     async for _ in inputs_of(store, user_id):
         return True

@@ -86,6 +86,14 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
         "ALTER TABLE outbox ADD COLUMN pending BLOB",
         "DROP INDEX outbox_of_channel",
         "CREATE INDEX outbox_waiting ON outbox (channel, urgent, number) WHERE dead IS NULL",
+        """CREATE TABLE inbox (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            user_id TEXT NOT NULL, expires_at_ms INTEGER NOT NULL,
+            read_at_ms INTEGER NOT NULL DEFAULT 0, clicked_at_ms INTEGER NOT NULL DEFAULT 0,
+            dismissed_at_ms INTEGER NOT NULL DEFAULT 0, message BLOB NOT NULL
+        ) STRICT""",
+        "CREATE INDEX inbox_of_user ON inbox (user_id, number)",
+        "CREATE INDEX inbox_by_age ON inbox (expires_at_ms)",
     ),
 }
 """By the schema that it starts from, what leads to the next."""

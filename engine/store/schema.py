@@ -79,6 +79,19 @@ CREATE TABLE quarantine (
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX dead_letters ON outbox (number) WHERE dead IS NOT NULL;
+-- In-app messages, until they are too old or too many: see `inbox`.
+CREATE TABLE inbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    read_at_ms INTEGER NOT NULL DEFAULT 0,
+    clicked_at_ms INTEGER NOT NULL DEFAULT 0,
+    dismissed_at_ms INTEGER NOT NULL DEFAULT 0,
+    message BLOB NOT NULL
+) STRICT;
+CREATE INDEX inbox_of_user ON inbox (user_id, number);
+CREATE INDEX inbox_by_age ON inbox (expires_at_ms);
 -- Backups that were made, so that erasing a user can name those that still hold him.
 CREATE TABLE backups (
     number INTEGER PRIMARY KEY,

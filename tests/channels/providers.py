@@ -9,6 +9,7 @@ import asyncio
 import email
 import email.policy
 import hashlib
+import sqlite3
 import ssl
 from functools import partial
 from pathlib import Path
@@ -23,15 +24,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from channels.aes128gcm import encoded_point
 from channels.base import CHANNEL_IDS, Message
+from channels.inbox import MESSAGE_BYTES_MAX
 from channels.registry import (
     EmailSettings,
+    InAppSettings,
     PushSettings,
     SmsSettings,
     WebhookSettings,
     build_channels,
 )
 from channels.vapid import to_base64url
+from engine.runtime.inboxes import Inboxes
 from engine.sim.world.providers import Provider
+from engine.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -560,6 +565,48 @@ class TwilioProvider(HttpProvider):
         return dict(parse_qsl(wire.decode()))["Body"]
 
 
+class InboxProvider:
+    """An inbox in a database; each wire is a message as it is kept there."""
+
+    channel_id = "in_app"
+    duplicates = 1
+    refused = message("in_app", 99, body="x" * MESSAGE_BYTES_MAX)
+    moods: ClassVar[Sequence[Mood]] = ()
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "inbox.db"
+
+    async def start(self) -> None:
+        self._store = await Store.open(self._path)
+        self._inboxes = Inboxes(self._store, lambda: AT_MS, lambda user_id: (user_id,), 1_000)
+
+    def make(self, **changes: Any) -> Channel:
+        settings = msgspec.structs.replace(InAppSettings(transport="inbox"), **changes)
+        built = build_channels({"in_app": settings}, data=Path(), shelf=self._inboxes)
+        return built["in_app"]
+
+    def wires(self) -> list[bytes]:
+        connection = sqlite3.connect(self._path)
+        rows = connection.execute("SELECT message FROM inbox ORDER BY number").fetchall()
+        connection.close()
+        return [row[0] for row in rows]
+
+    def key(self, wire: bytes) -> str:
+        return msgspec.json.decode(wire)["id"]
+
+    def body(self, wire: bytes) -> str:
+        return msgspec.json.decode(wire)["body"]
+
+    def be(self, mood: Mood) -> None:
+        raise AssertionError(f"a database is never {mood}")
+
+    async def stop(self) -> None:
+        await self._store.read(lambda c: c.execute("PRAGMA query_only = 1").fetchall())
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
 ENDS: dict[str, Callable[[Any, Path], End]] = {
     **{
         f"file-{channel}": partial(
@@ -573,16 +620,17 @@ ENDS: dict[str, Callable[[Any, Path], End]] = {
     "smtp-starttls-auth": lambda ca, ca_file: SmtpProvider("starttls", ca, ca_file, auth=True),
     "smtp-implicit": lambda ca, ca_file: SmtpProvider("implicit", ca, ca_file),
     "webhook-http": lambda _ca, _file: HttpProvider(),
+    "inbox": lambda _ca, ca_file: InboxProvider(ca_file.parent),
     "twilio": lambda _ca, _file: TwilioProvider(),
     "webpush": lambda _ca, _file: PushProvider(),
     "world": lambda _ca, _file: WorldProvider(),
 }
 """Every end there is, by name: made of a certificate authority and the file that has it."""
 
-SERVERS = [name for name in ENDS if not name.startswith(("file-", "world"))]
+SERVERS = [name for name in ENDS if not name.startswith(("file-", "world", "inbox"))]
 """Those that are reached over a network."""
 
-REFUSING = ["file-email", *SERVERS, "world"]
+REFUSING = ["file-email", *SERVERS, "world", "inbox"]
 """Those that refuse something for good."""
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.server.doors import ChannelDoors
 from tests.server.house import House
 
 if TYPE_CHECKING:
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
 async def test_pages_of_the_write_keys_may_read_what_browsers_subscribe_with(
     tmp_path: Path,
 ) -> None:
-    house = await House.start(tmp_path, push_key="BGtkbcjrO12YMoDuq2sCQeHlu47uPx3SHTgFKZFYiBW8")
+    house = await House.start(
+        tmp_path, channels=ChannelDoors("BGtkbcjrO12YMoDuq2sCQeHlu47uPx3SHTgFKZFYiBW8")
+    )
     answer = await house.get("/push/key", headers={"Origin": "https://shop.example"})
     await house.aclose()
     assert answer.status == 200

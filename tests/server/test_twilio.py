@@ -11,6 +11,7 @@ from channels.registry import SmsSettings
 from channels.twilio import callback_address, e164
 from engine.core.inputs import ConsentStated, MessageAnswered, UserIdentified
 from engine.runtime.owners import Owners
+from engine.server.doors import ChannelDoors
 from engine.server.twilio import SIGNATURE, TwilioDoor, signature
 from tests.channels.providers import message
 from tests.server.house import Answer, House
@@ -65,7 +66,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Open]:
 
             return {PATH: {"POST": take}}
 
-    opened = await Open.start(tmp_path, twilio=Late())
+    opened = await Open.start(tmp_path, channels=ChannelDoors(twilio=Late()))
     doors.append(opened.door(help_text="Write to <help@shop.example>"))
     yield opened
     await opened.aclose()
