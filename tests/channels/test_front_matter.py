@@ -108,9 +108,15 @@ def test_a_key_that_is_nearly_right_is_suggested() -> None:
 @pytest.mark.parametrize("channel", CHANNEL_IDS)
 def test_each_channel_knows_its_own_keys(channel: str) -> None:
     for key in FRONT_KEYS[channel]:
-        value = "toast" if key == "style" else "x"
+        value = {"style": "toast", "expires": "7d"}.get(key, "x")
         assert _front(f"---\n{key}: {value}\n---\n", channel) == {key: value}
     assert _fault("---\nweight: x\n---\n", channel).message.endswith("in its front matter")
+
+
+@pytest.mark.parametrize("said", ["soon", "7 d", "1m1h", "-1d", "1.5h", "99999999d"])
+def test_how_long_a_message_lasts_is_checked_as_it_is_read(said: str) -> None:
+    assert _fault(f"---\nexpires: {said}\n---\n", "in_app").hint == "30m, 1h30m or 7d"
+    assert _front("---\nexpires: 1d12h\n---\n", "in_app") == {"expires": "1d12h"}
 
 
 def test_a_style_that_is_none_is_told_at_once_and_one_that_is_rendered_later() -> None:
