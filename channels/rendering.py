@@ -22,13 +22,10 @@ from channels.lasting import lasting_ms
 from channels.liquid_faults import position, said
 from channels.locales import broader
 from channels.sandbox import Missing, SandboxTemplate
-from channels.shelf import EMPTY
 from channels.shielding import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from channels.shelf import Shelf
 
 __all__ = [
     "CHANNEL_IDS",
@@ -165,6 +162,10 @@ class Template(msgspec.Struct, frozen=True):
             self, names=frozenset(names), pools=pools, _locales=dict(locales)
         )
 
+    def sample_codes(self) -> dict[str, str]:
+        """What stands for codes of its pools where none is given out. O(pools)."""
+        return {pool: f"{pool.upper()}-SAMPLE" for pool in self.pools}
+
     def for_locale(self, locale: object) -> Template:
         """The one that a user of a locale gets: `fr-FR`, else `fr`, else this one. O(1)."""
         if self._locales and isinstance(locale, str):
@@ -184,17 +185,16 @@ class Template(msgspec.Struct, frozen=True):
         *,
         now_at_ms: int | None = None,
         strict: bool = False,
-        shelf: Shelf = EMPTY,
     ) -> Rendered:
         """Render for one person; about 0.1 ms for a kilobyte, linear in what is written.
 
         By the template for the user's `locale`, where there is one.
 
         Args:
-            context: Values for `TEMPLATE_NAMES`, as plain maps, lists, texts and numbers.
+            context: Values for `TEMPLATE_NAMES`, as plain maps, lists, texts and numbers; `catalog`
+                is a `Shelf`.
             now_at_ms: What `now` means in the template; without it, `now` is not there.
             strict: Fail on the first name that is not there, instead of counting it.
-            shelf: The shop's products, `catalog` in the template.
 
         Raises:
             RenderFailed: A limit was passed, a filter met a value that it cannot take, a name was
@@ -203,9 +203,9 @@ class Template(msgspec.Struct, frozen=True):
         user = context.get("user")
         template = self.for_locale(user.get("locale")) if isinstance(user, dict) else self
         if template is not self:
-            return template.render(context, now_at_ms=now_at_ms, strict=strict, shelf=shelf)
+            return template.render(context, now_at_ms=now_at_ms, strict=strict)
         missing = Missing(strict=strict)
-        about = (context, missing, now_at_ms, shelf)
+        about = (context, missing, now_at_ms)
         front = {key: self._text(part, *about) for key, part in self._front.items()}
         body = self._text(self._body, *about)
         front = {key: value.strip() for key, value in front.items() if value.strip()}
@@ -228,10 +228,9 @@ class Template(msgspec.Struct, frozen=True):
         context: Mapping[str, object],
         missing: Missing,
         now_at_ms: int | None,
-        shelf: Shelf,
     ) -> str:
         try:
-            return part.text.render_within(context, missing, now_at_ms, shelf)
+            return part.text.render_within(context, missing, now_at_ms)
         except LiquidError as fault:
             line, column = position(fault)
             at = part.line + max(line, 1) - 1

@@ -25,7 +25,7 @@ from channels.filters import FILTERS
 from channels.liquid_faults import said
 from channels.locales import babel_locale
 from channels.metering import VALUE_CHARS_A_UNIT, Meter, MeteredFor, MeteredTablerow
-from channels.shelf import EMPTY
+from channels.shelf import EMPTY, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from babel import Locale
     from liquid import Token
-
-    from channels.shelf import Catalog, Shelf
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 """A rendered text, and each text that a filter makes on the way, is no longer than this."""
@@ -116,7 +114,7 @@ class SandboxContext(RenderContext):
     Its buffers keep line ends as they are: python-liquid's turn CRLF into LF.
     """
 
-    __slots__ = ("_locale", "_zone", "loop_weight", "meter", "missing", "now_at_ms", "shelf")
+    __slots__ = ("_locale", "_zone", "loop_weight", "meter", "missing", "now_at_ms")
 
     def __init__(self, template: BoundTemplate, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(template, **kwargs)
@@ -125,7 +123,6 @@ class SandboxContext(RenderContext):
         self.meter = Meter()
         self.loop_weight = 1
         self.now_at_ms: int | None = None
-        self.shelf = EMPTY
         self._locale: Locale | None = None
         self._zone: tzinfo | None = None
 
@@ -136,14 +133,15 @@ class SandboxContext(RenderContext):
         return self.env.customs
 
     @property
-    def products(self) -> Catalog:
+    def products(self) -> Shelf:
         """The shop's products."""
-        return self.shelf.catalog
+        shelf = self.globals.get("catalog")
+        return shelf if isinstance(shelf, Shelf) else EMPTY
 
     def recommend(self, given: list[str], count: int) -> list[object]:
         """Products for this user that go with those given."""
         self.meter.spend(50 + len(given))
-        return self.shelf.recommend(given, str(self._trait("id")), count)
+        return self.products.recommend(given, str(self._trait("id")), count)
 
     def locale(self) -> Locale:
         """How this user reads numbers and instants; the shop's way where nothing is known."""
@@ -194,30 +192,24 @@ class SandboxTemplate(BoundTemplate):
     context_class: type[RenderContext] = SandboxContext
 
     def render_within(
-        self,
-        context: Mapping[str, object],
-        missing: Missing,
-        now_at_ms: int | None,
-        shelf: Shelf = EMPTY,
+        self, context: Mapping[str, object], missing: Missing, now_at_ms: int | None
     ) -> str:
         """The text for this context; what is missing is told to `missing`."""
         scope = dict(context)
         if now_at_ms is not None:
             scope["now"] = scope["today"] = now_at_ms
-        scope["catalog"] = shelf.catalog
         inside = SandboxContext(self, globals=self.make_globals(scope))
         inside.missing = missing
         inside.now_at_ms = now_at_ms
-        inside.shelf = shelf
         return self._rendered(inside)
 
     def apply(self, value: object, argument: object, outer: SandboxContext) -> str:
         """The text that a filter of the shop's makes of a value, at the expense of `outer`."""
-        given = {"user": outer.globals.get("user"), "now": outer.now_at_ms}
+        given = {name: outer.globals.get(name) for name in ("user", "now", "catalog")}
         scope = {**given, "value": value, "argument": argument}
         inside = SandboxContext(self, globals=self.make_globals(scope))
         inside.missing, inside.meter = outer.missing, outer.meter
-        inside.now_at_ms, inside.shelf = outer.now_at_ms, outer.shelf
+        inside.now_at_ms = outer.now_at_ms
         inside.meter.spend(_APPLYING)
         return self._rendered(inside)
 

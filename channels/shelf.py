@@ -50,13 +50,15 @@ class Catalog(Mapping[str, dict[str, Any]]):
         return len(self._products)
 
 
-class Shelf:
+class Shelf(Mapping[str, dict[str, Any]]):
     """A catalog that may be replaced while messages are rendered, and who recommends from it.
+
+    What templates know as `catalog`.
 
     Args:
         catalog: The products.
-        suggest: Given ids, a user's id and how many are wanted, ids that go with them, the best
-            first, more than are wanted; ids that are no product any more may be among them.
+        suggest: Given ids, ids that go with them, the best first; ids that are no product any more
+            may be among them.
         owned: Given a user's id, what he has bought.
 
     Attributes:
@@ -70,18 +72,34 @@ class Shelf:
         owned: Callable[[str], frozenset[str]] | None = None,
     ) -> None:
         self.catalog = Catalog() if catalog is None else catalog
-        self.suggest = suggest
-        self.owned = owned
+        self._suggest = suggest
+        self._owned = owned
+
+    @override
+    def __getitem__(self, product_id: object) -> dict[str, Any]:
+        return self.catalog[product_id]
+
+    @override
+    def __contains__(self, product_id: object) -> bool:
+        return product_id in self.catalog
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.catalog)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.catalog)
 
     def recommend(self, given: Sequence[str], user_id: str, count: int) -> list[object]:
         """Products that go with those given: in stock, none of them, none that the user has.
 
-        O(what is looked at). Without anything known of what goes together: the shop's first ones.
+        O(what is looked at). Where nothing more is known to go with them: the shop's first ones.
         """
         catalog = self.catalog
-        passed = {*given, *(self.owned(user_id) if self.owned is not None else ())}
+        passed = {*given, *(self._owned(user_id) if self._owned is not None else ())}
         found: list[object] = []
-        suggested = self.suggest(given) if self.suggest is not None else iter(())
+        suggested = self._suggest(given) if self._suggest is not None else iter(())
         for product_id in chain(suggested, catalog):
             if len(found) == count:
                 break

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from channels.rendering import Template
+from channels.shelf import Shelf
 from config.asking import Memory, Mention, check_receipts
+from config.catalog import read_shelf
 from config.circles import Placed, warn_of_circles
 from config.collections import declared
 from config.compile import compile_campaign
+from config.coupons import Pool, check_pools, read_pools
 from config.faults import Fault, Findings, ShopInvalid
 from config.folder import FOLDERS, collect
 from config.reading import SETTINGS_FILE, read_settings
@@ -57,6 +60,7 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         templates: By name and channel; one for each channel of every `send`.
         content: What the plan came from, for the journal (`encode_content`).
         warnings: What is probably not meant.
+        shelf: The products of its folder: empty where they are elsewhere, None where it has none.
     """
 
     settings: Settings
@@ -64,6 +68,7 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     templates: dict[tuple[str, str], Template]
     content: bytes
     warnings: list[Fault] = []
+    shelf: Shelf | None = None
 
 
 class _Content(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,7 +120,8 @@ def load_folder(path: Path, *, env: Mapping[str, str] | None = os.environ) -> Sh
         ShopInvalid: The shop does not check.
     """
     findings = Findings()
-    return _load(collect(path, findings), env, findings)
+    files = collect(path, findings)
+    return _load(files, env, findings, path, read_pools(path, findings))
 
 
 def load_shop(files: Mapping[str, str], *, env: Mapping[str, str] | None = None) -> Shop:
@@ -132,7 +138,13 @@ def load_shop(files: Mapping[str, str], *, env: Mapping[str, str] | None = None)
     return _load(files, env, Findings())
 
 
-def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Findings) -> Shop:
+def _load(
+    files: Mapping[str, str],
+    env: Mapping[str, str] | None,
+    findings: Findings,
+    folder: Path | None = None,
+    pools: Mapping[str, Pool] | None = None,
+) -> Shop:
     files = {path: files[path] for path in sorted(files) if _is_text(path, files, findings)}
     if SETTINGS_FILE not in files and not any(path.startswith("campaigns/") for path in files):
         # A folder given by mistake must not run as an empty shop.
@@ -151,6 +163,9 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
     receipts: list[Mention] = []
     segments = compile_segments(Source(SEGMENTS_FILE, text, findings, {}, own, memory, receipts))
     templates = parse_templates(paths, files, findings, TEMPLATE_NAMES | own, settings.customs())
+    if pools is not None:
+        check_pools(templates.values(), pools, findings)
+    shelf = read_shelf(folder, settings.catalog, findings)
     # A template at fault is there all the same, for the steps that send it.
     named = {key: templates[key].names if key in templates else frozenset() for key in paths}
     campaigns = _campaigns(files, named, settings, segments, findings, receipts)
@@ -173,6 +188,7 @@ def _load(files: Mapping[str, str], env: Mapping[str, str] | None, findings: Fin
         templates=templates,
         content=content,
         warnings=findings.warnings,
+        shelf=shelf,
     )
 
 

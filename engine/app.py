@@ -34,6 +34,7 @@ from engine.runtime.outward import attempts_max, open_channels, open_sinks
 from engine.runtime.reloading import Reloading
 from engine.runtime.restart import come_in_time, restart
 from engine.runtime.stalls import StallWatch
+from engine.runtime.stock import Stock
 from engine.server import (
     AdminDoor,
     House,
@@ -63,8 +64,7 @@ if TYPE_CHECKING:
 PORT_MAX = 65_535
 
 DRAIN_S = 10.0
-"""How long requests and deliveries under way may take, together, once the process is told to
-stop."""
+"""How long what is under way may take, all of it, once the process is told to stop."""
 
 ADMIN_CONNECTIONS_MAX = 64
 """Open connections on the admin port: what is taken up on the other one does not count here."""
@@ -123,7 +123,6 @@ class App:
         self._instance = f"{wall_ms():x}"
         self._clients: list[Site] = []
         self._saved_by_s = 0.0
-        # What was opened is closed in the other order, by `stop` or when starting fails.
         self._opened = AsyncExitStack()
 
     @classmethod
@@ -153,10 +152,7 @@ class App:
                 end.result()
 
     async def stop(self) -> None:
-        """Drain: take nothing more, end what is under way, save everybody, close.
-
-        Raises ServeError where the journal cannot be written, so that not everybody is saved.
-        """
+        """Drain, save everybody, close. Raises ServeError where the journal cannot be written."""
         self._ready = False
         self._stopping.set()
         self._saved_by_s = asyncio.get_running_loop().time() + self._options.drain_s
@@ -217,7 +213,6 @@ class App:
         )
         self.admin = await serve(make_admin_app(door), admin, connections_max=ADMIN_CONNECTIONS_MAX)
         folder.announce(self.admin.url, token)
-        # The last to go: it says how a start and a stop come along.
         self._opened.push_async_callback(self.admin.aclose, _ADMIN_CLOSES_WITHIN_S)
         return ingest
 
@@ -234,6 +229,9 @@ class App:
         data = self._options.data
         self.sinks = await open_sinks(settings, self.store, data, self.metrics)
         self._opened.push_async_callback(self.sinks.stop)
+        stock = Stock(self.store, settings, self._options.folder, data, self.metrics)
+        self._opened.push_async_callback(stock.aclose)
+        self.stock = await stock.open()
         restarted = await restart(self.shop, self.store, self._release, self._start_clock)
         self.clock, self.processor, self.shell, replayed, self._templates, *_ = restarted
         self._filling = restarted.filling
@@ -294,7 +292,8 @@ class App:
             rates={channel: chosen.rate for channel, chosen in channels.items()},
             rate=self._options.rate,
         )
-        self.dispatcher.links = self._links
+        self.dispatcher.links, self.dispatcher.stock = self._links, self.stock
+        self.erasing.stock = self.stock
         self._link_door = LinkDoor(
             self._links, self.shop.settings, self.shell, self.clock.now_ms, self.metrics
         )
@@ -310,6 +309,7 @@ class App:
                 redirections=redirections,
                 on_settings=self._link_door.follow,
             )
+            self.reloading.stock = self.stock
         self._opened.push_async_callback(self._drain)
         watch_work(
             self.metrics,

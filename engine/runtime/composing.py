@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import structlog
@@ -24,7 +24,13 @@ _decode_snapshot = msgspec.json.Decoder(dict).decode
 
 
 class Unmade(Exception):  # noqa: N818 - an outcome more than an error
-    """There is nothing to hand over, and never will be; why."""
+    """There is nothing to hand over, and never will be; why.
+
+    Attributes:
+        outcome: What that makes of the delivery.
+    """
+
+    outcome: Literal["failed", "cancelled"] = "failed"
 
 
 def compose(
@@ -34,6 +40,7 @@ def compose(
     front: Mapping[str, Mapping[str, str]],
     metrics: Metrics,
     links: Links,
+    named: Mapping[str, object] | None = None,
 ) -> Message:
     """Render a message.
 
@@ -44,6 +51,7 @@ def compose(
         front: What its front matter has where its template is silent, by channel id.
         metrics: Counts names that are not there.
         links: Makes those of the message.
+        named: What its template may name beside.
 
     Raises:
         Unmade: There is no template or no address, or the template cannot be rendered.
@@ -51,7 +59,7 @@ def compose(
     template = templates.get((message.template, message.channel))
     if template is None:
         raise Unmade(f"template: there is no {message.template}.{message.channel}.liquid")
-    context = _decode_snapshot(snapshot)
+    context = {**_decode_snapshot(snapshot), **(named or {})}
     to = address_of(message.channel, context["user"])
     if to is None:
         raise Unmade(f"no {message.channel} address that can be used")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from engine.runtime.line import Provider
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor, Released
+    from engine.runtime.stock import Stock
     from engine.store import Store
 
 RENDERED_AT_ONCE = 64
@@ -143,7 +144,8 @@ class Dispatcher:
         )
 
     links = UNSENT
-    """Makes those of messages; whoever sends them sets his own."""
+    stock: Stock | None = None
+    """Both are for whoever sends to set: links, and products and codes that templates name."""
 
     def __len__(self) -> int:
         """Messages held in memory."""
@@ -264,7 +266,7 @@ class Dispatcher:
             if delivery.done or not self.may_go(delivery):
                 continue
             if delivery.wire is None:
-                delivery.wire = self._compose(delivery)
+                delivery.wire = await self._compose(delivery)
                 if delivery.wire is None:
                     continue
                 delivery.snapshot = b""
@@ -289,18 +291,20 @@ class Dispatcher:
             else:
                 return
 
-    def _compose(self, delivery: Delivery) -> Message | None:
+    async def _compose(self, delivery: Delivery) -> Message | None:
         """The message, rendered; None where that cannot be: then its delivery is over."""
-        message = delivery.message
+        message, stock, templates = delivery.message, self.stock, self.templates
         try:
-            return compose(
-                message, delivery.snapshot, self.templates, self._front, self._metrics, self.links
-            )
+            template = templates.get((message.template, message.channel))
+            named = {} if stock is None else await stock.names_for(message, template)
+            if delivery.done:  # it was taken back meanwhile
+                return None
+            about = (self._front, self._metrics, self.links, named)
+            return compose(message, delivery.snapshot, templates, *about)
         except Unmade as why:
-            # What cannot be made has no attempt that would tell of it.
-            told = {**whose(delivery), "template": message.template, "reason": str(why)}
-            _log.warning("delivery", outcome="unmade", **told)
-            self.conclude(delivery, "failed", str(why))
+            told = {**whose(delivery), "template": message.template, "outcome": "unmade"}
+            _log.warning("delivery", reason=str(why), **told)
+            self.conclude(delivery, why.outcome, str(why))
             return None
 
     # Attempts, as `attempts.Desk` has it

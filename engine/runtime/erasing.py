@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from channels.base import Channel
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
+    from engine.runtime.stock import Stock
     from engine.store import Store
 
     Forget: TypeAlias = Callable[[str], Awaitable[int]]
@@ -129,6 +130,9 @@ class Erasing:
         outbox: As it was given.
     """
 
+    stock: Stock | None = None
+    """What else knows of users in memory; set by whoever has it."""
+
     def __init__(
         self,
         *,
@@ -179,6 +183,8 @@ class Erasing:
             for one in ids:
                 processor.tombstones.add(one, NEVER)
             processor.erase(ids[0], self._now_ms())
+            if self.stock is not None:
+                self.stock.forget(ids)
             await self._shell.submit(())  # durable, with all that it stands behind
 
             def done() -> int:
@@ -193,6 +199,8 @@ class Erasing:
                 store, self.outbox, self._channels, ids, done,
                 forget=self._forget, compacted_max=COMPACTED_BYTES_MAX,
             )  # fmt: skip
+            if self.stock is not None:  # again: it reads the journal, which has nothing now
+                self.stock.forget(ids)
             finish = partial(erasure.finish, digests=[digest(one) for one in left])
             await store.transact(finish)
             for one in (*left, *ids):

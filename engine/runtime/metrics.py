@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter as Counted
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
@@ -29,17 +29,23 @@ STALL_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5)
 
 
 class _Each(Collector):
-    """Counters that are kept elsewhere."""
+    """Counters, or gauges, that are kept elsewhere."""
 
     def __init__(
-        self, name: str, meaning: str, label: str, values: Callable[[], Mapping[str, float]]
+        self,
+        name: str,
+        meaning: str,
+        label: str,
+        values: Callable[[], Mapping[str, float]],
+        kind: Literal["counter", "gauge"],
     ) -> None:
         self._name, self._meaning, self._label = name, meaning, label
         self._values = values
+        self._family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
 
     @override
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily(self._name, self._meaning, labels=[self._label])
+        family = self._family(self._name, self._meaning, labels=[self._label])
         for key, value in self._values().items():
             family.add_metric([key], value)
         yield family
@@ -113,10 +119,15 @@ class Metrics:
         Gauge(f"hairspring_{name}", meaning, registry=self.registry).set_function(value)
 
     def watch_each(
-        self, name: str, meaning: str, label: str, values: Callable[[], Mapping[str, float]]
+        self,
+        name: str,
+        meaning: str,
+        label: str,
+        values: Callable[[], Mapping[str, float]],
+        kind: Literal["counter", "gauge"] = "counter",
     ) -> None:
-        """A counter for each value of a label, read when somebody asks."""
-        self.registry.register(_Each(f"hairspring_{name}", meaning, label, values))
+        """A counter, or a gauge, for each value of a label, read when somebody asks."""
+        self.registry.register(_Each(f"hairspring_{name}", meaning, label, values, kind))
 
     def deadline_fired(self, late_ms: float) -> None:
         """Count one deadline by its lateness, in real milliseconds."""

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from engine.runtime.filling import Filling
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
+    from engine.runtime.stock import Stock
 
-STANDS_ON: Final = ("server", "keys", "storage")
+STANDS_ON: Final = ("server", "keys", "storage", "catalog", "coupons")
 """Sections that are read at the start alone, beside those of channels."""
 
 STANDS_ON_KEYS: Final = ("events.dedupe_window", "events.dedupe_max", "events.keep")
@@ -64,6 +65,9 @@ class Reloading:
     Attributes:
         settings: The same.
     """
+
+    stock: Stock | None = None
+    """Products and codes that are read again with the shop; set by whoever has them."""
 
     def __init__(
         self,
@@ -122,6 +126,8 @@ class Reloading:
             # Before anything is sent under the new plan; a name that is gone may be in the outbox.
             self._dispatcher.templates = {**self._dispatcher.templates, **shop.templates}
             self._shell.adopt(shop.plan, shop.content, now)
+        if self.stock is not None:
+            await self.stock.look_again()
         reloaded = Reloaded(
             plan_id=self._processor.plans.bare.id,
             changed=changed,

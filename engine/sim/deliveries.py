@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from channels.rendering import Rendered, Template
+    from channels.shelf import Shelf
     from engine.core.effects import SendMessage
 
 SEED_MAX = (1 << 64) - 1
@@ -43,6 +44,7 @@ class Deliveries:
         templates: By name and channel: render each message. None: nothing is rendered.
         fails: Asked of each message, why its delivery fails; "" where it does not.
         strict: Keep what is wrong with each message that was rendered (`flaws`).
+        shelf: The shop's products, if it has any.
 
     Attributes:
         rendered: By effect id, what was rendered; whoever takes note of it takes it out.
@@ -60,6 +62,7 @@ class Deliveries:
         templates: Mapping[tuple[str, str], Template] | None = None,
         fails: Callable[[SendMessage], str] | None = None,
         strict: bool = False,
+        shelf: Shelf | None = None,
     ) -> None:
         assert 0 <= seed <= SEED_MAX
         self.rendered: dict[str, Rendered] = {}
@@ -73,6 +76,7 @@ class Deliveries:
         self._templates = templates
         self._fails = fails
         self._strict = strict
+        self._named = {} if shelf is None else {"catalog": shelf}
         self._snapshots: dict[str, msgspec.Raw] = {}
 
     def deliver(self, message: SendMessage) -> DeliveryReported:
@@ -118,7 +122,9 @@ class Deliveries:
         template = self._templates.get((message.template, message.channel))
         if template is None:
             return f"template: there is no {message.template}.{message.channel}.liquid"
-        context = _decode_snapshot(snapshot)
+        context = {**_decode_snapshot(snapshot), **self._named}
+        if template.pools:
+            context["coupons"] = template.sample_codes()
         if address_of(message.channel, context["user"]) is None:
             return f"no {message.channel} address that can be used"
         try:

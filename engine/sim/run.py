@@ -155,6 +155,7 @@ class Run:
             failing=options.failing,
             seed=options.seed,
             templates=shop.templates if options.render else None,
+            shelf=shop.shelf,
         )
         kept = shop.settings.events
         self._simulation = Simulation(

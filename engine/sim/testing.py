@@ -48,7 +48,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def run_test(shop: Shop, test: ShopTest) -> Outcome:
     """Run one test of a shop. O(what happens in it)."""
-    deliveries = Deliveries(templates=shop.templates, fails=_failing(test.outages), strict=True)
+    deliveries = Deliveries(
+        templates=shop.templates, fails=_failing(test.outages), strict=True, shelf=shop.shelf
+    )
     kept = shop.settings.events
     simulation = Simulation(
         shop.plan, dedupe=Dedupe(kept.dedupe_window_ms, kept.dedupe_max), deliveries=deliveries

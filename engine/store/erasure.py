@@ -17,7 +17,7 @@ import msgspec
 
 from engine.core import ids
 from engine.core.inputs import InputErased
-from engine.store import archive
+from engine.store import archive, coupons
 
 if TYPE_CHECKING:
     import sqlite3
@@ -159,8 +159,8 @@ class Erasure:
         self.counts = Counts()
         self._ids = user_ids
         self._steps: list[Callable[[sqlite3.Connection], bool]] = [
-            self._log, self._states, self._messages, self._inbox, self._records,
-            self._quarantine, self._journal,
+            self._log, self._states, self._coupons, self._messages, self._inbox,
+            self._records, self._quarantine, self._journal,
         ]  # fmt: skip
         self._after = 0
         self._in_records = archive.Walk("records", *user_ids)
@@ -180,6 +180,10 @@ class Erasure:
             for table in ("users", "floors"):
                 gone = connection.execute(f"DELETE FROM {table} WHERE user_id = ?", (user_id,))  # noqa: S608 - one of two names
                 self.counts.states += gone.rowcount
+        return False
+
+    def _coupons(self, connection: sqlite3.Connection) -> bool:
+        coupons.forget(connection, self._ids)
         return False
 
     def _log(self, connection: sqlite3.Connection) -> bool:

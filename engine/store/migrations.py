@@ -94,6 +94,16 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
         ) STRICT""",
         "CREATE INDEX inbox_of_user ON inbox (user_id, number)",
         "CREATE INDEX inbox_by_age ON inbox (expires_at_ms)",
+        """CREATE TABLE coupons (
+            pool TEXT NOT NULL, code TEXT NOT NULL, number INTEGER NOT NULL,
+            reading INTEGER NOT NULL, is_taken INTEGER NOT NULL, holder TEXT, at_ms INTEGER,
+            PRIMARY KEY (pool, code)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX coupons_free ON coupons (pool, number) WHERE is_taken = 0",
+        "CREATE UNIQUE INDEX coupons_held ON coupons (holder, pool) WHERE holder IS NOT NULL",
+        """CREATE TABLE coupon_pools (
+            pool TEXT PRIMARY KEY, digest TEXT NOT NULL, reading INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
     ),
 }
 """By the schema that it starts from, what leads to the next."""

@@ -120,6 +120,24 @@ CREATE TABLE floors (
     state BLOB NOT NULL,
     PRIMARY KEY (user_id, generation)
 ) STRICT, WITHOUT ROWID;
+-- Codes of the shop's pools; `number` is their order, `holder` whose they are.
+CREATE TABLE coupons (
+    pool TEXT NOT NULL,
+    code TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    reading INTEGER NOT NULL,
+    is_taken INTEGER NOT NULL,
+    holder TEXT,
+    at_ms INTEGER,
+    PRIMARY KEY (pool, code)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX coupons_free ON coupons (pool, number) WHERE is_taken = 0;
+CREATE UNIQUE INDEX coupons_held ON coupons (holder, pool) WHERE holder IS NOT NULL;
+CREATE TABLE coupon_pools (
+    pool TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    reading INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 -- Whom was erased; the id itself only while that is not finished.
 CREATE TABLE tombstones (
     digest TEXT PRIMARY KEY,

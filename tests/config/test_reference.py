@@ -103,7 +103,13 @@ def test_every_toml_example_loads() -> None:
     examples = blocks(SETTINGS_PAGE + TEMPLATES_PAGE, "toml")
     assert len(examples) >= 3
     secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA=="
-    env = {"SERVER_KEY": "s", "BROWSER_KEY": "b", "SMTP_PASSWORD": "p", "WEBHOOK_SECRET": secret}
+    env = {
+        "SERVER_KEY": "s",
+        "BROWSER_KEY": "b",
+        "SMTP_PASSWORD": "p",
+        "WEBHOOK_SECRET": secret,
+        "FEED_TOKEN": "f",
+    }
     for example in examples:
         assert load_shop({"hairspring.toml": example}, env=env).warnings == []
 
