@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from channels.sandbox import SandboxContext
 
+SURVEYS: Final = "survey links"
+"""Under what a rendering has the maker of such links: a name that no template can spell."""
+
 STYLES: Final = ("short", "medium", "long", "full")
 """How much of an instant `local_date`, `local_time` and `local_datetime` tell."""
 
@@ -226,6 +229,20 @@ def _plain(value: object) -> object:
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number")
 
+
+@with_context
+@liquid_filter
+def _survey_link(value: object, survey: object = "", *, context: SandboxContext) -> str:
+    """`| survey_link: "nps"`: where the reader gives this value as his answer to that survey."""
+    if not isinstance(survey, str) or not survey.strip():
+        message = 'survey_link names its survey: {{ 5 | survey_link: "nps" }}'
+        raise FilterArgumentError(message, token=None)
+    address = context.globals.get(SURVEYS)
+    if not callable(address) or isinstance(value, Undefined) or value is None:
+        return ""
+    return str(address(survey.strip(), str(value).strip()))
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "date": _date,
     "json": _json,
@@ -237,5 +254,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "countdown": _countdown,
     "product": _product,
     "recommend": _recommend,
+    "survey_link": _survey_link,
 }
 """By name, beside Liquid's own; `date` takes the place of Liquid's."""

@@ -73,6 +73,10 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int = 365 * DAY_MS
 
 
+SURVEY_CHARS_MAX: Final = 100
+"""Of a survey's name, and of an answer."""
+
+
 class Links:
     """Makes the links of messages.
 
@@ -124,6 +128,11 @@ class MessageLinks:
             "unsubscribe": self._address("u", "unsubscribe", leaving, leaves=True),
             "preferences": self._address("preferences", "preferences", leaving, leaves=True),
         }
+
+    def survey(self, survey: str, value: str) -> str:
+        """Where somebody gives this answer to a survey."""
+        about = f"{survey[:SURVEY_CHARS_MAX]}\n{value[:SURVEY_CHARS_MAX]}"
+        return self._address("s", "survey", msgspec.structs.replace(self._facts, about=about))
 
     @property
     def list_unsubscribe(self) -> str:
@@ -222,7 +231,9 @@ def _is_followed(address: str, base: str) -> bool:
         return False
     if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
         return False
-    return not any(address.startswith(f"{base}/{own}/") for own in ("u", "preferences", "c", "o"))
+    return not any(
+        address.startswith(f"{base}/{own}/") for own in ("u", "preferences", "c", "o", "s")
+    )
 
 
 def _overridden(tracking: Tracking, campaign: Mapping[str, Any], *, is_marketing: bool) -> Tracking:

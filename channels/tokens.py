@@ -27,7 +27,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Purpose: TypeAlias = Literal["open", "click", "unsubscribe", "preferences"]
+Purpose: TypeAlias = Literal["open", "click", "unsubscribe", "preferences", "survey"]
 
 TOKEN_CHARS_MAX: Final = 6_000
 """A longer text is none: no request with it fits a server's line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from channels.filters import SURVEYS
 from channels.links import Links, Tracking, short_id
 from channels.tokens import LinkFacts, Signer
 
@@ -35,7 +36,7 @@ def render_linked(
     """
     campaign = context.get("campaign")
     own = links.of(_facts(message, context), campaign if isinstance(campaign, dict) else {})
-    named = {**context, "links": own.names}
+    named = {**context, "links": own.names, SURVEYS: own.survey}
     rendered = template.render(named, now_at_ms=message.at_ms, strict=strict)
     if links is UNSENT:
         return rendered, ""

@@ -14,12 +14,15 @@ import msgspec
 from aiohttp import web
 
 from channels.inbox import InAppMessage
+from channels.links import SURVEY_CHARS_MAX
 from channels.tokens import TokenInvalid
 from engine.core.answers import answered
+from engine.core.feedback import feedback
 from engine.core.inputs import SentMessage
 from engine.core.instants import format_instant
 from engine.server.answers import Refusal, answer_json
 from engine.server.edge import begin_answer
+from engine.server.forms import read_form
 from engine.server.keys import BEARER
 
 if TYPE_CHECKING:
@@ -46,6 +49,9 @@ READ_AT_ONCE: Final = 4
 AGAIN_AFTER_MS: Final = 3_000
 """How long a browser waits before it listens again."""
 
+CHOICES_MAX: Final = 100
+"""Answers that one survey offers."""
+
 _MARKS: Final[dict[str, tuple[Answer, Mark]]] = {
     "read": ("opened", "read"),
     "click": ("clicked", "clicked"),
@@ -55,6 +61,12 @@ _NUMBER_DIGITS_MAX: Final = 18
 _STREAM: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _decode = msgspec.json.Decoder(InAppMessage).decode
 _encode = msgspec.json.Encoder().encode
+
+
+class AnswerGiven(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /inbox/{id}/answer`."""
+
+    value: str | int | float
 
 
 class InboxDoor:
@@ -94,6 +106,7 @@ class InboxDoor:
         return {
             "/inbox": {"GET": self.list},
             "/inbox/stream": {"GET": self.stream},
+            "/inbox/{id}/answer": {"POST": self.answer},
             "/inbox/{id}/{done:read|click|dismiss}": {"POST": self.mark},
         }
 
@@ -126,6 +139,23 @@ class InboxDoor:
             )
             await self._submit([said])
             await self._inboxes.mark(kept.id, done)
+        return web.Response(status=204)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """`POST /inbox/{id}/answer`: what is said to the message's survey; once, 204."""
+        user_id = self._user(request)
+        asked = await read_form(request, AnswerGiven)
+        kept = await self._inboxes.find(user_id, request.match_info["id"])
+        message = None if kept is None else _decode(kept.message)
+        if kept is None or message is None or not message.survey:
+            raise Refusal(404, "inbox.unknown", "no message in this inbox asks anything by that id")
+        value = str(asked.value)
+        known = choices(message.choices)
+        if not value.strip() or len(value) > SURVEY_CHARS_MAX or (known and value not in known):
+            told = f"one of {', '.join(known)}" if known else f"1 to {SURVEY_CHARS_MAX} characters"
+            raise Refusal(400, "survey.value", f"$.value: this is no answer; it takes {told}")
+        sent = sent_message(message)
+        await self._submit([feedback(kept.user_id, sent, message.survey, value, self._now_ms())])
         return web.Response(status=204)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -202,6 +232,16 @@ class InboxDoor:
             raise Refusal(401, code, message, headers=headers) from invalid
 
 
+def choices(said: str) -> list[str]:
+    """The answers that a template lists: `1-5` is each number from 1 to 5, else by commas."""
+    low, dash, high = said.partition("-")
+    if dash and low.strip().isdecimal() and high.strip().isdecimal():
+        first, last = int(low), int(high)
+        if first <= last < first + CHOICES_MAX:
+            return [str(number) for number in range(first, last + 1)]
+    return [one.strip() for one in said.split(",") if one.strip()][:CHOICES_MAX]
+
+
 def told(kept: Kept) -> dict[str, Any]:
     """A message as browsers read it; what it does not say is not there."""
     message = _decode(kept.message)
@@ -213,7 +253,7 @@ def told(kept: Kept) -> dict[str, Any]:
         "image": message.image,
         "target": message.target,
         "survey": message.survey,
-        "choices": message.choices,
+        "choices": choices(message.choices),
     }
     return {
         "id": kept.id,

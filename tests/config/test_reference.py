@@ -38,6 +38,7 @@ REFERENCE = Path(__file__).parents[2] / "docs/reference"
 SETTINGS_PAGE = (REFERENCE / "settings.md").read_text()
 TESTS_PAGE = (REFERENCE.parent / "how-to/test-your-shop.md").read_text()
 CAMPAIGNS_PAGE = (REFERENCE / "campaigns.md").read_text()
+SURVEYS_PAGE = (REFERENCE / "surveys.md").read_text()
 TEMPLATES_PAGE = (REFERENCE / "templates.md").read_text()
 
 
@@ -163,7 +164,7 @@ def test_every_example_of_a_condition_compiles() -> None:
 
 def test_every_campaign_example_loads() -> None:
     examples, segments = [], []
-    for block in blocks(CAMPAIGNS_PAGE, "yaml"):
+    for block in blocks(CAMPAIGNS_PAGE + SURVEYS_PAGE, "yaml"):
         (examples if block.startswith("campaign:") else segments).append(block)
     assert len(examples) >= 3
     assert len(segments) == 1
@@ -180,7 +181,9 @@ def test_every_campaign_example_loads() -> None:
             load_shop({"campaigns/a.yaml": example})
 
 
-@pytest.mark.parametrize("example", blocks(CAMPAIGNS_PAGE + TEMPLATES_PAGE, "liquid"))
+@pytest.mark.parametrize(
+    "example", blocks(CAMPAIGNS_PAGE + TEMPLATES_PAGE + SURVEYS_PAGE, "liquid")
+)
 def test_the_template_examples_parse(example: str) -> None:
     template = parse_template("a", "email", example, "a.email.liquid", names=TEMPLATE_NAMES)
     assert template.html

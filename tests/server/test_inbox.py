@@ -10,11 +10,12 @@ import pytest
 from channels.base import Accepted
 from channels.registry import InAppSettings, build_channels
 from channels.tokens import Signer
-from engine.core.inputs import MessageAnswered, UserIdentified
+from engine.core.inputs import EventReceived, MessageAnswered, UserIdentified
 from engine.runtime.clock import wall_ms
 from engine.runtime.inboxes import Inboxes
 from engine.server.doors import ChannelDoors
 from engine.server.inbox import STREAMS_OF_USER_MAX, InboxDoor
+from engine.server.inbox import choices as choices_of
 from tests.channels.providers import message
 from tests.server.house import Answer, House
 
@@ -44,10 +45,14 @@ class Late:
         async def mark(request: Any) -> Any:
             return await self.door.mark(request)
 
+        async def answer(request: Any) -> Any:
+            return await self.door.answer(request)
+
         marked = "/inbox/{id}/{done:read|click|dismiss}"
         return {
             "/inbox": {"GET": read},
             "/inbox/stream": {"GET": stream},
+            "/inbox/{id}/answer": {"POST": answer},
             marked: {"POST": mark},
         }
 
@@ -308,3 +313,47 @@ async def test_a_head_of_a_stream_is_no_stream(home: Home) -> None:
     async with home.client.head(url) as answer:
         assert answer.status == 200
     assert home.inboxes.listening == 0
+
+
+SURVEY = {**FRONT, "survey": "nps", "choices": "1-5"}
+
+
+@pytest.mark.parametrize(
+    ("said", "choices"),
+    [
+        ("1-5", ["1", "2", "3", "4", "5"]),
+        ("Yes, No,", ["Yes", "No"]),
+        ("5-1", ["5-1"]),
+        ("0-9999", ["0-9999"]),
+        ("", []),
+    ],
+)
+def test_answers_are_a_range_or_a_list(said: str, choices: list[str]) -> None:
+    assert choices_of(said) == choices
+
+
+async def test_an_answer_to_a_survey_is_the_event_feedback_given_once(home: Home) -> None:
+    sent = await home.send(front=SURVEY)
+    (shown,) = await home.listed()
+    assert (shown["survey"], shown["choices"]) == ("nps", ["1", "2", "3", "4", "5"])
+    for value in (4, 5):
+        path, said = f"/inbox/{sent}/answer", {"value": value}
+        assert (await home.post(path, said, headers=bearer("ada"))).status == 204
+    (event,) = [one for one in home.inputs if getattr(one, "name", "") == "Feedback Given"]
+    assert isinstance(event, EventReceived)
+    properties = msgspec.json.decode(event.properties)
+    assert (properties["survey"], properties["value"]) == ("nps", 4)
+    assert properties["campaign"] == "cart-abandonment"
+
+
+@pytest.mark.parametrize("value", [6, "x", "", None, [1], "4 "])
+async def test_what_is_no_answer_is_refused(home: Home, value: Any) -> None:
+    sent = await home.send(front=SURVEY)
+    answer = await home.post(f"/inbox/{sent}/answer", {"value": value}, headers=bearer("ada"))
+    assert answer.status == 400
+
+
+async def test_a_message_that_asks_nothing_takes_no_answer(home: Home) -> None:
+    sent = await home.send()
+    answer = await home.post(f"/inbox/{sent}/answer", {"value": 1}, headers=bearer("ada"))
+    assert (answer.status, answer.json["code"]) == (404, "inbox.unknown")

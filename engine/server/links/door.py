@@ -16,6 +16,7 @@ from aiohttp import web
 from channels.links import Links
 from channels.tokens import LinkFacts, Signer, TokenInvalid, pack_facts, unpack_facts
 from engine.core.answers import answered
+from engine.core.feedback import feedback
 from engine.core.inputs import ConsentStated
 from engine.runtime.clock import monotonic_ns
 from engine.server.bodies import Limits, read_body
@@ -104,6 +105,7 @@ class LinkDoor:
         return {
             "/o/{token}.gif": {"GET": self.open},
             "/c/{token}": {"GET": self.click},
+            "/s/{token}": {"GET": self.ask_survey, "POST": self.take_survey},
             "/u/{token}": {"GET": self.ask_to_leave, "POST": self.leave},
             "/preferences/{token}": {"GET": self.preferences, "POST": self.prefer},
         }
@@ -171,6 +173,26 @@ class LinkDoor:
             lead = texts["unsubscribed_lead"].format(shop=self.shown.name, channel=channel)
         preferences = self._preferences_of(facts)
         return pages.done_page(texts, language, self.shown.name, lead=lead, preferences=preferences)
+
+    async def ask_survey(self, request: web.Request) -> web.StreamResponse:
+        """`GET /s/{token}`: the answer that the link stands for, with a button."""
+        return await self._survey(request)
+
+    async def take_survey(self, request: web.Request) -> web.StreamResponse:
+        """`POST /s/{token}`: the answer is given, once a message and survey."""
+        return await self._survey(request, is_given=True)
+
+    async def _survey(self, request: web.Request, *, is_given: bool = False) -> web.StreamResponse:
+        try:
+            facts = self._read(request, "survey")
+        except TokenInvalid as invalid:
+            return self._invalid(request, "survey", invalid)
+        survey, _, value = facts.about.partition("\n")
+        if is_given and self._processor.find(facts.user_id) is not None:
+            sent = sent_message(facts)
+            await self._submit([feedback(facts.user_id, sent, survey, value, self._now_ms())])
+        texts, language = self._texts(request, facts)
+        return pages.survey_page(texts, language, self.shown.name, value=value, thanks=is_given)
 
     async def preferences(self, request: web.Request) -> web.StreamResponse:
         """`GET /preferences/{token}`: what holds now, as boxes."""

@@ -144,6 +144,22 @@ def done_page(
     return _page(texts["unsubscribed"], language, shop, content)
 
 
+def survey_page(
+    texts: Texts, language: str, shop: str, *, value: str, thanks: bool = False
+) -> web.Response:
+    """An answer to be sent, since what only looks at the link must not give it; or that it was."""
+    if thanks:
+        content = f'<h1 role="status">{_text(texts["survey_thanks"])}</h1>'
+        return _page(texts["survey_thanks"], language, shop, content)
+    lead = texts["survey_lead"].format(value=value)
+    content = (
+        f"<h1>{_text(texts['survey'])}</h1><p>{_text(lead)}</p>"
+        f'<form method="post"><div class="acts"><button>{_text(texts["survey_send"])}</button>'
+        "</div></form>"
+    )
+    return _page(texts["survey"], language, shop, content)
+
+
 def invalid_page(texts: Texts, language: str, shop: str) -> web.Response:
     """404: nothing here was ever signed like that."""
     content = f"<h1>{_text(texts['invalid'])}</h1><p>{_text(texts['invalid_lead'])}</p>"

@@ -39,6 +39,10 @@ _EN: Final = {
     "expired": "This link has expired",
     "expired_lead": "Please use the link in a newer message.",
     "expired_click": "It led to:",
+    "survey": "Your answer",
+    "survey_lead": "You chose: {value}",
+    "survey_send": "Send",
+    "survey_thanks": "Thank you!",
 }
 _FR: Final = {
     "preferences": "Vos préférences",
@@ -69,6 +73,10 @@ _FR: Final = {
     "expired": "Ce lien a expiré",
     "expired_lead": "Utilisez le lien d’un message plus récent.",
     "expired_click": "Il menait à :",
+    "survey": "Votre réponse",
+    "survey_lead": "Vous avez choisi : {value}",
+    "survey_send": "Envoyer",
+    "survey_thanks": "Merci !",
 }
 _DE: Final = {
     "preferences": "Ihre Einstellungen",
@@ -100,6 +108,10 @@ _DE: Final = {
     "expired": "Dieser Link ist abgelaufen",
     "expired_lead": "Bitte nehmen Sie den Link aus einer neueren Nachricht.",
     "expired_click": "Er führte zu:",
+    "survey": "Ihre Antwort",
+    "survey_lead": "Sie haben gewählt: {value}",
+    "survey_send": "Senden",
+    "survey_thanks": "Vielen Dank!",
 }
 _ES: Final = {
     "preferences": "Sus preferencias",
@@ -130,6 +142,10 @@ _ES: Final = {
     "expired": "Este enlace ha caducado",
     "expired_lead": "Use el enlace de un mensaje más reciente.",
     "expired_click": "Llevaba a:",
+    "survey": "Su respuesta",
+    "survey_lead": "Ha elegido: {value}",
+    "survey_send": "Enviar",
+    "survey_thanks": "¡Gracias!",
 }
 
 DEFAULT: Final = "en"
