@@ -31,6 +31,7 @@ COMMANDS = {
     "explain": "Tell why a user came into a campaign, did not, or when he will.",
     "simulate": "Run a shop over recorded events in virtual time.",
     "test": "Run a shop's own tests, tests/*.yaml, in virtual time.",
+    "preview": "Write a template as the message that it makes, to files.",
     "push-key": "Tell the public key that browsers subscribe to push messages with.",
     "schema": "Write JSON Schemas of a shop's files, for completion in editors.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
@@ -40,7 +41,7 @@ COMMANDS = {
 }
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
-COMMANDS_LATER = (*("preview", "plan", "audit", "report"),)
+COMMANDS_LATER = ("plan", "audit", "report")
 """Commands that are still to be built; they are refused by name."""
 
 

@@ -202,7 +202,7 @@ async def _show(store: Store, user_id: str) -> bytes:
 
     user = await saved_state(store, user_id)
     if user is None:
-        raise _unknown(user_id)
+        raise unknown(user_id)
     return msgspec.json.encode(told_state(user))
 
 
@@ -212,7 +212,7 @@ async def _export(store: Store, data: Path, user_id: str) -> bytes:
     from engine.store.holdings import ids_of, is_held, saved_state
 
     if not await is_held(store, user_id):
-        raise _unknown(user_id)
+        raise unknown(user_id)
     user, ids = await saved_state(store, user_id), await ids_of(store, user_id)
     pieces = export(store, data / "outbox", ids, user, made_at_ms=wall_ms())
     return b"".join([piece async for piece in pieces])
@@ -227,12 +227,13 @@ async def _erase(store: Store, data: Path, user_id: str) -> Any:  # noqa: ANN401
 
     # Once more is not in vain: copies of what went may be left in a file that is large.
     if digest(user_id) not in await store.read(tombstones) and not await is_held(store, user_id):
-        raise _unknown(user_id)
+        raise unknown(user_id)
     ids = await ids_of(store, user_id)
     return await erase_at_rest(store, data / "outbox", ids, wall_ms())
 
 
-def _unknown(user_id: str) -> Exception:
+def unknown(user_id: str) -> Exception:
+    """What is told of an id that nothing is held of."""
     from engine.errors import HairspringError
 
     return HairspringError(

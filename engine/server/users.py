@@ -9,6 +9,7 @@ from aiohttp import web
 
 from engine.core.state import NEVER
 from engine.runtime import dossier
+from engine.runtime.previewing import snapshot_of
 from engine.server.answers import JSON, Refusal, answer_json
 from engine.server.explaining import explain_handler
 from engine.server.queries import instant_asked, whole_number_asked
@@ -25,7 +26,9 @@ TIMELINE_LIMIT = 1_000
 """Lines of a timeline, unless asked for more or fewer."""
 
 
-def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping[str, Handler]]:
+def user_handlers(  # noqa: C901 - one handler each
+    enter: Callable[[web.Request], House],
+) -> Mapping[str, Mapping[str, Handler]]:
     """By path, its methods and their handlers; `enter` asks for the key and gives the house."""
 
     async def show(request: web.Request) -> web.StreamResponse:
@@ -34,6 +37,13 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
         if user is None:
             raise _unknown(user_id)
         return answer_json(dossier.told_state(user, house.processor.plan))
+
+    async def snapshot(request: web.Request) -> web.StreamResponse:
+        house, user_id = enter(request), request.match_info["id"]
+        user = house.processor.find(user_id)
+        if user is None:
+            raise _unknown(user_id)
+        return answer_json(snapshot_of(user, house.processor.plan))
 
     async def timeline(request: web.Request) -> web.StreamResponse:
         house, user_id = enter(request), request.match_info["id"]
@@ -74,6 +84,7 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
 
     return {
         "/api/users/{id}": {"GET": show, "DELETE": erase},
+        "/api/users/{id}/snapshot": {"GET": snapshot},
         "/api/users/{id}/timeline": {"GET": timeline},
         "/api/users/{id}/explain": {"GET": explain_handler(enter)},
         "/api/users/{id}/export": {"GET": export},
