@@ -21,6 +21,7 @@ from engine.core.items import TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_it
 from engine.server.answers import Refusal, Rejection, answer_json
 from engine.server.bodies import read_body
 from engine.server.edge import TAKEN
+from engine.server.links.robots import machine_of
 from engine.server.webhooks.heard import Call, Consented, Feedback, Said, Who
 from engine.store import Quarantined
 
@@ -200,6 +201,10 @@ class _Hearing:
         effect_id = told.message_id.strip("<> ").partition("@")[0]
         sent = await self._door.sent(user_id, effect_id) if effect_id else None
         at_ms = self._received_at_ms
+        machine = told.machine
+        if told.user_agent and not machine:
+            since_ms = at_ms - sent.sent_at_ms if sent is not None else 0
+            machine = machine_of("GET", {"User-Agent": told.user_agent}, told.answer, since_ms)
         self.inputs.append(
             answered(
                 user_id,
@@ -207,7 +212,7 @@ class _Hearing:
                 told.answer,
                 at_ms,
                 link=told.link,
-                machine=told.machine,
+                machine=machine,
                 message_id=message_id,
             )
         )

@@ -315,6 +315,20 @@ async def test_of_a_mailbox_that_nobody_has_nothing_is_kept_but_its_no(called: C
     assert answer.json["accepted"] == 0
 
 
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [("Mozilla/5.0 (Windows NT 10.0) Firefox/140", "Email Link Clicked"), ("Barracuda/1", "")],
+)
+async def test_a_click_by_a_scanner_is_nobodys(called: Called, agent: str, name: str) -> None:
+    await known(called)
+    clicked = {"event": "click", "email": "jon@example.com", "useragent": agent, "sg_event_id": "c"}
+    await called.call("sendgrid", [clicked])
+
+    answer = called.house.inputs[-1]
+    assert isinstance(answer, MessageAnswered)
+    assert answer.name == name
+
+
 async def test_a_token_of_mailgun_is_taken_once(called: Called) -> None:
     await known(called)
     opened = {"event-data": {"event": "opened", "recipient": "jon@example.com"}}
