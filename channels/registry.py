@@ -164,8 +164,9 @@ def settings_faults(channel_id: str, chosen: ChannelSettings) -> Iterator[Settin
         ("concurrency", chosen.concurrency, 1),
         ("rate", chosen.rate, 0),
         ("timeout", chosen.timeout_ms, 1),
+        ("cost", chosen.cost, 0),
     ):
-        if value < least:
+        if not value >= least:  # so that nan is told too
             yield SettingsFault(channel_id, key, f"{value} is too small", hint=f"{least} or more")
     yield from _own_faults(chosen)
 

@@ -34,12 +34,14 @@ class _Shared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         rate: Messages a second at most, 0 or more; 0 is no limit. Each attempt counts.
         timeout_ms: The longest wait for a provider's answer (`timeout` in the file); to confirm a
             mail that it was given, an SMTP server has at least ten minutes.
+        cost: What one delivered message costs, in the shop's currency, 0 or more: for reports.
     """
 
     transport: str = "file"
     concurrency: int = 8
     rate: float = 0.0
     timeout_ms: int = msgspec.field(default=TIMEOUT_MS, name="timeout")
+    cost: float = 0.0
 
 
 class DkimSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,6 +31,7 @@ from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.outward import attempts_max, open_channels, open_sinks
+from engine.runtime.overview import Overview
 from engine.runtime.reloading import Reloading
 from engine.runtime.restart import come_in_time, restart
 from engine.runtime.stalls import StallWatch
@@ -107,6 +108,7 @@ class App:
     shell: Shell
     dispatcher: Dispatcher
     erasing: Erasing
+    overview: Overview
     reloading: Reloading | None = None
     ingest: Site
     admin: Site
@@ -173,7 +175,7 @@ class App:
             return None
         work = self.store, self.shell, self.processor, self.clock
         more = self.erasing, self.reloading, self._stopping, self._links.signer
-        return House(*work, *more)
+        return House(*work, *more, overview=self.overview)
 
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""
@@ -236,6 +238,9 @@ class App:
         self.clock, self.processor, self.shell, replayed, self._templates, *_ = restarted
         self._filling = restarted.filling
         self.processor.on_fired = self._count_lateness
+        self.overview = Overview.of(settings, self.store, self.processor, self.clock)
+        await self.overview.open()
+        self._opened.push_async_callback(self.overview.tallying.stop)
         settle_collector()
         self._opened.callback(release_collector)
         stalls = StallWatch(asyncio.get_running_loop(), self.metrics.stalls)
@@ -321,6 +326,7 @@ class App:
 
     def _release(self, released: Released) -> None:
         self.metrics.released(released)
+        self.overview.tallying.released(released)
         self.sinks.released()
         self.dispatcher.release(released)
 

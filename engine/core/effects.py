@@ -52,6 +52,8 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
         value: Of a `goal`, what it is worth; None where nothing is said of that.
         link: Of `clicked`, the address that the link leads to.
         response_ms: Of what a message was answered with: how long after it was sent; else 0.
+        variants: Of `branched` by a split and of `goal`, where the campaign has several splits:
+            (split, variant) of each that the enrollment had gone by; else none.
     """
 
     at_ms: int
@@ -71,6 +73,7 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
     value: float | None = None
     link: str = ""
     response_ms: int = 0
+    variants: tuple[tuple[str, str], ...] = ()
 
 
 class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):

@@ -115,7 +115,8 @@ def go_by(turn: Turn, enrollment: Enrollment, split: Split) -> int:
     others = [one for one in before if one[0] != split.name]
     enrollment.variants = (*others, (split.name, variant))
     reason = "holdout" if enrollment.held_out else ""
-    turn.record("branched", enrollment, split.id, "", "", reason)
+    branched = turn.record("branched", enrollment, split.id, "", "", reason)
+    branched.variants = crossed(turn.plan, enrollment)
     return split.ways[[*split.weights].index(variant)]
 
 
@@ -127,6 +128,15 @@ def count_goal(turn: Turn, reached: Enrollment | Ended) -> None:
     for split, variant in reached.variants:
         if split in bandits:
             turn.effects.append(CountArm(reached.campaign, split, variant, has_reached=True))
+
+
+def crossed(plan: Plan, one: Enrollment | Ended) -> tuple[tuple[str, str], ...]:
+    """Every split that an enrollment has gone by, for its record, where there are several.
+
+    One split's variant the record bears anyhow. O(steps).
+    """
+    campaign = plan.campaigns.get(one.campaign)
+    return one.variants if campaign is not None and len(campaign.splits) > 1 else ()
 
 
 def variant_of(variants: tuple[tuple[str, str], ...]) -> str:

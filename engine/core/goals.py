@@ -19,7 +19,7 @@ import msgspec
 
 from engine.core.cel import CelError, Program
 from engine.core.effects import ConditionFailed
-from engine.core.experiments import count_goal
+from engine.core.experiments import count_goal, crossed
 from engine.core.state import Ended, Enrollment
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[st
         message = last[1] if touch == last else ""
         reason = "holdout" if one.held_out else ""
         value = _value(turn, one.campaign)
-        turn.record("goal", one, reason=reason, message=message).value = value
+        goal = turn.record("goal", one, reason=reason, message=message)
+        goal.value = value
+        if one.variants:
+            goal.variants = crossed(turn.plan, one)
         count_goal(turn, one)
     forget_over(turn)
     ids = {one.enrollment for one in reached}

@@ -33,6 +33,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
         until: When a message that was deferred is asked again.
         link: Of `clicked`, the address that the link leads to.
         response_ms: How long after it was sent a message was opened, clicked, …; else 0.
+        variants: In a campaign of several splits, of `branched` and `goal`: the variant by split.
         subject: Of a rendered message; as `title` and `body`, where rendering was asked for.
     """
 
@@ -54,6 +55,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
     value: float | None = None
     link: str = ""
     response_ms: int = 0
+    variants: dict[str, str] | None = None
     subject: str = ""
     title: str = ""
     body: str = ""
@@ -84,6 +86,7 @@ def told(record: Record) -> RecordLine:
         record.value,
         record.link,
         record.response_ms,
+        dict(record.variants) if record.variants else None,
     )
 
 

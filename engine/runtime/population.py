@@ -47,6 +47,7 @@ class Population:
         aliases: Ids of users who were merged into others.
         wake_at_ms: No deadline is earlier; `NEVER` where there is none.
         on_fired: Told (due_at_ms, now_ms) of each deadline as it fires.
+        on_made: Told (effects, from where in them on, now_ms) of what each deadline has made.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Population:
         self.plan, self._changed = self.plans.plan, self.plans.number
         self._changes = self.plans.changes
         self.on_fired: Callable[[int, int], None] | None = None
+        self.on_made: Callable[[list[Effect], int, int], None] | None = None
         self.wake_at_ms = NEVER
         self._effects: list[Effect] = []
         self._touched: dict[str, None] = {}
@@ -202,7 +204,11 @@ class Population:
     def _fire(self, user: User, until_ms: int, now_ms: int) -> None:
         if self.on_fired is not None:
             self.on_fired(first_due_at_ms(user), now_ms)
-        fire(self.plan, user, until_ms, self._effects)
+        effects = self._effects
+        before = len(effects)
+        fire(self.plan, user, until_ms, effects)
+        if self.on_made is not None and len(effects) > before:
+            self.on_made(effects, before, now_ms)
 
     def _follow(self, user: User) -> None:
         """Have the wheel look at the user in time; a later deadline, or none, touches no slot."""

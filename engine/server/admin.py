@@ -20,6 +20,7 @@ from engine.errors import HairspringError
 from engine.runtime.inbox import Unavailable
 from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal, in_one_line
+from engine.server.campaigns import campaign_handlers
 from engine.server.consents import consent_handlers
 from engine.server.deadletters import deadletter_handlers
 from engine.server.edge import Edge
@@ -97,6 +98,7 @@ def make_admin_app(door: AdminDoor) -> web.Application:
 
 def _resources(admit: Callable[[web.Request], House]) -> dict[str, Mapping[str, Handler]]:
     return {
+        **campaign_handlers(admit),
         **user_handlers(admit),
         **consent_handlers(admit),
         **quarantine_handlers(admit),

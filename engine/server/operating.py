@@ -19,6 +19,7 @@ import msgspec
 from channels.tokens import Signer
 from engine.runtime.clock import Clock
 from engine.runtime.erasing import Erasing
+from engine.runtime.overview import Overview
 from engine.runtime.processor import Processor
 from engine.runtime.reloading import Reloading
 from engine.runtime.shell import Shell
@@ -51,6 +52,7 @@ class House(msgspec.Struct, frozen=True, eq=False):
     reloading: Reloading | None
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     signer: Signer | None = None
+    overview: Overview | None = None
 
 
 class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -104,6 +104,10 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
         """CREATE TABLE coupon_pools (
             pool TEXT PRIMARY KEY, digest TEXT NOT NULL, reading INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE tallies (
+            campaign TEXT NOT NULL, hour INTEGER NOT NULL, counts BLOB NOT NULL,
+            PRIMARY KEY (campaign, hour)
+        ) STRICT, WITHOUT ROWID""",
     ),
 }
 """By the schema that it starts from, what leads to the next."""

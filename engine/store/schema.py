@@ -138,6 +138,13 @@ CREATE TABLE coupon_pools (
     digest TEXT NOT NULL,
     reading INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- What campaigns did, counted: in all (`hour` is -1), and by hours since 1970.
+CREATE TABLE tallies (
+    campaign TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    counts BLOB NOT NULL,
+    PRIMARY KEY (campaign, hour)
+) STRICT, WITHOUT ROWID;
 -- Whom was erased; the id itself only while that is not finished.
 CREATE TABLE tombstones (
     digest TEXT PRIMARY KEY,

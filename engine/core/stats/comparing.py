@@ -1,0 +1,159 @@
+"""What an experiment says: each variant against the first, the holdout, and a plain verdict."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.stats.posteriors import chances_to_be_best
+from engine.core.stats.sequences import (
+    ALPHA,
+    Arm,
+    Interval,
+    rate_difference,
+    rate_interval,
+    size_needed,
+    worth_difference,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """One variant.
+
+    Attributes:
+        rate: Of its goals, within an interval that stays valid.
+        chance: That it is the best.
+        against_first: How far its rate is above the first variant's; None for that one.
+        needed: Enrollments still to come until that is told from none; None: not foreseeable.
+    """
+
+    variant: str
+    arm: Arm
+    rate: Interval
+    chance: float
+    against_first: Interval | None
+    needed: int | None
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """All variants of a split, the first one the base.
+
+    Attributes:
+        winner: The variant that is surely better than the first, or the first where it surely is
+            better than all others; "" while that is open.
+        verdict: The same, in a sentence.
+    """
+
+    variants: tuple[Compared, ...]
+    winner: str
+    needed: int | None
+    verdict: str
+
+
+class Lift(msgspec.Struct, frozen=True):
+    """What a campaign brought that would not have come by itself: against who was held out.
+
+    Attributes:
+        rate: How far the rate is above theirs.
+        relative: That as a share of theirs; None where it is 0.
+        goals: Goals that would not have been, of all who were not held out.
+        value: What those are worth; None before there is enough to say.
+        needed: As for variants.
+    """
+
+    rate: Interval
+    relative: float | None
+    goals: Interval
+    value: Interval | None
+    needed: int | None
+    verdict: str
+
+
+def compare(arms: Mapping[str, Arm], alpha: float = ALPHA) -> Comparison:
+    """Compare variants; each of several gets its share of `alpha`. O(variants²)."""
+    names = [*arms]
+    base = arms[names[0]]
+    share = alpha / max(1, len(names) - 1)
+    chances = chances_to_be_best([*arms.values()])
+    compared: list[Compared] = []
+    for name, chance in zip(names, chances, strict=True):
+        arm, is_first = arms[name], name == names[0]
+        against = None if is_first else rate_difference(arm, base, share)
+        needed = None if is_first else size_needed(arm, base, share)
+        rate = rate_interval(arm, alpha)
+        compared.append(Compared(name, arm, rate, chance, against, needed))
+    others = [one for one in compared if one.against_first is not None]
+    known = [one.needed for one in others if one.needed is not None]
+    winner = _winner(compared)
+    needed = 0 if winner else (min(known) if known else None)
+    return Comparison(tuple(compared), winner, needed, _verdict(compared, winner, needed))
+
+
+def lift(treated: Arm, held_out: Arm, alpha: float = ALPHA) -> Lift:
+    """What the campaign brought, against those held out."""
+    rate = rate_difference(treated, held_out, alpha)
+    worth = worth_difference(treated, held_out, alpha)
+    needed = size_needed(treated, held_out, alpha)
+    return Lift(
+        rate,
+        rate.estimate / held_out.rate if held_out.rate else None,
+        rate.times(treated.size),
+        worth.times(treated.size) if isfinite(worth.low) else None,
+        needed,
+        _lift_verdict(rate, treated, held_out, needed),
+    )
+
+
+def _winner(compared: list[Compared]) -> str:
+    first, *others = compared
+    better = [one for one in others if one.against_first is not None and one.against_first.is_above]
+    if better:
+        return max(better, key=lambda one: one.rate.estimate).variant
+    beaten = [one.against_first is not None and one.against_first.is_below for one in others]
+    return first.variant if others and all(beaten) else ""
+
+
+def _verdict(compared: list[Compared], winner: str, needed: int | None) -> str:
+    first, *others = compared
+    if not others:
+        return "there is one variant alone: nothing to compare it with"
+    if winner == first.variant:
+        return f"{winner} is best: every other variant reaches its goal less often, by all looks"
+    if winner:
+        best = next(one for one in others if one.variant == winner)
+        assert best.against_first is not None
+        return (
+            f"{winner} is better than {first.variant}: by {told_points(best.against_first)} "
+            "points of its goal rate, and that holds however often it is looked at"
+        )
+    leading = max(compared, key=lambda one: one.chance)
+    told = f"no winner yet: {leading.variant} leads, and is best with a chance of "
+    return f"{told}{leading.chance:.0%}{_still(needed)}"
+
+
+def _lift_verdict(rate: Interval, treated: Arm, held_out: Arm, needed: int | None) -> str:
+    if not held_out.size or not treated.size:
+        return "nobody is held out yet: what the campaign brings cannot be told"
+    if rate.is_above:
+        brought = f"{rate.times(treated.size).estimate:,.0f}"
+        return f"it works: {told_points(rate)} points above who was held out, {brought} more goals"
+    if rate.is_below:
+        return f"it harms: {told_points(rate)} points below who was held out"
+    return f"not told from no effect yet{_still(needed)}"
+
+
+def told_points(interval: Interval) -> str:
+    """A difference of rates as points of a hundred, `3.2 (0.8 to 5.6)`."""
+    low, high = sorted((abs(interval.low), abs(interval.high)))
+    return f"{abs(interval.estimate) * 100:.1f} ({low * 100:.1f} to {high * 100:.1f})"
+
+
+def _still(needed: int | None) -> str:
+    if needed is None:
+        return "; it is not foreseeable when that is decided"
+    return f"; about {needed:,} more enrollments, if it stays so"

@@ -1,0 +1,113 @@
+"""How campaigns do, asked of a running process: counted as it happens, through its end too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.acceptance.conftest import write
+from tests.acceptance.test_erasing import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.acceptance
+
+CAMPAIGN = """
+campaign: cart
+description: A nudge
+enter: {event: Product Added}
+goal: {event: Order Completed, value: event.total}
+steps:
+  - split:
+      name: copy
+      variants:
+        a: {weight: 1, steps: [{send: in_app, template: t, id: first}]}
+        b: {weight: 1, steps: [{send: webhook, template: t, id: other}]}
+  - {wait: 7d, id: pause}
+  - {send: in_app, template: t, id: last}
+"""
+USERS = 40
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    toml = """
+[shop]
+currency = "EUR"
+[storage]
+resume_grace = "100ms"
+[channels.in_app]
+cost = 0.5
+"""
+    webhook = {"templates/t.webhook.liquid": "---\n---\n{}"}
+    write(folder, {"hairspring.toml": toml, "campaigns/cart.yaml": CAMPAIGN, **webhook})
+    write(folder, {"templates/t.in_app.liquid": "Hello"})
+    return folder
+
+
+def campaign(serving: Any, shop: Path) -> dict[str, Any]:
+    key = (shop / "data" / "admin.key").read_text().strip()
+    status, told = call(serving.admin_url, "GET", "/api/campaigns/cart", key=key)
+    assert status == 200
+    return told
+
+
+def settled(serving: Any, shop: Path) -> dict[str, Any]:
+    while True:
+        told = campaign(serving, shop)
+        if told["delivered"] == USERS and not told["behind"]:
+            return told
+
+
+def test_a_campaign_tells_what_it_did_and_goes_on_counting_after_a_kill(
+    shop: Path, serve: Any
+) -> None:
+    serving = serve(shop)
+    serving.tell(*[{"user_id": f"u{n}", "event": "Product Added"} for n in range(USERS)])
+    settled(serving, shop)
+    serving.tell(
+        *[
+            {"user_id": f"u{n}", "event": "Order Completed", "properties": {"total": 10}}
+            for n in range(10)
+        ]
+    )
+    told = settled(serving, shop)
+    key = (shop / "data" / "admin.key").read_text().strip()
+    status, all_of_them = call(serving.admin_url, "GET", "/api/campaigns?hours=1", key=key)
+    (listed,) = all_of_them["campaigns"]
+    (hour,) = listed.pop("trend")
+    assert listed == {name: told[name] for name in listed}
+    assert hour["converted"] <= 10
+    assert (told["entered"], told["active"], told["currency"]) == (USERS, USERS, "EUR")
+    assert (told["converted"], told["goal_value"]) == (10, 100.0)
+    steps = {step["id"]: step for step in told["steps"]}
+    assert steps["pause"]["waiting"] == steps["pause"]["reached"] == USERS
+    assert steps["last"]["reached"] == 0
+    variants = told["experiments"][0]["variants"]
+    assert [one["entered"] for one in variants] == [steps["first"]["sent"], steps["other"]["sent"]]
+    assert sum(one["goals"] for one in variants) == 10
+    (in_app, webhook) = told["channels"]
+    assert in_app["cost"] == 0.5 * in_app["delivered"]
+    assert in_app["goals"] + webhook["goals"] == told["attributed"]["goals"] == 10
+    assert in_app["goals"] == steps["first"]["goals"] == variants[0]["goals"]
+    serving.kill()
+    serving = serve(shop)
+    again = settled(serving, shop)
+    uncertain = {"at", "trend", "lateness"}
+    assert {k: v for k, v in again.items() if k not in uncertain} == {
+        k: v for k, v in told.items() if k not in uncertain
+    }
+    assert serving.drain() == 0
+    serving = serve(shop)
+    again = campaign(serving, shop)
+    assert (again["behind"], again["converted"], again["sent"]) == (0, 10, USERS)
+
+
+def test_a_campaign_that_is_not_there_is_told_so(shop: Path, serve: Any) -> None:
+    serving = serve(shop)
+    key = (shop / "data" / "admin.key").read_text().strip()
+    status, told = call(serving.admin_url, "GET", "/api/campaigns/card", key=key)
+    assert (status, told["code"]) == (404, "campaign.unknown")
