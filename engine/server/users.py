@@ -20,30 +20,23 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
+    from engine.core.state import User
     from engine.server.operating import House
 
 TIMELINE_LIMIT = 1_000
 """Lines of a timeline, unless asked for more or fewer."""
 
 
-def user_handlers(  # noqa: C901 - one handler each
-    enter: Callable[[web.Request], House],
-) -> Mapping[str, Mapping[str, Handler]]:
+def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping[str, Handler]]:
     """By path, its methods and their handlers; `enter` asks for the key and gives the house."""
 
     async def show(request: web.Request) -> web.StreamResponse:
-        house, user_id = enter(request), request.match_info["id"]
-        user = house.processor.find(user_id)
-        if user is None:
-            raise _unknown(user_id)
-        return answer_json(dossier.told_state(user, house.processor.plan))
+        house = enter(request)
+        return answer_json(dossier.told_state(_known(request, house), house.processor.plan))
 
     async def snapshot(request: web.Request) -> web.StreamResponse:
-        house, user_id = enter(request), request.match_info["id"]
-        user = house.processor.find(user_id)
-        if user is None:
-            raise _unknown(user_id)
-        return answer_json(snapshot_of(user, house.processor.plan))
+        house = enter(request)
+        return answer_json(snapshot_of(_known(request, house), house.processor.plan))
 
     async def timeline(request: web.Request) -> web.StreamResponse:
         house, user_id = enter(request), request.match_info["id"]
@@ -89,6 +82,15 @@ def user_handlers(  # noqa: C901 - one handler each
         "/api/users/{id}/explain": {"GET": explain_handler(enter)},
         "/api/users/{id}/export": {"GET": export},
     }
+
+
+def _known(request: web.Request, house: House) -> User:
+    """The user whom the path names. Raises Refusal for nobody."""
+    user_id = request.match_info["id"]
+    user = house.processor.find(user_id)
+    if user is None:
+        raise _unknown(user_id)
+    return user
 
 
 def _window(request: web.Request) -> tuple[int, int]:
