@@ -27,7 +27,7 @@ import time
 from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from typing_extensions import override
@@ -114,8 +114,12 @@ class Servers(Standing):
         self.events_count = count * events_each
         self._is_durable = is_durable
         self._requests = requests
-        self._warming = warming
+        self.warming = warming
         self._connections = connections
+
+    def load(self) -> tuple[list[bytes], int]:
+        """All requests, and over how many connections they go."""
+        return self._requests, self._connections
 
     @override
     def open(self, opening: ExitStack) -> None:
@@ -134,7 +138,7 @@ class Servers(Standing):
         opening.callback(self.reference.close)
         self.journal = Journal(data)
         for side in (self.ours, self.reference):
-            side.ask(self._warming, [])
+            side.ask(self.warming, [])
         self.journal.read_on()
         if reference_data is not None:
             self.reference_journal = Journal(reference_data)
@@ -169,6 +173,10 @@ class Ingest:
 
     def prepare(self, n: int) -> Servers:
         """Draw n events a repetition and some to warm up; only their time stamp is that of now."""
+        return Servers(**self.drawn(n))
+
+    def drawn(self, n: int) -> dict[str, Any]:
+        """What servers are made of."""
         each = self._events_each
         count = n // each
         warming = max(self._connections, count // 2)
@@ -178,18 +186,18 @@ class Ingest:
             # Drawn piece by piece: as objects they are many times what they are as bytes.
             calls = draw_calls(some * each, at, first=len(requests) * each)
             requests += requests_of(calls, each)
-        return Servers(
-            requests,
-            warming=warming,
-            count=count,
-            events_each=each,
-            connections=self._connections,
-            is_durable=self._is_durable,
-        )
+        return {
+            "requests": requests,
+            "warming": warming,
+            "count": count,
+            "events_each": each,
+            "connections": self._connections,
+            "is_durable": self._is_durable,
+        }
 
     def reference(self, load: Servers) -> Run:
         """Read, check, decode, journal and commit where it is to be durable, answer."""
-        run = _run(load, load.reference, None)
+        run = timed(load, load.reference, None)
         if load.reference_journal is not None:
             taken = load.reference_journal.read_on()
             assert taken == run.outcome, "the reference's journal lacks some"
@@ -197,11 +205,11 @@ class Ingest:
 
     def ours(self, load: Servers) -> Run:
         """The same, and apply, journal and commit before the answer."""
-        return _run(load, load.ours, load.journal)
+        return timed(load, load.ours, load.journal)
 
 
-def _run(load: Servers, side: Side, journal: Journal | None) -> Run:
-    """The outcome: how many events are in the journal, or were sent where none is given."""
+def timed(load: Servers, side: Side, journal: Journal | None) -> Run:
+    """One repetition. The outcome: how many events came to the journal; without one, were sent."""
     laps = Laps()
     with laps.running():
         side.ask(load.count, laps.laps_ns)

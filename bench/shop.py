@@ -101,7 +101,9 @@ subject: "{{ event.product_id }}"
 <p>{{ event.product_id }}</p>
 """
 
-_NAMES = ("Page Left", "Product Viewed", "Product Added", "Checkout Started", "Order Completed")
+EVENTS = ("Page Left", "Product Viewed", "Product Added", "Checkout Started", "Order Completed")
+"""Names of all events that are drawn."""
+
 _WEIGHTS = (30, 50, 12, 5, 3)
 
 
@@ -127,7 +129,7 @@ def draw_calls(count: int, at: str, first: int = 0) -> list[dict[str, object]]:
         first: What the numbers in message ids count from.
     """
     draw = random.Random(f"{count} {first}" if first else count)
-    names = draw.choices(_NAMES, _WEIGHTS, k=count)
+    names = draw.choices(EVENTS, _WEIGHTS, k=count)
     return [
         {
             "type": "track",

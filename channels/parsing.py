@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -21,7 +22,7 @@ from channels.front_matter import (
 from channels.inlining import has_styles, inline_css
 from channels.liquid_faults import locate, said
 from channels.mjml import compile_mjml, is_mjml
-from channels.rendering import TEMPLATE_NAMES, Part, Template, UnknownName
+from channels.rendering import TEMPLATE_NAMES, Part, Read, Template, UnknownName
 from channels.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def parse_template(
         _body=body,
         locale=locale,
         pools=found.pools,
+        reads=tuple(Read(path, line) for path, line in sorted(found.reads)),
     )
 
 
@@ -165,6 +167,7 @@ class _Found:
         self.named: set[str] = set()
         self.unknown: list[UnknownName] = []
         self.pools: dict[str, int] = {}
+        self.reads: set[tuple[tuple[str, ...], int]] = set()
 
 
 def _check(
@@ -190,6 +193,10 @@ def _check(
             near = get_close_matches(name, names, n=1)
             line = part.line_at(uses[0].span.index)
             about.unknown.append(UnknownName(name, line, near[0] if near else None))
+    for use in (*found.globals.get("event", ()), *found.globals.get("user", ())):
+        said = tuple(takewhile(lambda one: isinstance(one, str), use.segments))
+        if len(said) > 1:
+            about.reads.add((tuple(map(str, said)), part.line_at(use.span.index)))
     for use in found.globals.get("coupons", ()):
         line = part.line_at(use.span.index)
         pool = use.segments[1] if len(use.segments) > 1 else None

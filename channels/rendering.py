@@ -25,7 +25,7 @@ from channels.sandbox import Missing, SandboxTemplate
 from channels.shielding import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "CHANNEL_IDS",
@@ -108,6 +108,13 @@ class UnknownName(msgspec.Struct, frozen=True):
     nearest: str | None
 
 
+class Read(msgspec.Struct, frozen=True):
+    """What a template reads of the event or the user: `event.price`, and the line that does."""
+
+    path: tuple[str, ...]
+    line: int
+
+
 class Part(msgspec.Struct, frozen=True):
     """One Liquid text of a template, and the line of the file on which it begins.
 
@@ -134,6 +141,7 @@ class Template(msgspec.Struct, frozen=True):
         path: The file.
         html: Whether the body is HTML.
         names: What it names, but for what it assigns itself; its locales' too.
+        reads: What it reads of `event` and `user`.
         unknown_names: What the template names and nothing will ever give (a slip of the pen).
         locale: The locale that it is for, or "".
         pools: The coupon pools that it takes a code from, by the lines that name them; its
@@ -150,6 +158,7 @@ class Template(msgspec.Struct, frozen=True):
     _body: Part
     locale: str = ""
     pools: dict[str, int] = {}
+    reads: tuple[Read, ...] = ()
     _locales: dict[str, Template] = {}
 
     def with_locales(self, locales: Mapping[str, Template]) -> Template:
@@ -161,6 +170,11 @@ class Template(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(
             self, names=frozenset(names), pools=pools, _locales=dict(locales)
         )
+
+    def each(self) -> Iterator[Template]:
+        """This one, and those for users of some locales."""
+        yield self
+        yield from self._locales.values()
 
     def sample_codes(self) -> dict[str, str]:
         """What stands for codes of its pools where none is given out. O(pools)."""

@@ -22,6 +22,8 @@ from config.schema import (
     GIVEN,
     GOAL,
     HAPPENINGS,
+    IDENTIFY,
+    PROPERTY,
     REPEAT,
     SAYS,
     SEGMENT,
@@ -29,7 +31,9 @@ from config.schema import (
     STEP_KEYS,
     TEST,
     TESTS,
+    TRACKED_EVENT,
     TRACKING,
+    TRACKING_PLAN,
     UTM,
     VARIANT,
     WAIT,
@@ -128,11 +132,23 @@ def _tests() -> Shape:
     }
 
 
+def _tracking_plan() -> Shape:
+    return {
+        **_fields(TRACKING_PLAN, shapes.TRACKING_PLAN),
+        "$defs": {
+            "event": _fields(TRACKED_EVENT, shapes.TRACKED_EVENT),
+            "identify": _fields(IDENTIFY, shapes.IDENTIFY),
+            "property": shapes.either(shapes.TYPE, _fields(PROPERTY, shapes.PROPERTY)),
+        },
+    }
+
+
 _MAKERS: Final[dict[str, tuple[str, Callable[[], Shape]]]] = {
     "campaign": ("A campaign: campaigns/*.yaml", _campaign),
     "segments": ("Segments: segments.yaml", _segments),
     "settings": ("Settings: hairspring.toml", settings_shape),
     "tests": ("Tests of a shop: tests/*.yaml", _tests),
+    "tracking-plan": ("The tracking plan: tracking-plan.yaml", _tracking_plan),
 }
 
 KINDS: Final = tuple(_MAKERS)

@@ -9,7 +9,7 @@ from config.asking import Mention, receipts_of, variants_of, warn_of_memory
 from config.faults import nearest, shown
 from config.foregone import is_always, is_never
 from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, START_NAMES
-from config.source import Fields, kind_of
+from config.source import Fields, Written, kind_of
 from config.yaml12 import Scalar, place_within
 from engine.core.bindings import CONTENT, KINDS
 from engine.core.cel import CelCheckError, CelTextError, Kind, Program, Scope
@@ -118,6 +118,7 @@ def _program(
         if is_timed:
             _tell_of_time(fields, name, program)
         return None
+    fields.source.written.append(Written(fields, name, program))
     if kinds is _TRUTHS:
         _warn_of_foregone(fields, name, program)
     _warn_of_past(fields, name, program)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from config.faults import Findings, ShopInvalid
 from config.reading import SETTINGS_FILE
-from config.schema import FILES_LATER
 from config.segments import SEGMENTS_FILE
+from config.tracking_plan import TRACKING_PLAN_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def read_tests_folder(path: Path) -> dict[str, str]:
 
 
 def _names(root: Path, findings: Findings) -> Iterator[str]:
-    for name in (SETTINGS_FILE, SEGMENTS_FILE, *FILES_LATER):
+    for name in (SETTINGS_FILE, SEGMENTS_FILE, TRACKING_PLAN_FILE):
         if (root / name).is_symlink() or (root / name).exists():
             yield name
     for folder, ending in FOLDERS.items():

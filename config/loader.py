@@ -15,7 +15,7 @@ import msgspec
 
 from channels.rendering import Template
 from channels.shelf import Shelf
-from config.asking import Memory, Mention, check_receipts
+from config.asking import Memory, check_receipts
 from config.catalog import read_shelf
 from config.circles import Placed, warn_of_circles
 from config.collections import declared
@@ -24,14 +24,17 @@ from config.coupons import Pool, check_pools, read_pools
 from config.faults import Fault, Findings, ShopInvalid
 from config.folder import FOLDERS, collect
 from config.reading import SETTINGS_FILE, read_settings
-from config.schema import FILES_LATER, TEMPLATE_NAMES
+from config.schema import TEMPLATE_NAMES
 from config.segments import SEGMENTS_FILE, compile_segments
 from config.settings import Settings
 from config.sinks import campaign_faults
-from config.source import NOT_BUILT, Source
+from config.source import Source
 from config.templates import find_templates, parse_templates
+from config.tracked import check_against
 from config.tracking import topic_warning
-from engine.core.plan import Campaign, Plan
+from config.tracking_plan import TRACKING_PLAN_FILE, compile_tracking_plan
+from engine.core.plan import Plan
+from engine.core.tracking_plan import TrackingPlan
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.steps import Templates
-    from engine.core.conditions import Condition
 
 CONTENT_VERSION: Final = 1
 """Of the form that `encode_content` writes."""
@@ -58,6 +60,7 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         settings: All of `hairspring.toml`.
         plan: The compiled campaigns; its id is that of the content.
         templates: By name and channel; one for each channel of every `send`.
+        tracking_plan: What events are held against as they come in; None: nothing.
         content: What the plan came from, for the journal (`encode_content`).
         warnings: What is probably not meant.
         shelf: The products of its folder: empty where they are elsewhere, None where it has none.
@@ -67,6 +70,7 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     plan: Plan
     templates: dict[tuple[str, str], Template]
     content: bytes
+    tracking_plan: TrackingPlan | None = None
     warnings: list[Fault] = []
     shelf: Shelf | None = None
 
@@ -153,26 +157,30 @@ def _load(
             findings.fault(SETTINGS_FILE, 1, "not there, and no campaigns/ either", hint)
         raise ShopInvalid(findings.faults, findings.warnings)
     settings = read_settings(files.get(SETTINGS_FILE, ""), findings, env)
-    for path, hint in FILES_LATER.items():
-        if files.get(path, "").strip():
-            findings.fault(path, 1, NOT_BUILT, hint)
+    tracked = compile_tracking_plan(
+        Source(TRACKING_PLAN_FILE, files.get(TRACKING_PLAN_FILE, ""), findings)
+    )
     paths = find_templates(files, findings)
     own = frozenset(settings.collections)
     text = files.get(SEGMENTS_FILE, "")
     memory = Memory(settings.history.max_events, settings.events.keep_ms)
-    receipts: list[Mention] = []
-    segments = compile_segments(Source(SEGMENTS_FILE, text, findings, {}, own, memory, receipts))
+    source = Source(SEGMENTS_FILE, text, findings, {}, own, memory)
+    segments = compile_segments(source)
     templates = parse_templates(paths, files, findings, TEMPLATE_NAMES | own, settings.customs())
     if pools is not None:
         check_pools(templates.values(), pools, findings)
     shelf = read_shelf(folder, settings.catalog, findings)
     # A template at fault is there all the same, for the steps that send it.
     named = {key: templates[key].names if key in templates else frozenset() for key in paths}
-    campaigns = _campaigns(files, named, settings, segments, findings, receipts)
+    source = msgspec.structs.replace(source, segments=segments)
+    placed = _campaigns(files, named, settings, source)
+    campaigns = [one.campaign for one in placed]
+    if tracked is not None:
+        check_against(tracked, source, placed, templates)
     for sink, campaign in campaign_faults(settings.sinks, {one.id: one for one in campaigns}):
         told = f"sinks.{sink}.campaigns names {campaign}, and there is no such campaign"
         findings.warn(SETTINGS_FILE, 1, told, "mend its id, or leave it out")
-    check_receipts(receipts, [campaign.id for campaign in campaigns], findings)
+    check_receipts(source.receipts, [campaign.id for campaign in campaigns], findings)
     if findings.faults:
         raise ShopInvalid(findings.faults, findings.warnings)
     content = encode_content(files)
@@ -187,6 +195,7 @@ def _load(
         ),
         templates=templates,
         content=content,
+        tracking_plan=tracked,
         warnings=findings.warnings,
         shelf=shelf,
     )
@@ -196,13 +205,11 @@ def _campaigns(
     files: Mapping[str, str],
     templates: Templates,
     settings: Settings,
-    segments: Mapping[str, Condition],
-    findings: Findings,
-    receipts: list[Mention],
-) -> list[Campaign]:
+    shared: Source,
+) -> list[Placed]:
+    """Each campaign and where it stands; `shared` takes what is found, and knows the segments."""
     placed: dict[str, Placed] = {}
-    own = frozenset(settings.collections)
-    memory = Memory(settings.history.max_events, settings.events.keep_ms)
+    findings = shared.findings
     for path, text in files.items():
         if not path.startswith("campaigns/"):
             continue
@@ -212,7 +219,7 @@ def _campaigns(
                 hint = f"rename it {path.rpartition('.')[0]}.yaml"
             findings.warn(path, 1, "is not read", hint)
             continue
-        source = Source(path, text, findings, segments, own, memory, receipts)
+        source = msgspec.structs.replace(shared, path=path, text=text, variants=[])
         one = compile_campaign(source, templates)
         if one is None:
             continue
@@ -227,14 +234,14 @@ def _campaigns(
         if campaign.status == "test" and not settings.testing.users:
             hint = 'list ids in hairspring.toml: [testing] users = ["…"]'
             findings.warn(path, line, f"{campaign.id} is for testers, and there are none", hint)
-    warn_of_circles(placed.values(), segments, findings)
-    return [one.campaign for one in placed.values()]
+    warn_of_circles(placed.values(), shared.segments, findings)
+    return [*placed.values()]
 
 
 def _is_read(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     if not folder:
-        return path in {SETTINGS_FILE, SEGMENTS_FILE, *FILES_LATER}
+        return path in {SETTINGS_FILE, SEGMENTS_FILE, TRACKING_PLAN_FILE}
     return folder in FOLDERS and name.endswith(FOLDERS[folder])
 
 

@@ -186,10 +186,20 @@ EXPECT_TEXTS: Final[tuple[str, ...]] = ("subject", "title", "body")
 EXPECT: Final = _keys(*SAYS, "at", "user", *EXPECT_FIELDS, *EXPECT_TEXTS)
 """Keys of what is expected in a shop test; each item has exactly one of `SAYS`."""
 
-FILES_LATER: Final = {
-    "tracking-plan.yaml": "events are taken as they come",
-}
-"""Files of a shop folder that are still to be built, and what to do until then."""
+TRACKING_PLAN: Final = _keys("events", "identify", "additional")
+"""Keys of a tracking plan."""
+
+TRACKED_EVENT: Final = _keys("description", "passive", "properties", "additional")
+"""Keys of an event in it."""
+
+IDENTIFY: Final = _keys("traits", "additional")
+"""Keys of what it says of identify calls."""
+
+PROPERTY: Final = _keys(
+    *("type", "description", "required", "enum", "min", "max", "pattern"),
+    *("items", "properties", "additional"),
+)
+"""Keys of a property, or a trait, that is more than its type."""
 
 NAMES: Final = frozenset(
     {

@@ -13,6 +13,7 @@ from channels.base import CHANNEL_IDS
 from config.schema import ID_LENGTH_MAX, MODES, PRIORITY_MAX, PURPOSES, STATUSES, WHILE_ACTIVE
 from engine.core.calendar import DAYS
 from engine.core.durations import UNITS_MS
+from engine.core.forms import KINDS
 from engine.core.repeats import TIMES_MAX
 
 Shape: TypeAlias = dict[str, Any]
@@ -224,4 +225,49 @@ GIVEN: Final[dict[str, Shape]] = {
     "reason": said(TEXT, "why they fail"),
     "received": said(_INSTANT, "when it comes in, if later"),
     "id": said(TEXT, "taken once"),
+}
+
+TYPE: Final[Shape] = {"enum": list(KINDS)}
+_NAMED: Final[Shape] = {
+    "type": "object",
+    "additionalProperties": {"$ref": "#/$defs/property"},
+    "propertyNames": {"pattern": r'^[^\\"\x00-\x1f]*[^\\"\x00-\x20][^\\"\x00-\x1f]*$'},
+}
+_ADDITIONAL: Final[Shape] = {"enum": ["allow", "forbid"]}
+TRACKING_PLAN: Final[dict[str, Shape]] = {
+    "events": said(
+        {
+            "type": "object",
+            "additionalProperties": either({"$ref": "#/$defs/event"}, {"type": "null"}),
+            "propertyNames": _NAMED["propertyNames"],
+        },
+        "each event that the shop sends, by its name",
+    ),
+    "identify": said({"$ref": "#/$defs/identify"}, "what identify calls say"),
+    "additional": said(_ADDITIONAL, "whether other events may come; default allow"),
+}
+TRACKED_EVENT: Final[dict[str, Shape]] = {
+    "description": said(TEXT, "for people"),
+    "passive": said(_FLAG, "nothing that the user did: he is as idle by it as before"),
+    "properties": said(_NAMED, "each property: its type, or a map"),
+    "additional": said(_ADDITIONAL, "whether it may have other properties; default allow"),
+}
+IDENTIFY: Final[dict[str, Shape]] = {
+    "traits": said(_NAMED, "each trait: its type, or a map"),
+    "additional": said(_ADDITIONAL, "whether others may be said; default allow"),
+}
+PROPERTY: Final[dict[str, Shape]] = {
+    "type": said(TYPE, "what it is; default any, or what the other keys say"),
+    "description": said(TEXT, "for people"),
+    "required": said(_FLAG, "it must be there; what need not may also be null"),
+    "enum": said(
+        {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1},
+        "all values that there are",
+    ),
+    "min": said({"type": "number"}, "the least number, or characters, or items"),
+    "max": said({"type": "number"}, "the most"),
+    "pattern": said(TEXT, "a regular expression (RE2) that is found in the text"),
+    "items": said({"$ref": "#/$defs/property"}, "what each item of an array is"),
+    "properties": said(_NAMED, "of an object"),
+    "additional": said(_ADDITIONAL, "whether an object may have others; default allow"),
 }

@@ -12,6 +12,7 @@ from config.faults import Findings, nearest, shown
 from config.quantities import parse_share
 from config.reads import Unreadable, read_zone
 from config.yaml12 import Mapping, Node, Scalar, Sequence, YamlFault, compose
+from engine.core.cel import Program
 from engine.core.conditions import Condition
 from engine.core.durations import DurationError, parse_duration_ms
 
@@ -36,6 +37,8 @@ class Source(msgspec.Struct, frozen=True, eq=False):
         memory: How much of the past it keeps.
         receipts: Takes what conditions ask to have been sent.
         variants: Takes what they compare `variant` with.
+        named: Takes what is named under `event`.
+        written: Takes every condition.
     """
 
     path: str
@@ -46,6 +49,8 @@ class Source(msgspec.Struct, frozen=True, eq=False):
     memory: Memory = Memory()
     receipts: list[Mention] = []
     variants: list[Mention] = []
+    named: list[Mention] = []
+    written: list[Written] = []
 
     def root(self, what: str, hint: str) -> Mapping | None:
         """The map that the file is; None where it is none, which is told. O(size).
@@ -90,6 +95,14 @@ def kind_of(node: Node) -> str:
             return node.text
         case _:
             return f"the number {node.text[:40]}"
+
+
+class Written(msgspec.Struct, frozen=True, eq=False):
+    """A condition, and the key of a map that it was read of."""
+
+    fields: Fields
+    name: str
+    program: Program
 
 
 class Fields:
@@ -225,6 +238,9 @@ class Fields:
                 self.source.fault(item.line, told, "keep one of them")
             else:
                 read.append(text)
+                if name == "event":
+                    where = f"{self.prefix}{name}"
+                    self.source.named.append(Mention(text, self.source.path, item.line, 0, where))
         if isinstance(node, Sequence) and not node.items:
             self.fault(name, "is an empty list", f"name {what}")
         return tuple(read)

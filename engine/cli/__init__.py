@@ -34,6 +34,7 @@ COMMANDS = {
     "preview": "Write a template as the message that it makes, to files.",
     "push-key": "Tell the public key that browsers subscribe to push messages with.",
     "schema": "Write JSON Schemas of a shop's files, for completion in editors.",
+    "plan": "Propose a tracking plan from the events of the archive.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
     "export-journal": "Write what a live run took in and what came of it, for simulate.",
     "backup": "Write everything that a restart needs to a file, while the process runs.",
@@ -41,7 +42,7 @@ COMMANDS = {
 }
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
-COMMANDS_LATER = ("plan", "audit", "report")
+COMMANDS_LATER = ("audit", "report")
 """Commands that are still to be built; they are refused by name."""
 
 

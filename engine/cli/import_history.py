@@ -54,14 +54,15 @@ def command(
     from engine.sim.sources import open_events
 
     data = data or shop / "data"
+    loaded = _loaded(shop)
     with open_events(events) as source, progress_bar("importing") as told:
         place = reach(data, may_make=True)
-        piecemeal = _Piecemeal(source, events, columns, told)
+        piecemeal = _Piecemeal(source, events, columns, told, loaded)
         if isinstance(place, Running):
             piecemeal.bring_to(place)
         else:
             try:
-                piecemeal.bring_into(_loaded(shop), data)
+                piecemeal.bring_into(loaded, data)
             finally:
                 place.release()
     piecemeal.tell(as_json=as_json)
@@ -90,6 +91,7 @@ class _Piecemeal:
         path: str,
         columns: dict[str, str],
         told: Callable[[int, int], None],
+        shop: Shop,
     ) -> None:
         from engine.sim.reading import Reading
         from engine.sim.sources import STDIN
@@ -99,7 +101,8 @@ class _Piecemeal:
         self._source = source
         self._columns = columns
         self._told = told
-        self._reading: Reading = Reading("stdin" if path == STDIN else Path(path).name)
+        label = "stdin" if path == STDIN else Path(path).name
+        self._reading: Reading = Reading(label, shop.tracking_plan)
 
     def bring_to(self, running: Running) -> None:
         """Have a running process take it. Raises Refused."""

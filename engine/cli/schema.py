@@ -16,7 +16,8 @@ Examples:
   hairspring schema --out my-shop/.schemas
 
 Kinds: campaign (campaigns/*.yaml), segments (segments.yaml), settings (hairspring.toml), tests
-(tests/*.yaml). docs/how-to/complete-in-your-editor.md tells how an editor finds them.
+(tests/*.yaml), tracking-plan (tracking-plan.yaml).
+docs/how-to/complete-in-your-editor.md tells how an editor finds them.
 """
 
 FILE = "{kind}.schema.json"

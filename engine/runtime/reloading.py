@@ -60,7 +60,7 @@ class Reloading:
     Args:
         folder: Where the shop is.
         settings: Those that the process was started by.
-        on_settings: Told of those of a shop that takes its place.
+        on_shop: Told of a shop that takes its place.
 
     Attributes:
         settings: The same.
@@ -79,7 +79,7 @@ class Reloading:
         dispatcher: Dispatcher,
         filling: Filling,
         redirections: Redirections,
-        on_settings: Callable[[Settings], None] | None = None,
+        on_shop: Callable[[Shop], None] | None = None,
     ) -> None:
         self._folder = folder
         self.settings = settings
@@ -88,7 +88,7 @@ class Reloading:
         self._dispatcher = dispatcher
         self._filling = filling
         self._redirections = redirections
-        self._on_settings = on_settings
+        self._on_shop = on_shop
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> Reloaded:
@@ -116,8 +116,8 @@ class Reloading:
         now = versions()
         # Whatever else has to wait: who redirects messages wants none to go before it.
         self._redirections.addresses = shop.settings.testing.redirections()
-        if self._on_settings is not None:
-            self._on_settings(shop.settings)
+        if self._on_shop is not None:
+            self._on_shop(shop)
         self._filling.forget()
         changed = not self._processor.plans.hold(shop.plan, now)
         if changed and self._filling.needs(shop.plan):

@@ -26,6 +26,7 @@ from engine.server.deadletters import deadletter_handlers
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
 from engine.server.importing import PIECE_BYTES_MAX
+from engine.server.inferring import infer_handler
 from engine.server.keys import BEARER
 from engine.server.machines import address_of, is_this_machine
 from engine.server.operating import House, Operating, enter, operating_handlers
@@ -103,6 +104,7 @@ def _resources(admit: Callable[[web.Request], House]) -> dict[str, Mapping[str, 
         **consent_handlers(admit),
         **quarantine_handlers(admit),
         **deadletter_handlers(admit),
+        "/api/plan/infer": {"GET": infer_handler(admit)},
     }
 
 

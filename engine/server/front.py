@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from engine.core.tracking_plan import no_plan
 from engine.server.bodies import Limits
 from engine.server.doors import channel_doors
 from engine.server.ingest import IngestDoor
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from channels.tokens import Signer
     from config.settings import Settings
+    from engine.core.tracking_plan import TrackingPlan
     from engine.runtime.clock import Clock
     from engine.runtime.inboxes import Inboxes
     from engine.runtime.metrics import Metrics
@@ -40,6 +42,7 @@ def front_door(
     signer: Signer,
     why_not_ready: Callable[[], str],
     instance: str,
+    tracking_plan: Callable[[], TrackingPlan | None] = no_plan,
 ) -> IngestDoor:
     """All that clients may reach; `instance` begins request ids, different in each run."""
     return IngestDoor(
@@ -60,8 +63,10 @@ def front_door(
             store=store,
             clock=clock,
             metrics=metrics,
+            tracking_plan=tracking_plan,
         ),
         links=links,
+        tracking_plan=tracking_plan,
         channels=channel_doors(
             settings,
             data,

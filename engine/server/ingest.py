@@ -10,6 +10,7 @@ from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
 from config.settings import WriteKey
+from engine.core.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.metrics import Metrics
 from engine.server import pixel, posthog
@@ -70,6 +71,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         webhooks: What other sources call; None: nobody does.
         channels: Doors that the shop's channels have.
         links: What stands behind links in messages, and whether `Sec-GPC` is honoured.
+        tracking_plan: Gives the one in force, or None.
     """
 
     submit: Submit
@@ -85,6 +87,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     monotonic_ns: Callable[[], int] = monotonic_ns
     channels: ChannelDoors = ChannelDoors()
     links: LinkDoor | None = None
+    tracking_plan: Callable[[], TrackingPlan | None] = no_plan
     webhooks: WebhookDoor | None = None
 
 
@@ -121,6 +124,7 @@ class _Ingest:
         self.keys = WriteKeys(door.keys, door.limits, door.metrics, door.monotonic_ns)
         self._limits = door.limits
         self._links = door.links
+        self._plan = door.tracking_plan
         self._untracked = door.metrics.untracked.labels("event")
         self._accepted = door.metrics.inputs.labels("accepted")
         self._rejected = door.metrics.inputs.labels("rejected")
@@ -203,7 +207,7 @@ class _Ingest:
         return self._sorted(request, allowance), body
 
     def _sorted(self, request: web.Request, allowance: Allowance) -> Sorted:
-        return Sorted(self._now_ms(), request.path, self._limits, allowance)
+        return Sorted(self._now_ms(), request.path, self._limits, allowance, self._plan())
 
     async def _take_of_sdk(
         self, request: web.Request, into: Sorted, size_bytes: int

@@ -30,7 +30,7 @@ async def sort_events(body: bytes, into: Sorted, kind: str = "") -> bool:
     A body is taken for NDJSON where it is no JSON text but one of its lines is an object: then a
     malformed line is one bad item. Raises Refusal (400) where it is neither.
     """
-    read = partial(read_native, received_at_ms=into.received_at_ms, kind=kind)
+    read = into.judging(partial(read_native, received_at_ms=into.received_at_ms, kind=kind))
     if into.take_at_once(body, read):
         return True
     many = body.lstrip()[:1] == b"["

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from channels.tokens import Signer
+from engine.core.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.clock import Clock
 from engine.runtime.erasing import Erasing
 from engine.runtime.overview import Overview
@@ -53,6 +54,7 @@ class House(msgspec.Struct, frozen=True, eq=False):
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     signer: Signer | None = None
     overview: Overview | None = None
+    tracking_plan: Callable[[], TrackingPlan | None] = no_plan
 
 
 class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -24,6 +24,7 @@ from engine.server.bodies import decode_body
 
 if TYPE_CHECKING:
     from engine.core.inputs import FromClient
+    from engine.core.tracking_plan import TrackingPlan
     from engine.server.sorting import Sorted
 
 ROUTES: Final = ("/batch/", "/batch")
@@ -73,7 +74,7 @@ async def sort_captured(body: bytes, into: Sorted) -> None:
     said = decode_body(_decode_batch, body)
 
     def read(raw: bytes) -> FromClient:
-        inputs = read_captured(raw, into.received_at_ms, said.sent_at)
+        inputs = read_captured(raw, into.received_at_ms, said.sent_at, into.plan)
         into.inputs += inputs[:-1]
         return inputs[-1]
 
@@ -83,16 +84,32 @@ async def sort_captured(body: bytes, into: Sorted) -> None:
         await into.take_all(said.batch, read, "$.batch")
 
 
-def read_captured(raw: bytes, received_at_ms: int, sent_at: Instant = None) -> list[FromClient]:
-    """What an item says, at least one input. Raises ItemInvalid. O(size)."""
+def read_captured(
+    raw: bytes,
+    received_at_ms: int,
+    sent_at: Instant = None,
+    plan: TrackingPlan | None = None,
+) -> list[FromClient]:
+    """What an item says, at least one input; all of them fit the plan. Raises ItemInvalid. O(size).
+
+    Of one of which a part cannot be taken, nothing is.
+    """
     captured = _decode(raw)
     if captured.sent_at is None:
         captured.sent_at = sent_at
     try:
-        return [read_item(item, received_at_ms) for item in _items(captured)]
+        inputs = [read_item(item, received_at_ms) for item in _items(captured)]
+        return inputs if plan is None else [plan.judge(one) for one in inputs]
     except ItemInvalid as fault:
-        fault.path = _SPELLING.get(fault.path, fault.path)
+        fault.path = _spelled(fault.path)
         raise
+
+
+def _spelled(path: str) -> str:
+    """A path of ours, as it is in the item: of what lies within, by where it begins."""
+    if path.startswith("$.traits."):
+        return path.replace("$.traits", _SPELLING["$.traits"], 1)
+    return _SPELLING.get(path, path)
 
 
 def _decode(raw: bytes) -> _Captured:

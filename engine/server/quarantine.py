@@ -14,7 +14,7 @@ import msgspec
 from engine.core.items import ItemInvalid
 from engine.runtime.quarantine import LISTED, LISTED_MAX, page
 from engine.server import native, posthog, segment
-from engine.server.answers import Refusal, answer_json
+from engine.server.answers import Refusal, answer_json, in_one_line
 from engine.server.forms import read_form
 from engine.server.progress import tell_long
 from engine.server.queries import whole_number_asked
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from engine.core.inputs import FromClient
+    from engine.core.tracking_plan import TrackingPlan
     from engine.server.operating import House
     from engine.store.holdings import Item
 
@@ -93,15 +94,22 @@ def quarantine_handlers(
     }
 
 
-def read_again(source: str, body: bytes, received_at_ms: int) -> list[FromClient]:
+def read_again(
+    source: str, body: bytes, received_at_ms: int, plan: TrackingPlan | None = None
+) -> list[FromClient]:
     """What an item of a source says, as it would be read now. Raises ItemInvalid. O(size)."""
+    if source in posthog.ROUTES:
+        return posthog.read_captured(body, received_at_ms, plan=plan)
+    read = _read_again(source, body, received_at_ms)
+    return [read if plan is None else plan.judge(read)]
+
+
+def _read_again(source: str, body: bytes, received_at_ms: int) -> FromClient:
     if source in segment.ROUTES:
         kind = segment.ROUTES[source]
-        return [segment.read_call(body, received_at_ms=received_at_ms, kind=kind)]
-    if source in posthog.ROUTES:
-        return posthog.read_captured(body, received_at_ms)
+        return segment.read_call(body, received_at_ms=received_at_ms, kind=kind)
     kind = "score" if source == "/v1/scores" else ""
-    return [native.read_native(body, received_at_ms=received_at_ms, kind=kind)]
+    return native.read_native(body, received_at_ms=received_at_ms, kind=kind)
 
 
 async def _retry(house: House, asked: _Asked, told: Callable[[int, int], None]) -> Outcome:
@@ -127,8 +135,9 @@ async def _retry(house: House, asked: _Asked, told: Callable[[int, int], None]) 
 async def _take(house: House, item: Item) -> Left | None:
     """Take an item, whole and in one commit; else why it stays."""
     try:
-        inputs = read_again(item.source, item.body, item.received_at_ms)
+        plan = house.tracking_plan()
+        inputs = read_again(item.source, item.body, item.received_at_ms, plan)
     except ItemInvalid as fault:
-        return Left(item.number, fault.path, fault.message)
+        return Left(item.number, fault.path, in_one_line(fault))
     await house.shell.submit(inputs, [Retried(item.number)], size_bytes=len(item.body))
     return None

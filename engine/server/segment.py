@@ -64,12 +64,14 @@ async def sort_batch(body: bytes, into: Sorted) -> None:
     if not isinstance(sent_at, str | int | float):
         sent_at = None if sent_at is None else str(sent_at)
     read = partial(read_call, received_at_ms=into.received_at_ms, kind="", sent_at=sent_at)
-    await into.take_all(batch.batch, read, "$.batch")
+    await into.take_all(batch.batch, into.judging(read), "$.batch")
 
 
 def sort_call(body: bytes, into: Sorted, kind: str) -> None:
     """The one call of a body. Raises Refusal where it is no JSON. O(size)."""
-    read = partial(read_call, received_at_ms=into.received_at_ms, kind=kind, sent_at=None)
+    read = into.judging(
+        partial(read_call, received_at_ms=into.received_at_ms, kind=kind, sent_at=None)
+    )
     if not into.take_at_once(body, read):
         into.take(decode_body(_decode_any, body), read)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from engine.core.inputs import FromClient
+    from engine.core.tracking_plan import TrackingPlan
     from engine.server.bodies import Limits
     from engine.server.rates import Allowance
 
@@ -36,11 +37,13 @@ class Sorted:
         source: The route it came by.
         limits: What it may bring.
         allowance: What its key may send; it has let the first item in.
+        plan: What its items are held against; None: nothing.
 
     Attributes:
         inputs: Items that are taken, in order.
         rejected: Those that are not, in order; paths within the item.
         quarantined: The same, as they are kept; paths within the body.
+        plan: As given.
         untracked: How many were left out, since the browser asked not to be tracked.
     """
 
@@ -48,6 +51,7 @@ class Sorted:
         "_allowance",
         "_limits",
         "inputs",
+        "plan",
         "quarantined",
         "received_at_ms",
         "rejected",
@@ -56,7 +60,12 @@ class Sorted:
     )
 
     def __init__(
-        self, received_at_ms: int, source: str, limits: Limits, allowance: Allowance
+        self,
+        received_at_ms: int,
+        source: str,
+        limits: Limits,
+        allowance: Allowance,
+        plan: TrackingPlan | None = None,
     ) -> None:
         self.received_at_ms = received_at_ms
         self.source = source
@@ -66,6 +75,7 @@ class Sorted:
         self.untracked = 0
         self._limits = limits
         self._allowance = allowance
+        self.plan = plan
 
     def leave_out_events(self) -> int:
         """Take no event, of what a browser brings that asks not to be tracked; how many there were.
@@ -76,6 +86,11 @@ class Sorted:
         self.untracked = len(self.inputs) - len(kept)
         self.inputs = kept
         return self.untracked
+
+    def judging(self, read: Read) -> Read:
+        """The same reader, which holds what it reads against the tracking plan, if there is one."""
+        plan = self.plan
+        return read if plan is None else lambda raw: plan.judge(read(raw))
 
     @property
     def faults(self) -> list[Fault]:

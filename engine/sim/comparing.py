@@ -133,7 +133,7 @@ def compare_shops(
     The events of an exported journal are taken at their stamps. What is written is of the first.
     Arguments and errors are as `run.run_shop` has them.
     """
-    reading = Reading(label or source.path)
+    reading = Reading(label or source.path, shop.tracking_plan)
     if source.is_journal(reading.label):
         read: Iterable[UserInput] = users_inputs(source.journal(reading.label), reading)
     else:

@@ -32,7 +32,8 @@ def read_ndjson(file: BinaryIO, reading: Reading) -> Iterator[UserInput]:
             continue
         try:
             item = decode_item(line)
-            happened = read_trigger(line) if item.type == TRIGGER else read_item(item)
+            read = read_trigger(line) if item.type == TRIGGER else read_item(item)
+            happened = reading.judge(read)
         except ItemInvalid as fault:
             reading.reject(number, fault)
             continue

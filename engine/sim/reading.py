@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
+    from engine.core.inputs import UserInput
     from engine.core.items import ItemInvalid
+    from engine.core.tracking_plan import TrackingPlan
 
 BAD_SHOWN_MAX = 10
 """Bad lines that are kept to be shown; the rest is counted."""
@@ -35,6 +37,7 @@ class Reading:
 
     Args:
         label: What the file is called in faults.
+        plan: What its items are held against, as they would be live; None: nothing.
 
     Attributes:
         events: Lines that were taken as input.
@@ -42,11 +45,16 @@ class Reading:
         shown: The first of those, `BAD_SHOWN_MAX` at most.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, plan: TrackingPlan | None = None) -> None:
         self.label = label
+        self._plan = plan
         self.events = 0
         self.bad = 0
         self.shown: list[BadLine] = []
+
+    def judge(self, happened: UserInput) -> UserInput:
+        """The same, or what the plan makes of it. Raises ItemInvalid where it does not fit."""
+        return happened if self._plan is None else self._plan.judge(happened)
 
     def reject(self, line: int, fault: ItemInvalid) -> None:
         """Note that the line (from 1) is no event, and why."""

@@ -129,7 +129,7 @@ def run_shop(
         UsageError: It is the journal of this very shop, which is run again as it was, and `options`
             ask for something else.
     """
-    reading = Reading(label or source.path)
+    reading = Reading(label or source.path, shop.tracking_plan)
     if not source.is_journal(reading.label):
         read: Iterable[UserInput] = source.inputs(reading, options.columns)
         return _run(shop, read, reading, options, write, on_progress)

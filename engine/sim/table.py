@@ -72,7 +72,7 @@ def _read_rows(
         try:
             row = next(rows)
             if row:
-                happened = _read_row(row, places, others, width)
+                happened = reading.judge(_read_row(row, places, others, width))
                 reading.events += 1
                 yield happened
         except StopIteration:

@@ -65,13 +65,23 @@ def floors(
     ).fetchall()
 
 
-def inputs(connection: sqlite3.Connection, after: int) -> list[tuple[int, bytes]]:
+def inputs(
+    connection: sqlite3.Connection, after: int, limit: int = ROWS_MAX
+) -> list[tuple[int, bytes]]:
     """Journal rows behind the one that begins with input `after`: (number, JSON lines)."""
     return connection.execute(
         "SELECT first_input, inputs FROM journal WHERE first_input > ? "
         "ORDER BY first_input LIMIT ?",
-        (after, ROWS_MAX),
+        (after, limit),
     ).fetchall()
+
+
+def bounds(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Numbers of the first input that is kept, and of the first of the last commit; 0 for none."""
+    row = connection.execute(
+        "SELECT ifnull(min(first_input), 0), ifnull(max(first_input), 0) FROM journal"
+    ).fetchone()
+    return int(row[0]), int(row[1])
 
 
 def row_of(connection: sqlite3.Connection, number: int) -> int:

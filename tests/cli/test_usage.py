@@ -31,7 +31,7 @@ def told(
         (["chek", "x"], "there is no command chek; did you mean check?"),
         (["Check", "x"], "there is no command Check; did you mean check?"),
         (["zzz"], "there is no command zzz; known are: demo, init, check, diff, serve, "),
-        (["plan", "t"], "plan is not built yet in this version; commands are: demo, "),
+        (["report", "t"], "report is not built yet in this version; commands are: demo, "),
         (["explain", "u1"], "Missing argument 'CAMPAIGN'\n  see: hairspring explain --help"),
         (["explain", "u1", "c", "--at", "noon"], "Invalid value for '--at': 'noon' is no instant"),
         (["--verison"], "hairspring has no option --verison; did you mean --version?"),

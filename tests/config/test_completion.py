@@ -37,6 +37,7 @@ def kind_of(path: str) -> str | None:
     kinds = {
         "hairspring.toml": "settings",
         "segments.yaml": "segments",
+        "tracking-plan.yaml": "tracking-plan",
         "campaigns": "campaign",
         "tests": "tests",
     }
@@ -45,7 +46,7 @@ def kind_of(path: str) -> str | None:
 
 def complaints(path: str, text: str) -> list[str]:
     kind = kind_of(path)
-    if kind is None or (kind == "segments" and not text.strip()):
+    if kind is None or (kind in {"segments", "tracking-plan"} and not text.strip()):
         return []
     data = tomllib.loads(text) if kind == "settings" else plain(compose(text)[0])
     return [error.message for error in VALIDATORS[kind].iter_errors(data)]

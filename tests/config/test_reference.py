@@ -19,7 +19,6 @@ from config.schema import (
     ENTER,
     EXIT,
     EXPECT,
-    FILES_LATER,
     FUNCTIONS,
     GIVEN,
     GOAL,
@@ -142,7 +141,6 @@ def test_what_is_still_to_be_built_is_named() -> None:
     introduction = CAMPAIGNS_PAGE.partition("## Keys of a campaign")[0]
     for keys in (CAMPAIGN, STEPS):
         assert all(f"`{name}`" in introduction for name, key in keys.items() if key.later)
-    assert all(f"`{name}`" in introduction for name in FILES_LATER)
 
 
 def test_every_name_of_conditions_and_templates_is_in_the_reference() -> None:

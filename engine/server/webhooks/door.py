@@ -18,7 +18,8 @@ import msgspec
 from engine.core.answers import answered
 from engine.core.inputs import ConsentStated, SentMessage
 from engine.core.items import TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_item
-from engine.server.answers import Refusal, Rejection, answer_json
+from engine.core.tracking_plan import TrackingPlan, no_plan
+from engine.server.answers import Refusal, Rejection, answer_json, in_one_line
 from engine.server.bodies import read_body
 from engine.server.edge import TAKEN
 from engine.server.links.robots import machine_of
@@ -63,6 +64,7 @@ class WebhookDoor:
         sent: Finds a message.
         metrics: Counts items by fate.
         limits: What one call may bring.
+        tracking_plan: Gives the one in force, or None.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class WebhookDoor:
         sent: Sent,
         metrics: Metrics,
         limits: Limits,
+        tracking_plan: Callable[[], TrackingPlan | None] = no_plan,
     ) -> None:
         self.sources = sources
         self.submit = submit
@@ -87,6 +90,7 @@ class WebhookDoor:
         self.sent = sent
         self.metrics = metrics
         self.limits = limits
+        self.tracking_plan = tracking_plan
 
 
 def webhook_handler(door: WebhookDoor) -> Handler:
@@ -177,14 +181,15 @@ class _Hearing:
         # Known by nothing but an id that the source has drawn, he is nobody's name.
         known_as = "anonymous_id" if user_id == who.anonymous_id and not who.id else "user_id"
         raw = _encode({**said.item, known_as: user_id, "message_id": message_id})
+        plan = self._door.tracking_plan()
         try:
-            self.inputs.append(read_item(decode_item(raw), self._received_at_ms))
+            read = read_item(decode_item(raw), self._received_at_ms)
+            self.inputs.append(read if plan is None else plan.judge(read))
         except ItemInvalid as fault:
-            self.rejected.append(Rejection(place, fault.path, fault.message))
+            reason, source = in_one_line(fault), f"/webhooks/{self._name}"
+            self.rejected.append(Rejection(place, fault.path, reason))
             self.quarantined.append(
-                Quarantined(
-                    self._received_at_ms, f"/webhooks/{self._name}", fault.path, fault.message, raw
-                )
+                Quarantined(self._received_at_ms, source, fault.path, reason, raw)
             )
 
     def _state(self, said: Consented, user_id: str, message_id: str) -> None:

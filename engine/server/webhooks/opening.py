@@ -9,6 +9,7 @@ import aiohttp
 
 from channels.twilio import e164
 from engine.core.inputs import SentMessage
+from engine.core.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.clock import wall_ms
 from engine.runtime.owners import Owners
 from engine.server.bodies import Limits
@@ -17,6 +18,8 @@ from engine.server.webhooks.sources import sources_of
 from engine.store import holdings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from config.settings import Settings
     from engine.runtime.clock import Clock
     from engine.runtime.metrics import Metrics
@@ -38,6 +41,7 @@ def webhooks_of(
     store: Store,
     clock: Clock,
     metrics: Metrics,
+    tracking_plan: Callable[[], TrackingPlan | None] = no_plan,
     fetch: Fetch | None = None,
 ) -> WebhookDoor | None:
     """That of a process; None where the shop has no source. `fetch` asks Amazon."""
@@ -61,6 +65,7 @@ def webhooks_of(
         sent=partial(_sent, store, processor),
         metrics=metrics,
         limits=Limits.of(settings.server),
+        tracking_plan=tracking_plan,
     )
 
 
