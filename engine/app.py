@@ -32,7 +32,7 @@ from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.outward import attempts_max, open_channels, open_sinks
 from engine.runtime.overview import Overview
-from engine.runtime.reloading import Reloading
+from engine.runtime.reloading import PlanInForce, Reloading
 from engine.runtime.restart import come_in_time, restart
 from engine.runtime.stalls import StallWatch
 from engine.runtime.stock import Stock
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
     from channels.base import Message
     from config import Shop
-    from engine.core.tracking_plan import TrackingPlan
     from engine.runtime.processor import Processor, Released
     from engine.runtime.shell import Shell
     from engine.server import AdminKey, Bound, Site
@@ -121,7 +120,7 @@ class App:
         self.on_delivered: Callable[[Message], None] | None = None
         """Told of each message that its channel took (the demo shows them)."""
         self._options = options
-        self._tracking_plan = shop.tracking_plan
+        self._tracking_plan = PlanInForce(shop.tracking_plan)
         self._ready = False
         self._stopping = asyncio.Event()
         self._instance = f"{wall_ms():x}"
@@ -177,15 +176,7 @@ class App:
             return None
         work = self.store, self.shell, self.processor, self.clock
         more = self.erasing, self.reloading, self._stopping, self._links.signer
-        return House(*work, *more, overview=self.overview, tracking_plan=self._plan_in_force)
-
-    def _plan_in_force(self) -> TrackingPlan | None:
-        return self._tracking_plan
-
-    def _follow(self, shop: Shop) -> None:
-        """Take on what the doors have of a shop that was read again."""
-        self._tracking_plan = shop.tracking_plan
-        self._link_door.follow(shop.settings)
+        return House(*work, *more, overview=self.overview, tracking_plan=self._tracking_plan)
 
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""
@@ -322,7 +313,8 @@ class App:
                 dispatcher=self.dispatcher,
                 filling=self._filling,
                 redirections=redirections,
-                on_shop=self._follow,
+                on_settings=self._link_door.follow,
+                tracking_plan=self._tracking_plan,
             )
             self.reloading.stock = self.stock
         self._opened.push_async_callback(self._drain)
@@ -393,7 +385,7 @@ class App:
             instance=self._instance,
             inboxes=self._inboxes,
             signer=self._links.signer,
-            tracking_plan=self._plan_in_force,
+            tracking_plan=self._tracking_plan,
         )
         most = connections_for(attempts_max(self.shop.settings.channels))
         self.ingest = await serve(make_ingest_app(door), bound, log=door.log, connections_max=most)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from channels.redirecting import Redirections
     from config import Settings, Shop
+    from engine.core.tracking_plan import TrackingPlan
     from engine.runtime.dispatcher import Dispatcher
     from engine.runtime.filling import Filling
     from engine.runtime.processor import Processor
@@ -54,13 +55,29 @@ class Reloaded(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
+class PlanInForce:
+    """The tracking plan that what comes in is held against now; called, it gives it.
+
+    Attributes:
+        plan: It, or None.
+    """
+
+    def __init__(self, plan: TrackingPlan | None) -> None:
+        self.plan = plan
+
+    def __call__(self) -> TrackingPlan | None:
+        """It, or None."""
+        return self.plan
+
+
 class Reloading:
     """Reloads the shop that a process runs.
 
     Args:
         folder: Where the shop is.
         settings: Those that the process was started by.
-        on_shop: Told of a shop that takes its place.
+        on_settings: Told of those of a shop that takes its place.
+        tracking_plan: What holds the one in force.
 
     Attributes:
         settings: The same.
@@ -79,7 +96,8 @@ class Reloading:
         dispatcher: Dispatcher,
         filling: Filling,
         redirections: Redirections,
-        on_shop: Callable[[Shop], None] | None = None,
+        on_settings: Callable[[Settings], None] | None = None,
+        tracking_plan: PlanInForce | None = None,
     ) -> None:
         self._folder = folder
         self.settings = settings
@@ -88,7 +106,8 @@ class Reloading:
         self._dispatcher = dispatcher
         self._filling = filling
         self._redirections = redirections
-        self._on_shop = on_shop
+        self._on_settings = on_settings
+        self._tracking_plan = tracking_plan or PlanInForce(None)
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> Reloaded:
@@ -116,8 +135,9 @@ class Reloading:
         now = versions()
         # Whatever else has to wait: who redirects messages wants none to go before it.
         self._redirections.addresses = shop.settings.testing.redirections()
-        if self._on_shop is not None:
-            self._on_shop(shop)
+        self._tracking_plan.plan = shop.tracking_plan
+        if self._on_settings is not None:
+            self._on_settings(shop.settings)
         self._filling.forget()
         changed = not self._processor.plans.hold(shop.plan, now)
         if changed and self._filling.needs(shop.plan):
