@@ -12,7 +12,7 @@ PRISM_VERSION := 5.16.0
 TWILIO_VERSION := 8.3.2
 NPM := npm --no-audit --no-fund --ignore-scripts --loglevel error
 
-.PHONY: demo test check bench soak prism lint types imports lock clean
+.PHONY: demo test check bench soak sdk prism lint types imports lock clean
 .DEFAULT_GOAL := demo
 
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --retries 2 --timeout 15
@@ -52,6 +52,10 @@ $(VENV)/npm/twilio_api_v2010.json: Makefile | $(VENV)/.run
 	  package/src/services/twilio-api/twilio_api_v2010.json > part.json && mv part.json twilio_api_v2010.json
 
 prism: $(VENV)/npm/twilio_api_v2010.json  ## what the tests of SMS run against, from npm; without it they skip
+
+sdk:  ## builds the browser SDK anew (Node, esbuild); what is built is committed
+	@$(NPM) install --prefix engine/server/sdk --no-package-lock
+	node engine/server/sdk/build.mjs
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

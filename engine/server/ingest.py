@@ -25,6 +25,7 @@ from engine.server.links import LinkDoor
 from engine.server.native import sort_events
 from engine.server.origins import Origins
 from engine.server.push import push_handlers
+from engine.server.sdk import sdk_handlers
 from engine.server.segment import ROUTES, sort_batch, sort_call
 from engine.server.sorting import Sorted
 from engine.server.starting import start_handler
@@ -105,6 +106,7 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     edge.add_routes(app, "POST", {"/trigger": start_handler(door)})
     edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
     edge.add_routes(app, "GET", settings_handlers(ingest.keys), of_pages=True)
+    edge.add_routes(app, "GET", sdk_handlers(), of_pages=True)
     edge.add_routes(app, "GET", push_handlers(door.channels.push_key), of_pages=True)
     for one, of_pages in ((door.channels.twilio, False), (door.channels.inbox, True)):
         for path, handlers in one.routes().items() if one is not None else ():

@@ -58,7 +58,8 @@ class Origins:
 
     def mark(self, headers: MutableMapping[str, str], origin: str) -> None:
         """Let a page read an answer, if pages of its origin may send events."""
-        headers["Vary"] = ORIGIN
+        varies = headers.get("Vary")
+        headers["Vary"] = ORIGIN if varies is None else f"{varies}, {ORIGIN}"
         if self.allow(origin):
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = _READABLE
