@@ -23,6 +23,7 @@ let most = BATCH_ITEMS_MAX;
 let failures = 0;
 let retryAt = 0;
 let timer = 0;
+let isAskedToWait = false;
 let isOpen = false;
 let isStored = false;
 
@@ -58,6 +59,7 @@ const isLater = (status) => !status || status === 408 || status === 429 || statu
 
 const failed = (answer) => {
   failures += 1;
+  isAskedToWait = Boolean(answer);
   const asked = answer && parseInt(answer.headers.get("Retry-After"), 10) * 1_000;
   const own = Math.min(WAIT_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + Math.random() / 2);
   retryAt = Date.now() + (asked || own);
@@ -119,12 +121,19 @@ export const flush = async () => {
   if (waiting.length) schedule(0);
 };
 
-// The page goes away: what is under way goes on by itself, the rest goes by a beacon.
+// The page goes away: all of it goes by beacons, also what is under way, whose answer nobody will
+// hear. Where the last attempt failed it is kept besides, for the next page.
 export const leave = () => {
   if (!isOpen) return;
-  if (navigator.onLine !== false && !failures) {
-    for (let texts; (texts = batchFrom(underWay)).length; drop(underWay, texts.length)) {
+  if (navigator.onLine !== false && !(isAskedToWait && Date.now() < retryAt)) {
+    let start = 0;
+    for (let texts; (texts = batchFrom(start)).length; start += texts.length) {
       if (!navigator.sendBeacon(url, bodyOf(texts))) break;
+    }
+    if (!failures) {
+      waiting = waiting.slice(start);
+      chars = waiting.join("").length;
+      underWay = 0;
     }
   }
   store();
