@@ -73,7 +73,7 @@ button, input { font: inherit; color: inherit; }
 .banner .image { width: 56px; height: 56px; border-radius: 8px; flex: none; }
 .banner .close { top: calc(50% - 18px); inset-inline-end: 16px; }
 
-.toast { top: 20px; inset-inline-end: 20px; width: min(380px, calc(100vw - 24px)); --come: translateY(-12px); }
+.toast { top: 72px; inset-inline-end: 20px; width: min(380px, calc(100vw - 24px)); --come: translateY(-12px); }
 .toast .inner { display: grid; grid-template-columns: auto 1fr; gap: 4px 14px; padding: 16px 48px 16px 18px; }
 .toast .image { width: 48px; height: 48px; border-radius: 8px; grid-row: span 2; }
 .toast .text, .toast .answers, .toast .thanks { grid-column: 2; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ SIGNALS = {
     "error": ("Error Repeated", "event.times == 3"),
     "click": ("Size Chart Opened", "event.price == 19.5"),
     "left": ("Left", "true"),
+    "read": ("In-App Message Opened", "true"),
+    "answer": ("In-App Message Clicked", "true"),
 }
 """The event that each signal is, and what its campaign asks of it."""
 
@@ -145,7 +148,8 @@ class Visit:
     def script(self, **attributes: str) -> str:
         """The element that loads the SDK."""
         said = {"src": f"{self.serving.url}/sdk.js", "data-key": "demo-write-key"}
-        said |= {f"data-{name.replace('_', '-')}": value for name, value in attributes.items()}
+        for name, value in attributes.items():
+            said[name if name == "nonce" else f"data-{name.replace('_', '-')}"] = value
         return "<script {} defer></script>".format(" ".join(f'{k}="{v}"' for k, v in said.items()))
 
     def open(
@@ -218,5 +222,6 @@ def visit(
     sdk_mailbox: Mailbox,
     request: pytest.FixtureRequest,
 ) -> Visit:
-    user = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
+    # Of any test another one: the server is the same for all of a module.
+    user = hashlib.sha256(request.node.name.encode()).hexdigest()[:12]
     return Visit(context, shop_pages, served, sdk_mailbox, user)
