@@ -49,6 +49,7 @@ from engine.server import (
     open_links,
     serve,
     take_admin_key,
+    way_in,
 )
 from engine.store import DataFolder, Store
 
@@ -176,7 +177,7 @@ class App:
             return None
         work = self.store, self.shell, self.processor, self.clock
         more = self.erasing, self.reloading, self._stopping, self._links.signer
-        return House(*work, *more, overview=self.overview, tracking_plan=self._tracking_plan)
+        return House(*work, *more, self.overview, self._tracking_plan, self.dispatcher)
 
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""
@@ -215,6 +216,7 @@ class App:
             operating=Operating(keys=(self.admin_key.key, token), house=self._house),
         )
         self.admin = await serve(make_admin_app(door), admin, connections_max=ADMIN_CONNECTIONS_MAX)
+        self.way_in = way_in(self.admin.url, door)
         folder.announce(self.admin.url, token)
         self._opened.push_async_callback(self.admin.aclose, _ADMIN_CLOSES_WITHIN_S)
         return ingest
@@ -239,9 +241,9 @@ class App:
         self.clock, self.processor, self.shell, replayed, self._templates, *_ = restarted
         self._filling = restarted.filling
         self.processor.on_fired = self._count_lateness
-        self.overview = Overview.of(settings, self.store, self.processor, self.clock)
+        self.overview = Overview.of(settings, self.store, self.processor, self.clock, self.metrics)
         await self.overview.open()
-        self._opened.push_async_callback(self.overview.tallying.stop)
+        self._opened.push_async_callback(self.overview.stop)
         settle_collector()
         self._opened.callback(release_collector)
         stalls = StallWatch(asyncio.get_running_loop(), self.metrics.stalls)

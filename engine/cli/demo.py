@@ -161,7 +161,7 @@ class _Stage:
     def open(self, speed: float, for_ms: int | None) -> None:
         until = "ctrl-C ends it" if for_ms is None else f"ends by itself after {for_ms / 1000:g} s"
         self._say(f"{self._app.shop.settings.shop.name} is open on {self._app.ingest.url}")
-        self._say(f"metrics on {self._app.admin.url}/metrics")
+        self._say(f"the dashboard is on {self._app.way_in}")
         self._say(f"time runs {speed:g} times faster; {until}\n")
 
     def _say(self, line: str) -> None:
@@ -200,7 +200,7 @@ class _Stage:
         for (campaign, channel), count in sorted(self._messages.items()):
             click.echo(f"  {campaign:<18} {channel:<7} {count:>6}")
         metrics = self._app.metrics
-        click.echo(f"{metrics.count_records('exited')} carts left alone, since they were bought")
+        click.echo(f"{metrics.kinds['exited']} carts left alone, since they were bought")
         fired, within_s = metrics.lateness_within_s(0.99)
         if fired:
             click.echo(f"{fired} deadlines fired, 99 % of them within {within_s * 1000:g} ms")
@@ -211,7 +211,8 @@ class _JsonStage(_Stage):
 
     @override
     def open(self, speed: float, for_ms: int | None) -> None:
-        addresses = {"url": self._app.ingest.url, "admin_url": self._app.admin.url}
+        app = self._app
+        addresses = {"url": app.ingest.url, "admin_url": app.admin.url, "dashboard": app.way_in}
         self._say(json.dumps({"kind": "open", **addresses, "speed": speed, "for_ms": for_ms}))
 
     @override

@@ -185,7 +185,7 @@ class Starting:
         if bulk.segment is None:
             return True
         user = self._processor.users.get(user_id)
-        return user is not None and _is_in(self._processor, user, bulk.segment, self._now_ms())
+        return user is not None and is_in(self._processor, user, bulk.segment, self._now_ms())
 
     async def _start(self, bulk: Bulk, user_ids: Sequence[str]) -> list[Started]:
         """Have a piece taken, again where it is not known whether it was: it has message ids."""
@@ -247,7 +247,8 @@ def _broken_off(bulk: Bulk, done: int, total: int) -> Unavailable:
     )
 
 
-def _is_in(processor: Processor, user: User, segment: Condition, now_ms: int) -> bool:
+def is_in(processor: Processor, user: User, segment: Condition, now_ms: int) -> bool:
+    """Whether a user is in a segment, as things stand. O(what the condition asks)."""
     if user.seen < processor.plans.number and stands(user):
         lived = as_he_is(processor, user.user_id, now_ms)  # he has not taken the plan on yet
         user = lived.user or user

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter as Counted
+from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -26,6 +28,26 @@ LATENESS_BUCKETS_S = (
 
 STALL_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5)
 """Upper bounds in seconds. Timers of the loop are rounded up to the next millisecond or so."""
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What there was since the start, in few enough numbers to be read each second.
+
+    Attributes:
+        accepted: Items that were taken.
+        rejected: Items that were not.
+        kinds: Records, by kind.
+        handed: By channel, messages that a provider took.
+        failed: By channel, attempts that did not succeed.
+        fired: Deadlines, by the bucket of their lateness.
+    """
+
+    accepted: float
+    rejected: float
+    kinds: Counted[str]
+    handed: dict[str, float]
+    failed: dict[str, float]
+    fired: tuple[float, ...]
 
 
 class _Each(Collector):
@@ -56,6 +78,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.kinds: Counted[str] = Counted()
+        """Records since the start, by kind: `records` has a series for each campaign and reason."""
         registry = self.registry
         self.inputs = Counter(
             "hairspring_inputs", "Events and identify calls, by fate.", ["fate"], registry=registry
@@ -146,6 +170,7 @@ class Metrics:
         # between the records of a large batch.
         for labels, count in counts.items():
             self.records.labels(*labels).inc(count)
+            self.kinds[labels[1]] += count
 
     def lateness_within_s(self, share: float) -> tuple[int, float]:
         """How many deadlines fired, and the bucket that holds `share` of them, in seconds.
@@ -164,17 +189,28 @@ class Metrics:
         )
         return fired, within
 
-    def count_records(self, kind: str) -> int:
-        """How many records of one kind there were since the start."""
-        return int(
-            sum(
-                sample.value
-                for metric in self.records.collect()
-                for sample in metric.samples
-                if sample.name.endswith("_total") and sample.labels["kind"] == kind
-            )
-        )
+    def totals(self) -> Totals:
+        """All that is told each second. O(channels)."""
+        fates: Counted[str] = Counted()
+        for labels, value in _samples(self.inputs, "_total"):
+            fates[labels["fate"]] += int(value)
+        handed: dict[str, float] = {}
+        failed: dict[str, float] = {}
+        for labels, value in _samples(self.deliveries, "_total"):
+            told = handed if labels["outcome"] == "accepted" else failed
+            told[labels["channel"]] = told.get(labels["channel"], 0.0) + value
+        within = [0.0, *(value for _, value in _samples(self.lateness, "_bucket"))]
+        fired = tuple(after - before for before, after in pairwise(within))
+        kinds = Counted(self.kinds)
+        return Totals(fates["accepted"], fates["rejected"], kinds, handed, failed, fired)
 
     def render(self) -> bytes:
         """The text that a scraper reads."""
         return generate_latest(self.registry)
+
+
+def _samples(metric: Counter | Histogram, ending: str) -> Iterable[tuple[Mapping[str, str], float]]:
+    for family in metric.collect():
+        for sample in family.samples:
+            if sample.name.endswith(ending):
+                yield sample.labels, sample.value

@@ -1,11 +1,13 @@
-"""What a running process tells of its campaigns whenever somebody asks."""
+"""What a running process tells of itself and its campaigns whenever somebody asks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from engine.runtime.census import Census
+from engine.runtime.outlook import Outlook
 from engine.runtime.performance import Performance
+from engine.runtime.pulse import Pulse
 from engine.runtime.tallying import Tallying
 
 if TYPE_CHECKING:
@@ -13,12 +15,13 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from engine.runtime.clock import Clock
+    from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor
     from engine.store import Store
 
 
 class Overview:
-    """The tallies and the census of one process.
+    """All that is counted of one process for whoever looks at it.
 
     Args:
         store: Open.
@@ -26,6 +29,9 @@ class Overview:
         now_ms: Logical now.
         costs: By channel, what one message costs.
         currency: Of costs and values.
+        shop: Its name.
+        pulse: Looks at it once a second.
+        outlook: Of its users.
 
     Attributes:
         tallying: To be opened before anything is released, and told of what is.
@@ -39,7 +45,13 @@ class Overview:
         *,
         costs: Mapping[str, float],
         currency: str,
+        shop: str,
+        pulse: Pulse,
+        outlook: Outlook,
     ) -> None:
+        self.shop = shop
+        self.pulse = pulse
+        self.outlook = outlook
         self.tallying = Tallying(store, processor)
         self._processor = processor
         self._census = Census(processor)
@@ -48,11 +60,21 @@ class Overview:
         self._currency = currency
 
     @classmethod
-    def of(cls, settings: Settings, store: Store, processor: Processor, clock: Clock) -> Overview:
+    def of(
+        cls, settings: Settings, store: Store, processor: Processor, clock: Clock, metrics: Metrics
+    ) -> Overview:
         """For a shop's process."""
         channels = settings.channels.items()
-        costs = {channel: chosen.cost for channel, chosen in channels if chosen.cost}
-        overview = cls(store, processor, clock.now_ms, costs=costs, currency=settings.shop.currency)
+        overview = cls(
+            store,
+            processor,
+            clock.now_ms,
+            costs={channel: chosen.cost for channel, chosen in channels if chosen.cost},
+            currency=settings.shop.currency,
+            shop=settings.shop.name,
+            pulse=Pulse(metrics, processor),
+            outlook=Outlook(processor, clock),
+        )
         late, rate = overview.tallying.late, clock.rate
         processor.on_made = lambda effects, start, now_ms: late(effects, start, now_ms, rate)
         return overview
@@ -61,6 +83,12 @@ class Overview:
         """Go on from what was counted, and keep it from here on. Raises StoreError."""
         await self.tallying.open()
         self.tallying.start()
+
+    async def stop(self) -> None:
+        """Look at nothing more, and save what was counted."""
+        self.pulse.stop()
+        await self.outlook.stop()
+        await self.tallying.stop()
 
     async def performance(self) -> Performance:
         """How campaigns do now. O(users) in slices, where nobody asked a moment ago."""

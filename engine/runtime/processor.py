@@ -75,6 +75,8 @@ class Processor(Population):
             far in the future (`NEVER`) where there is none.
         tombstones: Whom was erased.
         finished: Number of the newest batch that is durable.
+        next_input: Number of the next input.
+        saving: Whose saved state is behind, and how far.
         errors: How many conditions ended in an error since the start, by campaign.
         on_fired: Told (due_at_ms, now_ms) of each deadline as it fires; set it after a replay.
     """
@@ -101,11 +103,11 @@ class Processor(Population):
         self.bandits = bandits or Bandits()
         self.errors: Counter[str] = Counter()
         self.dedupe = dedupe
-        self._next_input = next_input
+        self.next_input = next_input
         self._next_message = next_message
         self._number = next_batch
         self.finished = next_batch - 1
-        self._saving = Saving(self.users, max_replay, log)
+        self.saving = Saving(self.users, max_replay, log)
         self.tombstones = Tombstones()
         self._open()
 
@@ -144,12 +146,12 @@ class Processor(Population):
         if step_event(self.plan, user, happened, effects):
             self._follow(user)
         if self._keeps:
-            number = self._next_input
-            self._next_input = number + 1
+            number = self.next_input
+            self.next_input = number + 1
             self._inputs.append(happened)
             user.seen = number
             if not user.unsaved:
-                self._saving.note(user, number)
+                self.saving.note(user, number)
             if len(effects) > before and have_effect(effects, before):
                 self._touched[user.user_id] = None
         return True
@@ -181,7 +183,7 @@ class Processor(Population):
         """Forget a user, all his ids; once that is durable, his rows are the owner's to erase."""
         self.now_ms = max(self.now_ms, now_ms)
         self._inputs.append(UserErased(user_id, self.now_ms))
-        self._next_input += 1
+        self.next_input += 1
         self._forget(user_id)
 
     def advance(self, now_ms: int, go_on: Callable[[], bool] | None = None) -> int:
@@ -247,12 +249,12 @@ class Processor(Population):
             self.dedupe.limit(self.now_ms)
         self._touched.update(dict.fromkeys(self.plans.roster.choose_saves()))
         touched = self._touched if self._keeps else ()
-        saves = self._saving.choose(self._number, touched, len(self._inputs), self._next_input)
+        saves = self.saving.choose(self._number, touched, len(self._inputs), self.next_input)
         saves.rows += self._merged
         batch = seal(
             self._number,
             self.now_ms,
-            next_input=self._next_input,
+            next_input=self.next_input,
             next_message=self._next_message,
             inputs=self._inputs,
             hashes=self._hashes,
@@ -277,7 +279,7 @@ class Processor(Population):
 
     def save_all(self) -> None:
         """Have the open batch carry every user that a replay would still need: a checkpoint."""
-        self._touched.update(dict.fromkeys(self._saving.unsaved))
+        self._touched.update(dict.fromkeys(self.saving.unsaved))
 
     def _open(self) -> None:
         self._inputs: list[Input] = []
@@ -305,9 +307,9 @@ class Processor(Population):
             if heard is None:
                 return True
             happened = heard
-        number = self._next_input
+        number = self.next_input
         if self._keeps:
-            self._next_input = number + 1
+            self.next_input = number + 1
             self._inputs.append(happened)
         self._apply(self._join(happened), number)
         return True
@@ -327,7 +329,7 @@ class Processor(Population):
         self._follow(user)
         if self._keeps:
             user.seen = number
-            self._saving.note(user, number)
+            self.saving.note(user, number)
             if len(effects) > before and have_effect(effects, before):
                 self._touched[user.user_id] = None
 
@@ -342,7 +344,7 @@ class Processor(Population):
         ):
             return happened
         user, joined = self._unite(happened)
-        self._saving.forget(happened.merged_id)
+        self.saving.forget(happened.merged_id)
         self._touched.pop(happened.merged_id, None)
         self._touched[user.user_id] = None
         self._merged.append((happened.merged_id, encode_merged(happened.merged_id, user)))
@@ -354,16 +356,16 @@ class Processor(Population):
             self._leave(user)
             self.aliases.forget(user)
         self._touched.pop(user_id, None)
-        self._saving.forget(user_id)
+        self.saving.forget(user_id)
 
     def _pass_over(self, happened: TimeSkipped | OfAll, now_ms: int, content: bytes = b"") -> None:
         self.now_ms = max(self.now_ms, now_ms)
         happened.at_ms = self.now_ms
-        self._pass_to_all(happened, self._next_input)
+        self._pass_to_all(happened, self.next_input)
         if self._keeps:
             self._inputs.append(happened)
-            self.plans.keep(happened, self._next_input, content)
-        self._next_input += 1
+            self.plans.keep(happened, self.next_input, content)
+        self.next_input += 1
 
     def _draw_weights(self, now_ms: int) -> None:
         """Draw weights, if that is due and nothing else is; else wake for it in time."""
@@ -392,5 +394,5 @@ class Processor(Population):
             if user.seen < self._changed:
                 self._catch_up(user)
             hold(self.plan, user, happened)
-            self._saving.note(user, number)
+            self.saving.note(user, number)
             self._follow(user)

@@ -1,6 +1,6 @@
 """HTTP in: events from clients, health and metrics for operators. The only part that speaks it."""
 
-from engine.server.admin import AdminDoor, make_admin_app
+from engine.server.admin import AdminDoor, make_admin_app, way_in
 from engine.server.bodies import Limits
 from engine.server.capacity import connections_for, connections_within, raise_open_files
 from engine.server.connections import CONNECTIONS_MAX, Patience
@@ -36,5 +36,6 @@ __all__ = [
     "raise_open_files",
     "serve",
     "take_admin_key",
+    "way_in",
     "webhooks_of",
 ]

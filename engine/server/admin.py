@@ -22,6 +22,7 @@ from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal, in_one_line
 from engine.server.campaigns import campaign_handlers
 from engine.server.consents import consent_handlers
+from engine.server.dashboard import Sessions, dashboard_handlers
 from engine.server.deadletters import deadletter_handlers
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
@@ -89,12 +90,18 @@ def make_admin_app(door: AdminDoor) -> web.Application:
             {path: _guarded(handler, door) for path, handler in operations.items()},
         )
     admit = partial(enter, operating=door.operating)
-    for path, methods in _resources(admit).items():
+    pages = dashboard_handlers(door.key, door.instance, door.operating.house)
+    for path, methods in {**_resources(admit), **pages}.items():
         edge.add_resource(
             app, path, {name: _guarded(handler, door) for name, handler in methods.items()}
         )
     edge.close(app)
     return app
+
+
+def way_in(url: str, door: AdminDoor) -> str:
+    """The dashboard's address that lets in whoever has it, without the key, until the run ends."""
+    return f"{url}/sign-in?way-in={Sessions(door.key, door.instance).way_in()}"
 
 
 def _resources(admit: Callable[[web.Request], House]) -> dict[str, Mapping[str, Handler]]:

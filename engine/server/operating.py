@@ -19,6 +19,7 @@ import msgspec
 from channels.tokens import Signer
 from engine.core.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.clock import Clock
+from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing
 from engine.runtime.overview import Overview
 from engine.runtime.processor import Processor
@@ -55,6 +56,7 @@ class House(msgspec.Struct, frozen=True, eq=False):
     signer: Signer | None = None
     overview: Overview | None = None
     tracking_plan: Callable[[], TrackingPlan | None] = no_plan
+    dispatcher: Dispatcher | None = None
 
 
 class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):

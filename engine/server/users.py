@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from engine.core.state import User
+    from engine.runtime.erasing import Erased
     from engine.server.operating import House
 
 TIMELINE_LIMIT = 1_000
@@ -42,37 +43,16 @@ def user_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapping
         house, user_id = enter(request), request.match_info["id"]
         limit, before_ms = _window(request)
         if user_id not in house.processor:
-            raise _unknown(user_id)
+            raise unknown_user(user_id)
         ids = house.processor.ids_of(user_id)
         lines = await dossier.timeline(house.store, *ids, limit=limit, before_ms=before_ms)
         return answer_json({"user_id": ids[0], "timeline": lines})
 
     async def export(request: web.Request) -> web.StreamResponse:
-        house, user_id = enter(request), request.match_info["id"]
-        user, ids = house.processor.find(user_id), house.processor.ids_of(user_id)
-        # Who was refused at the door is no user, and may ask what is kept of that all the same.
-        if user is None and not await holdings.quarantined_of(house.store, user_id):
-            raise _unknown(user_id)
-        pieces = dossier.export(
-            house.store, house.erasing.outbox, ids, user, made_at_ms=house.clock.now_ms()
-        )
-        return web.Response(body=pieces, headers={"Content-Type": JSON})
+        return await export_user(enter(request), request.match_info["id"])
 
     async def erase(request: web.Request) -> web.StreamResponse:
-        house, user_id = enter(request), request.match_info["id"]
-        if not house.erasing.is_unfinished(user_id) and (
-            user_id not in house.processor
-            and not await holdings.quarantined_of(house.store, user_id)
-        ):
-            raise _unknown(user_id)
-        try:
-            erased = await house.erasing.erase(user_id)
-        except OSError as error:
-            message = (
-                f"a file of the transport file cannot be written: {error.strerror}; see that the "
-                "data folder can be written and has room, and erase him once more"
-            )
-            raise Refusal(500, "erase.files", message) from error
+        erased = await erase_user(enter(request), request.match_info["id"])
         return answer_json(msgspec.to_builtins(erased))
 
     return {
@@ -89,8 +69,36 @@ def _known(request: web.Request, house: House) -> User:
     user_id = request.match_info["id"]
     user = house.processor.find(user_id)
     if user is None:
-        raise _unknown(user_id)
+        raise unknown_user(user_id)
     return user
+
+
+async def export_user(house: House, user_id: str) -> web.Response:
+    """Everything that is held of a user, in pieces. Raises Refusal (404) for nobody."""
+    user, ids = house.processor.find(user_id), house.processor.ids_of(user_id)
+    # Who was refused at the door is no user, and may ask what is kept of that all the same.
+    if user is None and not await holdings.quarantined_of(house.store, user_id):
+        raise unknown_user(user_id)
+    pieces = dossier.export(
+        house.store, house.erasing.outbox, ids, user, made_at_ms=house.clock.now_ms()
+    )
+    return web.Response(body=pieces, headers={"Content-Type": JSON})
+
+
+async def erase_user(house: House, user_id: str) -> Erased:
+    """Erase all that is held of a user; what went. Raises Refusal: 404 for nobody."""
+    if not house.erasing.is_unfinished(user_id) and (
+        user_id not in house.processor and not await holdings.quarantined_of(house.store, user_id)
+    ):
+        raise unknown_user(user_id)
+    try:
+        return await house.erasing.erase(user_id)
+    except OSError as error:
+        message = (
+            f"a file of the transport file cannot be written: {error.strerror}; see that the "
+            "data folder can be written and has room, and erase him once more"
+        )
+        raise Refusal(500, "erase.files", message) from error
 
 
 def _window(request: web.Request) -> tuple[int, int]:
@@ -99,6 +107,7 @@ def _window(request: web.Request) -> tuple[int, int]:
     return limit, NEVER if before_ms is None else before_ms
 
 
-def _unknown(user_id: str) -> Refusal:
+def unknown_user(user_id: str) -> Refusal:
+    """What to say of an id that is nobody's."""
     message = f"there is no user {user_id[:100]!r}; ids are taken letter by letter"
     return Refusal(404, "user.unknown", message)

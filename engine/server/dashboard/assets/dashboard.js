@@ -1,0 +1,52 @@
+// The little that a page cannot do by itself: numbers that change while somebody looks at them.
+// Parts with an id come anew by server-sent events (data-stream), or with the page they stand in,
+// loaded again now and then (data-again, in seconds). All of it works without a script, by reloading.
+"use strict";
+
+const live = document.querySelector("[data-stream], [data-again]");
+
+function swap(part, html) {
+  // Nobody who is filling something in, or has moved there by keyboard, loses his place.
+  if (part && part.innerHTML !== html && !part.contains(document.activeElement)) {
+    const scrolled = [...part.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
+    part.innerHTML = html;
+    part.querySelectorAll(".scroll").forEach((one, n) => { one.scrollLeft = scrolled[n] || 0; });
+  }
+}
+
+function follow(address) {
+  const source = new EventSource(address);
+  source.onmessage = (event) => {
+    for (const [id, html] of Object.entries(JSON.parse(event.data))) {
+      swap(document.getElementById(id), html);
+    }
+  };
+  return () => source.close();
+}
+
+function again(part, seconds) {
+  const timer = setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+      if (!answer.ok || answer.redirected) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      swap(part, fresh.getElementById(part.id).innerHTML);
+    } catch { /* the process restarts: the next look finds it */ }
+  }, seconds * 1000);
+  return () => clearInterval(timer);
+}
+
+if (live) {
+  const begin = () => live.dataset.stream
+    ? follow(live.dataset.stream) : again(live, Number(live.dataset.again));
+  let stop = begin();
+  const button = document.getElementById("live");
+  if (button) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      if (stop) { stop(); stop = null; } else { stop = begin(); }
+      button.setAttribute("aria-pressed", String(Boolean(stop)));
+    });
+  }
+}

@@ -1,0 +1,253 @@
+"""The dashboard's routes: whoever is signed in is shown pages, and has things done by their forms.
+
+A page is a function of the house and the request. What it may not show it refuses as every route
+does; here that becomes a page too. A form's answer sends the browser on to a page, so that loading
+that again does nothing twice; what was done is said there, signed, so that nobody else's link can
+have a page say anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import web
+
+from engine.errors import HairspringError
+from engine.runtime.clock import wall_ms
+from engine.runtime.inbox import Unavailable
+from engine.server.answers import Refusal, in_one_line
+from engine.server.dashboard import frame, now, people, person
+from engine.server.dashboard.frame import Page
+from engine.server.dashboard.markup import tag
+from engine.server.dashboard.session import LASTS_S, Sessions, cookie_name
+from engine.server.operating import House
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+View: TypeAlias = Callable[[House, web.Request, str], Awaitable[Page | web.StreamResponse]]
+"""Of (house, request, mark): a page, or an answer of another kind."""
+
+Act: TypeAlias = Callable[[House, web.Request, Mapping[str, str]], Awaitable[tuple[str, str]]]
+"""Of (house, request, what the form says): where to go on, and what was done."""
+
+VIEWS: Final[dict[str, View]] = {
+    "/": now.show,
+    "/now/stream": now.stream,
+    "/users": people.show,
+    "/users/{id}": person.show,
+    "/users/{id}/export": person.export,
+    "/users/{id}/erase": person.ask_to_erase,
+}
+
+ACTS: Final[dict[str, Act]] = {
+    "/users/{id}/erase": person.erase,
+}
+
+_FORM_BYTES_MAX: Final = 65_536
+
+
+class Door(msgspec.Struct, frozen=True, eq=False):
+    """What the routes stand on.
+
+    Attributes:
+        sessions: Knows who is signed in.
+        house: None while the process starts.
+    """
+
+    sessions: Sessions
+    house: Callable[[], House | None]
+
+
+def dashboard_handlers(
+    key: str, instance: str, house: Callable[[], House | None]
+) -> Mapping[str, Mapping[str, Handler]]:
+    """By path, its methods and their handlers; `key` is the admin key."""
+    door = Door(Sessions(key, instance), house)
+    routes: dict[str, dict[str, Handler]] = {
+        "/assets/{version}/{id}": {"GET": frame.asset},
+        "/sign-in": {"GET": _ask_for_key(door), "POST": _sign_in(door)},
+        "/sign-out": {"POST": _sign_out(door)},
+    }
+    for path, view in VIEWS.items():
+        routes.setdefault(path, {})["GET"] = _shown(door, view)
+    for path, act in ACTS.items():
+        routes.setdefault(path, {})["POST"] = _done(door, act)
+    return routes
+
+
+def _shown(door: Door, view: View) -> Handler:
+    async def show(request: web.Request) -> web.StreamResponse:
+        cookie = _session(door, request)
+        if not cookie:
+            if request.path == "/now/stream" or request.method not in {"GET", "HEAD"}:
+                raise Refusal(401, "session.none", "sign in at /sign-in")
+            return _lead_on("/sign-in?" + urlencode({"to": request.path_qs}))
+        house, mark = door.house(), door.sessions.mark(cookie)
+        if house is None:
+            return _starting(mark)
+        shop = house.overview.shop if house.overview is not None else "Hairspring"
+        try:
+            page = await view(house, request, mark)
+        except Refusal as refusal:
+            page = _refused(refusal)
+        except Unavailable as error:
+            page = _refused(Refusal(503, error.code, in_one_line(error)))
+        if not isinstance(page, Page):
+            return page
+        said = _said(door, request)
+        return frame.answer(msgspec.structs.replace(page, said=said) if said else page, shop, mark)
+
+    return show
+
+
+def _done(door: Door, act: Act) -> Handler:
+    async def do(request: web.Request) -> web.StreamResponse:
+        cookie = _session(door, request)
+        if not cookie:
+            raise Refusal(401, "session.none", "sign in at /sign-in")
+        house, mark = door.house(), door.sessions.mark(cookie)
+        if house is None:
+            return _starting(mark)
+        shop = house.overview.shop if house.overview is not None else "Hairspring"
+        try:
+            said = await _read(request)
+            door.sessions.check_mark(request, cookie, said.get("mark", ""))
+            where, done = await act(house, request, said)
+        except Refusal as refusal:
+            return frame.answer(_refused(refusal), shop, mark)
+        except HairspringError as error:
+            failed = Refusal(503, error.code, in_one_line(error))
+            return frame.answer(_refused(failed), shop, mark)
+        query = urlencode({"said": done, "by": door.sessions.seal(cookie, done)})
+        return _lead_on(f"{where}{'&' if '?' in where else '?'}{query}")
+
+    return do
+
+
+def _sign_in(door: Door) -> Handler:
+    async def sign_in(request: web.Request) -> web.StreamResponse:
+        said = await _read(request)
+        if not door.sessions.admits(said.get("key", "").strip()):
+            return _key_page(said.get("to", ""), wrong=True)
+        return _let_in(door, request, said.get("to", ""))
+
+    return sign_in
+
+
+def _ask_for_key(door: Door) -> Handler:
+    async def ask(request: web.Request) -> web.StreamResponse:
+        way_in = request.query.get("way-in")
+        if way_in is not None and door.sessions.admits(way_in):
+            return _let_in(door, request, "/")
+        return _key_page(request.query.get("to", ""))
+
+    return ask
+
+
+def _sign_out(door: Door) -> Handler:
+    async def sign_out(request: web.Request) -> web.StreamResponse:
+        cookie = _session(door, request)
+        if cookie:
+            door.sessions.check_mark(request, cookie, (await _read(request)).get("mark", ""))
+        answer = _lead_on("/sign-in")
+        answer.del_cookie(cookie_name(request), path="/", httponly=True, samesite="Strict")
+        return answer
+
+    return sign_out
+
+
+def _let_in(door: Door, request: web.Request, to: str) -> web.StreamResponse:
+    # A place of our own alone: `//elsewhere` and `/\\elsewhere` are another host to a browser.
+    own = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
+    answer = _lead_on(to if own else "/")
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.set_cookie(
+        cookie_name(request),
+        door.sessions.begin(wall_ms() // 1_000),
+        max_age=LASTS_S,
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=request.secure,
+    )
+    return answer
+
+
+def _lead_on(to: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": to, "Cache-Control": "no-store"})
+
+
+def _session(door: Door, request: web.Request) -> str:
+    """The cookie of a good session, else ""."""
+    cookie = request.cookies.get(cookie_name(request), "")
+    return cookie if door.sessions.is_good(cookie, wall_ms() // 1_000) else ""
+
+
+def _said(door: Door, request: web.Request) -> str:
+    said = request.query.get("said", "")
+    cookie = request.cookies.get(cookie_name(request), "")
+    return (
+        said if said and door.sessions.is_sealed(cookie, said, request.query.get("by", "")) else ""
+    )
+
+
+async def _read(request: web.Request) -> dict[str, str]:
+    """The form of a request. Raises Refusal where it is none, or far too large."""
+    length = request.content_length
+    if length is None or length > _FORM_BYTES_MAX:
+        raise Refusal(413, "body.too_large", f"a form has at most {_FORM_BYTES_MAX} bytes")
+    fields: dict[str, Any] = dict(await request.post())
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
+
+
+def _refused(refusal: Refusal) -> Page:
+    content = tag("p", refusal.message, class_="alert", role="alert")
+    return Page(title="That did not work", path="", content=content, status=refusal.status)
+
+
+def _starting(mark: str) -> web.Response:
+    content = tag("p", "The process is starting or stopping. Load this page again in a moment.")
+    page = Page(title="One moment", path="", content=content, status=503)
+    answer = frame.answer(page, "Hairspring", mark)
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
+def _key_page(to: str, *, wrong: bool = False) -> web.Response:
+    told = tag("p", "That is not the admin key.", class_="alert", role="alert") if wrong else None
+    where = (
+        "It was printed at the first start, and is kept in ", tag("code", "admin.key"),
+        " in the data folder, unless ", tag("code", "keys.admin"), " sets one.",
+    )  # fmt: skip
+    field = tag(
+        "div",
+        tag("label", "Admin key", for_="key"),
+        tag("input", id="key", name="key", type="password", autocomplete="current-password",
+            required=True, autofocus=True, aria_describedby="where"),
+        class_="field",
+    )  # fmt: skip
+    content = tag(
+        "main",
+        tag("p", frame.logo(), tag("span", "Hairspring"), class_="brand"),
+        tag(
+            "div",
+            tag("h1", "Sign in"),
+            told,
+            tag("p", where, class_="soft", id="where"),
+            tag(
+                "form",
+                tag("input", type="hidden", name="to", value=to),
+                field,
+                tag("p", tag("button", "Sign in")),
+                method="post",
+                action="/sign-in",
+            ),
+            class_="card",
+        ),
+        class_="alone",
+    )
+    return frame.document("Sign in · Hairspring", content, 401 if wrong else 200)

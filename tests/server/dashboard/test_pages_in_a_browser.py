@@ -1,0 +1,153 @@
+"""Every page in Chromium: what it shows, what it does, and whether everybody can use it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from tests.clients import chromium, node
+from tests.server.dashboard.shop import KEY, a_page, shopper
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.async_api import Page
+
+    from tests.server.dashboard.shop import Served
+
+pytestmark = pytest.mark.skipif(bool(chromium.why_not()), reason=chromium.why_not())
+
+PAGES = ["/", "/users", "/users/ada", "/users/ada/erase"]
+WHY = "/users/ada?campaign=cart-abandonment"
+
+
+async def test_the_key_opens_the_page_that_was_asked_for(served: Served) -> None:
+    async with a_page(served, signed_in=False) as page:
+        await page.goto(served.url + "/users")
+        await page.get_by_label("Admin key").fill("wrong")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("alert").wait_for()
+        await page.get_by_label("Admin key").fill(KEY)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("heading", name="Users", exact=True).wait_for()
+
+
+async def test_now_follows_what_happens_without_being_loaded_again(served: Served) -> None:
+    async with a_page(served) as page:
+        events = page.locator(".tile", has_text="Events").locator(".note")
+        await page.get_by_text("6 since the start").first.wait_for()
+        await served.send(*shopper("cleo"))
+        await page.get_by_text("9 since the start").first.wait_for()
+        live = page.get_by_role("button", name="Live")
+        await live.click()
+        assert await live.get_attribute("aria-pressed") == "false"
+        assert "9" in await events.inner_text()
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [("ada", ["ada"]), ("BOB@exam", ["bob"]), ("city=par", ["ada"]), ("zoe", [])],
+)
+async def test_users_are_found(served: Served, said: str, found: list[str]) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + "/users")
+        await page.get_by_label("Look for").fill(said)
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Found for").wait_for()
+        assert await page.locator("tbody td:first-child").all_inner_texts() == found
+
+
+async def test_a_users_page_tells_what_he_did_what_waits_and_why(served: Served) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + "/users/ada")
+        timeline = await page.locator("section[aria-labelledby=timeline]").inner_text()
+        assert "Product Added" in timeline
+        assert "<b>free</b>" in timeline
+        coming = page.get_by_role("region", name="What comes next")
+        assert "cart-abandonment" in await coming.inner_text()
+        await page.get_by_label("Campaign").select_option("cart-abandonment")
+        await page.get_by_role("button", name="Explain").click()
+        verdict = await page.locator(".verdict").inner_text()
+        assert verdict.startswith("He is in it")
+
+
+async def test_why_is_told_of_an_instant_in_the_past(served: Served) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + WHY + "&at=2020-01-01T00:00")
+        assert "archive" in await page.get_by_role("alert").inner_text()
+
+
+async def test_a_user_is_exported_and_erased(served: Served, tmp_path: Path) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + "/users/ada")
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name="Export").click()
+        path = tmp_path / "export.json"
+        await (await download.value).save_as(path)
+        assert msgspec.json.decode(path.read_bytes())["user_id"] == "ada"
+        await page.get_by_role("link", name="Erase").click()
+        await page.get_by_label("Type the user's id").fill("bob")
+        await page.get_by_role("button", name="Erase for good").click()
+        assert "nothing was erased" in await page.get_by_role("alert").inner_text()
+        await page.goto(served.url + "/users/ada/erase")
+        await page.get_by_label("Type the user's id").fill("ada")
+        await page.get_by_role("button", name="Erase for good").click()
+        assert await page.get_by_role("status").inner_text() == "ada is erased."
+    assert "ada" not in served.app.processor
+
+
+async def test_everything_is_reached_by_keyboard(served: Served) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + "/")
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.className") == "skip"
+        await page.keyboard.press("Enter")
+        assert await page.evaluate("document.activeElement.id") == "content"
+        await page.goto(served.url + "/")
+        for _ in range(12):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.textContent") == "Users":
+                await page.keyboard.press("Enter")
+                break
+        await page.get_by_role("heading", name="Users", exact=True).wait_for()
+        for _ in range(14):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.id") == "q":
+                break
+        await page.keyboard.type("ada")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("heading", name="Found for").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_pages_fit_ask_nobody_else_and_have_no_fault_of_access(
+    served: Served, width: int, scheme: Any, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    asked: set[str] = set()
+    async with a_page(served, width, color_scheme=scheme, bypass_csp=True) as page:
+        page.on("console", lambda said: told.append(said.text))
+        page.on("request", lambda request: asked.add(request.url.split("/")[2]))
+        for path in [*PAGES, WHY]:
+            await page.goto(served.url + path)
+            assert await page.screenshot(path=tmp_path / "page.png")
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert await violations(page) == [], path
+    assert told == []
+    assert asked == {served.url.split("/")[2]}
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe finds, of the WCAG's rules and of good practice."""
+    if why := node.why_not():
+        pytest.skip(why)
+    await page.add_script_tag(path=node.HERE / "node_modules/axe-core/axe.min.js")
+    found = await page.evaluate("axe.run()")
+    return [
+        f"{one['id']}: {at['html'][:120]} {at['failureSummary'][:200]}"
+        for one in found["violations"]
+        for at in one["nodes"]
+    ]
