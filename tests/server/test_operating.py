@@ -58,7 +58,7 @@ async def test_no_route_lets_anybody_in_without_a_key_or_under_a_foreign_name(
         elif told != (303, "/sign-in"):
             assert told[0] in {401, 404}, path
     assert refused == {403}
-    assert keyless == {"/metrics", "/healthz", "/sign-in"}
+    assert keyless == {"/metrics", "/healthz", "/readyz", "/sign-in"}
 
 
 async def test_while_the_process_starts_it_says_so(house: House) -> None:

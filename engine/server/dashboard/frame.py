@@ -149,7 +149,7 @@ def table(label: str, heads: list[str], rows: list[list[Content]], *, empty: str
             "table", tag("caption", label, class_="hidden"), tag("thead", head), tag("tbody", body)
         ),
         class_="scroll",
-        role="region",
+        role="group",
         aria_label=label,
         tabindex="0",
     )
