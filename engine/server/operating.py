@@ -18,6 +18,7 @@ import msgspec
 
 from channels.tokens import Signer
 from engine.core.tracking_plan import TrackingPlan, no_plan
+from engine.runtime.beside import Beside
 from engine.runtime.clock import Clock
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing
@@ -31,8 +32,10 @@ from engine.server.diffing import diff_handler
 from engine.server.forms import read_form
 from engine.server.importing import import_handler
 from engine.server.keys import BEARER
+from engine.server.looking import looking_handlers
 from engine.server.progress import tell_long
 from engine.server.reloading import reload_handler
+from engine.server.simulating import simulating_handlers
 from engine.store import Store
 from engine.store.backup import back_up
 
@@ -105,6 +108,7 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
         )
 
     admit = partial(enter, operating=operating)
+    beside = Beside()
     take_history = import_handler(admit)
     routes = {
         "/api/backup": backup,
@@ -112,7 +116,10 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
         "/api/trigger": bulk_handler(admit),
     }
     of_shops = {"/api/reload": reload_handler(admit), "/api/diff": diff_handler(admit)}
-    return {"POST": {**routes, **of_shops}}
+    return {
+        "GET": looking_handlers(admit, beside),
+        "POST": {**routes, **of_shops, **simulating_handlers(admit, beside)},
+    }
 
 
 def enter(request: web.Request, operating: Operating) -> House:

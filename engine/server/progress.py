@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def tell_long(
     request: web.Request,
-    work: Callable[[Callable[[int, int], None]], Awaitable[msgspec.Struct]],
+    work: Callable[[Callable[[int, int], None]], Awaitable[msgspec.Struct | msgspec.Raw]],
 ) -> web.StreamResponse:
     """Have `work` done and say in lines how it comes along; it is told whom to tell.
 

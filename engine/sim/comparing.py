@@ -21,11 +21,14 @@ from engine.sim.run import Options, Report, Run, arriving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import TypeAlias
 
     from config import Shop
     from engine.core.effects import Record
     from engine.core.inputs import UserInput
     from engine.sim.sources import Source
+
+    Write: TypeAlias = Callable[[bytes], object]
 
 SAMPLE_MAX: Final = 10
 """Users that are named of those for whom the shops differ."""
@@ -158,6 +161,27 @@ def compare_shops(
     first, second = (run.report(reading, names) for run in runs)
     first.after_until = second.after_until = later[0]
     return first, difference.told(_entered(first, second))
+
+
+def compare_past(
+    run: Run,
+    inputs: Iterable[UserInput],
+    happened: Iterable[list[Record]],
+    *,
+    campaign: str = "",
+    write: Write | None = None,
+) -> Compared:
+    """Run a shop over what came in, and tell how that differs from what came of it then.
+
+    `happened` are the records of then; entries are left to who counts them. One `campaign` alone
+    is compared where it is named.
+    """
+    difference = _Difference()
+    for side, each in enumerate((happened, run.records(inputs, write))):
+        for records in each:
+            asked = [one for one in records if one.campaign == campaign] if campaign else records
+            difference.add(asked, side)
+    return difference.told({})
 
 
 def _counted(inputs: Iterable[UserInput], taken: list[int], side: int) -> Iterator[UserInput]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from config import Shop
     from engine.core.effects import Record
     from engine.core.inputs import UserInput
+    from engine.core.state import User
     from engine.sim.exported import Line
     from engine.sim.sources import Source
 
@@ -146,9 +147,21 @@ class Run:
     Args:
         shop: As `config` loads it.
         options: How.
+        users: Who is known already (`Simulation`).
+        now_ms: Logical time to start from.
+        from_ms: What happens from this instant on is told; all before makes the past of it.
     """
 
-    def __init__(self, shop: Shop, options: Options) -> None:
+    def __init__(
+        self,
+        shop: Shop,
+        options: Options,
+        *,
+        users: Iterable[User] = (),
+        now_ms: int = 0,
+        from_ms: int = 0,
+    ) -> None:
+        self._from_ms = from_ms
         self.shop = shop
         self._options = options
         self._deliveries = Deliveries(
@@ -162,6 +175,8 @@ class Run:
             shop.plan,
             dedupe=Dedupe(kept.dedupe_window_ms, kept.dedupe_max),
             deliveries=self._deliveries,
+            users=users,
+            now_ms=now_ms,
         )
         self._tally = Tally(shop.plan)
 
@@ -171,8 +186,12 @@ class Run:
         """What happens, piece by piece, each written as it is made."""
         find = self._simulation.processor.find
         for released in self._simulation.run(inputs, self._options.until_ms):
-            records = released.records
-            self._tally.add(records, find, released.times)
+            records, times = released.records, released.times
+            if self._from_ms and records:
+                records = [one for one in records if one.at_ms >= self._from_ms]
+                before = len(released.records) - len(records)
+                times = [(place - before, one) for place, one in times if place >= before]
+            self._tally.add(records, find, times)
             if write is not None and records:
                 render = self._options.render
                 write(_lines(records, self._deliveries) if render else record_lines(records))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.core.effects import SendMessage
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
+    from engine.core.state import User
     from engine.runtime.dedupe import Dedupe
     from engine.runtime.processor import Released
 
@@ -39,6 +40,9 @@ class Simulation:
         plan: The plan, in force from the start.
         dedupe: Refuses ids that were taken; None takes everything.
         deliveries: Answers messages; by default all are delivered.
+        users: Who is known already, as saved under whatever plan: each goes on where the same step
+            is found, as of `now_ms`.
+        now_ms: Logical time to start from.
 
     Attributes:
         processor: Users, and logical time, as far as it has come.
@@ -51,9 +55,17 @@ class Simulation:
     """
 
     def __init__(
-        self, plan: Plan, *, dedupe: Dedupe | None = None, deliveries: Deliveries | None = None
+        self,
+        plan: Plan,
+        *,
+        dedupe: Dedupe | None = None,
+        deliveries: Deliveries | None = None,
+        users: Iterable[User] = (),
+        now_ms: int = 0,
     ) -> None:
-        self.processor = Processor(plan, dedupe=dedupe, keeps=False)
+        known = {user.user_id: user for user in users}
+        self.processor = Processor(plan, known, now_ms=now_ms, dedupe=dedupe, keeps=False)
+        self.processor.find_anew(known.values(), plan)
         self.processor.bandits.begin(0)
         self.taken = 0
         self.duplicates = 0

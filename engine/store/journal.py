@@ -92,6 +92,23 @@ def row_of(connection: sqlite3.Connection, number: int) -> int:
     return int(row[0])
 
 
+def row_before(connection: sqlite3.Connection, at_ms: int) -> int:
+    """Number of the first input of the newest row from before an instant; 0 where there is none.
+
+    From there on stands all that was stamped since. O(rows before).
+    """
+    row = connection.execute(
+        "SELECT ifnull(max(first_input), 0) FROM journal WHERE at_ms < ?", (at_ms,)
+    ).fetchone()
+    return int(row[0])
+
+
+def newest_row(connection: sqlite3.Connection) -> int:
+    """Number of the first input of the newest row; 0 where there is none. O(1)."""
+    row = connection.execute("SELECT ifnull(max(first_input), 0) FROM journal").fetchone()
+    return int(row[0])
+
+
 def records(connection: sqlite3.Connection, after: int) -> list[tuple[int, bytes]]:
     """Records behind a number: (number, JSON)."""
     return connection.execute(
