@@ -106,7 +106,7 @@ class Archived:
             first = self._reader.read(partial(journal.row_before, at_ms=self._archive.from_ms))
         else:
             first = self._reader.read(partial(journal.row_of, number=from_input))
-        last = self._reader.read(journal.newest_row)
+        _, last = self._reader.read(journal.bounds)
         after = first - 1
         while rows := self._reader.read(partial(journal.inputs, after=after)):
             yield from rows

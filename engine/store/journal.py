@@ -103,12 +103,6 @@ def row_before(connection: sqlite3.Connection, at_ms: int) -> int:
     return int(row[0])
 
 
-def newest_row(connection: sqlite3.Connection) -> int:
-    """Number of the first input of the newest row; 0 where there is none. O(1)."""
-    row = connection.execute("SELECT ifnull(max(first_input), 0) FROM journal").fetchone()
-    return int(row[0])
-
-
 def records(connection: sqlite3.Connection, after: int) -> list[tuple[int, bytes]]:
     """Records behind a number: (number, JSON)."""
     return connection.execute(

@@ -159,7 +159,7 @@ def backtest(errand: BacktestErrand, told: Told) -> Backtested:
 def _over_events(shop: Shop, events: bytes, options: Options, kept: _Kept, told: Told) -> Simulated:
     events = _as_lines(events)
     total = max(1, events.count(b"\n"))
-    reading, names = Reading("events"), Counter[str]()
+    reading, names = Reading("events", shop.tracking_plan), Counter[str]()
     run = Run(shop, options)
     read = read_ndjson(BytesIO(events), reading)
     inputs = arriving(read, names, lambda applied: told(min(applied, total), total))
