@@ -35,6 +35,7 @@ COMMANDS = {
     "push-key": "Tell the public key that browsers subscribe to push messages with.",
     "schema": "Write JSON Schemas of a shop's files, for completion in editors.",
     "plan": "Propose a tracking plan from the events of the archive.",
+    "audit": "Compare archive, state and outbox, and tell what does not fit.",
     "import": "Bring history into the state: recorded events, with no entry and no send.",
     "export-journal": "Write what a live run took in and what came of it, for simulate.",
     "backup": "Write everything that a restart needs to a file, while the process runs.",
@@ -42,7 +43,7 @@ COMMANDS = {
 }
 """What `hairspring --help` lists; a command's module is imported when it is called."""
 
-COMMANDS_LATER = ("audit", "report")
+COMMANDS_LATER = ("report",)
 """Commands that are still to be built; they are refused by name."""
 
 

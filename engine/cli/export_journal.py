@@ -40,11 +40,12 @@ def command(*, file: Path, data: Path, database: str, as_json: bool) -> None:
     """
     import msgspec
 
+    from engine.cli.snapshots import snapshot
     from engine.cli.terminal import progress_bar
 
     with (
         progress_bar("exporting") as told,
-        _at_rest(data, database, told) as path,
+        snapshot(data, database, told, name=_SNAPSHOT) as path,
         _written(file, data) as write,
     ):
         end = _export(path, write, told)
@@ -70,31 +71,6 @@ def _export(path: Path, write: Callable[[bytes], object], told: Callable[[int, i
             await store.close()
 
     return asyncio.run(work())
-
-
-@contextmanager
-def _at_rest(data: Path, database: str, told: Callable[[int, int], None]) -> Iterator[Path]:
-    """A database that nobody writes: that of the folder, or a copy of the running process's."""
-    import msgspec
-
-    from engine.cli.running import Running, database_at_rest, reach
-    from engine.store.backup import Backup
-
-    place = reach(data)
-    if not isinstance(place, Running):
-        try:
-            yield database_at_rest(data, database)
-        finally:
-            place.release()
-        return
-    copy = (data / _SNAPSHOT).absolute()
-    try:
-        body = msgspec.json.encode({"path": str(copy), "force": True})
-        place.follow("POST", "api", "backup", body=body, form=Backup, on_progress=told)
-        yield copy
-    finally:
-        for end in ("", "-wal", "-shm"):
-            copy.with_name(copy.name + end).unlink(missing_ok=True)
 
 
 @contextmanager

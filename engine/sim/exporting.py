@@ -52,7 +52,7 @@ async def export(
     or its newest plan cannot be read by this version; StoreError.
     """
     recovered = await store.recover(0, 0)
-    shop = _newest_shop(recovered)
+    shop = newest_shop(recovered)
     events = shop.settings.events
     before_ms = recovered.last_at_ms - max(events.keep_ms, events.dedupe_window_ms)
     start = await store.read(partial(journal.beginning, before_ms=before_ms))
@@ -87,7 +87,8 @@ async def export(
     return end
 
 
-def _newest_shop(recovered: Recovered) -> Shop:
+def newest_shop(recovered: Recovered) -> Shop:
+    """The shop that is in force. Raises JournalUnreadable where there is none that can be read."""
     brought = [
         one.plan_id
         for _, one in (*recovered.changes, *recovered.tail)

@@ -104,7 +104,8 @@ class Replay:
         self._made: dict[str, array[int]] = {}
         self._live: dict[str, array[int]] = {}
         self._erased: set[str] = set()
-        self._different: set[str] = set()
+        self.differences: dict[str, str] = {}
+        """By user, the first thing that differs; "" is for users that the run did not have."""
 
     @property
     def processor(self) -> Processor:
@@ -227,14 +228,14 @@ class Replay:
         comparison = self.comparison
         if len(self.processor.users) > comparison.states:
             self._differs("", "there are users whom the run did not have")
-        comparison.different = len(self._different)
+        comparison.different = len(self.differences)
         assert self._head is not None
         comparison.engine, comparison.tzdata = self._head.engine, self._head.tzdata
 
     def _differs(self, user_id: str, why: str) -> None:
-        if user_id not in self._different and len(self.comparison.shown) < SHOWN_MAX:
+        if user_id not in self.differences and len(self.comparison.shown) < SHOWN_MAX:
             self.comparison.shown.append(f"{user_id}: {why}")
-        self._different.add(user_id)
+        self.differences.setdefault(user_id, why)
 
 
 def _plan(line: PlanLine) -> Plan:
