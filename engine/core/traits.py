@@ -30,6 +30,9 @@ TOPICS = "topics"
 TOPICS_MAX = 100
 """Topics that are taken from a refused identify call, and from a preference centre."""
 
+SUBSCRIPTIONS_MAX = 20
+"""Push subscriptions of one user that are kept as he is told of one more: the last ones."""
+
 _HEADS_BYTES = 4
 """By how much the heads of maps may grow when two are merged."""
 
@@ -56,8 +59,17 @@ def read_traits(raw: msgspec.Raw) -> tuple[dict[str, Any], int]:
 
 
 def merge_traits(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Later traits win by key; consent is merged channel by channel."""
+    """Later traits win by key; consent is merged channel by channel.
+
+    One push subscription, which is what a browser knows, goes behind those of other browsers; a
+    list of them takes their place.
+    """
     merged = {**known, **said}
+    if "push" in known and _endpoint(said.get("push")):
+        same = (None, _endpoint(said["push"]))
+        others = [one for one in _listed(known["push"]) if _endpoint(one) not in same]
+        if others:
+            merged["push"] = [*others, said["push"]][-SUBSCRIPTIONS_MAX:]
     consent = said.get("consent")
     if isinstance(consent, dict):
         earlier = _by_channel(known)
@@ -119,10 +131,7 @@ def drop_subscriptions(user: User, endpoints: Collection[str]) -> None:
 
     O(traits). The trait may be one subscription or a list of them, each an object or its JSON.
     """
-    held = user.traits.get("push")
-    if isinstance(held, str):
-        held = _read(held)
-    several = held if isinstance(held, list) else [held]
+    several = _listed(user.traits.get("push"))
     kept = [one for one in several if _endpoint(one) not in endpoints]
     if len(kept) == len(several):
         return
@@ -130,6 +139,13 @@ def drop_subscriptions(user: User, endpoints: Collection[str]) -> None:
     if kept:
         traits["push"] = kept
     user.traits, user.traits_bytes = traits, len(_encode(traits))
+
+
+def _listed(held: Any) -> list[Any]:  # noqa: ANN401 - whatever a shop has said
+    """What the trait `push` says, as a list."""
+    if isinstance(held, str):
+        held = _read(held)
+    return held if isinstance(held, list) else [held]
 
 
 def _endpoint(subscription: Any) -> Any:  # noqa: ANN401 - whatever a shop has said

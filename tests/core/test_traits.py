@@ -138,3 +138,17 @@ def test_a_no_to_everything_is_taken_of_a_refused_identify_too() -> None:
 def test_after_a_no_to_everything_a_yes_opens_its_own_channel_alone() -> None:
     merged = merge_traits({"consent": False}, {"consent": {"email": True}})
     assert merged["consent"] == {**dict.fromkeys(CONSENT_CHANNELS, False), "email": True}
+
+
+def test_one_subscription_goes_behind_those_of_other_browsers_and_a_list_in_their_place() -> None:
+    one, two = {"endpoint": "https://p/1", "keys": {}}, {"endpoint": "https://p/2", "keys": {}}
+    renewed = {"endpoint": "https://p/1", "keys": {"auth": "new"}}
+    assert merge_traits({}, {"push": one}) == {"push": one}
+    assert merge_traits({"push": one}, {"push": two}) == {"push": [one, two]}
+    assert merge_traits({"push": [one, two]}, {"push": renewed}) == {"push": [two, renewed]}
+    assert merge_traits({"push": one}, {"push": renewed}) == {"push": renewed}
+    assert merge_traits({"push": [one, two]}, {"push": [two]}) == {"push": [two]}
+    assert merge_traits({"push": [one]}, {"push": None}) == {"push": None}
+    many = [{"endpoint": f"https://q/{number}"} for number in range(20)]
+    assert merge_traits({"push": many}, {"push": one}) == {"push": [*many[1:], one]}
+    assert merge_traits({"push": "nonsense"}, {"push": one}) == {"push": one}

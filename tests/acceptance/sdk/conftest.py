@@ -66,7 +66,8 @@ STYLES = ("modal", "banner", "toast", "tooltip")
 def shop_files(mailbox: Mailbox) -> dict[str, str]:
     keys = f'[keys]\nadmin = "an-admin-key"\nsigning = "{SIGNING}"\n'
     in_app = '[channels.in_app]\ntransport = "inbox"\n'
-    files = {"hairspring.toml": settings(mailbox) + keys + in_app}
+    push = '[channels.push]\ntransport = "webpush"\ncontact = "mailto:ops@shop.example"\n'
+    files = {"hairspring.toml": settings(mailbox) + keys + in_app + push}
     for name, (event, when) in SIGNALS.items():
         told = CAMPAIGN.format(name=name, event=event, when=when)
         files[f"campaigns/after-{name}.yaml"] = told
