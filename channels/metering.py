@@ -9,17 +9,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TextIO
 
+from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.for_tag import ForNode, ForTag
 from liquid.builtin.tags.tablerow_tag import TablerowNode, TablerowTag
 from liquid.exceptions import ResourceLimitError
+from liquid.stringify import to_liquid_string
+from markupsafe import escape
 from typing_extensions import override
 
 if TYPE_CHECKING:
     from liquid import RenderContext
     from liquid.ast import Node
 
+OUTPUT_BYTES_MAX: Final = 1024 * 1024
+"""A rendered text, and each text that a filter makes on the way, is no longer than this."""
+
+ITEMS_MAX: Final = 10_000
+"""Loop iterations of one nest of loops, and items of a list that a filter takes or makes."""
+
 WORK_MAX: Final = 400_000
 """Units of one rendering: some half a second of a slow machine, and many times what mails need."""
+
+CALL_WORK_MAX: Final = 40_000
+"""Units of one call of a filter, which no other thread can break into."""
 
 _ITERATION: Final = 4
 CHARS_A_UNIT: Final = 32
@@ -29,19 +41,23 @@ VALUE_CHARS_A_UNIT: Final = 1024
 """Of what goes through a filter."""
 
 
+class WorkExceeded(ResourceLimitError):  # noqa: N818 - named for what happened
+    """More work than a rendering may be."""
+
+
 class Meter:
     """What is left of a rendering's work."""
 
     __slots__ = ("left",)
 
-    def __init__(self) -> None:
-        self.left = WORK_MAX
+    def __init__(self, work_max: int = WORK_MAX) -> None:
+        self.left = work_max
 
     def spend(self, units: int) -> None:
-        """Take off what something costs. Raises ResourceLimitError where nothing is left."""
+        """Take off what something costs. Raises WorkExceeded where nothing is left."""
         self.left -= units
         if self.left < 0:
-            raise ResourceLimitError("the template does too much work", token=None)
+            raise WorkExceeded("the template does too much work", token=None)
 
 
 def _weight(block: Node) -> int:
@@ -87,3 +103,22 @@ class MeteredTablerow(TablerowTag):
     """`{% tablerow %}`."""
 
     node_class = MeteredTablerowNode
+
+
+class MeteredOutputNode(OutputNode):
+    """A `{{ … }}`: python-liquid's, with a shorter way for what is a text, as nearly always."""
+
+    __slots__ = ()
+
+    @override
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        value = self.expression.evaluate(context)
+        if type(value) is str:
+            return buffer.write(escape(value) if context.autoescape else value)
+        return buffer.write(to_liquid_string(value, context.autoescape))
+
+
+class MeteredOutput(Output):
+    """`{{ … }}`."""
+
+    node_class = MeteredOutputNode

@@ -21,7 +21,9 @@ from channels.front_matter import FRONT_KEYS, STYLES, TemplateFault
 from channels.lasting import lasting_ms
 from channels.liquid_faults import position, said
 from channels.locales import broader
-from channels.sandbox import Missing, SandboxTemplate
+from channels.metering import WORK_MAX, Meter, WorkExceeded
+from channels.missing import Missing
+from channels.sandbox import SandboxTemplate
 from channels.shielding import Lines
 
 if TYPE_CHECKING:
@@ -76,6 +78,10 @@ class RenderFailed(ChannelError):  # noqa: N818 - named for what happened, as ou
         self.line = line
         self.column = column
         self.reason = reason
+
+
+class WorkTooMuch(RenderFailed):
+    """One that was more work than it was let do."""
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +194,10 @@ class Template(msgspec.Struct, frozen=True):
                     return self._locales[nearest]
         return self
 
+    def sources(self) -> tuple[str, ...]:
+        """The Liquid texts that are rendered: the front matter's values, then the compiled body."""
+        return (*(part.source for part in self._front.values()), self._body.source)
+
     @property
     def front_keys(self) -> frozenset[str]:
         """What its front matter says something for. O(keys)."""
@@ -199,8 +209,9 @@ class Template(msgspec.Struct, frozen=True):
         *,
         now_at_ms: int | None = None,
         strict: bool = False,
+        work_max: int = WORK_MAX,
     ) -> Rendered:
-        """Render for one person; about 0.1 ms for a kilobyte, linear in what is written.
+        """Render for one person; some 0.5 ms for 20 KB, linear in what is written.
 
         By the template for the user's `locale`, where there is one.
 
@@ -209,17 +220,19 @@ class Template(msgspec.Struct, frozen=True):
                 is a `Shelf`.
             now_at_ms: What `now` means in the template; without it, `now` is not there.
             strict: Fail on the first name that is not there, instead of counting it.
+            work_max: How many units of work it may be, if not `WORK_MAX`.
 
         Raises:
-            RenderFailed: A limit was passed, a filter met a value that it cannot take, a name was
-                missing in strict mode, or `style` came out as none of the known ones.
+            WorkTooMuch: It is more work than that.
+            RenderFailed: Another limit was passed, a filter met a value that it cannot take, a
+                name was missing in strict mode, or `style` came out as none of the known ones.
         """
         user = context.get("user")
         template = self.for_locale(user.get("locale")) if isinstance(user, dict) else self
         if template is not self:
-            return template.render(context, now_at_ms=now_at_ms, strict=strict)
+            return template.render(context, now_at_ms=now_at_ms, strict=strict, work_max=work_max)
         missing = Missing(strict=strict)
-        about = (context, missing, now_at_ms)
+        about = (context, missing, Meter(work_max), now_at_ms)
         front = {key: self._text(part, *about) for key, part in self._front.items()}
         body = self._text(self._body, *about)
         front = {key: value.strip() for key, value in front.items() if value.strip()}
@@ -241,20 +254,24 @@ class Template(msgspec.Struct, frozen=True):
         part: Part,
         context: Mapping[str, object],
         missing: Missing,
+        meter: Meter,
         now_at_ms: int | None,
     ) -> str:
         try:
-            return part.text.render_within(context, missing, now_at_ms)
+            return part.text.render_within(context, missing, meter, now_at_ms)
         except LiquidError as fault:
             line, column = position(fault)
             at = part.line + max(line, 1) - 1
             if part.lines is not None and fault.token is not None:
                 at, column = part.line_at(max(0, fault.token.start_index)), 0
-            raise self._failed(at, said(fault), column) from fault
+            kind = WorkTooMuch if isinstance(fault, WorkExceeded) else RenderFailed
+            raise self._failed(at, said(fault), column, kind) from fault
         except _PYTHON_FAULTS as fault:
             reason = f"a filter cannot take its value ({type(fault).__name__}: {fault})"
             raise self._failed(part.line, reason) from fault
 
-    def _failed(self, line: int, reason: str, column: int = 0) -> RenderFailed:
+    def _failed(
+        self, line: int, reason: str, column: int = 0, kind: type[RenderFailed] = RenderFailed
+    ) -> RenderFailed:
         name = f"{self.name}.{self.locale}" if self.locale else self.name
-        return RenderFailed(name, line, reason, column=column, path=self.path)
+        return kind(name, line, reason, column=column, path=self.path)

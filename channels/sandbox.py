@@ -1,111 +1,80 @@
 """Liquid within bounds: no clock, no files, no unbounded loop, output or intermediate value.
 
-python-liquid meters loops, assigned names and output; what a chain of filters builds in between it
-does not meter (`replace: ''` squares its input), so every filter here is fenced on both sides.
+python-liquid meters loops, assigned names and output; `metering` and `fencing` bound the rest.
 """
 
 from __future__ import annotations
 
-import functools
 from contextlib import suppress
+from io import StringIO
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TextIO
 
 from liquid import BoundTemplate, Environment, RenderContext
-from liquid.exceptions import FilterArgumentError, LiquidError, ResourceLimitError, UndefinedError
+from liquid.exceptions import (
+    FilterArgumentError,
+    LiquidError,
+    OutputStreamLimitError,
+)
 from liquid.filter import with_context
 from liquid.output import LimitedStringIO
-from liquid.undefined import UNDEFINED, Undefined
+from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 from markupsafe import Markup
 from typing_extensions import override
 
 from channels.customs import Customs
 from channels.dates import zone_of
+from channels.fencing import fenced
 from channels.filters import FILTERS
 from channels.liquid_faults import said
 from channels.locales import babel_locale
-from channels.metering import VALUE_CHARS_A_UNIT, Meter, MeteredFor, MeteredTablerow
+from channels.metering import (
+    ITEMS_MAX,
+    OUTPUT_BYTES_MAX,
+    VALUE_CHARS_A_UNIT,
+    Meter,
+    MeteredFor,
+    MeteredOutput,
+    MeteredTablerow,
+    WorkExceeded,
+)
+from channels.missing import CountedUndefined, Missing
 from channels.shelf import EMPTY, Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
     from babel import Locale
     from liquid import Token
 
-OUTPUT_BYTES_MAX: Final = 1024 * 1024
-"""A rendered text, and each text that a filter makes on the way, is no longer than this."""
-
-ITEMS_MAX: Final = 10_000
-"""Loop iterations of one nest of loops, and items of a list that a filter takes or makes."""
-
-_DIGIT_BITS_MAX: Final = 4096
 _LOCALS_BYTES_MAX: Final = 4 * OUTPUT_BYTES_MAX
 _DEPTH_MAX: Final = 30
 _APPLYING: Final = 20
-_ITEM_CHARS: Final = 64
-_MULTIPLYING = frozenset({"replace", "join"})
 
 
-class Missing:
-    """What one rendering named and did not find.
-
-    Attributes:
-        count: How many times a missing value was rendered as nothing.
-        strict: Raise at the first instead of counting.
-    """
-
-    __slots__ = ("count", "strict")
-
-    def __init__(self, *, strict: bool) -> None:
-        self.count = 0
-        self.strict = strict
+_SIZED: Final = frozenset({str, list})
+_LOOKED_AT: Final = 256
 
 
-class CountedUndefined(Undefined):
-    """A name that was not found: nothing when rendered, and counted (in strict mode: a fault).
+def _looking_units(value: Any) -> int:  # noqa: ANN401 - of _SIZED
+    """What looking through a value may take: comparing it, asking whether it contains another."""
+    return len(value) // VALUE_CHARS_A_UNIT if type(value) is str else len(value) // 16
 
-    Testing one with `if`, comparing it, or giving it a `default` is asking whether it is there,
-    and is neither counted nor a fault.
-    """
 
-    __slots__ = ("missing",)
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        token: Token | None = None,
-        obj: object = UNDEFINED,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(name, token=token, obj=obj, hint=hint)
-        self.missing: Missing | None = None
-
-    def miss(self) -> None:
-        """Count one use; raises `UndefinedError` in strict mode."""
-        if self.missing is None:
-            return
-        if self.missing.strict:
-            raise UndefinedError(self.hint or f"{self.name!r} is undefined", token=self.token)
-        self.missing.count += 1
-        self.missing = None  # a value that goes through three filters is missing once
+class _Output(LimitedStringIO):
+    """What is written, up to a limit; most of it is ASCII, whose bytes need no counting."""
 
     @override
-    def __str__(self) -> str:
-        self.miss()
-        return ""
+    def write(self, text: str) -> int:
+        size = self.size + (len(text) if text.isascii() else len(text.encode()))
+        if size > self.limit:
+            raise OutputStreamLimitError("output stream limit reached", token=None)
+        self.size = size
+        return _write(self, text)
 
-    @override
-    def __len__(self) -> int:
-        self.miss()
-        return 0
 
-    @override
-    def __iter__(self) -> Iterator[Any]:
-        self.miss()
-        return iter(())
+_write: Final = StringIO.write
 
 
 class SandboxContext(RenderContext):
@@ -114,7 +83,7 @@ class SandboxContext(RenderContext):
     Its buffers keep line ends as they are: python-liquid's turn CRLF into LF.
     """
 
-    __slots__ = ("_locale", "_zone", "loop_weight", "meter", "missing", "now_at_ms")
+    __slots__ = ("_fences", "_locale", "_zone", "loop_weight", "meter", "missing", "now_at_ms")
 
     def __init__(self, template: BoundTemplate, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(template, **kwargs)
@@ -123,6 +92,7 @@ class SandboxContext(RenderContext):
         self.meter = Meter()
         self.loop_weight = 1
         self.now_at_ms: int | None = None
+        self._fences: dict[str, Callable[..., object]] = {}
         self._locale: Locale | None = None
         self._zone: tzinfo | None = None
 
@@ -170,15 +140,37 @@ class SandboxContext(RenderContext):
     def get(
         self, path: list[object], *, token: Token | None, default: object = UNDEFINED
     ) -> object:
+        # What is there in plain maps, as nearly always: a third of python-liquid's way to it.
+        try:
+            found: object = self.scope[path[0]]  # type: ignore[index]  # or TypeError
+            for place in range(1, len(path)):
+                if type(found) is not dict:
+                    break
+                found = found[path[place]]
+            else:
+                if type(found) in _SIZED and len(found) > _LOOKED_AT:  # type: ignore[arg-type]
+                    self.meter.spend(_looking_units(found))
+                return found
+        except (KeyError, TypeError):
+            pass
         found = super().get(path, token=token, default=default)
         if isinstance(found, CountedUndefined):
             found.missing = self.missing
+        elif type(found) in _SIZED:
+            self.meter.spend(_looking_units(found))
         return found
+
+    @override
+    def filter(self, name: str, token: Token | None) -> Callable[..., object]:
+        fence = self._fences.get(name)
+        if fence is None:
+            fence = self._fences[name] = super().filter(name, token)
+        return fence
 
     @override
     def get_buffer(self, buf: TextIO | None = None) -> LimitedStringIO:
         used = buf.size if isinstance(buf, LimitedStringIO) else 0
-        return LimitedStringIO(OUTPUT_BYTES_MAX - used, newline="")
+        return _Output(OUTPUT_BYTES_MAX - used, newline="")
 
     @override
     def raise_for_loop_limit(self, length: int = 1) -> None:
@@ -192,14 +184,18 @@ class SandboxTemplate(BoundTemplate):
     context_class: type[RenderContext] = SandboxContext
 
     def render_within(
-        self, context: Mapping[str, object], missing: Missing, now_at_ms: int | None
+        self,
+        context: Mapping[str, object],
+        missing: Missing,
+        meter: Meter,
+        now_at_ms: int | None,
     ) -> str:
-        """The text for this context; what is missing is told to `missing`."""
+        """The text for this context; what is missing is told to `missing`, work to `meter`."""
         scope = dict(context)
         if now_at_ms is not None:
             scope["now"] = scope["today"] = now_at_ms
         inside = SandboxContext(self, globals=self.make_globals(scope))
-        inside.missing = missing
+        inside.missing, inside.meter = missing, meter
         inside.now_at_ms = now_at_ms
         return self._rendered(inside)
 
@@ -246,76 +242,25 @@ class Sandbox(Environment):
         for reading_files in ("include", "render"):
             del self.tags[reading_files]
         self.add_tag(MeteredFor)
+        self.add_tag(MeteredOutput)
         self.add_tag(MeteredTablerow)
         for name, func in FILTERS.items():
             self.add_filter(name, func)
 
     @override
     def add_filter(self, name: str, func: Callable[..., Any]) -> None:
-        super().add_filter(name, _fenced(name, func))
+        super().add_filter(name, fenced(name, func))
 
 
 def _applied(name: str, text: SandboxTemplate, *, escaped: bool) -> Callable[..., str]:
     def apply(value: object, argument: object = "", *, context: SandboxContext) -> str:
         try:
             made = text.apply(value, argument, context)
+        except WorkExceeded:
+            raise
         except LiquidError as fault:  # its place is one in the filter, not in the template
             told = f"in the shop's filter {name!r}: {said(fault)}"
             raise FilterArgumentError(told, token=None) from fault
         return Markup(made) if escaped else made  # noqa: S704 - it has escaped its values
 
     return with_context(apply)
-
-
-def _fenced(name: str, func: Callable[..., Any]) -> Callable[..., Any]:
-    takes_context = getattr(func, "with_context", False)
-
-    @functools.wraps(func)  # keeps the mark by which Liquid passes the environment
-    def fence(value: Any, *args: Any, context: SandboxContext, **kwargs: Any) -> Any:  # noqa: ANN401
-        if name != "default" and isinstance(value, CountedUndefined):
-            value.miss()
-        size = _measure(value)
-        for given in args:
-            size += _measure(given)
-        if name in _MULTIPLYING:
-            _foresee(name, value, args)
-        if takes_context:
-            made = func(value, *args, context=context, **kwargs)
-        else:
-            made = func(value, *args, **kwargs)
-        context.meter.spend(1 + (size + _measure(made)) // VALUE_CHARS_A_UNIT)
-        return made
-
-    return with_context(fence)
-
-
-def _measure(value: object) -> int:
-    """About how much there is of it, in characters; an item of a list counts for some."""
-    if isinstance(value, str):
-        size = len(value)
-        within = size <= OUTPUT_BYTES_MAX
-    elif isinstance(value, (list, tuple, range)):
-        size = len(value) * _ITEM_CHARS
-        within = len(value) <= ITEMS_MAX
-    elif isinstance(value, int):
-        size = 0
-        within = value.bit_length() <= _DIGIT_BITS_MAX
-    else:
-        size, within = 0, True
-    if not within:
-        raise ResourceLimitError("a filter's value is too large", token=None)
-    return size
-
-
-def _foresee(name: str, value: object, args: tuple[object, ...]) -> None:
-    """Refuse what would be too large before it is made: these two multiply their inputs."""
-    if name == "join":
-        items = value if isinstance(value, (list, tuple, range)) else ()
-        separator = len(str(args[0])) if args else 1
-        size = sum(len(str(item)) for item in items) + separator * len(items)
-    else:
-        text = str(value)
-        found = text.count(str(args[0])) if args else 0
-        size = len(text) + found * (len(str(args[1])) if len(args) > 1 else 0)
-    if size > OUTPUT_BYTES_MAX:
-        raise ResourceLimitError(f"'{name}' would make too long a text", token=None)

@@ -301,7 +301,7 @@ class App:
             rate=self._options.rate,
         )
         self.dispatcher.links, self.dispatcher.stock = self._links, self.stock
-        self.erasing.stock = self.stock
+        self.erasing.stock, self.stock.ids_of = self.stock, self.processor.ids_of
         self._link_door = LinkDoor(
             self._links, self.shop.settings, self.shell, self.clock.now_ms, self.metrics
         )

@@ -25,6 +25,7 @@ POINTS: Final[Mapping[str, str]] = {
     "in-commit": "all of a batch is written, and not committed",
     "after-commit": "a batch is durable, and nobody has heard of it",
     "before-release": "clients were answered, and no message was let out",
+    "after-coupons": "codes are somebody's, and the messages that tell them are not rendered",
     "before-hand-over": "a message's bytes are stored, and its channel has not got it",
     "after-hand-over": "a channel has taken a message, and nobody has heard of it",
     "before-outcome": "an outcome is about to be put behind what waits to be taken",

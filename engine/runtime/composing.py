@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import structlog
 
 from channels.base import Message, address_of
-from channels.rendering import RenderFailed
+from channels.metering import WORK_MAX
+from channels.rendering import RenderFailed, WorkTooMuch
+from engine.runtime.aside import aside
 from engine.runtime.linking import render_linked
 
 if TYPE_CHECKING:
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from channels.rendering import Template
     from engine.core.effects import SendMessage
     from engine.runtime.metrics import Metrics
+
+WORK_AT_ONCE: Final = 20_000
+"""Units of a rendering on the loop, some 25 ms; mails have some hundred. More is done aside."""
 
 _log = structlog.get_logger("hairspring.delivery")
 _decode_snapshot = msgspec.json.Decoder(dict).decode
@@ -41,6 +47,8 @@ def compose(
     metrics: Metrics,
     links: Links,
     named: Mapping[str, object] | None = None,
+    *,
+    work_max: int = WORK_MAX,
 ) -> Message:
     """Render a message.
 
@@ -52,8 +60,10 @@ def compose(
         metrics: Counts names that are not there.
         links: Makes those of the message.
         named: What its template may name beside.
+        work_max: How many units of work it may be, if not all that a template may.
 
     Raises:
+        WorkTooMuch: It is more work than that.
         Unmade: There is no template or no address, or the template cannot be rendered.
     """
     template = templates.get((message.template, message.channel))
@@ -64,8 +74,10 @@ def compose(
     if to is None:
         raise Unmade(f"no {message.channel} address that can be used")
     try:
-        rendered, leave_by = render_linked(links, template, message, context)
+        rendered, leave_by = render_linked(links, template, message, context, work_max=work_max)
     except RenderFailed as error:
+        if isinstance(error, WorkTooMuch) and work_max < WORK_MAX:
+            raise
         raise Unmade(f"template: {error}") from error
     except Exception as error:
         # One message must not end all others.
@@ -91,3 +103,37 @@ def compose(
         expires_at_ms=message.expires_at_ms,
         unsubscribe=leave_by,
     )
+
+
+class Composer:
+    """Makes messages; those of a template that once was much work, beside the loop.
+
+    What comes out is the same either way: work is counted, not timed.
+
+    Args:
+        front: What a message's front matter has where its template is silent, by channel id.
+        metrics: Counts names that are not there.
+    """
+
+    def __init__(self, front: Mapping[str, Mapping[str, str]], metrics: Metrics) -> None:
+        self._front = front
+        self._metrics = metrics
+        self._heavy: set[tuple[str, str]] = set()
+
+    async def compose(
+        self,
+        message: SendMessage,
+        snapshot: bytes,
+        templates: Mapping[tuple[str, str], Template],
+        links: Links,
+        named: Mapping[str, object],
+    ) -> Message:
+        """As the function of that name. Raises Unmade."""
+        key = message.template, message.channel
+        about = (message, snapshot, templates, self._front, self._metrics, links, named)
+        if key not in self._heavy:
+            try:
+                return compose(*about, work_max=WORK_AT_ONCE)
+            except WorkTooMuch:
+                self._heavy.add(key)
+        return await aside(partial(compose, *about))

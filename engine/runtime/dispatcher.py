@@ -10,20 +10,21 @@ bounded, and the rest is read from the outbox as there is room (`lane`).
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from engine.core.holding import HELD
 from engine.core.inputs import DeliveryReported
+from engine.runtime.again import until_committed
 from engine.runtime.attempts import KEPT_OF_OPEN, Attempts, is_wide, whose
-from engine.runtime.composing import Unmade, compose
+from engine.runtime.composing import Composer, Unmade
 from engine.runtime.lane import Delivery, Lane
 from engine.runtime.line import Line
 from engine.runtime.linking import UNSENT
 from engine.runtime.looks import Looks
 from engine.runtime.overdue import Overdue
-from engine.store import CommitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from engine.runtime.line import Provider
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor, Released
-    from engine.runtime.stock import Stock
+    from engine.runtime.stock import Named, Stock
     from engine.store import Store
 
 RENDERED_AT_ONCE = 64
@@ -42,8 +43,6 @@ RENDERED_AT_ONCE = 64
 
 CONCURRENCY = 8
 """Attempts under way at once to one provider, unless its channel's settings say otherwise."""
-
-STORE_AGAIN_S = 0.25
 
 AGAIN_EVERY_MS = 10_000
 """Attempts that are far off are looked at together, so often, where their room is wanted."""
@@ -87,7 +86,7 @@ class Dispatcher:
         rate: float = 1.0,
     ) -> None:
         self.templates = templates
-        self._front = front
+        self._composer = Composer(front, metrics)
         self._store = store
         self._channels = channels
         self._processor = processor
@@ -261,51 +260,47 @@ class Dispatcher:
     async def _prepare_some(self, lane: Lane) -> None:
         ready: list[Delivery] = []
         fresh: list[tuple[bytes, str]] = []
-        while lane.unrendered and len(ready) < RENDERED_AT_ONCE:
+        unmade: list[Delivery] = []
+        while lane.unrendered and len(ready) + len(unmade) < RENDERED_AT_ONCE:
             delivery = lane.unrendered.popleft()
-            if delivery.done or not self.may_go(delivery):
-                continue
+            if not delivery.done and self.may_go(delivery):
+                (ready if delivery.wire is not None else unmade).append(delivery)
+        wanted = [delivery.message for delivery in unmade]
+        named = await self.stock.names_for(wanted, self.templates) if self.stock else {}
+        for delivery in unmade:
+            if delivery.done or (delivery.message.id in named and not self.may_go(delivery)):
+                continue  # it was taken back meanwhile
+            delivery.wire = await self._compose(delivery, named)
             if delivery.wire is None:
-                delivery.wire = await self._compose(delivery)
-                if delivery.wire is None:
-                    continue
-                delivery.snapshot = b""
-                wire = delivery.wire.to_bytes()
-                lane.weigh(delivery, len(wire))
-                fresh.append((wire, delivery.message.id))
-                await asyncio.sleep(0)  # a rendering takes a good part of a slice
+                continue
+            delivery.snapshot = b""
+            wire = delivery.wire.to_bytes()
+            lane.weigh(delivery, len(wire))
+            fresh.append((wire, delivery.message.id))
+            await asyncio.sleep(0)  # a rendering takes a good part of a slice
             ready.append(delivery)
         if fresh:
-            await self._keep(fresh)
+            await until_committed(partial(self._store.keep_rendered, fresh))
         for delivery in ready:
             self.queue(delivery)
 
-    async def _keep(self, fresh: list[tuple[bytes, str]]) -> None:
-        while True:
-            try:
-                await self._store.keep_rendered(fresh)
-            except CommitFailed as error:
-                if not error.again:
-                    raise
-                await asyncio.sleep(STORE_AGAIN_S)
-            else:
-                return
-
-    async def _compose(self, delivery: Delivery) -> Message | None:
+    async def _compose(self, delivery: Delivery, named: Named) -> Message | None:
         """The message, rendered; None where that cannot be: then its delivery is over."""
-        message, stock, templates = delivery.message, self.stock, self.templates
+        message = delivery.message
         try:
-            template = templates.get((message.template, message.channel))
-            named = {} if stock is None else await stock.names_for(message, template)
-            if delivery.done:  # it was taken back meanwhile
-                return None
-            about = (self._front, self._metrics, self.links, named)
-            return compose(message, delivery.snapshot, templates, *about)
+            names = named.get(message.id, {})
+            if isinstance(names, Unmade):
+                raise names
+            about = (delivery.snapshot, self.templates, self.links, names)
+            made = await self._composer.compose(message, *about)
         except Unmade as why:
             told = {**whose(delivery), "template": message.template, "outcome": "unmade"}
             _log.warning("delivery", reason=str(why), **told)
-            self.conclude(delivery, why.outcome, str(why))
+            if not delivery.done:
+                self.conclude(delivery, why.outcome, str(why))
             return None
+        else:
+            return None if delivery.done else made  # it was taken back meanwhile
 
     # Attempts, as `attempts.Desk` has it
 

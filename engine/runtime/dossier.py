@@ -175,6 +175,10 @@ async def export(
             | {"message": msgspec.Raw(one.message)}
             for one in await holdings.inbox_of(store, *ids)
         ],
+        "coupons": [
+            {"pool": pool, "code": code, "at": format_instant(at_ms)}
+            for pool, code, at_ms in await holdings.coupons_of(store, *ids)
+        ],
         "files": {
             channel: [msgspec.Raw(line) for line in lines]
             for channel, lines in (await asyncio.to_thread(lines_in_files, outbox, ids)).items()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from channels.filters import SURVEYS
 from channels.links import Links, Tracking, short_id
+from channels.metering import WORK_MAX
 from channels.tokens import LinkFacts, Signer
 
 if TYPE_CHECKING:
@@ -29,15 +30,17 @@ def render_linked(
     context: Mapping[str, Any],
     *,
     strict: bool = False,
+    work_max: int = WORK_MAX,
 ) -> tuple[Rendered, str]:
     """Render a message; and where a mail program lets its user unsubscribe, or "".
 
-    `context` is its snapshot; `strict` as for `Template.render`. Raises RenderFailed.
+    `context` is its snapshot; `strict` and `work_max` as for `Template.render`. Raises
+    RenderFailed.
     """
     campaign = context.get("campaign")
     own = links.of(_facts(message, context), campaign if isinstance(campaign, dict) else {})
     named = {**context, "links": own.names, SURVEYS: own.survey}
-    rendered = template.render(named, now_at_ms=message.at_ms, strict=strict)
+    rendered = template.render(named, now_at_ms=message.at_ms, strict=strict, work_max=work_max)
     if links is UNSENT:
         return rendered, ""
     return own.put_into(rendered), own.list_unsubscribe

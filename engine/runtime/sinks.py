@@ -24,7 +24,8 @@ from channels.signing import signature, signing_key
 from engine.core.effects import Record
 from engine.core.records import record_line
 from engine.errors import ServeError
-from engine.store import CommitFailed, streaming
+from engine.runtime.again import until_committed
+from engine.store import streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,6 @@ FOLDER: Final = "sinks"
 KEPT_EVERY: Final = 5_000
 """Records passed over, none of which a sink wants, before its position is stored all the same."""
 
-STORE_AGAIN_S: Final = 0.25
 _REFUSED: Final = frozenset({400, 413, 422})
 """Answers that may be about one record: then the batch is halved, down to that one."""
 
@@ -188,15 +188,7 @@ class Sinks:
 
     async def _keep(self, name: str, position: int) -> None:
         work = partial(streaming.keep_position, sink=name, number=position)
-        while True:
-            try:
-                await self._store.transact(work)
-            except CommitFailed as error:
-                if not error.again:
-                    raise
-                await asyncio.sleep(STORE_AGAIN_S)
-            else:
-                return
+        await until_committed(partial(self._store.transact, work))
 
 
 class _Webhook:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
@@ -19,13 +19,15 @@ from channels.shelf import Shelf
 from config.coupons import read_pools
 from config.faults import Findings
 from engine.errors import StoreError
+from engine.failpoints import come_to
+from engine.runtime.again import until_committed
 from engine.runtime.aside import aside
 from engine.runtime.composing import Unmade
 from engine.runtime.recommending import Recommending
-from engine.store import CommitFailed, coupons
+from engine.store import coupons
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -41,11 +43,14 @@ KEPT_FILE: Final = "catalog.feed"
 NO_COUPON: Final = "no_coupon"
 """Why a message is skipped whose pool has no code left."""
 
-STORE_AGAIN_S: Final = 0.25
 _TRIES_AGAIN_S: Final = 30.0
 _LEFT_OUT_MAX: Final = 0.5
 
 _log = structlog.get_logger("hairspring.catalog")
+
+
+Named: TypeAlias = "Mapping[str, Mapping[str, object] | Unmade]"
+"""What templates may name beside snapshots, by message id; or why there will be no message."""
 
 
 class Exhausted(Unmade):
@@ -67,6 +72,7 @@ class Stock:
     Attributes:
         shelf: The products; None where the shop has no catalog.
         recommending: What goes together; None likewise.
+        ids_of: All ids of a user, his own first; for whoever knows of merges to set.
         left: How many codes of each pool are nobody's.
         failures: How often products could not be read since the start.
     """
@@ -74,6 +80,7 @@ class Stock:
     def __init__(
         self, store: Store, settings: Settings, folder: Path | None, data: Path, metrics: Metrics
     ) -> None:
+        self.ids_of: Callable[[str], tuple[str, ...]] = lambda user_id: (user_id,)
         self._store = store
         self._catalog = settings.catalog
         self._low = settings.coupons.low
@@ -97,6 +104,10 @@ class Stock:
             )
         metrics.watch_each(
             "coupons_left", "Codes that are nobody's.", "pool", lambda: self.left, kind="gauge"
+        )
+
+        metrics.watch_each(
+            "coupons_low", "Whether that is coupons.low or less.", "pool", self._low_pools, "gauge"
         )
 
     async def open(self) -> Self:
@@ -161,38 +172,52 @@ class Stock:
             _log.info("coupons.read", pool=name, codes=len(pool.codes))
         self.left = await self._store.read(coupons.left)
 
-    async def names_for(self, message: SendMessage, template: Template | None) -> dict[str, Any]:
-        """What a message's template may name beside its snapshot: `catalog`, and `coupons`.
+    async def names_for(
+        self,
+        messages: Sequence[SendMessage],
+        templates: Mapping[tuple[str, str], Template],
+    ) -> dict[str, Mapping[str, object] | Unmade]:
+        """What templates may name beside snapshots, by message id: `catalog`, and `coupons`.
 
-        Its user's code of each pool that the template names is his, durably, before this returns.
-        Raises Exhausted where a pool has none left, and CommitFailed.
+        Each user's code of each pool that his template names is his, durably, before this returns:
+        one commit for all. Where a pool has none left, it is Exhausted. Raises CommitFailed.
         """
-        named: dict[str, Any] = {} if self.shelf is None else {"catalog": self.shelf}
-        if template is None or not template.pools:
-            return named
-        codes, fresh = await self._assign(message, list(template.pools))
-        if len(codes) < len(template.pools):
-            lacking = sorted(template.pools.keys() - codes.keys())
-            _log.warning("coupons.empty", pools=lacking, template=message.template)
-            raise Exhausted(NO_COUPON)
+        shelf: dict[str, object] = {} if self.shelf is None else {"catalog": self.shelf}
+        named: dict[str, Mapping[str, object] | Unmade] = {one.id: shelf for one in messages}
+        taking = [
+            (message, template)
+            for message in messages
+            if (template := templates.get((message.template, message.channel))) and template.pools
+        ]
+        wanted: list[coupons.Wanted]
+        wanted = [
+            (self.ids_of(one.user_id), one.at_ms, list(template.pools)) for one, template in taking
+        ]
+        assigned = await self._assign(wanted) if wanted else []
+        for (message, template), (codes, fresh) in zip(taking, assigned, strict=True):
+            if len(codes) < len(template.pools):
+                lacking = sorted(template.pools.keys() - codes.keys())
+                _log.warning("coupons.empty", pools=lacking, template=message.template)
+                named[message.id] = Exhausted(NO_COUPON)
+            else:
+                named[message.id] = {**shelf, "coupons": codes}
+            self._count(fresh)
+        return named
+
+    def _low_pools(self) -> dict[str, float]:
+        return {pool: float(left <= self._low) for pool, left in self.left.items()}
+
+    def _count(self, fresh: list[str]) -> None:
         for pool in fresh:
             left = self.left[pool] = self.left.get(pool, 1) - 1
             if left == self._low or not left:
                 _log.warning("coupons.low", pool=pool, left=left)
-        return {**named, "coupons": codes}
 
-    async def _assign(
-        self, message: SendMessage, pools: list[str]
-    ) -> tuple[dict[str, str], list[str]]:
-        user_id, at_ms = message.user_id, message.at_ms
-        work = partial(coupons.assign, user_id=user_id, pools=pools, at_ms=at_ms)
-        while True:
-            try:
-                return await self._store.transact(work)
-            except CommitFailed as error:
-                if not error.again:
-                    raise
-                await asyncio.sleep(STORE_AGAIN_S)
+    async def _assign(self, wanted: Sequence[coupons.Wanted]) -> list[coupons.Given]:
+        work = partial(coupons.assign_each, wanted=wanted)
+        given = await until_committed(partial(self._store.transact, work))
+        come_to("after-coupons")
+        return given
 
     # Products
 

@@ -102,17 +102,20 @@ class Together:
     def suggest(self, given: Sequence[str]) -> Iterator[str]:
         """What goes with products, the best first; then what most people buy, and look at.
 
-        O(given * `PARTNERS_MAX`), and where something was counted since, the products' number.
+        O(given * `PARTNERS_MAX`), and where something was counted since, the products' number. May
+        be asked on a thread beside that which counts: what it goes over it has copied.
         """
         scores: dict[str, int] = {}
         for product in given:
-            for other, count in self._partners.get(product, {}).items():
+            for other, count in list(self._partners.get(product, {}).items()):
                 scores[other] = scores.get(other, 0) + count
         yield from sorted(scores, key=lambda one: (-scores[one], one))
-        if self._ranked is None:
+        ranked = self._ranked
+        if ranked is None:
             popular = self._popular
-            self._ranked = sorted(popular, key=lambda one: (-popular[one], one))[: PARTNERS_MAX * 8]
-        yield from self._ranked
+            ranked = sorted(popular, key=lambda one: (-popular[one], one))[: PARTNERS_MAX * 8]
+            self._ranked = ranked
+        yield from ranked
 
     def _person(self, user_id: str) -> _Person:
         user_id = self._bearers.get(user_id, user_id)

@@ -7,11 +7,17 @@ somebody takes his id from his codes and leaves them taken.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+
+Wanted: TypeAlias = "tuple[Sequence[str], int, Sequence[str]]"
+"""Whose codes (all ids of his, his own first), when, of which pools."""
+
+Given: TypeAlias = "tuple[dict[str, str], list[str]]"
+"""The codes by pool, and the pools that have one less."""
 
 SLICE_CODES: Final = 2_000
 """Codes that are read in, or let go of, in one transaction."""
@@ -58,18 +64,22 @@ def finish(connection: sqlite3.Connection, pool: str, digest: str) -> None:
 
 
 def assign(
-    connection: sqlite3.Connection, user_id: str, pools: Sequence[str], at_ms: int
-) -> tuple[dict[str, str], list[str]]:
+    connection: sqlite3.Connection, ids: Sequence[str], pools: Sequence[str], at_ms: int
+) -> Given:
     """The user's code of each pool, the one that he has, else the next; and pools of fresh codes.
 
-    None of a pool that is empty. Where one is, nothing is given: no message that does not go uses
-    up a code. O(pools * log).
+    What he has under any id of his is his: the first of it, where two had one each before they
+    turned out to be one user. None of a pool that is empty. Where one is, nothing is given: no
+    message that does not go uses up a code. O(pools * ids * log).
     """
+    marks = ",".join("?" * len(ids))
     given: dict[str, str] = {}
     fresh: list[tuple[str, int, str, str]] = []
     for pool in pools:
         row = connection.execute(
-            "SELECT code FROM coupons WHERE pool = ? AND holder = ?", (pool, user_id)
+            f"SELECT code FROM coupons WHERE pool = ? AND holder IN ({marks}) "  # noqa: S608 - marks
+            "ORDER BY at_ms, number LIMIT 1",
+            (pool, *ids),
         ).fetchone()
         if row is None:
             row = connection.execute(
@@ -78,7 +88,7 @@ def assign(
             ).fetchone()
             if row is None:
                 continue
-            fresh.append((user_id, at_ms, pool, row[0]))
+            fresh.append((ids[0], at_ms, pool, row[0]))
         given[pool] = row[0]
     if len(given) < len(pools):
         return given, []
@@ -86,6 +96,11 @@ def assign(
         "UPDATE coupons SET is_taken = 1, holder = ?, at_ms = ? WHERE pool = ? AND code = ?", fresh
     )
     return given, [pool for _, _, pool, _ in fresh]
+
+
+def assign_each(connection: sqlite3.Connection, wanted: Sequence[Wanted]) -> list[Given]:
+    """`assign` for several, in one transaction: who comes first gets the earlier code."""
+    return [assign(connection, ids, pools, at_ms) for ids, at_ms, pools in wanted]
 
 
 def left(connection: sqlite3.Connection) -> dict[str, int]:
@@ -97,10 +112,13 @@ def left(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(counted)
 
 
-def held(connection: sqlite3.Connection, user_id: str) -> list[tuple[str, str, int]]:
-    """Somebody's codes: (pool, code, instant)."""
+def held(connection: sqlite3.Connection, *ids: str) -> list[tuple[str, str, int]]:
+    """Codes of a user, of all his ids: (pool, code, instant), in order of time."""
+    marks = ",".join("?" * len(ids))
     return connection.execute(
-        "SELECT pool, code, at_ms FROM coupons WHERE holder = ? ORDER BY at_ms, pool", (user_id,)
+        f"SELECT pool, code, at_ms FROM coupons WHERE holder IN ({marks}) "  # noqa: S608 - marks
+        "ORDER BY at_ms, pool, number",
+        ids,
     ).fetchall()
 
 

@@ -10,7 +10,7 @@ import msgspec
 from engine.core.effects import Record, SendMessage
 from engine.core.inputs import UserErased, UserInput
 from engine.core.state import User, decode_user
-from engine.store import archive, erasure, inbox
+from engine.store import archive, coupons, erasure, inbox
 from engine.store.saved import saved_bytes
 
 if TYPE_CHECKING:
@@ -175,6 +175,11 @@ async def saved_state(store: Store, user_id: str) -> User | None:
     while state is not None and (user := decode_user(state)).merged_into:
         state = await store.read(partial(saved_bytes, user_id=user.merged_into))
     return None if state is None else user
+
+
+async def coupons_of(store: Store, *ids: str) -> list[tuple[str, str, int]]:
+    """Codes that are a user's: (pool, code, instant), in order of time. O(what there is)."""
+    return await store.read(lambda connection: coupons.held(connection, *ids))
 
 
 async def is_held(store: Store, user_id: str) -> bool:

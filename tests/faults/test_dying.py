@@ -71,6 +71,26 @@ async def test_while_it_starts_and_while_it_drains_nothing_is_lost_or_doubled(li
     assert life.deaths == 3
 
 
+async def test_a_code_that_was_given_before_the_death_is_the_one_that_the_mail_tells(life):
+    (life.shop / "coupons").mkdir()
+    (life.shop / "coupons/thanks.txt").write_text("".join(f"T-{n}\n" for n in range(9)))
+    receipt = life.shop / "templates/receipt.email.liquid"
+    receipt.write_text(receipt.read_text() + "{{ coupons.thanks }}\n")
+    life.start("after-coupons=1")
+    life.live(range(3))
+    life.come_to_rest()
+    with sqlite3.connect(life.data / "hairspring.db") as database:
+        held = dict(database.execute("SELECT holder, code FROM coupons WHERE is_taken"))
+    told = {
+        mail["To"].partition("@")[0]: mail.get_content().split()[-1]
+        for mail in life._mailbox.mails
+        if "receipt" in mail["Subject"]
+    }
+    assert told == held
+    assert sorted(held.values()) == ["T-0", "T-1", "T-2"]
+    assert life.deaths == 1
+
+
 async def test_in_a_change_of_the_shop_the_change_is_made_by_the_next_start(life):
     life.start("in-plan-change=2")  # the first start puts a plan into force, too
     life.live(range(3))

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from config import load_folder
 from engine.app import App, Options
-from engine.core.inputs import EventReceived, UserIdentified
+from engine.core.inputs import EventReceived, UserIdentified, UsersMerged
+from engine.runtime.dossier import export
 from engine.store import coupons
 from tests.core.world import START
 
@@ -57,6 +58,11 @@ async def _say(app: App, *inputs: Any) -> None:
 
 def _known(user_id: str) -> UserIdentified:
     return UserIdentified(user_id, START, START, msgspec.Raw(b'{"phone": "+33600000000"}'))
+
+
+def _merged(user_id: str, merged_id: str) -> UsersMerged:
+    traits = msgspec.Raw(b"{}")
+    return UsersMerged(user_id, START, START, traits, merged_id=merged_id, is_alias=True)
 
 
 async def _sent(folder: Path, count: int) -> list[dict[str, Any]]:
@@ -129,6 +135,39 @@ async def test_an_erased_users_code_stays_taken_and_is_nobodys_any_more(folder: 
     held = await app.store.read(lambda c: c.execute("SELECT code, is_taken, holder FROM coupons"
                                                     " ORDER BY number").fetchall())  # fmt: skip
     assert held == [("A-1", 1, None), ("B-2", 0, None)]
+    await app.stop()
+
+
+async def test_whoever_turns_out_to_be_one_user_has_the_earlier_code_of_both(folder: Path) -> None:
+    app = await _start(folder)
+    for user in ("anon", "ann"):
+        await _say(app, _known(user), _event(user))
+        await _settle(app)
+    await _say(app, _merged("ann", "anon"), _event("ann"))
+    await _settle(app)
+    assert [one["body"] for one in await _sent(folder, 3)] == ["A-1", "B-2", "A-1"]
+    made = b"".join([
+        piece async for piece in export(
+            app.store, folder, app.processor.ids_of("anon"), None, made_at_ms=START)
+    ])  # fmt: skip
+    told = msgspec.json.decode(made)
+    assert [(one["pool"], one["code"]) for one in told["coupons"]] == [
+        ("spring", "A-1"),
+        ("spring", "B-2"),
+    ]
+    await app.stop()
+
+
+async def test_of_a_crowd_each_has_a_code_of_his_own_and_few_left_are_told(folder: Path) -> None:
+    (folder / "coupons/spring.txt").write_text("".join(f"C-{n}\n" for n in range(90)))
+    app = await _start(folder)
+    users = [f"u{number}" for number in range(70)]
+    low = 'hairspring_coupons_low{pool="spring"}'
+    assert f"{low} 0.0" in app.metrics.render().decode()
+    await _say(app, *(_known(user) for user in users), *(_event(user) for user in users))
+    await _settle(app)
+    assert len({one["body"] for one in await _sent(folder, 70)}) == 70
+    assert f"{low} 1.0" in app.metrics.render().decode()
     await app.stop()
 
 
