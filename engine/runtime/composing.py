@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import structlog
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from channels.links import Links
-    from channels.rendering import Template
+    from channels.rendering import Rendered, Template
     from engine.core.effects import SendMessage
     from engine.runtime.metrics import Metrics
 
@@ -73,16 +73,7 @@ def compose(
     to = address_of(message.channel, context["user"])
     if to is None:
         raise Unmade(f"no {message.channel} address that can be used")
-    try:
-        rendered, leave_by = render_linked(links, template, message, context, work_max=work_max)
-    except RenderFailed as error:
-        if isinstance(error, WorkTooMuch) and work_max < WORK_MAX:
-            raise
-        raise Unmade(f"template: {error}") from error
-    except Exception as error:
-        # One message must not end all others.
-        _log.error("rendering.broke", template=message.template, exc_info=True)
-        raise Unmade(f"template: rendering broke: {error!r}") from error
+    rendered, leave_by = _rendered(links, template, message, context, work_max)
     if rendered.undefined:
         metrics.undefined.labels(message.template).inc(rendered.undefined)
     return Message(
@@ -103,6 +94,25 @@ def compose(
         expires_at_ms=message.expires_at_ms,
         unsubscribe=leave_by,
     )
+
+
+def _rendered(
+    links: Links,
+    template: Template,
+    message: SendMessage,
+    context: Mapping[str, Any],
+    work_max: int,
+) -> tuple[Rendered, str]:
+    try:
+        return render_linked(links, template, message, context, work_max=work_max)
+    except RenderFailed as error:
+        if isinstance(error, WorkTooMuch) and work_max < WORK_MAX:
+            raise
+        raise Unmade(f"template: {error}") from error
+    except Exception as error:
+        # One message must not end all others.
+        _log.error("rendering.broke", template=message.template, exc_info=True)
+        raise Unmade(f"template: rendering broke: {error!r}") from error
 
 
 class Composer:
