@@ -9,6 +9,7 @@ from engine.runtime.outlook import Outlook
 from engine.runtime.performance import Performance
 from engine.runtime.pulse import Pulse
 from engine.runtime.tallying import Tallying
+from engine.runtime.trend import Trend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ class Overview:
 
     Attributes:
         tallying: To be opened before anything is released, and told of what is.
+        trend: How large segments were, day by day.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Overview:
         self.pulse = pulse
         self.outlook = outlook
         self.tallying = Tallying(store, processor)
+        self.trend = Trend(store, processor, outlook)
         self._processor = processor
         self._census = Census(processor)
         self._now_ms = now_ms
@@ -83,10 +86,12 @@ class Overview:
         """Go on from what was counted, and keep it from here on. Raises StoreError."""
         await self.tallying.open()
         self.tallying.start()
+        self.trend.start()
 
     async def stop(self) -> None:
         """Look at nothing more, and save what was counted."""
         self.pulse.stop()
+        await self.trend.stop()
         await self.outlook.stop()
         await self.tallying.stop()
 

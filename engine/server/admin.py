@@ -31,6 +31,7 @@ from engine.server.inferring import infer_handler
 from engine.server.keys import BEARER
 from engine.server.machines import address_of, is_this_machine
 from engine.server.operating import House, Operating, enter, operating_handlers
+from engine.server.outlook import outlook_handlers
 from engine.server.quarantine import quarantine_handlers
 from engine.server.users import user_handlers
 
@@ -111,6 +112,7 @@ def _resources(admit: Callable[[web.Request], House]) -> dict[str, Mapping[str, 
         **consent_handlers(admit),
         **quarantine_handlers(admit),
         **deadletter_handlers(admit),
+        **outlook_handlers(admit),
         "/api/plan/infer": {"GET": infer_handler(admit)},
     }
 

@@ -108,6 +108,10 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
             campaign TEXT NOT NULL, hour INTEGER NOT NULL, counts BLOB NOT NULL,
             PRIMARY KEY (campaign, hour)
         ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE segment_sizes (
+            segment TEXT NOT NULL, day INTEGER NOT NULL, users INTEGER NOT NULL,
+            total INTEGER NOT NULL, PRIMARY KEY (segment, day)
+        ) STRICT, WITHOUT ROWID""",
     ),
 }
 """By the schema that it starts from, what leads to the next."""

@@ -145,6 +145,14 @@ CREATE TABLE tallies (
     counts BLOB NOT NULL,
     PRIMARY KEY (campaign, hour)
 ) STRICT, WITHOUT ROWID;
+-- How many users were in each segment, and in all, by days since 1970.
+CREATE TABLE segment_sizes (
+    segment TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    users INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    PRIMARY KEY (segment, day)
+) STRICT, WITHOUT ROWID;
 -- Whom was erased; the id itself only while that is not finished.
 CREATE TABLE tombstones (
     digest TEXT PRIMARY KEY,
