@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.runtime.outlook import Round
     from engine.runtime.overview import Overview
     from engine.server.operating import House
+    from engine.store.segments import Size
 
 DAYS_AHEAD: Final = 7
 DAYS_AHEAD_MAX: Final = 31
@@ -39,54 +40,20 @@ def outlook_handlers(
     async def deadlines(request: web.Request) -> web.StreamResponse:
         house = enter(request)
         days = whole_number_asked(request, "days", DAYS_AHEAD, 1, DAYS_AHEAD_MAX)
-        found = await _round(_overview(house))
-        end = found.began_at_ms // HOUR_MS + days * 24
-        counted = sorted({(hour, campaign) for campaign, hour in found.due | found.asked})
-        told = [
-            {
-                "hour": format_instant(hour * HOUR_MS),
-                "campaign": campaign,
-                "due": found.due[campaign, hour],
-                "asked": found.asked[campaign, hour],
-            }
-            for hour, campaign in counted
-            if hour < end
-        ]
-        later = [(campaign, hour) for hour, campaign in counted if hour >= end]
-        return answer_json(
-            {
-                "at": format_instant(found.began_at_ms),
-                "users": found.users,
-                "hours": told,
-                "later": {
-                    "due": sum(found.due[one] for one in later),
-                    "asked": sum(found.asked[one] for one in later),
-                },
-            }
-        )
+        return answer_json(_deadlines_told(await _round(_overview(house)), days))
 
     async def segments(request: web.Request) -> web.StreamResponse:
         house = enter(request)
         days = whole_number_asked(request, "days", DAYS_BACK, 1, DAYS_KEPT)
         overview = _overview(house)
         found = await _round(overview)
-        kept = await overview.trend.days(days)
-        trends = {
-            name: [
-                {
-                    "day": format_instant(one.day * DAY_MS)[:10],
-                    "users": one.users,
-                    "total": one.total,
-                }
-                for one in sizes
-            ]
-            for name, sizes in groupby(kept, key=attrgetter("segment"))
-        }
+        trends = _by_segment(await overview.trend.days(days))
+        conditions = house.processor.plan.segments
         told = [
             {
                 "segment": name,
                 "users": users,
-                "condition": house.processor.plan.segments[name].text,
+                "condition": conditions[name].text,
                 "trend": trends.get(name, []),
             }
             for name, users in overview.trend.sizes(found).items()
@@ -95,6 +62,42 @@ def outlook_handlers(
         return answer_json({"at": at, "users": found.users, "segments": told})
 
     return {"/api/deadlines": {"GET": deadlines}, "/api/segments": {"GET": segments}}
+
+
+def _deadlines_told(found: Round, days: int) -> dict[str, object]:
+    """What a round has found to be due, in order of time and campaign. O(campaigns * hours)."""
+    end = found.began_at_ms // HOUR_MS + days * 24
+    counted = sorted({(hour, campaign) for campaign, hour in found.due | found.asked})
+    hours = [
+        {
+            "hour": format_instant(hour * HOUR_MS),
+            "campaign": campaign,
+            "due": found.due[campaign, hour],
+            "asked": found.asked[campaign, hour],
+        }
+        for hour, campaign in counted
+        if hour < end
+    ]
+    later = [(campaign, hour) for hour, campaign in counted if hour >= end]
+    return {
+        "at": format_instant(found.began_at_ms),
+        "users": found.users,
+        "hours": hours,
+        "later": {
+            "due": sum(found.due[one] for one in later),
+            "asked": sum(found.asked[one] for one in later),
+        },
+    }
+
+
+def _by_segment(kept: list[Size]) -> dict[str, list[dict[str, object]]]:
+    return {
+        name: [
+            {"day": format_instant(one.day * DAY_MS)[:10], "users": one.users, "total": one.total}
+            for one in sizes
+        ]
+        for name, sizes in groupby(kept, key=attrgetter("segment"))
+    }
 
 
 def _overview(house: House) -> Overview:
