@@ -29,6 +29,8 @@ COMMANDS = {
     "users": "Tell what is held of a user, or erase it; sign his token.",
     "suppressed": "Tell of addresses that nothing goes to any more, or free one.",
     "explain": "Tell why a user came into a campaign, did not, or when he will.",
+    "report": "Tell how a campaign does, at the terminal or as a page in a file.",
+    "records": "Write what happened, record by record, as JSON lines or CSV.",
     "simulate": "Run a shop over recorded events in virtual time.",
     "test": "Run a shop's own tests, tests/*.yaml, in virtual time.",
     "preview": "Write a template as the message that it makes, to files.",
@@ -42,10 +44,6 @@ COMMANDS = {
     "restore": "Put a backup in the place of a data folder's database.",
 }
 """What `hairspring --help` lists; a command's module is imported when it is called."""
-
-COMMANDS_LATER = ("report",)
-"""Commands that are still to be built; they are refused by name."""
-
 
 _MODULES = {
     "import": "import_history",
@@ -79,7 +77,7 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS:
-            raise no_such_command(ctx, name, known=COMMANDS, later=COMMANDS_LATER)
+            raise no_such_command(ctx, name, known=COMMANDS)
         return super().resolve_command(ctx, args)
 
     @override

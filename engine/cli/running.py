@@ -21,7 +21,7 @@ from engine.runtime.logs import set_up_logs
 from engine.store import DataFolder, holder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Self
 
 _T = TypeVar("_T")
@@ -111,6 +111,11 @@ class Running(msgspec.Struct, frozen=True):
         """
         with _Call(self, method, path, body, query) as call:
             return call.read()
+
+    def stream(self, *path: str, query: Sequence[tuple[str, str]]) -> Iterator[bytes]:
+        """The body of one answer to GET, in pieces as it comes. Raises Refused."""
+        with _Call(self, "GET", path, None, query) as call:
+            yield from call.lines()
 
     def follow(
         self,
@@ -203,7 +208,7 @@ class _Call:
         method: str,
         path: tuple[str, ...],
         body: bytes | None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
     ) -> None:
         target = "".join(f"/{quote(part, safe='')}" for part in path)
         if query:

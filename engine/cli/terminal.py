@@ -105,13 +105,9 @@ def _no_such_option(context: click.Context, name: str) -> str:
 
 
 def no_such_command(
-    context: click.Context, name: str, *, known: Collection[str], later: Collection[str]
+    context: click.Context, name: str, *, known: Collection[str]
 ) -> click.UsageError:
-    """What to raise for a command that is not there: not yet, or by a slip of the pen."""
+    """What to raise for a command that is not there."""
     from config.faults import nearest
 
-    if name in later:
-        told = f"{name} is not built yet in this version; commands are: {', '.join(known)}"
-    else:
-        told = f"there is no command {name}; {nearest(name, known)}"
-    return click.UsageError(told, context)
+    return click.UsageError(f"there is no command {name}; {nearest(name, known)}", context)

@@ -9,15 +9,22 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 from typing_extensions import override
+
+from engine.core.tallies import LATE, middle_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client import Metric
 
+    from engine.core.tallies import Tallies
     from engine.runtime.processor import Released
 
 LATENESS_BUCKETS_S = (
@@ -70,6 +77,35 @@ class _Each(Collector):
         family = self._family(self._name, self._meaning, labels=[self._label])
         for key, value in self._values().items():
             family.add_metric([key], value)
+        yield family
+
+
+class _LatenessOfCampaigns(Collector):
+    """A histogram a campaign, of what is counted elsewhere; within a tenth of each bound."""
+
+    def __init__(self, tallies: Tallies) -> None:
+        self._tallies = tallies
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        family = HistogramMetricFamily(
+            "hairspring_campaign_lateness_seconds",
+            "How late what a campaign did at a deadline was done: fired minus due.",
+            labels=["campaign"],
+        )
+        self._tallies.fold()
+        for campaign, tally in self._tallies.campaigns.items():
+            late = [
+                (middle_ms(int(key.reason)) / 1000, count)
+                for key, count in tally.total().items()
+                if key.kind == LATE
+            ]
+            if late:
+                bounds = [
+                    (b, sum(n for s, n in late if s <= b)) for b in (*LATENESS_BUCKETS_S, inf)
+                ]
+                told = [("+Inf" if bound == inf else str(bound), count) for bound, count in bounds]
+                family.add_metric([campaign], told, sum(s * n for s, n in late))
         yield family
 
 
@@ -152,6 +188,10 @@ class Metrics:
     ) -> None:
         """A counter, or a gauge, for each value of a label, read when somebody asks."""
         self.registry.register(_Each(f"hairspring_{name}", meaning, label, values, kind))
+
+    def watch_tallies(self, tallies: Tallies) -> None:
+        """Tell how late each campaign is, whenever somebody asks."""
+        self.registry.register(_LatenessOfCampaigns(tallies))
 
     def deadline_fired(self, late_ms: float) -> None:
         """Count one deadline by its lateness, in real milliseconds."""

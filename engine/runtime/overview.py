@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.errors import HairspringError
 from engine.runtime.census import Census
 from engine.runtime.outlook import Outlook
+from engine.runtime.past import read_shop
 from engine.runtime.performance import Performance
 from engine.runtime.pulse import Pulse
+from engine.runtime.restart import bring_back
 from engine.runtime.tallying import Tallying
 from engine.runtime.trend import Trend
+from engine.store import past
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,17 +71,17 @@ class Overview:
         cls, settings: Settings, store: Store, processor: Processor, clock: Clock, metrics: Metrics
     ) -> Overview:
         """For a shop's process."""
-        channels = settings.channels.items()
         overview = cls(
             store,
             processor,
             clock.now_ms,
-            costs={channel: chosen.cost for channel, chosen in channels if chosen.cost},
+            costs=_costs(settings),
             currency=settings.shop.currency,
             shop=settings.shop.name,
             pulse=Pulse(metrics, processor),
             outlook=Outlook(processor, clock),
         )
+        metrics.watch_tallies(overview.tallying.tallies)
         late, rate = overview.tallying.late, clock.rate
         processor.on_made = lambda effects, start, now_ms: late(effects, start, now_ms, rate)
         return overview
@@ -109,3 +113,36 @@ class Overview:
             currency=self._currency,
             behind=self.tallying.behind,
         )
+
+
+async def resting(store: Store) -> Performance:
+    """How campaigns did, of a database that no process serves from, as of its newest stamp.
+
+    O(users + the journal's tail + records that are not counted). Raises StoreError, PlanUnreadable,
+    and HairspringError where nothing ever ran.
+    """
+    newest = await store.read(past.newest_plan)
+    if newest is None:
+        raise HairspringError(
+            "nothing has run on this data folder yet",
+            hint="name the one that `serve` was given with --data (its default: SHOP/data)",
+            code="report.nothing",
+        )
+    shop = read_shop(*newest)
+    processor, _ = bring_back(shop, await store.recover(0))
+    tallying = Tallying(store, processor)
+    await tallying.open()
+    await tallying.catch_up()
+    tallying.tallies.fold()
+    return Performance(
+        processor.plan,
+        tallying.tallies,
+        await Census(processor).take(),
+        now_ms=await store.read(past.last_stamp),
+        costs=_costs(shop.settings),
+        currency=shop.settings.shop.currency,
+    )
+
+
+def _costs(settings: Settings) -> dict[str, float]:
+    return {channel: chosen.cost for channel, chosen in settings.channels.items() if chosen.cost}

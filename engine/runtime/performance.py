@@ -21,7 +21,6 @@ from engine.core.results import (
     messages_by,
     times,
     variant_arms,
-    variant_in,
 )
 from engine.core.stats.comparing import compare, lift
 from engine.core.stats.factorial import effects_of
@@ -44,6 +43,8 @@ HOURS: Final = 24
 """Of the trend, unless asked for more or fewer."""
 
 HOURS_MAX: Final = 31 * 24
+
+_OF_VARIANT: Final = ("sent", "opened", "clicked", "cost", "roi")
 
 _TREND: Final = ("entered", "sent", "delivered", "opened", "clicked", "skipped", "failed", "goal")
 
@@ -80,6 +81,11 @@ class Performance:
         self._currency = currency
         self._behind = behind
 
+    @property
+    def ids(self) -> list[str]:
+        """Of all campaigns, by rank."""
+        return [*self._plan.campaigns]
+
     def campaigns(self, hours: int = HOURS) -> Told:
         """All campaigns, by rank. O(campaigns * (keys + hours))."""
         told = [self._listed(campaign, hours) for campaign in self._plan.campaigns.values()]
@@ -103,7 +109,10 @@ class Performance:
         told["lateness"] = _told_lateness(counts)
         told["steps"] = self._steps(campaign, counts)
         told["channels"] = self._parts(counts, lambda key: key.channel or None, "channel")
-        told["experiments"] = [self._experiment(counts, split) for split in campaign.splits]
+        splits = campaign.splits
+        told["experiments"] = [
+            self._experiment(counts, split, is_only=len(splits) == 1) for split in splits
+        ]
         told["factorial"] = _told_factorial(campaign, counts)
         told["holdout"] = _told_holdout(campaign, treated, out, told["cost"])
         return told
@@ -191,15 +200,16 @@ class Performance:
         parts = messages_by(counts, part, self._costs)
         return [{name: each, **_messages(parts[each])} for each in sorted(parts)]
 
-    def _experiment(self, counts: Mapping[Key, float], split: Split) -> Told:
+    def _experiment(self, counts: Mapping[Key, float], split: Split, *, is_only: bool) -> Told:
         comparison = compare(variant_arms(counts, split))
-        messages = messages_by(counts, lambda key: variant_in(key, split.name) or None, self._costs)
+        messages = messages_by(counts, lambda key: key.variant or None, self._costs)
         total = sum(split.weights.values())
         told = _told_comparison(comparison)
         for one in told["variants"]:
             one["weight"] = split.weights[one["variant"]] / total
             sent = _messages(messages.get(one["variant"]))
-            one |= {name: sent[name] for name in ("sent", "opened", "clicked", "cost", "roi")}
+            # Messages bear one variant, that of the newest split.
+            one |= {name: sent[name] if is_only else None for name in _OF_VARIANT}
         mode = "bandit" if split.is_bandit else "fixed"
         return {"split": split.name, "step": split.id, "mode": mode, **told}
 

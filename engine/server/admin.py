@@ -33,6 +33,7 @@ from engine.server.machines import address_of, is_this_machine
 from engine.server.operating import House, Operating, enter, operating_handlers
 from engine.server.outlook import outlook_handlers
 from engine.server.quarantine import quarantine_handlers
+from engine.server.records import record_handlers
 from engine.server.users import user_handlers
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def way_in(url: str, door: AdminDoor) -> str:
 def _resources(admit: Callable[[web.Request], House]) -> dict[str, Mapping[str, Handler]]:
     return {
         **campaign_handlers(admit),
+        **record_handlers(admit),
         **user_handlers(admit),
         **consent_handlers(admit),
         **quarantine_handlers(admit),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.conftest import write
+from tests.acceptance.conftest import run, write
 from tests.acceptance.test_erasing import call
 
 if TYPE_CHECKING:
@@ -119,3 +123,71 @@ def test_a_campaign_that_is_not_there_is_told_so(shop: Path, serve: Any) -> None
     key = (shop / "data" / "admin.key").read_text().strip()
     status, told = call(serving.admin_url, "GET", "/api/campaigns/card", key=key)
     assert (status, told["code"]) == (404, "campaign.unknown")
+
+
+def test_a_report_is_the_same_of_a_running_process_and_of_its_folder(
+    shop: Path, serve: Any, tmp_path: Path
+) -> None:
+    serving = serve(shop)
+    data = shop / "data"
+    serving.tell(*[{"user_id": f"u{n}", "event": "Product Added"} for n in range(USERS)])
+    settled(serving, shop)
+    live = run("report", "cart", "--json", "--data", data)
+    assert live.returncode == 0, live.stderr
+    records = run("records", "--campaign", "cart", "--csv", "--data", data)
+    assert serving.drain() == 0
+    rest = run("report", "cart", "--json", "--data", data)
+    assert rest.returncode == 0, rest.stderr
+    told, again = json.loads(live.stdout), json.loads(rest.stdout)
+    uncertain = {"at", "trend"}
+    assert {k: v for k, v in again.items() if k not in uncertain} == {
+        k: v for k, v in told.items() if k not in uncertain
+    }
+    assert run("records", "--campaign", "cart", "--csv", "--data", data).stdout == records.stdout
+    page = tmp_path / "report.html"
+    assert run("report", "cart", "--html", page, "--data", data).returncode == 0
+    html = page.read_text()
+    assert "<h1>cart</h1>" in html
+    assert f"<dd>{USERS}<small>{USERS} in it now</small></dd>" in html
+    assert not re.search(r"(src|href)=|url\(|<script|@import", html), "nothing from elsewhere"
+    words = run("report", "cart", "--data", data).stdout
+    assert f"entered {USERS} (0 held out), active {USERS}" in words
+    assert re.search(r"^pause +wait +40 +40 ", words, re.MULTILINE)
+
+
+def test_records_are_written_as_csv_and_as_lines_and_go_on_behind_an_id(
+    shop: Path, serve: Any
+) -> None:
+    serving = serve(shop)
+    data = shop / "data"
+    serving.tell({"user_id": '=cmd|"x"', "event": "Product Added"})
+    serving.tell(*[{"user_id": f"u{n}", "event": "Product Added"} for n in range(USERS - 1)])
+    settled(serving, shop)
+    done = run("records", "--kind", "entered", "--kind", "sent", "--csv", "--data", data)
+    rows = list(csv.DictReader(io.StringIO(done.stdout, newline="")))
+    assert len(rows) == 2 * USERS
+    assert {row["kind"] for row in rows} == {"entered", "sent"}
+    assert rows[0]["user_id"] == '\'=cmd|"x"', "no spreadsheet computes it"
+    lines = run("records", "--data", data).stdout.splitlines()
+    ids = [int(json.loads(line)["id"]) for line in lines]
+    assert ids == sorted(ids)
+    later = run("records", "--after", ids[9], "--data", data).stdout.splitlines()
+    assert later == lines[10:]
+    assert run("records", "--campaign", "none", "--data", data).stdout == ""
+    wrong = run("records", "--kind", "send", "--data", data)
+    assert wrong.returncode == 2
+    assert "'send' is none of entered, " in wrong.stderr
+
+
+def test_a_report_of_what_is_not_there_says_what_would_be(shop: Path, serve: Any) -> None:
+    serving = serve(shop)
+    data = shop / "data"
+    live = run("report", "card", "--data", data)
+    assert (live.returncode, "no campaign 'card'" in live.stderr) == (1, True)
+    assert serving.drain() == 0
+    rest = run("report", "card", "--data", data)
+    assert (rest.returncode, bool(re.search("did you mean .?cart", rest.stderr))) == (1, True)
+    folder = data / "nowhere" / "report.html"
+    nowhere = run("report", "cart", "--html", folder, "--data", data)
+    assert nowhere.returncode == 1
+    assert "report.html cannot be written" in nowhere.stderr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pytest
 
 from config import write_starter
-from engine.cli import COMMANDS, COMMANDS_LATER, main
+from engine.cli import COMMANDS, main
 from engine.cli.terminal import PIPE_CLOSED
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def told(
         (["chek", "x"], "there is no command chek; did you mean check?"),
         (["Check", "x"], "there is no command Check; did you mean check?"),
         (["zzz"], "there is no command zzz; known are: demo, init, check, diff, serve, "),
-        (["report", "t"], "report is not built yet in this version; commands are: demo, "),
         (["explain", "u1"], "Missing argument 'CAMPAIGN'\n  see: hairspring explain --help"),
         (["explain", "u1", "c", "--at", "noon"], "Invalid value for '--at': 'noon' is no instant"),
         (["--verison"], "hairspring has no option --verison; did you mean --version?"),
@@ -73,10 +72,6 @@ def test_no_command_at_all_is_answered_by_the_help(
     assert code == 2
     assert error.startswith("Usage: hairspring")
     assert all(f"  {command} " in error for command in COMMANDS)
-
-
-def test_no_command_is_built_and_still_to_be_built() -> None:
-    assert set(COMMANDS) & set(COMMANDS_LATER) == set()
 
 
 @pytest.fixture

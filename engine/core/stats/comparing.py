@@ -87,10 +87,8 @@ def compare(arms: Mapping[str, Arm], alpha: float = ALPHA) -> Comparison:
         needed = None if is_first else size_needed(arm, base, share)
         rate = rate_interval(arm, alpha)
         compared.append(Compared(name, arm, rate, chance, against, needed))
-    others = [one for one in compared if one.against_first is not None]
-    known = [one.needed for one in others if one.needed is not None]
     winner = _winner(compared)
-    needed = 0 if winner else (min(known) if known else None)
+    needed = 0 if winner else _needed(compared)
     return Comparison(tuple(compared), winner, needed, _verdict(compared, winner, needed))
 
 
@@ -118,6 +116,16 @@ def _winner(compared: list[Compared]) -> str:
     return first.variant if others and all(beaten) else ""
 
 
+def _needed(compared: list[Compared]) -> int | None:
+    """Enrollments until whoever leads has won: the first against all, another against the first."""
+    leading = max(compared, key=lambda one: one.chance)
+    if leading is not compared[0]:
+        return leading.needed
+    needed = [one.needed for one in compared[1:] if one.needed != 0]
+    known = [count for count in needed if count is not None]
+    return max(known) if known and len(known) == len(needed) else None
+
+
 def _verdict(compared: list[Compared], winner: str, needed: int | None) -> str:
     first, *others = compared
     if not others:
@@ -132,8 +140,8 @@ def _verdict(compared: list[Compared], winner: str, needed: int | None) -> str:
             "points of its goal rate, and that holds however often it is looked at"
         )
     leading = max(compared, key=lambda one: one.chance)
-    told = f"no winner yet: {leading.variant} leads, and is best with a chance of "
-    return f"{told}{leading.chance:.0%}{_still(needed)}"
+    told = f"no winner yet: {leading.variant} leads"
+    return f"{told}, best with a chance of {min(leading.chance, 0.99):.0%}{_still(needed)}"
 
 
 def _lift_verdict(rate: Interval, treated: Arm, held_out: Arm, needed: int | None) -> str:
