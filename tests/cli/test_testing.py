@@ -66,7 +66,7 @@ template: cart-reminder, title: Your cart is waiting
     + +0s  Mon 2026-03-02 09:00:00  ada  sent: email, campaign: order-receipt, step: receipt, \
 template: order-receipt, subject: Your order o1 is confirmed
     + +0s  Mon 2026-03-02 09:00:00  ada  finished: order-receipt
-    templates/order-receipt.email.liquid:43: event.products is undefined: ada
+    templates/order-receipt.email.liquid:36: event.products is undefined: ada
 2 tests: 0 passed, 2 failed
 """
 
@@ -129,7 +129,7 @@ def test_what_came_of_them_is_told_as_json(shop: Path) -> None:
     )
     assert [line["mark"] for line in first["lines"]] == ["-", "+", "-", "+", "-", "-"]
     assert second["faults"] == [
-        "templates/order-receipt.email.liquid:43: event.products is undefined: ada"
+        "templates/order-receipt.email.liquid:36: event.products is undefined: ada"
     ]
 
 

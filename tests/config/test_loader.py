@@ -63,7 +63,7 @@ def test_the_templates_of_the_demo_shop_render_strictly_for_a_full_event() -> No
     }
     assert rendered["cart-reminder", "email"].front["subject"] == "Monstera is still in your cart"
     assert "€49.90" in rendered["cart-reminder", "email"].body
-    assert "Total 1203.05 EUR" in rendered["order-receipt", "email"].body
+    assert "€1,203.05" in rendered["order-receipt", "email"].body
     assert all(one.body.strip() and one.undefined == 0 for one in rendered.values())
 
 
