@@ -90,7 +90,8 @@ export const consent = (yes) => {
 export const whenOpen = (begin) => {
   let begun = false;
   starts = () => {
-    if (!begun) begin();
+    // In a task of its own: the page has a breath between.
+    if (!begun) setTimeout(begin);
     begun = true;
   };
   if (isOpen()) open();
