@@ -30,6 +30,7 @@ from engine.server.importing import PIECE_BYTES_MAX
 from engine.server.inferring import infer_handler
 from engine.server.keys import BEARER
 from engine.server.machines import address_of, is_this_machine
+from engine.server.openapi import openapi_handlers
 from engine.server.operating import House, Operating, enter, operating_handlers
 from engine.server.outlook import outlook_handlers
 from engine.server.quarantine import quarantine_handlers
@@ -81,7 +82,7 @@ def make_admin_app(door: AdminDoor) -> web.Application:
 
     app = web.Application(client_max_size=PIECE_BYTES_MAX)
     edge = Edge(door.log, door.instance)
-    handlers = {"/metrics": metrics, **health_handlers(door.why_not_ready)}
+    handlers = {"/metrics": metrics, **health_handlers(door.why_not_ready), **openapi_handlers()}
     edge.add_routes(
         app, "GET", {path: _guarded(handler, door) for path, handler in handlers.items()}
     )

@@ -23,6 +23,7 @@ from engine.server.health import health_handlers
 from engine.server.keys import WriteKeys, key_in
 from engine.server.links import LinkDoor
 from engine.server.native import sort_events
+from engine.server.openapi import openapi_handlers
 from engine.server.origins import Origins
 from engine.server.push import push_handlers
 from engine.server.sdk import sdk_handlers
@@ -104,7 +105,7 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     track = {"GET": ingest.track_by_pixel, "POST": ingest.track_by_beacon}
     edge.add_resource(app, "/track", track, of_pages=True)
     edge.add_routes(app, "POST", {"/trigger": start_handler(door)})
-    edge.add_routes(app, "GET", health_handlers(door.why_not_ready))
+    edge.add_routes(app, "GET", {**health_handlers(door.why_not_ready), **openapi_handlers()})
     edge.add_routes(app, "GET", settings_handlers(ingest.keys), of_pages=True)
     edge.add_routes(app, "GET", sdk_handlers(), of_pages=True)
     edge.add_routes(app, "GET", push_handlers(door.channels.push_key), of_pages=True)

@@ -44,7 +44,7 @@ _SPELLING: Final = {
 """Where its items have what ours call so."""
 
 
-class _Batch(msgspec.Struct):
+class CapturedBatch(msgspec.Struct):
     """The body: many items, or itself one."""
 
     batch: list[msgspec.Raw] | None = None
@@ -64,7 +64,7 @@ class _Captured(msgspec.Struct):
     set_once: dict[str, Any] | None = msgspec.field(default=None, name="$set_once")
 
 
-_decode_batch = msgspec.json.Decoder(_Batch).decode
+_decode_batch = msgspec.json.Decoder(CapturedBatch).decode
 _decode_captured = msgspec.json.Decoder(_Captured).decode
 _encode = msgspec.json.Encoder().encode
 

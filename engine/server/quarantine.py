@@ -60,7 +60,7 @@ class Outcome(msgspec.Struct, frozen=True):
     left: list[Left]
 
 
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+class RetryAsked(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /api/quarantine/retry`: these, or all of a source, or all."""
 
     numbers: list[int] | None = None
@@ -82,7 +82,7 @@ def quarantine_handlers(
 
     async def retry(request: web.Request) -> web.StreamResponse:
         house = enter(request)
-        asked = await read_form(request, _Asked)
+        asked = await read_form(request, RetryAsked)
         if sum((asked.numbers is not None, asked.source is not None, asked.all)) != 1:
             message = 'say which: {"numbers": […]}, {"source": "/v1/batch"} or {"all": true}'
             raise Refusal(400, "body.invalid", message)
@@ -112,7 +112,7 @@ def _read_again(source: str, body: bytes, received_at_ms: int) -> FromClient:
     return native.read_native(body, received_at_ms=received_at_ms, kind=kind)
 
 
-async def _retry(house: House, asked: _Asked, told: Callable[[int, int], None]) -> Outcome:
+async def _retry(house: House, asked: RetryAsked, told: Callable[[int, int], None]) -> Outcome:
     total = len(asked.numbers or ()) or house.store.quarantine.rows
     tried = taken = after = 0
     left: list[Left] = []

@@ -48,12 +48,14 @@ _SPELLING: Final = {
 }
 
 
-class _Batch(msgspec.Struct, rename="camel"):
+class SegmentBatch(msgspec.Struct, rename="camel"):
+    """The body of `POST /v1/batch`."""
+
     batch: list[msgspec.Raw]
     sent_at: object = None
 
 
-_decode_batch = msgspec.json.Decoder(_Batch).decode
+_decode_batch = msgspec.json.Decoder(SegmentBatch).decode
 _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 

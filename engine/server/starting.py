@@ -34,7 +34,7 @@ _SPOKEN_FOR: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "Origi
 """Headers of proxies, which speak for whoever is behind them, and of web pages."""
 
 
-class _Body(msgspec.Struct):
+class StartBody(msgspec.Struct):
     """The body of `POST /trigger`."""
 
     user_id: Id = None
@@ -45,8 +45,8 @@ class _Body(msgspec.Struct):
     message_id: Id = None
 
 
-_FIELDS: Final = _Body.__struct_fields__
-_decode = msgspec.json.Decoder(_Body).decode
+_FIELDS: Final = StartBody.__struct_fields__
+_decode = msgspec.json.Decoder(StartBody).decode
 _decode_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 

@@ -1,0 +1,112 @@
+"""`GET /openapi.json` has every route for programs of both ports, and no other."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+
+import engine.app
+from config import load_shop
+from engine.app import App, Options
+from engine.server.dashboard import dashboard_handlers
+from engine.server.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from aiohttp import web
+
+    from tests.server.house import House
+
+EVERYTHING = """
+[webhooks.stripe]
+kind = "stripe"
+secret = "whsec_x"
+[channels.in_app]
+transport = "inbox"
+[channels.sms]
+transport = "twilio"
+account_sid = "AC00000000000000000000000000000000"
+auth_token = "x"
+from = "+15550001111"
+"""
+
+
+def routes_of(app: web.Application) -> set[tuple[str, str]]:
+    return {
+        (route.method.lower(), resource.canonical)
+        for resource in app.router.resources()
+        for route in resource
+        if route.method not in {"*", "HEAD", "OPTIONS"}
+    }
+
+
+async def test_every_route_for_programs_is_in_it_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps: list[web.Application] = []
+    for name in ("make_ingest_app", "make_admin_app"):
+        make = getattr(engine.app, name)
+
+        def kept(door: Any, make: Any = make) -> web.Application:
+            apps.append(make(door))
+            return apps[-1]
+
+        monkeypatch.setattr(engine.app, name, kept)
+    shop = load_shop({"hairspring.toml": EVERYTHING}, env={})
+    app = await App.start(shop, Options(data=tmp_path, port=0))
+    await app.stop()
+    assert len(apps) == 2
+    pages = set(dashboard_handlers("key", "run", lambda: None))
+    served = {one for served in apps for one in routes_of(served) if one[1] not in pages}
+    assert served == {(one.method, one.path) for one in OPERATIONS}
+
+
+async def test_both_ports_give_a_document_whose_references_lead_somewhere(house: House) -> None:
+    answers = [await house.get("/openapi.json", admin=admin) for admin in (False, True)]
+    assert answers[0].json == answers[1].json
+    told = answers[0].json
+    assert told["openapi"] == "3.1.0"
+    for name in set(re.findall(r'"#/components/schemas/([^"]+)"', answers[0].text)):
+        Draft202012Validator.check_schema(told["components"]["schemas"][name])
+    ids = [one["operationId"] for path in told["paths"].values() for one in path.values()]
+    assert len(set(ids)) == len(ids) == len(OPERATIONS)
+    used = {
+        key
+        for path in told["paths"].values()
+        for one in path.values()
+        for need in one.get("security", ())
+        for key in need
+    }
+    assert used == set(told["components"]["securitySchemes"])
+
+
+async def test_each_example_is_taken_by_its_route(house: House) -> None:
+    told = (await house.get("/openapi.json")).json
+    tried = 0
+    for path, methods in told["paths"].items():
+        for one in methods.values():
+            example = one.get("requestBody", {}).get("content", {}).get("application/json", {})
+            if "write" in str(one.get("security")) and "example" in example:
+                answer = await house.post(path, example["example"] | extra(path))
+                tried += answer.status == 200
+                assert answer.status == 200, (path, answer.text)
+    assert tried > 10
+
+
+def extra(path: str) -> dict[str, str]:
+    """What a call of this kind needs besides."""
+    if path in {"/v1/alias", "/v1/a"}:
+        return {"previousId": "u0"}
+    return {"groupId": "g1"} if path in {"/v1/group", "/v1/g"} else {}
+
+
+async def test_the_page_asks_for_nothing_from_elsewhere(house: House) -> None:
+    page = await house.get("/docs")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert not re.search(r"(src|href)=|<script|@import|url\(", page.text)
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert all(one.path in page.text for one in OPERATIONS)
