@@ -213,6 +213,8 @@ OPERATIONS: Final = (
         LINES,
     ),
     _O("post", "/api/backtest", "operating", "run a shop over the archive", "admin", dict, LINES),
+    _O("get", "/api/deadlines", "operating", "what is due, by hour", "admin", None, dict),
+    _O("get", "/api/segments", "operating", "how large segments are", "admin", None, dict),
     _O("get", "/api/funnel", "operating", "who went from event to event", "admin", None, dict),
     _O("get", "/api/discover", "operating", "what goes before a goal", "admin", None, dict),
     _O("get", "/api/campaigns", "operating", "how campaigns do", "admin", None, dict, ("hours",)),
