@@ -213,6 +213,8 @@ OPERATIONS: Final = (
         LINES,
     ),
     _O("post", "/api/backtest", "operating", "run a shop over the archive", "admin", dict, LINES),
+    _O("get", "/api/records.csv", "operating", "records as CSV", "admin", None, "text/csv"),
+    _O("get", "/api/records.ndjson", "operating", "records as lines", "admin", None, LINES),
     _O("get", "/api/deadlines", "operating", "what is due, by hour", "admin", None, dict),
     _O("get", "/api/segments", "operating", "how large segments are", "admin", None, dict),
     _O("get", "/api/funnel", "operating", "who went from event to event", "admin", None, dict),
