@@ -11,6 +11,7 @@ import asyncio
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -26,6 +27,13 @@ from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
 from engine.runtime.versions import versions
 from engine.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from engine.runtime.explaining import Explanation
+
+_T = TypeVar("_T")
 
 CHUNK = 500
 GAP_MS = 5
@@ -90,21 +98,33 @@ async def _asked(load: Load, path: Path) -> tuple[list[int], bool]:
         await shell.submit([EventReceived("long", "Seen", now_ms, now_ms) for _ in range(count)])
         done += count
     asked_at_ms = clock.now_ms()
-    late_ns: list[int] = []
-    ends = asyncio.Event()
-    beside = asyncio.create_task(_deadlines(shell, processor, clock, late_ns, ends))
-    await asyncio.sleep(LEAD_MS / 1_000)
     explaining = Explaining.running(store, processor)
-    told = [
-        await explaining.explain("long", "asked", now_ms=processor.now_ms, at_ms=asked_at_ms)
-        for _ in range(QUESTIONS)
-    ]
-    ends.set()
-    await beside
+
+    async def ask() -> list[Explanation]:
+        return [
+            await explaining.explain("long", "asked", now_ms=processor.now_ms, at_ms=asked_at_ms)
+            for _ in range(QUESTIONS)
+        ]
+
+    late_ns, told = await during(ask, shell, processor, clock)
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     await store.close()
     return late_ns, all(one.verdict is not None for one in told)
+
+
+async def during(
+    work: Callable[[], Awaitable[_T]], shell: Shell, processor: Processor, clock: Clock
+) -> tuple[list[int], _T]:
+    """How late deadlines are that are due while some work is done, and what it gave."""
+    late_ns: list[int] = []
+    ends = asyncio.Event()
+    beside = asyncio.create_task(_deadlines(shell, processor, clock, late_ns, ends))
+    await asyncio.sleep(LEAD_MS / 1_000)
+    given = await work()
+    ends.set()
+    await beside
+    return late_ns, given
 
 
 async def _deadlines(
