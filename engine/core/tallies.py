@@ -40,6 +40,13 @@ SQUARE: Final = "goal.square"
 RESPONSE: Final = "response"
 LATE: Final = "late"
 
+SUMMED: Final = (
+    "entered", "sent", "delivered", "opened", "clicked", "skipped", "failed", "goal", VALUE,
+)  # fmt: skip
+"""Kinds that a trend tells."""
+
+_ANSWERS: Final = frozenset({"opened", "clicked"})
+
 BUCKETS_A_DOUBLING: Final = 4
 """Of times: each bucket is 19 % longer than the one before."""
 
@@ -85,7 +92,7 @@ _decode_hour = msgspec.msgpack.Decoder(dict[int, float]).decode
 class Tally:
     """What one campaign did; hours are numbered since 1970."""
 
-    __slots__ = ("_counts", "_keys", "_open", "_packed")
+    __slots__ = ("_counts", "_keys", "_open", "_packed", "_sums")
 
     def __init__(self, saved: bytes = b"") -> None:
         kept = _decode_kept(saved) if saved else Kept([], [])
@@ -93,6 +100,7 @@ class Tally:
         self._counts = kept.counts
         self._packed: dict[int, bytes] = {}
         self._open: dict[int, dict[int, float]] = {}
+        self._sums: dict[int, tuple[float, ...]] = {}
 
     def add(self, hour: int, key: Key, count: float) -> None:
         """Count something that happened in an hour. O(1), but for an hour that was packed."""
@@ -104,6 +112,7 @@ class Tally:
         if opened is None:
             opened = self._open[hour] = _decode_hour(self._packed.pop(hour, b"\x80"))
         opened[place] = opened.get(place, 0) + count
+        self._sums.pop(hour, None)
 
     def total(self) -> dict[Key, float]:
         """All that was counted, ever. O(keys)."""
@@ -119,6 +128,20 @@ class Tally:
             counts = _decode_hour(packed)
         keys = [*self._keys]
         return {keys[place]: count for place, count in counts.items()}
+
+    def sums(self, hour: int) -> tuple[float, ...]:
+        """What was counted of one hour by kind, as in `SUMMED`. O(keys) once, then O(1).
+
+        Opens and clicks are those of people.
+        """
+        known = self._sums.get(hour)
+        if known is None:
+            found = dict.fromkeys(SUMMED, 0.0)
+            for key, count in self.hour(hour).items():
+                if key.kind in found and not (key.reason and key.kind in _ANSWERS):
+                    found[key.kind] += count
+            known = self._sums[hour] = tuple(found.values())
+        return known
 
     @property
     def hours(self) -> list[int]:
@@ -149,6 +172,7 @@ class Tally:
         for hour in gone:
             self._packed.pop(hour, None)
             self._open.pop(hour, None)
+            self._sums.pop(hour, None)
         return gone
 
     def _place(self, key: Key) -> int:

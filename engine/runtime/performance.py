@@ -26,7 +26,7 @@ from engine.core.stats.comparing import compare, lift
 from engine.core.stats.factorial import effects_of
 from engine.core.stats.sequences import Arm, Interval, rate_interval
 from engine.core.steps import Send
-from engine.core.tallies import HOUR_MS, LATE, VALUE, Key, Tally, quantile_ms
+from engine.core.tallies import HOUR_MS, LATE, SUMMED, Key, Tally, quantile_ms
 from engine.runtime.census import Standing
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ HOURS_MAX: Final = 31 * 24
 
 _OF_VARIANT: Final = ("sent", "opened", "clicked", "cost", "roi")
 
-_TREND: Final = ("entered", "sent", "delivered", "opened", "clicked", "skipped", "failed", "goal")
+_TREND: Final = (*SUMMED[:-2], "converted")
 
 
 class Performance:
@@ -155,18 +155,10 @@ class Performance:
         last = self._now_ms // HOUR_MS
         trend = []
         for hour in range(last - hours + 1, last + 1):
-            of_hour = dict.fromkeys(_TREND, 0)
-            worth = 0.0
-            for key, count in tally.hour(hour).items():
-                if key.kind == VALUE:
-                    worth += count
-                elif key.kind in of_hour and (
-                    key.kind not in {"opened", "clicked"} or not key.reason
-                ):
-                    of_hour[key.kind] += int(count)
-            converted = of_hour.pop("goal")
+            *counts, worth = tally.sums(hour)
+            of_hour = {name: int(count) for name, count in zip(_TREND, counts, strict=True)}
             at = format_instant(hour * HOUR_MS)
-            trend.append({"at": at, **of_hour, "converted": converted, "goal_value": worth})
+            trend.append({"at": at, **of_hour, "goal_value": worth})
         return trend
 
     def _steps(self, campaign: Campaign, counts: Mapping[Key, float]) -> list[Told]:

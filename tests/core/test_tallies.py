@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import pytest
+
+from config import load_shop
+from engine.core.attribution import UNKNOWN, touch_of
+from engine.core.effects import Record
+from engine.core.ids import effect_id
+from engine.core.repeats import TIMES_MAX
+from engine.core.tallies import (
+    HOUR_MS,
+    KEYS_MAX,
+    OTHER,
+    SUMMED,
+    Key,
+    Tallies,
+    Tally,
+    bucket_of,
+    middle_ms,
+    quantile_ms,
+    read_variants,
+    told_variants,
+)
+
+SHOP = load_shop(
+    {
+        "hairspring.toml": "",
+        "campaigns/c.yaml": """
+campaign: c
+enter: {event: Go}
+goal: {event: Bought, value: event.total}
+steps:
+  - {send: email, template: t, id: first, else: [sms]}
+  - repeat:
+      times: 3
+      every: 1d
+      steps:
+        - repeat: {times: 2, every: 1h, steps: [{send: sms, template: t, id: again}]}
+""",
+        "templates/t.email.liquid": "---\nsubject: Hello\n---\nHello",
+        "templates/t.sms.liquid": "Hello",
+    }
+)
+CAMPAIGN = SHOP.plan.campaigns["c"]
+ENROLLMENT = "e" * 32
+
+
+def goal(message: str) -> Record:
+    return Record(HOUR_MS, "u", "c", "goal", ENROLLMENT, message=message, value=2.5)
+
+
+@pytest.mark.parametrize(
+    ("step", "iteration", "channel"),
+    [
+        ("first", 0, "email"),
+        ("first", 0, "sms"),
+        ("again", 0, "sms"),
+        ("again", 1, "sms"),
+        ("again", 2 * TIMES_MAX + 1, "sms"),
+    ],
+)
+def test_a_goal_is_put_down_to_the_message_that_its_id_is_of(
+    step: str, iteration: int, channel: str
+) -> None:
+    message = effect_id(ENROLLMENT, step, iteration, channel)
+    assert touch_of(CAMPAIGN, goal(message)) == (step, channel)
+
+
+def test_a_message_that_no_step_makes_any_more_is_another_one() -> None:
+    assert touch_of(CAMPAIGN, goal("f" * 32)) == (UNKNOWN, UNKNOWN)
+    assert touch_of(None, goal("f" * 32)) == (UNKNOWN, UNKNOWN)
+    assert touch_of(CAMPAIGN, goal("")) == ("", "")
+
+
+def test_keys_beyond_what_is_kept_are_counted_as_others() -> None:
+    tally = Tally()
+    for number in range(KEYS_MAX + 50):
+        tally.add(1, Key("skipped", reason=str(number)), 1)
+    total = tally.total()
+    assert len(total) == KEYS_MAX + 1
+    assert total[Key("skipped", reason=OTHER)] == 50
+    assert sum(total.values()) == KEYS_MAX + 50
+
+
+def test_an_hour_that_was_packed_is_counted_on() -> None:
+    tally = Tally()
+    tally.add(1, Key("sent"), 2)
+    tally.pack(2)
+    tally.add(1, Key("sent"), 3)
+    assert tally.hour(1) == {Key("sent"): 5}
+    again = Tally(tally.encode())
+    again.take(1, tally.encode_hour(1))
+    assert (again.total(), again.hour(1)) == (tally.total(), tally.hour(1))
+
+
+def test_the_sums_of_an_hour_follow_what_is_counted_and_leave_machines_out() -> None:
+    tally = Tally()
+    tally.add(1, Key("opened"), 2)
+    tally.add(1, Key("opened", reason="prefetch"), 5)
+    assert dict(zip(SUMMED, tally.sums(1), strict=True))["opened"] == 2
+    tally.add(1, Key("opened", step="s"), 1)
+    assert dict(zip(SUMMED, tally.sums(1), strict=True))["opened"] == 3
+
+
+def test_a_message_taken_back_and_one_that_stands_in_are_told_apart_from_the_rest() -> None:
+    tallies = Tallies()
+    about = {"enrollment": ENROLLMENT, "step": "first"}
+    tallies.count(
+        [
+            Record(1, "u", "c", "sent", channel="email", message="m", **about),
+            Record(2, "u", "c", "failed", channel="email", reason="ada@example.com is no", **about),
+            Record(2, "u", "c", "sent", channel="sms", message="n", **about),
+            Record(3, "u", "c", "skipped", channel="sms", reason="exited", message="n", **about),
+        ],
+        SHOP.plan,
+    )
+    tallies.fold()
+    assert tallies.campaigns["c"].total() == {
+        Key("sent", "first", "email"): 1,
+        Key("failed", "first", "email"): 1,
+        Key("stood_in", "first"): 1,
+        Key("sent", "first", "sms"): 1,
+        Key("cancelled", "first", "sms", "", "exited"): 1,
+    }
+
+
+def test_variants_are_read_as_they_are_told() -> None:
+    told = told_variants([("offer", "ten"), ("copy", "a")])
+    assert told == "copy=a&offer=ten"
+    assert read_variants(told) == {"copy": "a", "offer": "ten"}
+    assert read_variants("a") == {}
+
+
+@pytest.mark.parametrize("took_ms", [1, 2, 999, 60_000, 86_400_000 * 30])
+def test_a_time_is_told_within_a_tenth(took_ms: int) -> None:
+    assert middle_ms(bucket_of(took_ms)) == pytest.approx(took_ms, rel=0.1)
+    assert quantile_ms({bucket_of(took_ms): 3}, 0.9) == middle_ms(bucket_of(took_ms))
