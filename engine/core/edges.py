@@ -50,13 +50,36 @@ def refresh(turn: Turn) -> None:
         _ask(turn, watch, campaigns[key])
 
 
-def risen(turn: Turn, wakes: Wakes, *, is_first: bool = False) -> list[Campaign]:
+def recall(turn: Turn, wakes: Wakes) -> frozenset[str] | None:
+    """Of which campaigns the condition is true before a change of an instant that has passed.
+
+    What was answered last may be of a later instant, up to which alarms were followed, or of an
+    input that came meanwhile. None where the change is made now. O(conditions that it may touch).
+    """
+    watch = turn.user.watch
+    if turn.at_ms >= turn.now_ms or watch is None:
+        return None
+    asked = wakes.raised.ids | {key for key in watch.truths if wakes.may_change(key)}
+    own = Turn(turn.plan, turn.user, turn.at_ms, turn.now_ms, [])
+    return frozenset(
+        campaign.id
+        for campaign, edge in _edges(turn.plan)
+        if campaign.id in asked and own.ask(edge, campaign.id)[0]
+    )
+
+
+def risen(
+    turn: Turn, wakes: Wakes, *, is_first: bool = False, before: frozenset[str] | None = None
+) -> list[Campaign]:
     """Ask the conditions that may have become true, or ceased to be; those that have become true.
 
     In order of rank. One that is not true, and can only be made false by what happened, is not
     asked: its alarm may come too early by now, and never too late; but for the first that a user
     does (`is_first`), from which on he can be idle. Of somebody who is new, all are asked that may
     be true of him. What has risen already, and is held back, is left alone. O(conditions asked).
+
+    Where the change is of an instant that has passed, `before` is what was true then (`recall`):
+    who is in by what came later is not brought in anew, and what was true already rises not.
     """
     watch = turn.user.watch
     if watch is None or is_first:
@@ -69,9 +92,12 @@ def risen(turn: Turn, wakes: Wakes, *, is_first: bool = False) -> list[Campaign]
         if true:
             campaigns = turn.plan.campaigns
             asked = sorted([*asked, *[campaigns[key] for key in true]], key=attrgetter("rank"))
-    if turn.user.held_until_ms > turn.now_ms:
+    if turn.user.held_until_ms > turn.now_ms or before is not None:
         asked = [one for one in asked if watch.alarms.get(one.id, NEVER) > turn.at_ms]
-    return [campaign for campaign in asked if _ask(turn, watch, campaign)]
+    if before is None:
+        return [campaign for campaign in asked if _ask(turn, watch, campaign)]
+    asked = [one for one in asked if one.id in before or one.id not in watch.truths]
+    return [one for one in asked if _ask(turn, watch, one) and one.id not in before]
 
 
 def follow_alarms(plan: Plan, user: User, at_ms: int) -> None:

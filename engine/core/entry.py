@@ -71,11 +71,12 @@ def enter_all(  # noqa: C901, PLR0912 - nearly every event comes by, and a call 
     effects: list[Effect],
     risen: Sequence[Campaign] = (),
     queue: Queue | None = None,
+    judged_at_ms: int = 0,
 ) -> bool:
     """Ask every campaign that the event may enter, in order of rank; whether it entered any.
 
     `risen` are those whose own condition the event has made true: they start now, and not when the
-    event was.
+    event was. What a downtime had held back is `judged` later than it is applied.
 
     Most answers are no, so that nothing is made before it is needed: the properties are decoded
     for the first condition that names them, and no others.
@@ -108,7 +109,8 @@ def enter_all(  # noqa: C901, PLR0912 - nearly every event comes by, and a call 
                 continue
         if turn is None:
             at_ms = event.at_ms
-            turn = Turn(plan, user, at_ms, at_ms, effects, event.name, event.properties)
+            now_ms = judged_at_ms or at_ms
+            turn = Turn(plan, user, at_ms, now_ms, effects, event.name, event.properties)
             if queue is not None:
                 turn.queue = queue
         occurred_at_ms = event.occurred_at_ms

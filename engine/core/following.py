@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.edges import risen
+from engine.core.edges import recall, risen
 from engine.core.turn import Change, Turn
 
 if TYPE_CHECKING:
@@ -20,17 +20,22 @@ if TYPE_CHECKING:
     from engine.core.wakes import Wakes
 
 
-def follow(turn: Turn, wakes: Wakes) -> None:
+def before(turn: Turn, wakes: Wakes) -> frozenset[str] | None:
+    """What is true before a change that is to be made (`edges.recall`)."""
+    return recall(turn, wakes) if wakes.has_edges else None
+
+
+def follow(turn: Turn, wakes: Wakes, was_true: frozenset[str] | None) -> None:
     """A change has been made: ask what it may have made true, and keep that for its turn.
 
-    O(conditions asked + enrollments).
+    `was_true` is what was `before` it. O(conditions asked + enrollments).
     """
     if not wakes:
         return
     queue, user = turn.queue, turn.user
     assert queue is not None, "conditions that a change can wake make the plan a timed one"
     after = Turn(turn.plan, user, turn.at_ms, turn.now_ms, turn.effects)
-    came = risen(after, wakes) if wakes.has_edges or user.watch is None else []
+    came = risen(after, wakes, before=was_true) if wakes.has_edges or user.watch is None else []
     inside = {one.campaign for one in user.enrollments if one.campaign in wakes.inside}
     if not came and not inside:
         return

@@ -70,7 +70,8 @@ def comes_about(turn: Turn, enrollment: Enrollment, held: Held) -> tuple[bool, b
     if alarms is not None and campaign.exit_when is not None:
         alarms.exit_at_ms = due_at_ms
     if alarms is not None and watching.awaited(campaign, enrollment) is not None:
-        alarms.ask_at_ms = due_at_ms
+        # It may have come to where it is by an earlier input of the grace.
+        alarms.ask_at_ms = max(due_at_ms, enrollment.clock_at_ms)
     return leaves and not had_left, goes_on and not had_gone_on
 
 

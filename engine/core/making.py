@@ -10,7 +10,7 @@ import msgspec
 
 from engine.core.cel import CelError, TypeValue
 from engine.core.effects import ConditionFailed
-from engine.core.following import announce, follow
+from engine.core.following import announce, before, follow
 from engine.core.inputs import EventReceived
 from engine.core.traits import tell
 
@@ -35,18 +35,18 @@ def set_traits(turn: Turn, campaign_id: str, step: Set) -> None:
     if plan.on_traits and queue is not None and queue.is_full:
         turn.refuse(campaign_id, "loop")
         return
+    was_true = before(turn, plan.on_traits)
     if tell(user, msgspec.Raw(_encode(said))):
         turn.effects.append(ConditionFailed(campaign_id))  # its consent was taken all the same
     user.identified_at_ms = max(user.identified_at_ms, turn.now_ms)
-    follow(turn, plan.on_traits)
+    follow(turn, plan.on_traits, was_true)
 
 
 def emit(turn: Turn, campaign_id: str, step: Emit) -> None:
     """Have an event of the engine's own follow. A property that cannot be had is left out."""
     said = _values(turn, campaign_id, step.properties)
-    at_ms, now_ms = turn.at_ms, turn.now_ms
-    raw = msgspec.Raw(_encode(said))
-    event = EventReceived(turn.user.user_id, step.event, at_ms, now_ms, raw, at_ms=now_ms)
+    at_ms, raw = turn.at_ms, msgspec.Raw(_encode(said))
+    event = EventReceived(turn.user.user_id, step.event, at_ms, at_ms, raw, at_ms=at_ms)
     announce(turn, event, campaign_id)
 
 

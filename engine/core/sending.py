@@ -12,7 +12,7 @@ from engine.core.collections import bind
 from engine.core.consents import suppress
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, ReviveMessage, SendMessage
 from engine.core.experiments import variant_of
-from engine.core.following import follow
+from engine.core.following import before, follow
 from engine.core.goals import forget_over, touch
 from engine.core.guardrails import barrier, cancelled, is_full, restraint
 from engine.core.history import sent_name
@@ -307,11 +307,12 @@ def _more(turn: Turn, pending: Pending) -> bool:
 def _note_sent(turn: Turn, pending: Pending) -> None:
     """Have a message in its user's history, as far as a condition asks for such."""
     kept_sends, now_ms = turn.plan.kept_sends, turn.now_ms
+    was_true = before(turn, turn.plan.on_sends)
     for what in sent_as(pending.channel, pending.campaign):
         kept = kept_sends.get(what)
         if kept is not None:
             history.insert(turn.user, sent_name(what), now_ms, kept, now_ms)
-    follow(turn, turn.plan.on_sends)
+    follow(turn, turn.plan.on_sends, was_true)
 
 
 def sent_as(channel: str, campaign: str) -> tuple[str, ...]:

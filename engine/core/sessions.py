@@ -61,31 +61,33 @@ def follow(
         session.ended = True
         made = ((_make(user, SESSION_ENDED, session.ends_at_ms, event.at_ms), None),)
     begun = Session(at_ms, at_ms, at_ms + gap_ms, first=not user.last_seen_at_ms)
-    if at_ms + gap_ms < event.at_ms:  # it came so late that its session is over: judged now
-        user.held_until_ms = max(user.held_until_ms, event.at_ms)
+    if at_ms + gap_ms < event.at_ms:  # it came so late that its session is over
+        begun.known_at_ms = event.at_ms
     return (*made, (_make(user, SESSION_STARTED, at_ms, event.at_ms), begun))
 
 
 def ends_next(user: User) -> int | None:
-    """When a session ends, where that is due before anything else of its user. O(deadlines)."""
+    """When a session's end is due, if that is before anything else of its user. O(deadlines)."""
     session = user.session
     if session is None or session.ended:
         return None
-    ends_at_ms = session.ends_at_ms
-    if any(one.due_at_ms <= ends_at_ms for one in user.enrollments):
+    due_at_ms = session.due_at_ms
+    if any(one.due_at_ms <= due_at_ms for one in user.enrollments):
         return None
-    if user.watch is not None and any(at <= ends_at_ms for at in user.watch.alarms.values()):
+    if user.watch is not None and any(at <= due_at_ms for at in user.watch.alarms.values()):
         return None
-    return ends_at_ms
+    return due_at_ms
 
 
 def end(user: User) -> EventReceived:
-    """The session's gap has passed: it has ended. Returns the event that the engine makes."""
+    """The session's gap has passed: it has ended. Returns the event that the engine makes.
+
+    It is applied as of when it was due, whenever that is judged.
+    """
     session = user.session
     assert session is not None, "its end was due"
     session.ended = True
-    due_at_ms = session.ends_at_ms
-    return _make(user, SESSION_ENDED, due_at_ms, max(due_at_ms, user.held_until_ms))
+    return _make(user, SESSION_ENDED, session.ends_at_ms, session.due_at_ms)
 
 
 def bind(user: User) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def take_on(user: User, at_ms: int, *, asked: bool, gap_ms: int) -> None:
     elif not session.ended:
         session.ends_at_ms = session.active_at_ms + gap_ms
         if session.ends_at_ms < at_ms:
-            user.held_until_ms = max(user.held_until_ms, at_ms)
+            session.known_at_ms = at_ms
 
 
 def _make(user: User, name: str, occurred_at_ms: int, at_ms: int) -> EventReceived:

@@ -203,6 +203,7 @@ class Session(msgspec.Struct, omit_defaults=True, gc=False):
         ends_at_ms: When it ends, or has ended: the gap later.
         ended: Whether it has.
         first: Whether it is the user's first, who had done nothing before it.
+        known_at_ms: When its end was learnt of, where that was later; else 0.
     """
 
     started_at_ms: int
@@ -210,6 +211,12 @@ class Session(msgspec.Struct, omit_defaults=True, gc=False):
     ends_at_ms: int
     ended: bool = False
     first: bool = False
+    known_at_ms: int = 0
+
+    @property
+    def due_at_ms(self) -> int:
+        """When its end is due: nothing of the time before that was known has to be kept for it."""
+        return max(self.ends_at_ms, self.known_at_ms)
 
 
 class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
@@ -383,8 +390,8 @@ def first_due_at_ms(user: User) -> int:
     if user.watch is not None and user.watch.alarms:
         due_at_ms = min(due_at_ms, *user.watch.alarms.values())
     session = user.session
-    if session is not None and not session.ended and session.ends_at_ms < due_at_ms:
-        due_at_ms = session.ends_at_ms
+    if session is not None and not session.ended and session.due_at_ms < due_at_ms:
+        due_at_ms = session.due_at_ms
     return due_at_ms
 
 

@@ -17,7 +17,7 @@ from engine.core import scores, sessions
 from engine.core.answers import take_answer
 from engine.core.collections import collect
 from engine.core.consents import state_consent
-from engine.core.edges import alarmed, refresh, ring, risen
+from engine.core.edges import alarmed, recall, refresh, ring, risen
 from engine.core.effects import have_effect
 from engine.core.entry import enter_all, enter_risen, start_by_hand
 from engine.core.exits import Leaving, ended_by, exit_all, leave_all
@@ -50,6 +50,8 @@ from engine.core.walk import go_on, meet, pass_on
 from engine.core.watching import earliest, is_over, own_turn, rearm, touched
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.core.effects import Effect
     from engine.core.grace import Held
     from engine.core.inputs import UserInput
@@ -111,15 +113,16 @@ def _step_answer(plan: Plan, user: User, happened: MessageAnswered, effects: lis
 
 def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> None:
     """Apply one input where time can do more than end a wait, and all that follows from it."""
+    queue = Queue()
+    turn = _turn(plan, user, happened, effects, queue)
+    held = _before(turn)
     made: tuple[tuple[EventReceived, Session | None], ...] = ()
     if plan.keeps_sessions and type(happened) is EventReceived:
         made = sessions.follow(user, happened, plan.policy.session_gap_ms)
-    queue = Queue()
-    turn = _turn(plan, user, happened, effects, queue)
     if isinstance(happened, EventReceived):
-        _apply_event(turn, happened, made=type(happened) is EventNoticed)
+        _apply_event(turn, happened, held, made=type(happened) is EventNoticed)
     else:
-        _apply_said(turn, happened)
+        _apply_said(turn, happened, held)
     for event, session in made:
         if not announce(turn, event, "", session) and session is not None:
             user.session = session  # nothing asks for its start
@@ -135,37 +138,41 @@ def settle(turn: Turn) -> None:
         change = queue.changes.popleft()
         event = change.event
         if event is not None:
+            own = _turn(plan, user, event, effects, queue)
+            own.now_ms = change.now_ms
+            held = _before(own)
             user.session = change.session or user.session
-            _apply_event(_turn(plan, user, event, effects, queue), event, made=True)
+            _apply_event(own, event, held, made=True)
             continue
         after = Turn(plan, user, change.at_ms, change.now_ms, effects, queue=queue)
         _look_again(after, change.inside, {})
         enter_risen(after, change.came)
 
 
-def _apply_event(turn: Turn, event: EventReceived, *, made: bool = False) -> None:
+def _apply_event(turn: Turn, event: EventReceived, held: Held, *, made: bool = False) -> None:
     """Apply an event where conditions may become true by it, or cease to be.
 
     One that was `made`, by the engine or by others than the user, is nothing that he did.
     """
     plan, user = turn.plan, turn.user
-    held = _before(turn)
     is_first = user.last_seen_at_ms == 0 and not made
     reactions = plan.reactions(event.name) or plan.unnamed
     wakes = reactions.wakes
+    was_true = recall(turn, wakes) if wakes.has_edges else None
     keep(user, event, reactions, made=made)
-    came = risen(turn, wakes, is_first=is_first) if wakes.has_edges or user.watch is None else ()
+    came: Sequence[Campaign] = ()
+    if wakes.has_edges or user.watch is None:
+        came = risen(turn, wakes, is_first=is_first, before=was_true)
     leaving = ended_by(turn, reactions, event.occurred_at_ms) if reactions.ends else None
     _look_again(turn, None if is_first else wakes.inside, held, leaving, event, reactions.awaits)
     # History brings nobody in.
     if type(event) is not EventImported and (reactions.entries or came):
-        enter_all(plan, user, event, reactions, turn.effects, came, turn.queue)
+        enter_all(plan, user, event, reactions, turn.effects, came, turn.queue, turn.now_ms)
 
 
-def _apply_said(turn: Turn, happened: UserInput) -> None:
+def _apply_said(turn: Turn, happened: UserInput, held: Held) -> None:
     """As `_apply_event`, for what is no event."""
     plan, user = turn.plan, turn.user
-    held = _before(turn)
     _apply_other(turn, happened)
     wakes = plan.on_traits
     if isinstance(happened, DeliveryReported | LetterRevived | HistoryFound | TriggerReceived):
@@ -338,6 +345,7 @@ def _end_session(plan: Plan, user: User, effects: list[Effect], queue: Queue) ->
     """End a user's session at the instant at which its gap has passed."""
     event = sessions.end(user)
     turn = _turn(plan, user, event, effects, queue)
+    turn.now_ms = max(turn.at_ms, user.held_until_ms)
     announce(turn, event, "")
     settle(turn)
     user.fired_at_ms = max(user.fired_at_ms, event.occurred_at_ms)

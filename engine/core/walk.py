@@ -47,7 +47,7 @@ def _start_late(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     step = campaign.steps[position] if position != END else None
     if type(step) is Wait:
         over_at_ms += step.duration_ms
-    if over_at_ms > turn.now_ms:  # most events come a little late, and most campaigns wait first
+    if over_at_ms > turn.at_ms:  # most events come a little late, and most campaigns wait first
         walk(turn, campaign, enrollment, None)
         return
     held_from_ms = NEVER
@@ -60,7 +60,7 @@ def _start_late(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
 
 def _catch_up(turn: Turn, campaign: Campaign, enrollment: Enrollment, catch_up: _CatchUp) -> None:
     walk(turn, campaign, enrollment, catch_up)
-    while (over_at_ms := ends_at_ms(enrollment)) <= turn.now_ms:
+    while (over_at_ms := ends_at_ms(enrollment)) <= turn.at_ms:
         _leave_step(enrollment, _behind(campaign, enrollment), over_at_ms)
         walk(turn, campaign, enrollment, catch_up)
 
@@ -152,7 +152,7 @@ def meet(turn: Turn, enrollment: Enrollment, event: EventReceived) -> bool:
         if not asked.holds(step.when, campaign.id):
             return False
     _leave_step(enrollment, step.then, max(enrollment.clock_at_ms, at_ms))
-    if enrollment.clock_at_ms >= turn.now_ms:
+    if enrollment.clock_at_ms >= turn.at_ms:
         _walk_on(turn, campaign, enrollment)
     elif campaign.is_live or not stand(turn, campaign, enrollment):
         _start_late(turn, campaign, enrollment)

@@ -347,6 +347,7 @@ class Received:
     def of(self, view: View) -> int:
         return sum(
             self.what in {channel, campaign}
-            and (self.window is None or view.now - self.window < at <= view.now)
+            and (self.window is None or view.now - self.window < at)
+            and at <= view.now  # one that was held back is judged later
             for at, channel, campaign in view.sent
         )

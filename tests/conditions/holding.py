@@ -32,7 +32,7 @@ def settle(oracle: Oracle, user: Dict, upto: int) -> bool:
                 live["waits"] = True
                 break
     session = user["session"]
-    ends = session is not None and not session["ended"] and session["ends"] <= upto
+    ends = session is not None and not session["ended"] and due(session) <= upto
     return ends or bool(user["risen"]) or any(live["waits"] for live in user["live"])
 
 
@@ -49,11 +49,16 @@ def _settle_edge(oracle: Oracle, user: Dict, campaign: Dict, upto: int) -> None:
         user["before"][key] = after
 
 
+def due(session: Dict) -> int:
+    """When a session's end is due: not before it was known."""
+    return int(max(session["ends"], session["known"]))
+
+
 def oldest(user: Dict, now: int) -> int:
     """The first instant at which something may have been due."""
     asked = [*user["asked"].values(), *(live["asked"] or now for live in user["live"])]
     session = user["session"]
-    ends = [session["ends"]] if session is not None and not session["ended"] else []
+    ends = [due(session)] if session is not None and not session["ended"] else []
     return min([*asked, *ends, now])
 
 

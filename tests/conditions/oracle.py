@@ -62,7 +62,7 @@ class Oracle:
     def event(self, name: str, event: str, t: int, said: Dict, *, imported: bool = False) -> None:
         user = self._user(name)
         self._begin_input(user)
-        made = follow(user, t, self.gap) if self.gap and not imported else []
+        made = follow(user, t, self.gap, self.now) if self.gap and not imported else []
         user["active"] = t if user["active"] is None else max(user["active"], t)
         user["applied"] = max(user["applied"], t)
         user["events"].append(Happened(t, event, said))
@@ -144,9 +144,9 @@ class Oracle:
             name,
             {
                 "name": name, "traits": {}, "events": [], "active": None, "live": [], "starts": [],
-                "applied": -1, "score": None, "sent": [], "sends": False, "session": None,
+                "applied": -1, "score": None, "sent": [], "sends": [], "session": None,
                 "before": dict.fromkeys((c["id"] for c in self.campaigns), False), "count": 0,
-                "held": 0, "asked": {}, "risen": set(), "waiting": {},
+                "held": 0, "asked": {}, "risen": set(), "waiting": {}, "recalled": None,
             },
         )  # fmt: skip
 
@@ -183,11 +183,13 @@ class Oracle:
 
     def _end_session(self, user: Dict, upto: int) -> bool:
         session = user["session"]
-        if session is None or session["ended"] or session["ends"] > upto:
+        if session is None or session["ended"] or holding.due(session) > upto:
             return False
+        self._recall(user)
         user["session"] = {**session, "ended": True}
         user["events"].append(Happened(session["ends"], "Session Ended", {}))
         self._input(user, "Session Ended", session["ends"], {})
+        user["recalled"] = None
         user["applied"] = max(user["applied"], session["ends"])
         return True
 
@@ -222,17 +224,18 @@ class Oracle:
     def is_due(self, live: Dict, view: View) -> bool:
         """Whether something happens to an enrollment at the view's instant."""
         up = self._is_up(live, view.now)
-        return up or self._leaves(live, view) or self._goes_on(live, view)
+        return up or self._leaves(live, view) or self._has_come(live, view)
+
+    def _has_come(self, live: Dict, view: View) -> bool:
+        """Whether it goes on, unless it came to where it is by what happened later."""
+        return bool(view.now >= live["since"] and self._goes_on(live, view))
 
     def _follow(self, user: Dict) -> None:
         """What messages that went out make true, and what that sends in turn."""
         for _ in range(100):
             if not user["sends"]:
                 return
-            user["sends"] = False
-            view = self.view(user)
-            asking = {c["id"] for c in self.campaigns if asks_sends(c["enter"], self.segments)}
-            risen = self._risen(user, view, asking)
+            risen, view = user["sends"].pop(0), self.view(user)
             inside = {c["id"] for c in self.campaigns if asks_sends(c, self.segments)}
             self._look_again(user, view, inside)
             for campaign in self.campaigns:
@@ -304,13 +307,26 @@ class Oracle:
             key, tree = campaign["id"], self.edge(campaign)
             if tree is None or (asked is not None and key not in asked):
                 continue
-            if key in user["risen"] or user["asked"].get(key, 0) > view.now:
+            if key in user["risen"]:
                 continue
-            after = holds(tree, view)
-            if after and not user["before"][key]:
+            before, after = user["before"][key], holds(tree, view)
+            if user["asked"].get(key, 0) > view.now:
+                was = (user["recalled"] or {}).get(key, after)
+                if user["recalled"] is None or (before and not was):
+                    continue  # it was asked later; or it is so by what came later
+                before = before or was
+            if after and not before:
                 risen.add(key)
             user["before"][key], user["asked"][key] = after, view.now
         return risen
+
+    def _recall(self, user: Dict) -> None:
+        """A change of an instant that has passed: keep what was true before it."""
+        user["recalled"] = None
+        if self.judged > self.now:
+            view = self.view(user)
+            trees = {c["id"]: self.edge(c) for c in self.campaigns}
+            user["recalled"] = {key: holds(tree, view) for key, tree in trees.items() if tree}
 
     def edge(self, campaign: Dict) -> Any:
         """The condition that users come in by, where it is one."""
@@ -383,7 +399,7 @@ class Oracle:
         user["starts"].append((mine, t))
         user["count"] += 1
         live = {
-            "campaign": campaign["id"], "per": per, "asked": self.now, "waits": False,
+            "campaign": campaign["id"], "per": per, "asked": self.now, "since": self.now, "waits": False,
             "start": t, "clock": t, "due": None, "until": None,
             "order": user["count"], "event": view.event, "event_name": view.event_name,
             "rest": list(campaign["steps"]),
@@ -413,7 +429,7 @@ class Oracle:
 
     def _pass(self, user: Dict, live: Dict, view: View) -> None:
         """What an enrollment waited for is there, or its time is up."""
-        until, live["until"] = live["until"], None
+        until, live["until"], live["since"] = live["until"], None, self.now
         held = bool(until) and holds(until["when"], self._own(live, view))
         is_up = self._is_up(live) and not held
         live["clock"], live["due"] = live["due"] if is_up else self.now, None
@@ -442,8 +458,11 @@ class Oracle:
                 live["rest"] = [*step.get(way, ()), *live["rest"]]
             elif "send" in step:
                 self._tell(user, live["campaign"], "sent", "")
+                self._recall(user)
                 user["sent"].append((self.judged, step["send"], live["campaign"]))
-                user["sends"] = True
+                asking = {c["id"] for c in self.campaigns if asks_sends(c["enter"], self.segments)}
+                user["sends"].append(self._risen(user, self.view(user), asking))
+                user["recalled"] = None
             else:
                 self._exit(user, live, step["exit"])
                 return

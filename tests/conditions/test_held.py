@@ -92,3 +92,24 @@ def test_waits_that_begin_in_a_downtime_end_in_it_each_at_its_instant() -> None:
     assert agreed(case_of([again], (happening(0, "A"), *away(3, 20, 30)))) == [
         "5 entered", "10 exited done",
     ]  # fmt: skip
+
+
+def test_what_a_session_that_ended_in_a_downtime_makes_true_is_so_as_of_its_end() -> None:
+    script = (happening(0, "A"), *away(3, 20, 30))
+    assert rises(did("Session Ended", 2), *script, session_gap=5) == [5]
+
+
+def test_what_was_true_before_a_held_back_end_does_not_rise_by_it() -> None:
+    """It has ceased to be true since, up to where it was followed as the downtime began."""
+    still = Either((did("A", 8), No(did("A"))))
+    either = Either((still, Both((still, did("Session Ended", 1)))))
+    assert rises(either, happening(0, "A"), *away(3, 20, 30), session_gap=5) == [0]
+
+
+def test_who_came_to_a_wait_in_the_grace_is_not_asked_of_before() -> None:
+    now_or_never = Both((No(did("B")), No(did("C", 3))))
+    waits = {"wait": {"when": now_or_never, "at_most": 9, "then": [], "else": []}}
+    first = {"wait": {"when": did("B"), "at_most": 2, "then": [waits], "else": []}}
+    leaving = campaign(GO, first, exit={"when": did("D")})
+    script = (happening(0, "Go"), *away(1, 20, 30), happening(24, "B"), happening(25, "C"))
+    assert agreed(case_of([leaving], script)) == ["0 entered", "33 finished"]

@@ -23,3 +23,13 @@ def test_what_fell_due_in_a_downtime_says_the_same(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(44, 48))
 def test_a_plan_that_is_changed_around_a_downtime_says_the_same(seed: int) -> None:
     run(seed, replace(SMALL, downtimes=True, adopts=True, scored=True))
+
+
+@pytest.mark.parametrize("seed", range(50, 60))
+def test_a_session_that_ends_in_a_downtime_says_the_same(seed: int) -> None:
+    run(seed, replace(SMALL, downtimes=True, sessions=True))
+
+
+@pytest.mark.parametrize("seed", range(62, 72))
+def test_what_was_sent_around_a_downtime_says_the_same(seed: int) -> None:
+    run(seed, replace(SMALL, downtimes=True, sends=True))

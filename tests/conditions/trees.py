@@ -273,7 +273,9 @@ class Computed:
 # Sessions
 
 
-def follow(user: dict[str, Any], t: int, gap: int) -> list[tuple[str, int, dict[str, Any] | None]]:
+def follow(
+    user: dict[str, Any], t: int, gap: int, now: int
+) -> list[tuple[str, int, dict[str, Any] | None]]:
     """What an activity at `t` makes of sessions: it goes on with one, or begins one.
 
     Given back are the events that are made, in order, the last one with the session that begins.
@@ -287,6 +289,6 @@ def follow(user: dict[str, Any], t: int, gap: int) -> list[tuple[str, int, dict[
     if session is not None and not session["ended"]:
         user["session"] = {**session, "ended": True}
         made.append(("Session Ended", session["ends"], None))
-    begun = {"start": t, "active": t, "ends": t + gap, "ended": False,
+    begun = {"start": t, "active": t, "ends": t + gap, "ended": False, "known": now,
              "first": user["active"] is None}  # fmt: skip
     return [*made, ("Session Started", t, begun)]

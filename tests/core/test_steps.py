@@ -79,6 +79,21 @@ def test_an_event_of_the_engines_own_is_nothing_that_the_user_did() -> None:
     assert world.records[1].at_ms == START + 30 * MINUTE
 
 
+def test_an_event_that_a_downtime_held_back_is_of_its_own_instant_and_judged_later() -> None:
+    as_of = "enter: {event: Made, when: 'idle(\"20m\") && !idle(\"21m\")'}"
+    world = World(
+        written("c", "  - {wait: 20m, id: w}\n  - emit: {event: Made}\n"),
+        written("by", "  - {wait: 5m, id: w}\n  - {exit: x}\n", as_of),
+    )
+    world.event("Go", 0)
+    world.resume(stopped=10 * MINUTE, at=HOUR)
+    by = [one for one in world.advance(2 * HOUR) if " by " in one]
+    judged = f"judged {HOUR + 30_000}"
+    assert by == [
+        f"{20 * MINUTE} by entered {judged}", f"{25 * MINUTE} by exited steps.1 x {judged}",
+    ]  # fmt: skip
+
+
 def test_a_loop_through_waits_of_no_time_comes_to_an_end_and_goes_on_with_the_next_input() -> None:
     world = World(written("c", "  - {wait: 0s, id: w}\n  - emit: {event: Go}\n"))
     told = world.event("Go", 1) + world.advance(1)
