@@ -80,7 +80,7 @@ def test_an_event_of_the_engines_own_is_nothing_that_the_user_did() -> None:
 
 
 def test_an_event_that_a_downtime_held_back_is_of_its_own_instant_and_judged_later() -> None:
-    as_of = "enter: {event: Made, when: 'idle(\"20m\") && !idle(\"21m\")'}"
+    as_of = 'enter: {event: Made, when: \'idle("20m") && !idle("21m")\'}'
     world = World(
         written("c", "  - {wait: 20m, id: w}\n  - emit: {event: Made}\n"),
         written("by", "  - {wait: 5m, id: w}\n  - {exit: x}\n", as_of),
