@@ -114,7 +114,9 @@ class Attempts:
 
     async def _make(self, provider: Provider, delivery: Delivery) -> None:
         try:
-            await self._attempt(provider, delivery)
+            # Asked anew: until a task begins its user may be erased, the machine stand still.
+            if not delivery.done and self._desk.may_go(delivery):
+                await self._attempt(provider, delivery)
         finally:
             delivery.in_flight = False
             provider.breaker.let_go()

@@ -399,7 +399,8 @@ class Oracle:
         user["starts"].append((mine, t))
         user["count"] += 1
         live = {
-            "campaign": campaign["id"], "per": per, "asked": self.now, "since": self.now, "waits": False,
+            "campaign": campaign["id"], "per": per,
+            "asked": self.now, "since": self.now, "waits": False,
             "start": t, "clock": t, "due": None, "until": None,
             "order": user["count"], "event": view.event, "event_name": view.event_name,
             "rest": list(campaign["steps"]),

@@ -40,6 +40,17 @@ def test_no_promise_is_broken(first: int) -> None:
     assert broken == [], f"python -m engine.sim.world --seed {broken[0][0]}"
 
 
+def test_nobody_is_written_to_who_was_erased_between_the_last_question_and_the_hand_over() -> None:
+    faults = (
+        "crash", "long_downtime", "stall", "disk_error", "late", "future", "plan_changed",
+        "user_erased", "merged", "aliased",
+    )  # fmt: skip
+    outcome = run(
+        Scenario(seed=7_003_808, faults=faults, users=12, events=8, lives=3, unsafe_ms=4_991)
+    )
+    assert outcome.promise == "", outcome.seen
+
+
 def test_every_fault_is_met_and_many_states_are_seen() -> None:
     tally = Tally()
     for first in range(0, SEEDS // 2, TOGETHER):
