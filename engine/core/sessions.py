@@ -71,7 +71,7 @@ def ends_next(user: User) -> int | None:
     session = user.session
     if session is None or session.ended:
         return None
-    due_at_ms = session.due_at_ms
+    due_at_ms = max(session.ends_at_ms, session.known_at_ms)
     if any(one.due_at_ms <= due_at_ms for one in user.enrollments):
         return None
     if user.watch is not None and any(at <= due_at_ms for at in user.watch.alarms.values()):
@@ -87,7 +87,8 @@ def end(user: User) -> EventReceived:
     session = user.session
     assert session is not None, "its end was due"
     session.ended = True
-    return _make(user, SESSION_ENDED, session.ends_at_ms, session.due_at_ms)
+    due_at_ms = max(session.ends_at_ms, session.known_at_ms)
+    return _make(user, SESSION_ENDED, session.ends_at_ms, due_at_ms)
 
 
 def bind(user: User) -> dict[str, Any]:

@@ -213,11 +213,6 @@ class Session(msgspec.Struct, omit_defaults=True, gc=False):
     first: bool = False
     known_at_ms: int = 0
 
-    @property
-    def due_at_ms(self) -> int:
-        """When its end is due: nothing of the time before that was known has to be kept for it."""
-        return max(self.ends_at_ms, self.known_at_ms)
-
 
 class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     """One user's state machine; also the alarm of his next deadline (`engine.timers`).
@@ -382,16 +377,12 @@ def stands(user: User) -> bool:
 
 def first_due_at_ms(user: User) -> int:
     """The user's earliest deadline, held back or not, or `NEVER`. O(enrollments + conditions)."""
-    enrollments = user.enrollments
-    if len(enrollments) == 1:
-        due_at_ms = enrollments[0].due_at_ms
-    else:
-        due_at_ms = min([enrollment.due_at_ms for enrollment in enrollments], default=NEVER)
+    due_at_ms = min([enrollment.due_at_ms for enrollment in user.enrollments], default=NEVER)
     if user.watch is not None and user.watch.alarms:
         due_at_ms = min(due_at_ms, *user.watch.alarms.values())
     session = user.session
-    if session is not None and not session.ended and session.due_at_ms < due_at_ms:
-        due_at_ms = session.due_at_ms
+    if session is not None and not session.ended:
+        due_at_ms = min(due_at_ms, max(session.ends_at_ms, session.known_at_ms))
     return due_at_ms
 
 
