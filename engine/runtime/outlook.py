@@ -34,6 +34,9 @@ PAUSE_S: Final = 0.002
 FRESH_FOR_S: Final = 10.0
 """A round that is younger is not repeated."""
 
+AWAITED_S: Final = 0.02
+"""How long whoever asks waits for the first round."""
+
 HOUR_MS: Final = 3_600_000
 
 
@@ -79,18 +82,16 @@ class Outlook:
         self.newest: Round | None = None
         self.under_way: Round | None = None
 
-    def look(self) -> Round | None:
-        """The newest round; begins another one where it is not fresh. O(1)."""
+    async def look(self) -> Round | None:
+        """The newest round; begins another one where it is not fresh.
+
+        Where there is none yet, the first is waited for a moment: that of a small shop is done.
+        """
         old = self.newest is None or self._loop.time() - self._ended_at_s > FRESH_FOR_S
         if old and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._go_round())
-        return self.newest
-
-    async def settled(self) -> Round | None:
-        """The newest round, once the one under way has come to its end."""
-        self.look()
-        if self._task is not None:
-            await asyncio.wait({self._task})
+        if self.newest is None and self._task is not None:
+            await asyncio.wait({self._task}, timeout=AWAITED_S)
         return self.newest
 
     async def stop(self) -> None:

@@ -86,7 +86,7 @@ def quarantine_handlers(
         if sum((asked.numbers is not None, asked.source is not None, asked.all)) != 1:
             message = 'say which: {"numbers": […]}, {"source": "/v1/batch"} or {"all": true}'
             raise Refusal(400, "body.invalid", message)
-        return await tell_long(request, lambda told: _retry(house, asked, told))
+        return await tell_long(request, lambda told: retry_items(house, asked, told))
 
     return {
         "/api/quarantine": {"GET": tell},
@@ -112,7 +112,8 @@ def _read_again(source: str, body: bytes, received_at_ms: int) -> FromClient:
     return native.read_native(body, received_at_ms=received_at_ms, kind=kind)
 
 
-async def _retry(house: House, asked: RetryAsked, told: Callable[[int, int], None]) -> Outcome:
+async def retry_items(house: House, asked: RetryAsked, told: Callable[[int, int], None]) -> Outcome:
+    """Read items again and take what can be; `told` is told (done, total). Raises Unavailable."""
     total = len(asked.numbers or ()) or house.store.quarantine.rows
     tried = taken = after = 0
     left: list[Left] = []

@@ -19,7 +19,15 @@ from engine.errors import HairspringError
 from engine.runtime.clock import wall_ms
 from engine.runtime.inbox import Unavailable
 from engine.server.answers import Refusal, in_one_line
-from engine.server.dashboard import frame, now, people, person
+from engine.server.dashboard import (
+    ahead,
+    campaigns,
+    deliveries,
+    frame,
+    now,
+    people,
+    person,
+)
 from engine.server.dashboard.frame import Page
 from engine.server.dashboard.markup import tag
 from engine.server.dashboard.session import LASTS_S, Sessions, cookie_name
@@ -37,14 +45,22 @@ Act: TypeAlias = Callable[[House, web.Request, Mapping[str, str]], Awaitable[tup
 VIEWS: Final[dict[str, View]] = {
     "/": now.show,
     "/now/stream": now.stream,
+    "/campaigns": campaigns.show_all,
+    "/campaigns/{id}": campaigns.show,
+    "/experiments": campaigns.experiments,
     "/users": people.show,
     "/users/{id}": person.show,
     "/users/{id}/export": person.export,
     "/users/{id}/erase": person.ask_to_erase,
+    "/segments": ahead.segments,
+    "/deadlines": ahead.deadlines,
+    "/deliveries": deliveries.show,
 }
 
 ACTS: Final[dict[str, Act]] = {
     "/users/{id}/erase": person.erase,
+    "/deliveries/letters": deliveries.retry_letters,
+    "/deliveries/quarantine": deliveries.retry_quarantine,
 }
 
 _FORM_BYTES_MAX: Final = 65_536

@@ -177,9 +177,9 @@ def _tile(name: str, big: Content, note: str, chart: Html | None) -> Html:
 
 def _late(pulse: Pulse) -> Html:
     half, most = pulse.lateness_ms(0.5), pulse.lateness_ms(0.99)
-    big: Content = words.NONE if half is None else [_ms(half), tag("small", " median")]
+    big: Content = words.NONE if half is None else [_ms(half), tag("small", " p50")]
     fired = words.count(pulse.grown(_fired, _MINUTE_S))
-    note = f"{fired} in a minute" if most is None else f"p99 {_ms(most)}, of {fired} in a minute"
+    note = f"{fired} in a minute" if most is None else f"p99 {_ms(most)}, {fired} in a minute"
     return _tile("Deadlines late by", big, note, _chart("Deadlines", pulse, _fired))
 
 
@@ -216,12 +216,16 @@ def _queues(house: House, overview: Overview) -> Html:
         ("Inputs waiting", _level(house.shell.inbox.waiting, _INPUTS_MANY)),
         ("Messages under way", _level(len(house.dispatcher or ()), _MESSAGES_MANY)),
         ("In quarantine", tag("a", words.count(house.store.quarantine.rows), href="/deliveries")),
-        ("Next deadline", f"in {words.span(round(due_in_ms))}" if is_due else "none"),
+        ("Next deadline", _due_in(round(due_in_ms)) if is_due else "none"),
         ("Journal", f"last written {_ago(pulse.committed_ago_s())}"),
         ("Checkpoint", f"reaches to {behind}" if unsaved else "everybody is in it"),
     ]
     told = tag("dl", [[tag("dt", name), tag("dd", value)] for name, value in facts], class_="facts")
     return card("Queues and disk", told)
+
+
+def _due_in(ms: int) -> str:
+    return f"in {words.span(ms)}" if ms else "now"
 
 
 def _level(count: int, many: int) -> Html:

@@ -15,6 +15,7 @@ from engine.runtime.explaining import Explaining, Inexplicable
 from engine.runtime.past import PlanUnreadable
 from engine.server.answers import Refusal, in_one_line
 from engine.server.dashboard import words
+from engine.server.dashboard.flow import campaign_address
 from engine.server.dashboard.frame import Page, card, form, table
 from engine.server.dashboard.happened import line_of
 from engine.server.dashboard.markup import Content, Html, tag
@@ -143,7 +144,7 @@ def _coming(house: House, user: User) -> Html:
     state = dossier.told_state(user, plan)
     rows: list[tuple[int, list[Content]]] = [
         (one.due_at_ms, [
-            tag("a", one.campaign, href=f"/campaigns/{quote(one.campaign, safe='')}"),
+            tag("a", one.campaign, href=campaign_address(one.campaign)),
             f"in step {told.get('step', one.position)}" + (", held out" if one.held_out else ""),
             words.due(one.due_at_ms),
         ])

@@ -1,0 +1,221 @@
+"""*Campaigns*: the list, and each as its flow; *Experiments*: what is known, and how well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from engine.server.answers import Refusal
+from engine.server.dashboard import charts, words
+from engine.server.dashboard.flow import campaign_address, draw
+from engine.server.dashboard.frame import Page, card, table
+from engine.server.dashboard.markup import Content, Html, tag
+from engine.server.dashboard.now import of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp import web
+
+    from engine.server.operating import House
+
+_AGAIN_S: Final = 5
+_STATUS: Final = {"live": "good", "test": "warn", "paused": "warn"}
+
+
+async def show_all(house: House, _request: web.Request, _mark: str) -> Page:
+    """All campaigns, with their last day hour by hour."""
+    told = (await of(house).performance()).campaigns()
+    rows = [_row(one, told["currency"]) for one in told["campaigns"]]
+    heads = ["Campaign", "Status", "Sent, last 24 h", "Inside#", "Entered#", "Sent#", "Opened#",
+             "Clicked#", "Converted#", "Value#"]  # fmt: skip
+    listed = table("Campaigns", heads, rows, empty="The shop has no campaign.")
+    found = tag(
+        "div", card("All campaigns", _behind(told), listed), id="found", data_again=_AGAIN_S
+    )
+    return Page(title="Campaigns", path="/campaigns", content=found)
+
+
+async def show(house: House, request: web.Request, _mark: str) -> Page:
+    """One campaign."""
+    campaign_id = request.match_info["id"]
+    campaign = house.processor.plan.campaigns.get(campaign_id)
+    told = (await of(house).performance()).campaign(campaign_id)
+    if campaign is None or told is None:
+        message = f"there is no campaign {campaign_id[:100]!r} in the shop"
+        raise Refusal(404, "campaign.unknown", message)
+    found = tag(
+        "div",
+        _behind(told),
+        _tiles(told),
+        card("Flow", draw(campaign, told)),
+        tag("div", _channels(told), _reasons(told), class_="grid two"),
+        [_experiment(one, campaign_id) for one in told["experiments"]],
+        _holdout(told),
+        id="found",
+        data_again=_AGAIN_S,
+    )
+    status = tag("span", told["status"], class_=f"pill {_STATUS.get(told['status'], 'plain')}")
+    return Page(title=campaign_id, path="/campaigns", lead=told["description"] or None,
+                beside=status, content=found)  # fmt: skip
+
+
+async def experiments(house: House, _request: web.Request, _mark: str) -> Page:
+    """Every split and holdout of the shop."""
+    performance = await of(house).performance()
+    parts: list[Html] = []
+    for campaign_id in house.processor.plan.campaigns:
+        told = performance.campaign(campaign_id)
+        if told is not None:
+            parts += [_experiment(one, campaign_id) for one in told["experiments"]]
+            parts += [one for one in [_holdout(told)] if one is not None]
+    empty = "No campaign has a split or a holdout. A step with split: would make one."
+    found = tag("div", parts or card("Experiments", tag("p", empty, class_="empty")),
+                id="found", data_again=_AGAIN_S)  # fmt: skip
+    lead = (
+        "Intervals hold however often they are looked at: a test may be ended as soon as one "
+        "decides it."
+    )
+    return Page(title="Experiments", path="/experiments", lead=lead, content=found)
+
+
+def _behind(told: dict[str, Any]) -> Content:
+    if not told["behind"]:
+        return None
+    text = f"{words.count(told['behind'])} records from before the start are still being counted."
+    return tag("p", text, class_="soft", role="status")
+
+
+def _row(one: dict[str, Any], currency: str) -> list[Content]:
+    sent = [float(hour["sent"]) for hour in one["trend"]]
+    label = f"Messages sent in each of the last 24 hours: {words.count(sum(sent))} in all"
+    return [
+        tag("a", one["id"], href=campaign_address(one["id"])),
+        tag("span", one["status"], class_=f"pill {_STATUS.get(one['status'], 'plain')}"),
+        charts.line(sent, label),
+        *(
+            words.count(one[name])
+            for name in ("active", "entered", "sent", "opened", "clicked", "converted")
+        ),
+        _money(one["goal_value"], currency),
+    ]
+
+
+def _tiles(told: dict[str, Any]) -> Html:
+    entered, rate = told["entered"], told["goal_rate"]
+    opened = told["response"].get("opened")
+    reply = [] if not opened else [f"half open within {words.span(opened['p50_ms'])}"]
+    late = told["lateness"]
+    return tag(
+        "div",
+        _tile("Inside now", words.count(told["active"]), f"{words.count(entered)} entered",
+              _trend(told, "entered")),
+        _tile("Sent", words.count(told["sent"]), f"{words.count(told['delivered'])} delivered",
+              _trend(told, "sent")),
+        _tile("Opened", words.count(told["opened"]),
+              f"{words.share(told['opened'], told['delivered'])} of what was delivered",
+              _trend(told, "opened")),
+        _tile("Clicked", words.count(told["clicked"]), ", ".join(reply), _trend(told, "clicked")),
+        _tile("Converted", words.count(told["converted"]), _interval(rate),
+              _trend(told, "converted")),
+        _tile("Value", _money(told["goal_value"], told["currency"]), _late(late), None),
+        class_="tiles",
+    )  # fmt: skip
+
+
+def _late(late: dict[str, Any]) -> str:
+    if late["p50_ms"] is None:
+        return ""
+    return f"late by {words.span(late['p50_ms'])}, p99 {words.span(late['p99_ms'])}"
+
+
+def _tile(name: str, big: str, note: str, chart: Html | None) -> Html:
+    told = tag("dl", tag("dt", name), tag("dd", big, class_="big"), tag("dd", note, class_="note"))
+    return tag("div", told, chart, class_="tile")
+
+
+def _trend(told: dict[str, Any], name: str) -> Html:
+    values = [float(hour[name]) for hour in told["trend"]]
+    return charts.line(values, f"{name}, hour by hour, over 24 hours")
+
+
+def _channels(told: dict[str, Any]) -> Html:
+    names = ("sent", "delivered", "opened", "clicked", "failed")
+    rows: list[list[Content]] = [
+        [one["channel"], *(words.count(one[name]) for name in names),
+         _money(one["cost"], told["currency"])]
+        for one in told["channels"]
+    ]  # fmt: skip
+    heads = ["Channel", *(f"{name.capitalize()}#" for name in names), "Cost#"]
+    return card("By channel", table("By channel", heads, rows))
+
+
+def _reasons(told: dict[str, Any]) -> Html:
+    rows: list[list[Content]] = [
+        [what, tag("code", reason or "any"), words.count(count)]
+        for what, reasons in (
+            ("not let in", told["refused"]),
+            ("not sent", told["skipped"]),
+            ("left", told["exited"]),
+        )
+        for reason, count in reasons.items()
+    ]
+    return card("Why not", table("Why not", ["What", "Reason", "Times#"], rows))
+
+
+def _experiment(told: dict[str, Any], campaign_id: str) -> Html:
+    rows: list[list[Content]] = [list(_variant(one)) for one in told["variants"]]
+    heads = ["Variant", "Weight#", "Entered#", "Converted#", "Rate and interval", "Best#",
+             "Against the first"]  # fmt: skip
+    where = tag("a", campaign_id, href=campaign_address(campaign_id))
+    mode = " (a bandit)" if told["mode"] == "bandit" else ""
+    needed = told.get("needed")
+    more = f" About {words.count(needed)} more are needed." if needed else ""
+    return card(
+        f"{campaign_id}: {told['split']}",
+        tag("p", told["verdict"], more, class_="verdict"),
+        table(f"Variants of {told['split']}", heads, rows),
+        tag("p", "In ", where, f", step {told['step']}{mode}.", class_="soft"),
+        id_=f"split-{campaign_id}-{told['split']}",
+    )
+
+
+def _variant(one: dict[str, Any]) -> Iterator[Content]:
+    yield tag("strong", one["variant"])
+    yield words.share(one["weight"], 1)
+    yield words.count(one["entered"])
+    yield words.count(one["goals"])
+    yield _interval(one["rate"])
+    yield words.NONE if one["best"] is None else words.share(one["best"], 1)
+    yield words.NONE if one["lift"] is None else _interval(one["lift"], signed=True)
+
+
+def _holdout(told: dict[str, Any]) -> Html | None:
+    holdout = told["holdout"]
+    if holdout is None:
+        return None
+    rows: list[list[Content]] = [
+        [name, words.count(arm["entered"]), words.count(arm["goals"]), _interval(arm["rate"]),
+         _money(arm["goal_value"], told["currency"])]
+        for name, arm in (("reached", holdout["treated"]), ("held out", holdout["held_out"]))
+    ]  # fmt: skip
+    heads = ["Group", "Entered#", "Converted#", "Rate and interval", "Value#"]
+    return card(
+        f"{told['id']}: lift over holdout",
+        tag("p", holdout["verdict"], class_="verdict"),
+        table("Holdout", heads, rows),
+        tag("p", "Lift ", _interval(holdout["lift"], signed=True), class_="soft"),
+        id_=f"holdout-{told['id']}",
+    )
+
+
+def _interval(told: dict[str, Any] | None, *, signed: bool = False) -> str:
+    if told is None or told["estimate"] is None:
+        return words.NONE
+    form = "+.1%" if signed else ".1%"
+    if told["low"] is None or told["high"] is None:
+        return format(told["estimate"], form)
+    return f"{told['estimate']:{form}} ({told['low']:{form}} to {told['high']:{form}})"
+
+
+def _money(value: float, currency: str) -> str:
+    return f"{value:,.2f} {currency}".strip() if value else words.NONE
