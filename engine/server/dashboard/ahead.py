@@ -93,9 +93,11 @@ def _due(found: Round, now_hour: int) -> Html:
     chart = charts.bars(values, labels, f"Deadlines of the next {HOURS} hours, an hour each")
     told = tag("p", tag("span", words.count(within), class_="big"),
                f" of {words.count(whole)} deadlines within {HOURS} hours")  # fmt: skip
+    ends = words.minute(hours[0] * HOUR_MS), words.minute((hours[-1] + 1) * HOUR_MS)
+    axis = tag("p", [tag("span", end) for end in ends], class_="axis")
     return tag(
         "div",
-        card(f"The next {HOURS} hours", told, chart, _as_of(found)),
+        card(f"The next {HOURS} hours", told, chart, axis, _as_of(found)),
         _by_hour(found),
         _by_campaign(found),
     )
@@ -107,7 +109,7 @@ def _by_hour(found: Round) -> Html:
     for hour, group in groupby(due, key=lambda one: one[0][1]):
         for (campaign, _), count in group:
             link = tag("a", campaign, href=campaign_address(campaign))
-            rows.append([words.instant(hour * HOUR_MS), link, words.count(count)])
+            rows.append([words.minute(hour * HOUR_MS), link, words.count(count)])
     heads = ["Hour from", "Campaign", "Deadlines#"]
     told = table("Deadlines by hour and campaign", heads, rows[:ROWS], empty="Nothing is due.")
     more = tag("p", f"And {words.count(len(rows) - ROWS)} lines more.", class_="soft")
@@ -124,8 +126,15 @@ def _by_campaign(found: Round) -> Html:
         ]
         for name in names
     ]
-    heads = ["Campaign", "Inside it#", "Outside, condition asked again#"]
-    return card("By campaign", table("Deadlines by campaign", heads, rows, empty="Nothing is due."))
+    heads = ["Campaign", "Inside it#", "Asked again#"]
+    lead = (
+        "Inside it, something is due to an enrollment; else a condition that may let somebody in."
+    )
+    return card(
+        "By campaign",
+        tag("p", lead, class_="soft"),
+        table("Deadlines by campaign", heads, rows, empty="Nothing is due."),
+    )
 
 
 def _hour(hour: int) -> str:

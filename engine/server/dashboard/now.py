@@ -153,7 +153,7 @@ def _tiles(house: House, pulse: Pulse) -> Html:
         _counted("Enrollments", pulse, _entered),
         _counted("Messages", pulse, _handed),
         _late(pulse),
-        _tile("Failures", failures, f"{words.count(newest.rejected)} events refused so far",
+        _tile("Failures", failures, f"{words.count(newest.rejected)} events refused",
               _chart("Failed attempts", pulse, _failed)),
         _tile("Users", words.short(len(house.processor.users)), "in memory", None),
     )  # fmt: skip
@@ -177,10 +177,10 @@ def _tile(name: str, big: Content, note: str, chart: Html | None) -> Html:
 
 def _late(pulse: Pulse) -> Html:
     half, most = pulse.lateness_ms(0.5), pulse.lateness_ms(0.99)
-    big: Content = words.NONE if half is None else [_ms(half), tag("small", " p50")]
+    big: Content = words.NONE if half is None else _ms(half)
     fired = words.count(pulse.grown(_fired, _MINUTE_S))
-    note = f"{fired} in a minute" if most is None else f"p99 {_ms(most)}, {fired} in a minute"
-    return _tile("Deadlines late by", big, note, _chart("Deadlines", pulse, _fired))
+    note = f"{fired} in a minute" if most is None else f"p99 {_ms(most)} of {fired} / min"
+    return _tile("Deadlines late, p50", big, note, _chart("Deadlines", pulse, _fired))
 
 
 def _ms(ms: float) -> str:

@@ -68,6 +68,12 @@ def due(at_ms: int) -> Html:
     return instant(at_ms) if at_ms < NEVER else Html(NONE)
 
 
+def minute(at_ms: int) -> Html:
+    """As `instant`, to the minute and without the year."""
+    exact = format_instant(at_ms)
+    return tag("time", exact[5:16].replace("T", " "), datetime=exact, title=f"{exact} (UTC)")
+
+
 def instant_said(exact: str) -> Html:
     """As `instant`, of one in ISO 8601."""
     if not exact:

@@ -44,6 +44,13 @@ class Served:
         async with self.client.post(url, json=list(items), headers=headers) as answer:
             assert (await answer.json())["rejected"] == []
 
+    async def send_bad(self, item: dict[str, Any]) -> None:
+        key = self.app.shop.settings.keys.write[0].key
+        headers = {"Authorization": f"Bearer {key}"}
+        url = f"{self.app.ingest.url}/events"
+        async with self.client.post(url, json=[item], headers=headers) as answer:
+            assert len((await answer.json())["rejected"]) == 1
+
     async def sign_in(self) -> None:
         """As a client without a browser."""
         form = {"key": KEY, "to": "/users"}

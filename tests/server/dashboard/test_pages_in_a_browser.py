@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(bool(chromium.why_not()), reason=chromium.why_not())
 
-PAGES = ["/", "/users", "/users/ada", "/users/ada/erase"]
+PAGES = [
+    "/",
+    "/users",
+    "/users/ada",
+    "/users/ada/erase",
+    "/campaigns",
+    "/campaigns/cart-abandonment",
+    "/experiments",
+    "/segments",
+    "/deadlines",
+    "/deliveries",
+]
 WHY = "/users/ada?campaign=cart-abandonment"
 
 
@@ -97,6 +108,42 @@ async def test_a_user_is_exported_and_erased(served: Served, tmp_path: Path) -> 
         await page.get_by_role("button", name="Erase for good").click()
         assert await page.get_by_role("status").inner_text() == "ada is erased."
     assert "ada" not in served.app.processor
+
+
+async def test_a_campaign_is_drawn_as_its_flow_with_what_came_of_each_step(
+    served: Served,
+) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + "/campaigns")
+        row = page.get_by_role("row", name="cart-abandonment")
+        assert (await row.locator("td").all_inner_texts())[3:6] == ["2", "2", "2"]
+        await row.get_by_role("link").click()
+        nudge = await page.locator(".node", has_text="nudge").inner_text()
+        assert "2 came here" in nudge
+        assert "2 sent" in nudge
+        waiting = await page.locator(".node", has_text="wait-push").inner_text()
+        assert "2 wait here" in waiting
+        branches = page.locator(".ways .way h3")
+        assert await branches.all_inner_texts() == ["then", "else"]
+
+
+async def test_deadlines_stand_in_their_hours(served: Served) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + "/deadlines")
+        await page.get_by_role("heading", name="By campaign").wait_for()
+        rows = page.get_by_role("group", name="Deadlines by campaign").locator("tbody tr")
+        told = [await row.locator("td").all_inner_texts() for row in await rows.all()]
+        assert told == [["cart-abandonment", "2", "0"], ["welcome", "2", "0"]]
+
+
+async def test_what_could_not_be_taken_is_tried_again(served: Served) -> None:
+    await served.send_bad({"user_id": "ada", "event": ""})
+    async with a_page(served) as page:
+        await page.goto(served.url + "/deliveries")
+        await page.get_by_role("button", name="Retry item").click()
+        said = await page.get_by_role("status").inner_text()
+        assert said.startswith("0 items are taken. 1 item is as before")
+        assert await page.get_by_role("heading", name="Quarantine (1)").count() == 1
 
 
 async def test_everything_is_reached_by_keyboard(served: Served) -> None:

@@ -3,6 +3,9 @@
 // loaded again now and then (data-again, in seconds). All of it works without a script, by reloading.
 "use strict";
 
+// On a phone the way to the pages is wider than the screen: where one is, is in sight.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const live = document.querySelector("[data-stream], [data-again]");
 
 function swap(part, html) {
