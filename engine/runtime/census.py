@@ -57,12 +57,19 @@ class Census:
         self._stands_until_ns = 0
         self._counting: asyncio.Task[None] | None = None
 
-    async def take(self) -> dict[str, Standing]:
-        """By campaign, as of `FRESH_MS` ago at the most. O(users), in slices, where it is older."""
+    async def take(self, within_s: float | None = None) -> dict[str, Standing]:
+        """By campaign, as of `FRESH_MS` ago at the most. O(users), in slices, where it is older.
+
+        What takes longer than `within_s` goes on, and the count before is told; none the first
+        time.
+        """
         if monotonic_ns() >= self._stands_until_ns:
             if self._counting is None:
                 self._counting = asyncio.create_task(self._count())
-            await asyncio.shield(self._counting)
+            if within_s is None:
+                await asyncio.shield(self._counting)
+            else:
+                await asyncio.wait({self._counting}, timeout=within_s)
         return self._standings
 
     async def _count(self) -> None:

@@ -99,9 +99,12 @@ class Overview:
         await self.outlook.stop()
         await self.tallying.stop()
 
-    async def performance(self) -> Performance:
-        """How campaigns do now. O(users) in slices, where nobody asked a moment ago."""
-        standings = await self._census.take()
+    async def performance(self, within_s: float | None = None) -> Performance:
+        """How campaigns do now. O(users) in slices, where nobody asked a moment ago.
+
+        Where counting who is inside takes longer than `within_s`, it is told as it was before.
+        """
+        standings = await self._census.take(within_s)
         tallies = self.tallying.tallies
         tallies.fold()
         return Performance(

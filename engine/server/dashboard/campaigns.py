@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from engine.server.operating import House
 
 _AGAIN_S: Final = 5
+_WITHIN_S: Final = 0.02
+"""How long a page waits for who is inside to be counted; what it shows comes anew soon."""
+
 _STATUS: Final = {"live": "good", "test": "warn", "paused": "warn"}
 
 
 async def show_all(house: House, _request: web.Request, _mark: str) -> Page:
     """All campaigns, with their last day hour by hour."""
-    told = (await of(house).performance()).campaigns()
+    told = (await of(house).performance(_WITHIN_S)).campaigns()
     rows = [_row(one, told["currency"]) for one in told["campaigns"]]
     heads = ["Campaign", "Status", "Sent, last 24 h", "Inside#", "Entered#", "Sent#", "Opened#",
              "Clicked#", "Converted#", "Value#"]  # fmt: skip
@@ -39,7 +42,7 @@ async def show(house: House, request: web.Request, _mark: str) -> Page:
     """One campaign."""
     campaign_id = request.match_info["id"]
     campaign = house.processor.plan.campaigns.get(campaign_id)
-    told = (await of(house).performance()).campaign(campaign_id)
+    told = (await of(house).performance(_WITHIN_S)).campaign(campaign_id)
     if campaign is None or told is None:
         message = f"there is no campaign {campaign_id[:100]!r} in the shop"
         raise Refusal(404, "campaign.unknown", message)
@@ -61,7 +64,7 @@ async def show(house: House, request: web.Request, _mark: str) -> Page:
 
 async def experiments(house: House, _request: web.Request, _mark: str) -> Page:
     """Every split and holdout of the shop."""
-    performance = await of(house).performance()
+    performance = await of(house).performance(_WITHIN_S)
     parts: list[Html] = []
     for campaign_id in house.processor.plan.campaigns:
         told = performance.campaign(campaign_id)
