@@ -82,16 +82,24 @@ class Outlook:
         self.newest: Round | None = None
         self.under_way: Round | None = None
 
-    async def look(self) -> Round | None:
-        """The newest round; begins another one where it is not fresh.
-
-        Where there is none yet, the first is waited for a moment: that of a small shop is done.
-        """
+    def look(self) -> Round | None:
+        """The newest round; begins another one where it is not fresh. O(1)."""
         old = self.newest is None or self._loop.time() - self._ended_at_s > FRESH_FOR_S
         if old and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._go_round())
-        if self.newest is None and self._task is not None:
+        return self.newest
+
+    async def soon(self) -> Round | None:
+        """As `look`, where a first round that ends within `AWAITED_S` is waited for."""
+        if self.look() is None and self._task is not None:
             await asyncio.wait({self._task}, timeout=AWAITED_S)
+        return self.newest
+
+    async def settled(self) -> Round | None:
+        """The newest round, once the one under way has come to its end."""
+        self.look()
+        if self._task is not None:
+            await asyncio.wait({self._task})
         return self.newest
 
     async def stop(self) -> None:

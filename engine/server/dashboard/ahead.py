@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from engine.runtime.outlook import Outlook, Round
+    from engine.runtime.overview import Overview
     from engine.server.operating import House
 
 HOURS: Final = 48
 """Of the chart."""
+
+DAYS: Final = 30
+"""Of a segment's trend."""
 
 ROWS: Final = 100
 """Of the list below it."""
@@ -31,7 +35,7 @@ _AGAIN_S: Final = 5
 async def deadlines(house: House, _request: web.Request, _mark: str) -> Page:
     """What fires when, by campaign and hour."""
     outlook = of(house).outlook
-    found = await outlook.look()
+    found = await outlook.soon()
     now_hour = house.clock.now_ms() // HOUR_MS
     content = _waiting(outlook) if found is None else _due(found, now_hour)
     lead = "What happens by time alone, if nobody does anything. Hours are UTC."
@@ -40,27 +44,41 @@ async def deadlines(house: House, _request: web.Request, _mark: str) -> Page:
 
 async def segments(house: House, _request: web.Request, _mark: str) -> Page:
     """How many are in each segment."""
-    outlook, plan = of(house).outlook, house.processor.plan
-    found = await outlook.look()
+    overview, plan = of(house), house.processor.plan
+    outlook = overview.outlook
+    found = await outlook.soon()
     if not plan.segments:
         empty = "The shop names no segment; segments.yaml would."
         return Page(title="Segments", path="/segments", content=card("Segments", empty))
-    rows: list[list[Content]] = [] if found is None else [
+    if found is None:
+        return Page(title="Segments", path="/segments", content=_live(_waiting(outlook), found))
+    trends = await _trends(overview)
+    rows: list[list[Content]] = [
         [
             tag("strong", name),
-            tag("code", segment.text, class_="wide"),
-            charts.meter(found.segments[name], found.users),
-            words.count(found.segments[name]),
-            words.share(found.segments[name], found.users),
+            tag("code", plan.segments[name].text, class_="wide"),
+            _trend(name, [*trends.get(name, []), float(users)]),
+            charts.meter(users, found.users),
+            words.count(users),
+            words.share(users, found.users),
         ]
-        for name, segment in plan.segments.items()
-    ]  # fmt: skip
-    heads = ["Segment", "Condition", "Share", "Users#", "Of all#"]
-    told = _waiting(outlook) if found is None else table("Segments", heads, rows)
-    as_of = None if found is None else _as_of(found)
-    return Page(
-        title="Segments", path="/segments", content=_live(card("Segments", told, as_of), found)
-    )
+        for name, users in overview.trend.sizes(found).items()
+    ]
+    heads = ["Segment", "Condition", f"{DAYS} days", "Share", "Users#", "Of all#"]
+    told = card("All segments", table("Segments", heads, rows), _as_of(found))
+    return Page(title="Segments", path="/segments", content=_live(told, found))
+
+
+async def _trends(overview: Overview) -> dict[str, list[float]]:
+    """By segment, its size at the end of each day that is kept."""
+    trends: dict[str, list[float]] = {}
+    for one in await overview.trend.days(DAYS):
+        trends.setdefault(one.segment, []).append(float(one.users))
+    return trends
+
+
+def _trend(name: str, sizes: list[float]) -> Html:
+    return charts.line(sizes, f"Users in {name}, day by day: {words.count(sizes[-1])} now")
 
 
 def _live(content: Content, found: Round | None) -> Html:
