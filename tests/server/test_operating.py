@@ -58,7 +58,8 @@ async def test_no_route_lets_anybody_in_without_a_key_or_under_a_foreign_name(
         elif told != (303, "/sign-in"):
             assert told[0] in {401, 404}, path
     assert refused == {403}
-    assert keyless == {"/metrics", "/healthz", "/readyz", "/sign-in"}
+    open_to_all = {"/metrics", "/healthz", "/readyz", "/sign-in", "/openapi.json", "/docs"}
+    assert keyless == open_to_all
 
 
 async def test_while_the_process_starts_it_says_so(house: House) -> None:
