@@ -42,7 +42,7 @@ demo: $(VENV)/.run  ## the demo shop, served; FOR=15s ends by itself
 	@$(BIN)/hairspring demo --speed $(SPEED) --port $(PORT) $(if $(FOR),--for $(FOR))
 
 test: $(VENV)/.dev  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Twilio publishes its OpenAPI document inside the package of its own command line.
 $(VENV)/npm/twilio_api_v2010.json: Makefile | $(VENV)/.run
