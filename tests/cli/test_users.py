@@ -41,7 +41,8 @@ def test_an_export_has_the_messages_that_wait_and_those_that_failed(
     for number, dead in enumerate((None, "the mailbox is gone")):
         message = SendMessage(f"m{number}", START, "ada", "c", "e", "s", "email", "t", NULL)
         database.execute(
-            "INSERT INTO outbox VALUES (?, ?, 'ada', 'email', ?, CAST('{}' AS BLOB), NULL, ?)",
+            "INSERT INTO outbox (number, id, user_id, channel, message, snapshot, dead) "
+            "VALUES (?, ?, 'ada', 'email', ?, CAST('{}' AS BLOB), ?)",
             (number, message.id, msgspec.json.encode(message), dead),
         )
     database.commit()

@@ -34,7 +34,7 @@ def test_no_second_has_more_than_the_rate_and_one(rate: float):
 
 def test_a_busy_loop_costs_no_throughput():
     late = instants(20, 200, late_s=0.004)
-    assert late[-1] - late[0] == pytest.approx(199 / 20, abs=0.005)
+    assert late[-1] - late[0] == pytest.approx(199 / 20, abs=SLACK_S)
 
 
 def test_after_a_rest_only_the_slack_is_made_up_for():

@@ -222,7 +222,8 @@ given:
 
 
 def test_every_kind_of_record_can_be_expected() -> None:
-    assert set(get_args(Kind)) == set(SAYS)
+    by_people = {"opened", "clicked", "unsubscribed"}  # nobody answers in a shop's test
+    assert set(get_args(Kind)) - by_people == set(SAYS)
 
 
 def test_a_name_that_the_user_lacks_is_a_failure() -> None:
