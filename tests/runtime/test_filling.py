@@ -640,8 +640,16 @@ events = st.tuples(
 
 def kept_of(user: User, shop: Shop) -> list[Any]:
     plan = shop.plan
+    newest_ms = max(one for packed in user.history.values() for one in instants_of(packed))
+
+    def asked_for(name: str, packed: bytes) -> list[int]:
+        """What is beyond that may stay a while: it goes as the name is next added to."""
+        kept = plan.kept[name]
+        floor_ms = 0 if kept.window_ms is None else newest_ms - kept.window_ms
+        return [one for one in instants_of(packed) if one >= floor_ms][-kept.most :]
+
     return [
-        {name: one for name, one in user.history.items() if name in plan.kept},
+        {name: asked_for(name, one) for name, one in user.history.items() if name in plan.kept},
         {name: msgspec.to_builtins(one) for name, one in user.details.items()},
         {name: msgspec.to_builtins(one) for name, one in user.collections.items()},
         user.session and msgspec.to_builtins(user.session),
