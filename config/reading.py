@@ -10,6 +10,7 @@ import msgspec
 from msgspec import inspect
 
 from channels.settings import SETTINGS, ChannelSettings, DkimSettings
+from config.alerts import AlertTarget, alert_faults
 from config.collections import COLLECTIONS_MAX, collection_faults, name_fault
 from config.faults import Findings, nearest
 from config.pacing import pacing_findings
@@ -26,7 +27,6 @@ from config.reads import (
 )
 from config.settings import (
     COLLECTIONS,
-    LATER_SECTIONS,
     SECTIONS,
     CollectionSettings,
     Settings,
@@ -49,9 +49,9 @@ _TWICE = re.compile(r"Cannot declare \((.*)\) twice")
 _QUOTED = re.compile(r"'([^']*)'")
 _S = TypeVar("_S", bound=msgspec.Struct)
 _MISSING: Final = object()
-SHORT: Final[dict[type, str]] = {WriteKey: "key"}
+SHORT: Final[dict[type, str]] = {WriteKey: "key", AlertTarget: "to"}
 """Structs that may be written as one text, and the key which that stands for."""
-SINGLE: Final[frozenset[type]] = frozenset({DkimSettings})
+SINGLE: Final[frozenset[type]] = frozenset((DkimSettings, AlertTarget))
 """Structs of which one may be written in place of a list."""
 
 
@@ -105,9 +105,7 @@ class _Reader:
         own = ("channels", "collections", "filters", "sinks", "webhooks")
         known = [*SECTIONS, *own]
         for name in raw:
-            if name in LATER_SECTIONS:
-                self._warn((name,), f"[{name}] {_NO_EFFECT}")
-            elif name not in known:
+            if name not in known:
                 self._fault((name,), f"unknown section or key {name}", nearest(name, known))
         read: dict[str, msgspec.Struct] = {}
         for name, kind in SECTIONS.items():
@@ -155,6 +153,8 @@ class _Reader:
             self._fault(("keys",), "keys has an empty key, which lets everybody in", "remove it")
         if settings.catalog.file and settings.catalog.url:
             self._fault(("catalog", "url"), "catalog has a file and a url", "keep one of them")
+        for place, message, hint in alert_faults(settings.alerts) if self._env is not None else ():
+            self._fault(("alerts", "to", place), f"alerts.to[{place}]: {message}", hint)
         self._tell_pacing(settings)
 
     def _tell_pacing(self, settings: Settings) -> None:
@@ -343,7 +343,8 @@ class _Reader:
                 return self._value(kind.type, raw, path)
 
     def _items(self, kind: inspect.VarTupleType, raw: object, path: Path) -> tuple[object, ...]:
-        if isinstance(raw, dict) and getattr(kind.item_type, "cls", None) in SINGLE:
+        item = getattr(kind.item_type, "cls", None)
+        if item in SINGLE and isinstance(raw, (dict, str) if item in SHORT else dict):
             raw = [raw]
         if not isinstance(raw, list):
             raise Unreadable(f"{kind_of(raw)} is no list", "write it in [ ]")

@@ -15,6 +15,7 @@ from msgspec import Meta, field
 from channels import links
 from channels.customs import Customs
 from channels.settings import SETTINGS, ChannelSettings
+from config.alerts import Alerts
 from config.kinds import (
     Address,
     CatalogField,
@@ -345,6 +346,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     testing: Testing = Testing()
     catalog: CatalogSettings = CatalogSettings()
     coupons: CouponSettings = CouponSettings()
+    alerts: Alerts = Alerts()
     filters: dict[str, str] = {}
     sinks: dict[str, SinkSettings] = {}
     webhooks: dict[str, WebhookSource] = {}
@@ -390,9 +392,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "testing": Testing,
     "catalog": CatalogSettings,
     "coupons": CouponSettings,
+    "alerts": Alerts,
 }
 """The Struct of each section, but for `[collections.*]`, and for `[channels.*]` of `channels`; and
 but for `[filters]`, which has the names that the shop gives."""
-
-LATER_SECTIONS: Final = ("alerts",)
-"""Sections that later versions read."""

@@ -8,7 +8,7 @@ from msgspec import inspect
 
 from channels.settings import SETTINGS
 from config.reading import SHORT, SINGLE
-from config.settings import COLLECTIONS, LATER_SECTIONS, SECTIONS, ShopCollection
+from config.settings import COLLECTIONS, SECTIONS, ShopCollection
 from config.shapes import DURATION, SHARE, Shape
 from config.sinks import SinkSettings
 from config.webhooks import WebhookSource
@@ -35,7 +35,6 @@ def settings_shape() -> Shape:
             "webhooks": {"type": "object", "additionalProperties": _table(WebhookSource)},
             "filters": {"type": "object", "additionalProperties": {"type": "string"}},
             "sinks": {"type": "object", "additionalProperties": _table(SinkSettings)},
-            **{name: {"type": "object"} for name in LATER_SECTIONS},
         },
         "additionalProperties": False,
     }

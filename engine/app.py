@@ -22,6 +22,7 @@ import structlog
 from channels.redirecting import Redirections
 from channels.registry import front_defaults
 from engine.errors import ServeError
+from engine.runtime.alerting import Watched, open_alerts
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
@@ -141,6 +142,9 @@ class App:
             await app._recover()
             app._start_deliveries()
             await app._open_door(port)
+            parts = app.store, app.shell, app.processor, app.stock, app.metrics
+            watched = Watched(*parts, options.data, app.clock.now_ms)
+            await open_alerts(shop.settings, watched, app._opened)
             app._ready = True
             app._opened = app._opened.pop_all()
         return app
@@ -320,13 +324,7 @@ class App:
             )
             self.reloading.stock = self.stock
         self._opened.push_async_callback(self._drain)
-        watch_work(
-            self.metrics,
-            shell=self.shell,
-            processor=self.processor,
-            dispatcher=self.dispatcher,
-            store=self.store,
-        )
+        watch_work(self.metrics, self.shell, self.processor, self.dispatcher, self.store)
 
     def _release(self, released: Released) -> None:
         self.metrics.released(released)

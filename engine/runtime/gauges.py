@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def watch_work(
-    metrics: Metrics, *, shell: Shell, processor: Processor, dispatcher: Dispatcher, store: Store
+    metrics: Metrics, shell: Shell, processor: Processor, dispatcher: Dispatcher, store: Store
 ) -> None:
     """Have `metrics` tell how much there is of what is held, waits, failed or was turned away."""
     watch, dedupe = metrics.watch, processor.dedupe

@@ -162,6 +162,7 @@ class Metrics:
             "template_undefined", "Names that a template asked for and the user lacked.", "template"
         )
         self.dead_letters = self._counter("dead_letters", "Dead letters, by fate.", "fate")
+        self.alerts = self._counter("alerts", "Notices, by fate.", "target", "outcome")
         self.sinks = self._counter("sink_records", "By sink.", "sink", "outcome")
         self.answers = self._counter(
             "answers", "What was done with messages, by kind, and by whom.", "kind", "by"
@@ -217,12 +218,7 @@ class Metrics:
 
         Infinite beyond the last bucket, 0 where none fired.
         """
-        counts = {
-            float(sample.labels["le"]): int(sample.value)
-            for metric in self.lateness.collect()
-            for sample in metric.samples
-            if sample.name.endswith("_bucket")
-        }
+        counts = self._lateness_counts()
         fired = counts.get(inf, 0)
         within = min(
             (bound for bound, n in counts.items() if fired and n >= share * fired), default=0.0
@@ -243,6 +239,20 @@ class Metrics:
         fired = tuple(after - before for before, after in pairwise(within))
         kinds = Counted(self.kinds)
         return Totals(fates["accepted"], fates["rejected"], kinds, handed, failed, fired)
+
+    def lateness_beyond(self, late_s: float) -> tuple[int, int, float]:
+        """How many deadlines fired, how many of them later than that, and the bound it is read at.
+
+        That is the bucket's: the least that is not below.
+        """
+        counts = self._lateness_counts()
+        bound_s = min(bound for bound in counts if bound >= late_s)
+        return counts[inf], counts[inf] - counts[bound_s], bound_s
+
+    def _lateness_counts(self) -> dict[float, int]:
+        """How many deadlines fired within each bound, in seconds."""
+        buckets = _samples(self.lateness, "_bucket")
+        return {float(labels["le"]): int(value) for labels, value in buckets}
 
     def render(self) -> bytes:
         """The text that a scraper reads."""

@@ -59,14 +59,17 @@ def test_init_tells_why_it_cannot_write(tmp_path: Path) -> None:
 def test_check_tells_every_fault_and_warning_and_fails(tmp_path: Path) -> None:
     write_starter(tmp_path / "shop")
     (tmp_path / "shop/hairspring.toml").write_text(
-        '[shop]\nnmae = "x"\n[alerts]\n\n[server]\nport = "[red]x"\n'
+        '[shop]\nnmae = "x"\n[keys]\nwrite = []\n[server]\nport = "[red]x"\n'
     )
     checked = CliRunner().invoke(check, [str(tmp_path / "shop")])
     assert checked.exit_code == 1
     assert checked.output.splitlines() == [
         "hairspring.toml:2: unknown key shop.nmae; did you mean name?",
         "hairspring.toml:6: server.port: the text '[red]x' does not fit here; a port, 0 to 65535",
-        "hairspring.toml:3: warning: [alerts] is not built yet in this version and has no effect",
+        (
+            "hairspring.toml:4: warning: keys.write is empty: no event can come in; "
+            'give one: write = ["env:WRITE_KEY"]'
+        ),
         "2 faults, 1 warning: this shop is not loaded",
     ]
 

@@ -77,6 +77,17 @@ viewed = ["Product Viewed"]
 bought = ["Order Completed"]
 [coupons]
 low = 50
+[alerts]
+to = []
+late = "1s"
+failed = "20%"
+skipped = "90%"
+rhythm = true
+disk_free = "512 MiB"
+bad_keys = 100
+dead_letters = 10
+again = "1h"
+per_hour = 20
 [channels.email]
 transport = "file"
 from = "My shop <shop@example.com>"
@@ -266,3 +277,18 @@ def test_any_value_at_any_key_is_a_setting_or_a_fault_in_its_line(chosen: dict[s
     settings = read_settings(text, findings, {})
     assert isinstance(settings, Settings)
     assert all(1 <= fault.line <= max(1, len(chosen)) for fault in findings.faults)
+
+
+def test_whom_alerts_are_for_is_said_in_a_word_or_a_table_one_or_several() -> None:
+    (ops,) = read('[alerts]\nto = "ops@shop.example"')[0].alerts.to
+    assert (ops.to, ops.kind) == ("ops@shop.example", "email")
+    hook = '{to = "env:HOOK", secret = "c2VjcmV0"}'
+    env = {"HOOK": "https://chat.example/x"}
+    for text in (f"to = {hook}", f"to = [{hook}]"):
+        settings, faults, _ = read(f"[alerts]\n{text}", env)
+        assert faults == []
+        assert [(one.kind, one.secret) for one in settings.alerts.to] == [("webhook", "c2VjcmV0")]
+    assert [one.kind for one in read('[alerts]\nto = ["log", "a@b.c"]')[0].alerts.to] == [
+        "log",
+        "email",
+    ]
