@@ -142,9 +142,8 @@ class App:
             await app._recover()
             app._start_deliveries()
             await app._open_door(port)
-            parts = app.store, app.shell, app.processor, app.stock, app.metrics
-            watched = Watched(*parts, options.data, app.clock.now_ms)
-            await open_alerts(shop.settings, watched, app._opened)
+            parts = app.store, app.shell, app.processor, app.stock, app.metrics, options.data
+            await open_alerts(shop.settings, Watched(*parts, app.clock.now_ms), app._opened)
             app._ready = True
             app._opened = app._opened.pop_all()
         return app

@@ -111,7 +111,7 @@ class Night:
     async def look(self, after_ms: int = 1) -> None:
         """Look again, at campaigns too."""
         await self.watch.count()
-        for _ in range(CAMPAIGNS_EVERY):
+        for _ in range(CAMPAIGNS_EVERY + 2):
             self.ms += after_ms
             await self.watch.look()
 
