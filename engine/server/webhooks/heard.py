@@ -97,6 +97,8 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
 Heard: TypeAlias = Said | Consented | Feedback
 
 _decode = msgspec.json.Decoder().decode
+_ID_MAX: Final = 10**100
+"""No id is as large; one of thousands of digits takes long to write, or is refused by Python."""
 MS: Final = 1_000
 
 
@@ -120,21 +122,22 @@ def text(value: object) -> str:
     """A text or a whole number, as text; "" for anything else."""
     if isinstance(value, str):
         return value.strip()
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _ID_MAX:
         return str(value)
     return ""
 
 
 def number(value: object) -> float | None:
     """A finite number, or a text that is one; None for anything else."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return value
+    try:
+        told = float(value)
+    except (ValueError, OverflowError):  # an integer may be longer than any float
+        return None
+    if not math.isfinite(told):
+        return None
+    return value if isinstance(value, int) else told
 
 
 def instant(value: object) -> int | None:
@@ -157,6 +160,12 @@ def at(value: object, *path: str | int) -> Any:  # noqa: ANN401 - any JSON value
         else:
             value = value.get(step) if isinstance(value, Mapping) else None
     return value
+
+
+def object_at(value: object, *path: str | int) -> Json:
+    """The object that lies there in a JSON value; an empty one where there is none."""
+    found = at(value, *path)
+    return found if isinstance(found, Mapping) else {}
 
 
 def objects(value: object) -> list[Json]:

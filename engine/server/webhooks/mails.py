@@ -19,6 +19,7 @@ from engine.server.webhooks.heard import (
     at,
     body_as_json,
     body_as_object,
+    object_at,
     objects,
     text,
 )
@@ -212,14 +213,14 @@ def token_of_mailgun(call: Call) -> str:
 def read_mailgun(call: Call) -> Iterator[Heard]:
     """One event, in the form of today or as the form that it was before 2018."""
     body = _mailgun(call)
-    told = at(body, "event-data") or body
+    told = object_at(body, "event-data") or body
     kind = text(told.get("event")).lower()
     what = _MAILGUN.get(kind, "")
     if kind == "failed" and text(told.get("severity")) == "permanent":  # else it is tried again
         what = SOFT if _is_policy(told) else HARD
     elif kind == "dropped":
         what = _DROPPED.get(text(told.get("code")), SOFT)
-    client = at(told, "client-info") or {}
+    client = object_at(told, "client-info")
     yield from tell(
         what,
         told.get("recipient"),
@@ -262,7 +263,7 @@ def verify_resend(call: Call, secret: str) -> None:
 def read_resend(call: Call) -> Iterator[Heard]:
     """One event, of each to whom the mail went."""
     body = body_as_object(call)
-    kind, told = text(body.get("type")), at(body, "data") or {}
+    kind, told = text(body.get("type")), object_at(body, "data")
     what = _RESEND.get(kind, "")
     if kind == "email.bounced":
         is_soft = text(at(told, "bounce", "type")) in {"Transient", "Undetermined"}

@@ -17,6 +17,7 @@ from engine.server.webhooks.heard import (
     filled,
     instant,
     number,
+    object_at,
     objects,
     text,
 )
@@ -66,7 +67,7 @@ def read(call: Call) -> Iterator[Heard]:
             yield from commerce.traits(_customer(body), _traits(body))
         case "customers" if what in {"redact", "data_request"}:
             name = "Erasure Requested" if what == "redact" else "Data Requested"
-            yield from _of_somebody(_customer(at(body, "customer") or {}), name, {})
+            yield from _of_somebody(_customer(object_at(body, "customer")), name, {})
         case "customers_email_marketing_consent" | "customers_marketing_consent":
             yield from _consent(body)
         case "refunds" | "fulfillments":
@@ -87,7 +88,9 @@ def _order(body: Json, what: str) -> Iterator[Heard]:
     when = body.get("created_at" if what == "create" else "updated_at")
     if what == "create":
         locale = text(body.get("customer_locale"))
-        yield from commerce.traits(who, _traits(at(body, "customer") or {}) | filled(locale=locale))
+        yield from commerce.traits(
+            who, _traits(object_at(body, "customer")) | filled(locale=locale)
+        )
     key = f"order:{text(body.get('id'))}" if what == "create" and body.get("id") else ""
     yield commerce.event(who, name, _sale(body), timestamp=when, passive=passive, key=key)
 
@@ -97,7 +100,7 @@ def _checkout(body: Json, what: str) -> Iterator[Heard]:
     if not who or what not in {"create", "update"}:
         return
     started = what == "create"
-    yield from commerce.traits(who, _traits(at(body, "customer") or {}))
+    yield from commerce.traits(who, _traits(object_at(body, "customer")))
     properties = _sale(body) | filled(
         checkout_id=text(body.get("token")),
         cart_id=text(body.get("cart_token")),
@@ -137,7 +140,7 @@ def _of_somebody(who: Who, name: str, properties: dict[str, Any]) -> Iterator[He
 
 
 def _buyer(body: Json) -> Who:
-    customer = at(body, "customer") or {}
+    customer = object_at(body, "customer")
     who = _customer(customer)
     return Who(
         id=who.id,

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509 import load_pem_x509_certificate
 
 from engine.server.answers import Refusal
-from engine.server.webhooks.heard import at, body_as_object, objects, text
+from engine.server.webhooks.heard import at, body_as_object, object_at, objects, text
 from engine.server.webhooks.mails import HARD, SOFT, tell
 from engine.server.webhooks.signatures import check_token, unsigned
 
@@ -142,7 +142,7 @@ def read(call: Call) -> Iterator[Heard]:
             for one in objects(at(told, "complaint", "complainedRecipients")):
                 yield from tell("complained", one.get("emailAddress"), message_id=message_id)
         case "open" | "click":
-            said = at(told, kind) or {}
+            said = object_at(told, kind)
             to = at(told, "mail", "destination")
             for address in to if isinstance(to, list) else []:
                 yield from tell(

@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.server.webhooks import commerce
-from engine.server.webhooks.heard import MS, Who, at, body_as_object, filled, number, text
+from engine.server.webhooks.heard import (
+    MS,
+    Who,
+    at,
+    body_as_object,
+    filled,
+    number,
+    object_at,
+    text,
+)
 from engine.server.webhooks.signatures import check_stripe
 
 if TYPE_CHECKING:
@@ -47,6 +56,9 @@ _EVENTS: Final = {
 """By type: the event, and whether it is passive."""
 
 _AMOUNTS: Final = ("amount_total", "amount_paid", "amount_due", "amount")
+_LATEST_S: Final = 253_402_300_799
+"""The end of the year 9999."""
+
 _ADDRESSES: Final = (
     ("customer_details", "email"),
     ("customer_email",),
@@ -72,7 +84,7 @@ def read(call: Call) -> Iterator[Heard]:
     if not isinstance(about, dict):
         return
     created = number(body.get("created"))
-    when = None if created is None else int(created * MS)
+    when = None if created is None or abs(created) > _LATEST_S else int(created * MS)
     if kind in {"customer.created", "customer.updated"}:
         who = Who(email=text(about.get("email")), anonymous_id=text(about.get("id")))
         if who:
@@ -84,7 +96,9 @@ def read(call: Call) -> Iterator[Heard]:
         return
     name, passive = named
     if who.id or who.email:
-        said = _customer(at(about, "customer_details") or at(about, "billing_details") or {})
+        said = _customer(
+            object_at(about, "customer_details") or object_at(about, "billing_details")
+        )
         yield from commerce.traits(who, said, timestamp=when)
     yield commerce.event(who, name, _properties(about), timestamp=when, passive=passive)
 

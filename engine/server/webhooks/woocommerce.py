@@ -11,7 +11,16 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.server.webhooks import commerce
-from engine.server.webhooks.heard import Who, at, body_as_object, filled, number, objects, text
+from engine.server.webhooks.heard import (
+    Who,
+    at,
+    body_as_object,
+    filled,
+    number,
+    object_at,
+    objects,
+    text,
+)
 from engine.server.webhooks.signatures import check_hmac_base64
 
 if TYPE_CHECKING:
@@ -69,7 +78,7 @@ def _order(body: Json, what: str) -> Iterator[Heard]:
     status = text(body.get("status")).lower()
     order_id = text(body.get("id"))
     if status in _TAKEN or (what == "created" and status == "completed"):
-        yield from commerce.traits(who, _traits(at(body, "billing") or {}))
+        yield from commerce.traits(who, _traits(object_at(body, "billing")))
         yield commerce.event(
             who,
             "Order Completed",
