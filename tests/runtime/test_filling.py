@@ -680,7 +680,9 @@ def test_afterwards_all_is_as_if_it_had_been_asked_for_from_the_start(
                 await life.event(name, life.now_ms + behind * MINUTE, user, **said)
             if place >= len(script):
                 await change(life, dies_at)
-            # What only `before` asked for goes as a name is next added to.
+            # What only `before` asked for goes as a name is next added to, and what a late event
+            # held back once its instant has passed.
+            await life.until(life.now_ms + MINUTE)
             for user in ("u", "v"):
                 for name in ("View", "Add", "Buy"):
                     await life.event(name, user=user, sku="a", product_id="a", price=1, total=1)
@@ -696,6 +698,8 @@ def test_afterwards_all_is_as_if_it_had_been_asked_for_from_the_start(
         raw = msgspec.Raw(msgspec.json.encode(said))
         processor.advance(now_ms)
         processor.take(EventReceived(user, name, now_ms + behind * MINUTE, now_ms, raw), now_ms)
+    now_ms += MINUTE
+    processor.advance(now_ms)
     for user in ("u", "v"):
         for name in ("View", "Add", "Buy"):
             said = {"sku": "a", "product_id": "a", "price": 1, "total": 1}
