@@ -21,7 +21,7 @@ EPILOG = """\b
 Examples:
   hairspring preview cart-reminder.email --shop my-shop --sample
   hairspring preview my-shop/templates/cart-reminder.email.liquid --sample --locale fr-FR
-  hairspring preview cart-reminder --shop my-shop --user ada --out /tmp/reminder.html
+  hairspring preview cart-reminder --shop my-shop --user ada --out reminder.html
 """
 
 _ENDINGS: Final = (".html", ".txt", ".eml", ".json")
