@@ -158,8 +158,7 @@ class _Hearing:
         """Raises Refusal (400) where the call says nothing that can be read."""
         delivery = source.delivery_of(call)
         for place, heard in enumerate(source.read(call)):
-            key = "" if isinstance(heard, Consented) else heard.key
-            told = key or (f"{delivery}:{place}" if delivery else "")
+            told = heard.key or (f"{delivery}:{place}" if delivery else "")
             message_id = f"webhooks/{self._name}:{told}"[:TEXT_LENGTH_MAX] if told else ""
             match heard:
                 case Said():

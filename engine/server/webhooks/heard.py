@@ -63,10 +63,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Consented(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody said yes or no to a channel, at the source."""
+    """Somebody said yes or no to a channel, at the source; `key` as `Said.key`."""
 
     who: Who
     channels: dict[str, bool]
+    key: str = ""
     occurred_at_ms: int | None = None
 
 

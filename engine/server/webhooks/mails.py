@@ -59,6 +59,9 @@ def tell(
     if not mailbox or not what:
         return
     told = partial(Feedback, address=mailbox, message_id=text(message_id), key=text(key))
+    # A call that is sent again months later must not take back what was said since.
+    own_key = f"{text(key)}:consent" if text(key) else ""
+    consented = partial(Consented, who=Who(email=mailbox), key=own_key)
     match what:
         case "opened" | "clicked":
             yield told(
@@ -69,14 +72,14 @@ def tell(
             )
         case "complained":
             yield told(answer="complained", suppresses=True)
-            yield Consented(who=Who(email=mailbox), channels={"email": False})
+            yield consented(channels={"email": False})
         case "hard" | "soft":
             yield told(answer="bounced", suppresses=what == HARD)
         case "unsubscribed":
             yield told(answer="unsubscribed")
-            yield Consented(who=Who(email=mailbox), channels={"email": False})
+            yield consented(channels={"email": False})
         case "resubscribed":
-            yield Consented(who=Who(email=mailbox), channels={"email": True})
+            yield consented(channels={"email": True})
         case _:
             raise AssertionError(f"no such word: {what}")
 

@@ -308,6 +308,17 @@ async def test_a_complaint_is_a_no_to_further_mail(called: Called) -> None:
     assert called.house.processor.users["ada"].traits["consent"] == {"email": False}
 
 
+async def test_a_no_that_is_told_again_takes_back_no_later_yes(called: Called) -> None:
+    await known(called)
+    told = [{"event": "unsubscribe", "email": "jon@example.com", "sg_event_id": "s1"}]
+    await called.call("sendgrid", told)
+    yes = {"type": "identify", "user_id": "ada", "traits": {"consent": {"email": True}}}
+    await called.house.post("/events", yes, headers=BEARER)
+    await called.call("sendgrid", told)
+
+    assert called.house.processor.users["ada"].traits["consent"] == {"email": True}
+
+
 async def test_of_a_mailbox_that_nobody_has_nothing_is_kept_but_its_no(called: Called) -> None:
     opened = {"event": "opened", "email": "nobody@example.com", "ts_epoch": 5}
     answer = await called.call("brevo", opened)
