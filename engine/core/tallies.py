@@ -47,6 +47,9 @@ SUMMED: Final = (
 
 _ANSWERS: Final = frozenset({"opened", "clicked"})
 
+WORTH_MAX: Final = 1e100
+"""A goal worth more counts as this, either way: sums and squares stay what floats can be."""
+
 BUCKETS_A_DOUBLING: Final = 4
 """Of times: each bucket is 19 % longer than the one before."""
 
@@ -248,7 +251,7 @@ class Tallies:
         if kind == "goal":
             step, channel = touch_of(plan.campaigns.get(campaign), record)
             if record.value is not None:
-                worth = record.value
+                worth = max(-WORTH_MAX, min(record.value, WORTH_MAX))
                 self._add(at_ms, campaign, Key(VALUE, step, channel, variant, reason), worth)
                 self._add(at_ms, campaign, Key(SQUARE, step, channel, variant, reason), worth**2)
         if kind == "branched":

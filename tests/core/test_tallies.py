@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from math import isfinite
+
+import msgspec
 import pytest
 
 from config import load_shop
@@ -7,6 +10,8 @@ from engine.core.attribution import UNKNOWN, touch_of
 from engine.core.effects import Record
 from engine.core.ids import effect_id
 from engine.core.repeats import TIMES_MAX
+from engine.core.results import held_out
+from engine.core.stats.comparing import lift
 from engine.core.tallies import (
     HOUR_MS,
     KEYS_MAX,
@@ -70,6 +75,20 @@ def test_a_message_that_no_step_makes_any_more_is_another_one() -> None:
     assert touch_of(CAMPAIGN, goal("f" * 32)) == (UNKNOWN, UNKNOWN)
     assert touch_of(None, goal("f" * 32)) == (UNKNOWN, UNKNOWN)
     assert touch_of(CAMPAIGN, goal("")) == ("", "")
+
+
+@pytest.mark.parametrize("value", [1e200, -1.7e308])
+def test_a_goal_worth_more_than_can_be_squared_is_counted_and_ends_nothing(value: float) -> None:
+    tallies = Tallies()
+    absurd = msgspec.structs.replace(goal(""), value=value)
+    tallies.count([absurd, absurd, goal("")], SHOP.plan)
+    tallies.fold()
+    counts = tallies.campaigns["c"].total()
+    assert sum(count for key, count in counts.items() if key.kind == "goal") == 3
+    treated, out = held_out(counts)
+    assert isfinite(treated.value)
+    assert isfinite(treated.square)
+    assert isfinite(lift(treated, out).rate.estimate)
 
 
 def test_keys_beyond_what_is_kept_are_counted_as_others() -> None:
