@@ -27,7 +27,7 @@ def reached(
     branched: Mapping[tuple[str, str], int],
     waiting: Mapping[str, int],
 ) -> dict[str, int]:
-    """By step. O(keys + steps²).
+    """By step. O(keys + steps * branches).
 
     Args:
         campaign: Whose steps.
@@ -36,7 +36,7 @@ def reached(
         waiting: By step: enrollments that are in it now.
     """
     flow = _Flow(campaign, counts, branched, waiting)
-    return {step.id: flow.into(position) for position, step in enumerate(campaign.steps)}
+    return {step.id: flow.into[position] for position, step in enumerate(campaign.steps)}
 
 
 class _Flow:
@@ -61,34 +61,36 @@ class _Flow:
                 self._left[key.step] += int(count)
             elif key.kind == "entered":
                 self._entered += int(count)
-        self._known: dict[int, int] = {}
-        self._before: dict[int, list[int]] = {}
-        for position, step in enumerate(campaign.steps):
+        self.into = self._told_before()
+        for position in reversed(range(len(campaign.steps))):
+            if position not in self.into:
+                step = self._steps[position]
+                self.into[position] = self._out(position) + self._waiting.get(step.id, 0)
+
+    def _told_before(self) -> dict[int, int]:
+        """How often each step was reached of which its own records tell, or what leads to it."""
+        before: dict[int, list[int]] = {}
+        for position, step in enumerate(self._steps):
             for way in dict.fromkeys(_ways(step, position)):
-                self._before.setdefault(way, []).append(position)
-
-    def into(self, position: int) -> int:
-        known = self._known.get(position)
-        if known is None:
-            self._known[position] = 0  # a repeat leads back: it is reached as often as from before
-            known = self._known[position] = self._into(position, self._steps[position])
-        return known
-
-    def _into(self, position: int, step: Step) -> int:
-        match step:
-            case Send():
-                return self._own[step.id] + self._waiting.get(step.id, 0)
-            case If() | Choose() | Split():
-                return sum(count for (at, _), count in self._branched.items() if at == step.id)
-            case Exit():
-                return self._left[step.id]
-            case _:
-                pass
-        from_start = self._entered if position == 0 else 0
-        before = [at for at in self._before.get(position, ()) if at < position]
-        if all(_is_one_way(self._steps[at]) for at in before):
-            return from_start + sum(self._along(at, position) for at in before)
-        return self._out(position) + self._waiting.get(step.id, 0)
+                if way > position:  # a repeat leads back: it is reached as often as from before
+                    before.setdefault(way, []).append(position)
+        into = self.into = dict[int, int]()
+        for position, step in enumerate(self._steps):
+            ways = before.get(position, ())
+            match step:
+                case Send():
+                    into[position] = self._own[step.id] + self._waiting.get(step.id, 0)
+                case If() | Choose() | Split():
+                    of_step = [count for (at, _), count in self._branched.items() if at == step.id]
+                    into[position] = sum(of_step)
+                case Exit():
+                    into[position] = self._left[step.id]
+                case _ if all(at in into and _is_one_way(self._steps[at]) for at in ways):
+                    from_start = self._entered if position == 0 else 0
+                    into[position] = from_start + sum(self._along(at, position) for at in ways)
+                case _:
+                    pass
+        return into
 
     def _along(self, at: int, position: int) -> int:
         """How often a step led to another one."""
@@ -105,16 +107,14 @@ class _Flow:
                 there = [name for name, way in zip(weights, ways, strict=True) if way == position]
                 return sum(self._branched.get((step.id, name), 0) for name in there)
             case Send():
-                return self.into(at) - self._waiting.get(step.id, 0)
-            case _ if isinstance(step, WAITS):
-                return self._out(at)
+                return self.into[at] - self._waiting.get(step.id, 0)
             case _:
-                return self.into(at)
+                return self.into[at]
 
     def _out(self, position: int) -> int:
         """How often a wait was over, as far as what follows tells."""
         ways = [way for way in dict.fromkeys(_ways(self._steps[position], position)) if way != END]
-        return sum(self.into(way) for way in ways if way > position)
+        return sum(self.into[way] for way in ways if way > position)
 
 
 def _is_one_way(step: Step) -> bool:
