@@ -95,7 +95,7 @@ class Trails:
                 self.names_left_out += 1
                 return
             number = self._numbers[name] = len(self._numbers)
-        user_id = self._aliases.get(user_id, user_id)
+        user_id = self._bearer(user_id)
         trail = self._trails.get(user_id)
         if trail is None:
             if not self._is_drawn(user_id):
@@ -108,13 +108,9 @@ class Trails:
 
     def join(self, user_id: str, merged_id: str) -> None:
         """Two ids are one person's from here on, and were all along. O(events of the other)."""
-        user_id = self._aliases.get(user_id, user_id)
-        merged_id = self._aliases.get(merged_id, merged_id)
+        user_id, merged_id = self._bearer(user_id), self._bearer(merged_id)
         if user_id == merged_id:
             return
-        for alias, bearer in self._aliases.items():
-            if bearer == merged_id:
-                self._aliases[alias] = user_id
         self._aliases[merged_id] = user_id
         other = self._trails.pop(merged_id, None)
         if (said := self.traits.pop(merged_id, None)) is not None:
@@ -132,7 +128,7 @@ class Trails:
 
     def say(self, user_id: str, value: str) -> None:
         """Note what a user's trait is by now."""
-        self.traits[self._aliases.get(user_id, user_id)] = value
+        self.traits[self._bearer(user_id)] = value
 
     def __iter__(self) -> Iterator[tuple[str, Trail]]:
         """Users in order of their ids, each with his trail in order of time."""
@@ -148,6 +144,16 @@ class Trails:
         """Let go of users until there are no more than that. O(users log users)."""
         while len(self._trails) > users_max:
             self._halve()
+
+    def _bearer(self, user_id: str) -> str:
+        """Whose trail an id's events are in. What leads there is shortened on the way."""
+        aliases, path = self._aliases, []
+        while (bearer := aliases.get(user_id)) is not None:
+            path.append(user_id)
+            user_id = bearer
+        for alias in path[:-1]:
+            aliases[alias] = user_id
+        return user_id
 
     def _is_drawn(self, user_id: str) -> bool:
         return hash_of(user_id.encode("utf-8", "surrogatepass")) < self._below

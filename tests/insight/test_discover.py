@@ -131,6 +131,20 @@ def test_two_ids_of_one_person_are_one_trail() -> None:
     assert (user_id, list(trail.instants)) == ("ada", [1, 2, 3])
 
 
+def test_whoever_is_merged_again_and_again_is_one_trail_under_the_last_id() -> None:
+    trails = Trails()
+    for number in range(2_000):
+        trails.add(f"id-{number}", "A", number)
+        trails.join(f"id-{number + 1}", f"id-{number}")
+    trails.join("id-0", "id-1999")  # he is the same one already
+    trails.add("id-0", "B", 2_000)
+    trails.say("id-7", "gold")
+    ((user_id, trail),) = list(trails)
+    assert user_id == "id-2000"
+    assert list(trail.instants) == [*range(2_001)]
+    assert trails.traits == {"id-2000": "gold"}
+
+
 @pytest.mark.parametrize(
     ("hits", "tries", "interval"),  # Newcombe 1998, table I (method 3)
     [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611))],
