@@ -59,7 +59,7 @@ def tell(
     if not mailbox or not what:
         return
     told = partial(Feedback, address=mailbox, message_id=text(message_id), key=text(key))
-    # A call that is sent again months later must not take back what was said since.
+    # A call that is sent again must not take back what was said since.
     own_key = f"{text(key)}:consent" if text(key) else ""
     consented = partial(Consented, who=Who(email=mailbox), key=own_key)
     match what:
