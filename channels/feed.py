@@ -149,7 +149,7 @@ def _number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a whole number in JSON may have any number of digits
         return None
     if not 0 <= number < float("inf"):
         return None

@@ -103,6 +103,12 @@ def test_a_feed_has_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         read_feed(_json(FERN), "json", {})
 
 
+def test_a_number_beyond_all_bounds_leaves_out_its_row_alone() -> None:
+    feed = read_feed(b'[{"id": "a", "price": ' + b"9" * 400 + b'}, {"id": "b"}]', "json", {})
+    assert list(feed.catalog) == ["b"]
+    assert feed.faults == ("row 1: price is no number",)
+
+
 @given(st.binary() | st.text().map(str.encode), st.sampled_from(["", "json", "csv"]))
 def test_any_bytes_are_a_feed_or_a_fault(data: bytes, kind: str) -> None:
     with suppress(FeedFault):
