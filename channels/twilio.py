@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from channels.settings import SmsSettings
 
-BASE_URL: Final = "https://api.twilio.com"
 CALLBACK_PATH: Final = "/webhooks/twilio"
 """Where Twilio tells what became of a message, below the shop's own address."""
 
