@@ -210,6 +210,9 @@ def _summed(each: list[Outcome | _Gone]) -> Outcome:
     again = [one for one in each if isinstance(one, Retry)]
     if again:
         waits = [one.after_ms for one in again if one.after_ms is not None]
-        return Retry(again[0].reason, max(waits) if waits else None)
+        # What holds for its provider is that of the first (`provider_of`): others may be elsewhere.
+        first = each[0]
+        of_provider = isinstance(first, Retry) and first.of_provider
+        return Retry(again[0].reason, max(waits) if waits else None, of_provider)
     refused = [one.reason for one in each if isinstance(one, Rejected | _Gone)]
     return Rejected(refused[0], gone=gone)

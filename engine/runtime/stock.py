@@ -88,6 +88,8 @@ class Stock:
         self._kept = data / KEPT_FILE
         self._tag = ""
         self._tasks: list[asyncio.Task[None]] = []
+        self._reading_pools = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
         self.left: dict[str, int] = {}
         self.failures = 0
         self.shelf: Shelf | None = None
@@ -151,8 +153,12 @@ class Stock:
         """Read pools whose files have changed into the store. Raises CommitFailed, StoreError."""
         if self._folder is None:
             return
+        async with self._reading_pools:  # of two at once, each would let go of the other's codes
+            await self._read_pools(self._folder)
+
+    async def _read_pools(self, folder: Path) -> None:
         findings = Findings()
-        pools = await aside(partial(read_pools, self._folder, findings))
+        pools = await aside(partial(read_pools, folder, findings))
         for fault in findings.faults:
             _log.warning("coupons.fault", why=str(fault))
         known = await self._store.read(coupons.digests)
@@ -231,7 +237,8 @@ class Stock:
 
     async def refresh(self) -> bool:
         """Look whether there are other products, and take them; whether that could be told."""
-        told = await (self._fetch() if self._catalog.url else self._look())
+        async with self._refreshing:  # or an older answer may come last, and is kept
+            told = await (self._fetch() if self._catalog.url else self._look())
         if told:
             self.failures += 1
             _log.warning("catalog.kept", why=told, products=len(self.shelf or ()))

@@ -157,6 +157,20 @@ async def test_where_none_took_it_and_one_may_it_is_tried_again(
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "of_provider"),
+    [(503, 410, True), (410, 503, False), (409, 503, False), (425, 410, False)],
+)
+async def test_only_the_first_subscription_tells_of_the_provider(
+    service: PushProvider, channel: Channel, first: int, second: int, *, of_provider: bool
+) -> None:
+    answering(service, {"/1": first, "/2": second})
+    sent = message("push", to=to(service.subscribed("/1"), service.subscribed("/2")))
+    outcome = await channel.deliver(sent)
+    assert isinstance(outcome, Retry)
+    assert outcome.of_provider is of_provider
+
+
+@pytest.mark.parametrize(
     ("status", "told"), [(413, "too long"), (403, "vapid_key"), (401, "vapid_key"), (400, "400")]
 )
 async def test_what_will_not_pass_is_rejected_and_drops_no_subscription(

@@ -10,12 +10,14 @@ from aiohttp import web
 from config import load_folder
 from engine.app import App, Options
 from engine.core.inputs import EventReceived, UserIdentified, UsersMerged
+from engine.runtime import recommending as recommending_module
+from engine.runtime.aside import aside
 from engine.runtime.dossier import export
 from engine.store import coupons
 from tests.core.world import START
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 CAMPAIGN = """campaign: hello
@@ -123,6 +125,15 @@ async def test_codes_stay_given_over_restarts_and_new_ones_come_by_a_reload(fold
     await _say(app, _known("cid"), _event("cid"))
     await _settle(app)
     assert [one["body"] for one in await _sent(folder, 3)] == ["A-1", "C-3", "D-4"]
+    await app.stop()
+
+
+async def test_two_reloads_at_once_lose_no_code(folder: Path) -> None:
+    app = await _start(folder)
+    codes = [f"C-{number}" for number in range(2 * coupons.SLICE_CODES)]
+    (folder / "coupons/spring.txt").write_text("\n".join(codes))
+    await asyncio.gather(app.stock.look_again(), app.stock.look_again())
+    assert app.stock.left == {"spring": len(codes)}
     await app.stop()
 
 
@@ -303,4 +314,28 @@ async def test_what_was_bought_together_is_recommended_also_after_a_restart(fold
     assert again.together.owned("bob") == {"p0", "p3"}
     await app.erasing.erase("bob")
     assert again.together.owned("bob") == frozenset()
+    await app.stop()
+
+
+async def test_who_is_erased_while_a_slice_is_read_is_not_in_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "hairspring.toml").write_text('[catalog]\nfile = "products.json"\n')
+    (folder / "products.json").write_bytes(msgspec.json.encode(PRODUCTS))
+    app = await _start(folder)
+    await _say(app, _event("bob", "Order Completed", product_id="p0"))
+    await _say(app, _event("ann", "Order Completed", product_id="p1"))
+    recommending = app.stock.recommending
+    assert recommending is not None
+
+    async def erased_meanwhile(work: Callable[[], Any]) -> Any:
+        done = await aside(work)
+        recommending.forget(["bob"])
+        return done
+
+    monkeypatch.setattr(recommending_module, "aside", erased_meanwhile)
+    while await recommending.catch_up():
+        pass
+    assert recommending.together.owned("ann") == {"p1"}
+    assert recommending.together.owned("bob") == frozenset()
     await app.stop()
