@@ -71,9 +71,7 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
     elif type(happened) is MessageAnswered:
         _step_answer(plan, user, happened, effects)
     elif type(happened) is EventNoticed:
-        seen_at_ms = user.last_seen_at_ms
-        step_event(plan, user, happened, effects)
-        user.last_seen_at_ms = seen_at_ms
+        step_event(plan, user, happened, effects, made=True)
     elif plan.is_timed:
         _step_timed(plan, user, happened, effects)
     else:
@@ -83,13 +81,18 @@ def step(plan: Plan, user: User, happened: UserInput, effects: list[Effect]) -> 
             start_by_hand(turn, happened)
 
 
-def step_event(plan: Plan, user: User, event: EventReceived, effects: list[Effect]) -> bool:
-    """As `step`, for an event and no history: whether a deadline of the user may be earlier now."""
+def step_event(
+    plan: Plan, user: User, event: EventReceived, effects: list[Effect], *, made: bool = False
+) -> bool:
+    """As `step`, for an event and no history: whether a deadline of the user may be earlier now.
+
+    One that was `made` by others than the user is nothing that he did.
+    """
     if plan.is_timed:
         _step_timed(plan, user, event, effects)
         return True
     occurred_at_ms = event.occurred_at_ms
-    if occurred_at_ms > user.last_seen_at_ms:
+    if occurred_at_ms > user.last_seen_at_ms and not made:
         user.last_seen_at_ms = occurred_at_ms
     reactions_to = plan.reactions
     reactions = reactions_to(event.name)

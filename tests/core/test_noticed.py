@@ -39,6 +39,11 @@ campaign: counts
 enter: {when: 'count("Parcel Sent", "1h") >= 2'}
 steps: [{exit: x, id: x}]
 """
+LAPSED = """
+campaign: lapsed
+enter: {event: Parcel Sent, when: 'idle("1h")'}
+steps: [{if: 'idle("1h")', then: [{exit: still, id: s}], id: i}]
+"""
 
 
 def campaigns(*texts: str) -> list[Campaign]:
@@ -71,6 +76,14 @@ def test_he_is_as_idle_by_it_as_before() -> None:
     world.event("Seen", 0)
     assert notice(world, "Parcel Sent", 50 * MINUTE) == []
     assert world.advance(HOUR) == [f"{HOUR} idle entered", f"{HOUR} idle exited x x"]
+
+
+@pytest.mark.parametrize("others", [(), (CAME,)], ids=["untimed", "timed"])
+def test_a_condition_that_it_asks_finds_him_as_idle_as_before(others: tuple[str, ...]) -> None:
+    world = World(*campaigns(LAPSED, *others))
+    world.event("Seen", 0)
+    assert notice(world, "Parcel Sent", 59 * MINUTE) == []
+    assert notice(world, "Parcel Sent", HOUR)[-1] == f"{HOUR} lapsed exited s still"
 
 
 def test_it_begins_no_session_and_prolongs_none() -> None:
