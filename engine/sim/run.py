@@ -275,8 +275,8 @@ def _run_again(
 def _named(inputs: Iterable[UserInput], names: Counter[str]) -> Iterator[UserInput]:
     """Count events by name: the first `NAMES_MAX` names, since a file may hold any number."""
     for happened in inputs:
-        if type(happened) is EventReceived:
-            name = happened.name
+        # What a machine did with a message has no name.
+        if isinstance(happened, EventReceived) and (name := happened.name):
             if name in names or len(names) < NAMES_MAX:
                 names[name] += 1
         yield happened

@@ -220,6 +220,17 @@ def test_a_campaign_whose_event_never_came_is_told_with_those_that_did(
     assert report["never_came"] == {"cart": ["Product Added"]}
 
 
+def test_an_event_that_is_passive_came(shop: Path, tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_text(
+        '{"user_id": "u1", "event": "Product Added", "timestamp": 1, "passive": true}\n'
+        '{"user_id": "u1", "event": "Seen", "timestamp": 2}\n'
+    )
+    report = json.loads(run(shop, "--events", path, "--json").stdout)
+    assert report["never_came"] == {}
+    assert report["campaigns"][0]["entered"] == 1
+
+
 def test_nothing_is_told_of_events_where_each_campaign_met_its_own(
     shop: Path, events: Path
 ) -> None:
