@@ -130,7 +130,8 @@ class Gathering:
         if gap.places:
             self._needles += [b'"outcome":"failed"', b'"outcome":"cancelled"']
         if gap.sessions:
-            self._needles += [b'"type":"event"', b'"type":"imported_event"']
+            kinds = (b"event", b"imported_event", b"answered")
+            self._needles += [b'"type":"%b"' % kind for kind in kinds]
 
     def read_some(self, connection: sqlite3.Connection) -> bool:
         """Read a slice; False once it came to the newest row that there was. O(`SLICE_BYTES`).

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.core.answers import answered
 from engine.core.history import instants_of
+from engine.core.inputs import SentMessage
 from engine.store import floors
 from tests.core.world import HOUR, MINUTE, START
 from tests.runtime.test_filling import PLAIN, edge, living, shop_of
@@ -59,3 +61,15 @@ async def test_no_session_begins_where_the_archive_does(
             since_ms = life.now_ms - KEEP
             expected = [at_ms for at_ms in starts_of(activities) if at_ms > since_ms]
             assert [at_ms for at_ms in known if at_ms > since_ms] == expected, user
+
+
+async def test_a_click_begins_one_and_what_a_machine_does_begins_none(tmp_path: Path) -> None:
+    sent = SentMessage("m", "email", sent_at_ms=START)
+    async with living(tmp_path) as life:
+        for hour, machine in ((1, "scanner"), (2, ""), (3, "scanner")):
+            await life.until(START + hour * HOUR)
+            clicked = answered("u", sent, "clicked", life.now_ms, machine=machine)
+            await life.restarted.shell.submit([clicked])
+        await life.reload(shop_of(PLAIN, edge("v", 'visits("7d") >= 9')))
+        started = life.processor.users["u"].history["Session Started"]
+        assert [*instants_of(started)] == [START + 2 * HOUR]
