@@ -21,7 +21,6 @@ from engine.core.details import Details
 from engine.core.inputs import (
     DeliveryReported,
     EventImported,
-    EventNoticed,
     EventReceived,
     MessageAnswered,
 )
@@ -85,7 +84,7 @@ def note(
         scores.note(user, happened, gap.models)
         return
     made: tuple[tuple[EventReceived, Session | None], ...] = ()
-    is_noticed = isinstance(happened, EventNoticed) or (
+    is_noticed = happened.passive or (
         isinstance(happened, MessageAnswered) and happened.answer not in BY_PEOPLE
     )
     is_live = not is_noticed and not isinstance(happened, EventImported)  # these make no sessions

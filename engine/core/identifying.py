@@ -25,7 +25,8 @@ def identify(user: User, happened: UserIdentified, effects: list[Effect]) -> Non
     """
     before = user.traits.get("consent")
     if isinstance(happened, TraitsImported):
-        refused = recall(user, happened.traits, happened.occurred_at_ms)
+        said_at_ms, is_default = happened.occurred_at_ms, happened.default
+        refused = recall(user, happened.traits, said_at_ms, behind=is_default)
     else:
         refused = tell(user, happened.traits, behind=isinstance(happened, TraitsDefaulted))
         user.is_anonymous = user.is_anonymous and happened.is_anonymous

@@ -41,6 +41,7 @@ class EventReceived(msgspec.Struct, tag="event", omit_defaults=True, gc=False):
     message_id: str = ""
     at_ms: int = 0
     is_anonymous: bool = False
+    passive: ClassVar[bool] = False
 
 
 class EventNoticed(EventReceived, tag="noticed"):
@@ -48,6 +49,8 @@ class EventNoticed(EventReceived, tag="noticed"):
 
     It is kept, enters and ends as any event does; he is as idle by it as before, and in no session.
     """
+
+    passive: ClassVar[bool] = True
 
 
 class UserIdentified(msgspec.Struct, tag="identify", omit_defaults=True, gc=False):
@@ -141,9 +144,13 @@ class EventImported(EventReceived, tag="imported_event"):
     may keep one from going.
     """
 
+    passive: bool = False  # type: ignore[misc]  # a field here alone
+
 
 class TraitsImported(UserIdentified, tag="imported_traits"):
-    """History: traits that were said before. What was said of the user later stays as it is."""
+    """History: traits that were said. What was said later stays; by a `default`, also what was."""
+
+    default: bool = False
 
 
 class SentMessage(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
@@ -194,8 +201,7 @@ class ConsentStated(msgspec.Struct, tag="consent", omit_defaults=True, gc=False)
         source: How it came, in a word that the proof keeps: `one-click`, `preferences`, ….
         channels: By channel id, yes or no.
         topics: By topic, yes or no.
-        suppressed: By channel id: nothing more goes to the address that he has there, or it may
-            again.
+        suppressed: By channel id: whether nothing more goes to the address that he has there.
     """
 
     user_id: str
@@ -354,16 +360,13 @@ FromClient: TypeAlias = (
 )
 """What clients say of a user."""
 
+Imported: TypeAlias = EventImported | TraitsImported | UsersMerged
+"""History."""
+
 UserInput: TypeAlias = (
-    EventReceived
-    | EventNoticed
-    | UserIdentified
-    | TraitsDefaulted
-    | UsersMerged
-    | UserScored
+    FromClient
     | TriggerReceived
-    | EventImported
-    | TraitsImported
+    | Imported
     | MessageAnswered
     | ConsentStated
     | DeliveryReported
@@ -371,9 +374,6 @@ UserInput: TypeAlias = (
     | HistoryFound
 )
 """What concerns one user."""
-
-Imported: TypeAlias = EventImported | TraitsImported | UsersMerged
-"""History."""
 
 TimeSkipped: TypeAlias = TimeResumed | ClockAdjusted
 """Logical time that nobody lived through."""

@@ -159,7 +159,7 @@ def _read(said: str) -> Any:  # noqa: ANN401 - any JSON value
         return None
 
 
-def recall(user: User, raw: msgspec.Raw, occurred_at_ms: int) -> str:
+def recall(user: User, raw: msgspec.Raw, occurred_at_ms: int, *, behind: bool = False) -> str:
     """As `tell`, for what was said at an instant that may lie before what is known.
 
     Where the user was identified after it, it adds what nobody said since, and changes nothing.
@@ -167,7 +167,7 @@ def recall(user: User, raw: msgspec.Raw, occurred_at_ms: int) -> str:
     if user.traits and (not user.identified_at_ms or occurred_at_ms < user.identified_at_ms):
         return tell(user, raw, behind=True)
     user.identified_at_ms = occurred_at_ms
-    return tell(user, raw)
+    return tell(user, raw, behind=behind)
 
 
 def tell(user: User, raw: msgspec.Raw, *, behind: bool = False) -> str:

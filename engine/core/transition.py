@@ -123,7 +123,7 @@ def _step_timed(plan: Plan, user: User, happened: UserInput, effects: list[Effec
     if plan.keeps_sessions and type(happened) is EventReceived:
         made = sessions.follow(user, happened, plan.policy.session_gap_ms)
     if isinstance(happened, EventReceived):
-        _apply_event(turn, happened, held, made=type(happened) is EventNoticed)
+        _apply_event(turn, happened, held, made=happened.passive)
     else:
         _apply_said(turn, happened, held)
     for event, session in made:
@@ -374,7 +374,7 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
     match happened:
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
             reactions = plan.reactions(happened.name) or plan.unnamed
-            keep(user, happened, reactions)
+            keep(user, happened, reactions, made=happened.passive)
             if reactions.ends:
                 exit_all(turn, reactions, happened.occurred_at_ms)
         case UserIdentified():

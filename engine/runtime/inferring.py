@@ -211,7 +211,7 @@ class _Seen:
                     self._left_out += 1
                     return
                 known = self._events[said.name] = _Object()
-            if type(said) is not EventNoticed:
+            if not said.passive:
                 self._active.add(said.name)
             known.add(_decode_object(said.properties), 0)
         elif type(said) in _TRAITS:

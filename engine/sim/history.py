@@ -20,6 +20,7 @@ from engine.core.inputs import (
     EventImported,
     EventReceived,
     MessageAnswered,
+    TraitsDefaulted,
     TraitsImported,
     TriggerReceived,
     UserIdentified,
@@ -89,7 +90,9 @@ def _imported(happened: UserInput) -> Iterator[Imported]:
     """An input as history; of one that joins two ids, what it says besides stands by itself."""
     assert isinstance(happened, EventReceived | UserIdentified)
     if isinstance(happened, EventReceived):
-        yield EventImported(*msgspec.structs.astuple(happened))
+        event = EventImported(*msgspec.structs.astuple(happened))
+        event.passive = happened.passive
+        yield event
         return
     message_id = happened.message_id
     if isinstance(happened, UsersMerged):
@@ -100,6 +103,7 @@ def _imported(happened: UserInput) -> Iterator[Imported]:
     instants = (happened.occurred_at_ms, happened.received_at_ms)
     traits = TraitsImported(happened.user_id, *instants, happened.traits, message_id)
     traits.is_anonymous = happened.is_anonymous
+    traits.default = isinstance(happened, TraitsDefaulted)
     yield traits
 
 

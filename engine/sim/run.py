@@ -276,9 +276,9 @@ def _named(inputs: Iterable[UserInput], names: Counter[str]) -> Iterator[UserInp
     """Count events by name: the first `NAMES_MAX` names, since a file may hold any number."""
     for happened in inputs:
         # What a machine did with a message has no name.
-        if isinstance(happened, EventReceived) and (name := happened.name):
-            if name in names or len(names) < NAMES_MAX:
-                names[name] += 1
+        name = happened.name if isinstance(happened, EventReceived) else ""
+        if name and (name in names or len(names) < NAMES_MAX):
+            names[name] += 1
         yield happened
 
 

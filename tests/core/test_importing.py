@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from engine.core.history import pack_instants
 from engine.core.inputs import EventImported, Input, TraitsImported, decode_inputs, encode_inputs
-from tests.core.world import DAY, HOUR, START, World, campaign, send, wait
+from tests.core.world import DAY, HOUR, START, World, campaign, send, wait, wait_event
 
+if TYPE_CHECKING:
+    from engine.core.plan import Campaign
+
+AWAITS = campaign("a", wait_event("Bought", HOUR), on=("Other",))
 CART = campaign("c", wait(HOUR), send("email"), on=("Go",), exits=("Bought",))
 
 
@@ -49,6 +53,16 @@ def test_it_is_in_the_history_beyond_any_lateness(world: World) -> None:
     assert world.user().last_seen_at_ms == START + 15
 
 
+@pytest.mark.parametrize("others", [(), (AWAITS,)], ids=["untimed", "timed"])
+def test_what_is_passive_makes_nobody_less_idle(others: tuple[Campaign, ...]) -> None:
+    world = World(CART, *others)
+    bring(world, "Seen", 10, t=5)
+    noticed = EventImported("u", "Bought", START + 8, START + 8, passive=True)
+    take(world, noticed, 20)
+    assert world.user().last_seen_at_ms == START + 5
+    assert world.user().history["Bought"] == pack_instants([START + 8])
+
+
 def test_a_purchase_that_is_brought_in_keeps_the_reminder_from_going(world: World) -> None:
     world.event("Go", 10)
     assert bring(world, "Bought", 50, t=5) == []  # before the cart
@@ -71,6 +85,15 @@ def test_later_traits_win_over_earlier_ones_as_they_are_brought_in() -> None:
         "city": "Bern",
         "consent": {"email": False, "sms": True},
     }
+
+
+def test_a_default_that_is_brought_in_changes_nothing_that_he_has() -> None:
+    world = World(CART)
+    for t, default, said in ((-9, True, b'{"plan":"free"}'), (-8, False, b'{"plan":"paid"}'),
+                             (-7, True, b'{"plan":"none","city":"Bern"}')):  # fmt: skip
+        raw = msgspec.Raw(said)
+        take(world, TraitsImported("u", START + t, START + t, raw, default=default), 10)
+    assert world.user().traits == {"plan": "paid", "city": "Bern"}
 
 
 def test_what_was_said_since_stays_and_what_nobody_said_is_added() -> None:

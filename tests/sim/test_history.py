@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.core.inputs import EventImported, EventReceived, TraitsImported, UserIdentified
+from engine.core.inputs import (
+    EventImported,
+    EventNoticed,
+    EventReceived,
+    TraitsDefaulted,
+    TraitsImported,
+    UserIdentified,
+    decode_inputs,
+    encode_inputs,
+)
 from engine.sim.history import CHUNK_BYTES_MAX, CHUNK_MAX, as_history, in_chunks
 
 NOW_MS = 1_000_000
@@ -22,6 +31,14 @@ def test_it_is_in_order_of_when_it_happened() -> None:
     assert [type(one) for one in told] == [EventImported, TraitsImported, EventImported]
     assert told[1].message_id == "m"
     assert told[1].traits == msgspec.Raw(b'{"a":1}')
+
+
+def test_what_is_passive_or_a_default_stays_so() -> None:
+    noticed = EventNoticed("u", "Go", 1, 1)
+    first = TraitsDefaulted("u", 2, 2, msgspec.Raw(b'{"a":1}'))
+    told = decode_inputs(encode_inputs([*as_history([noticed, event(3), first], NOW_MS)]))
+    assert [getattr(one, "passive", None) for one in told] == [True, None, False]
+    assert [getattr(one, "default", None) for one in told] == [None, True, None]
 
 
 def test_what_has_no_id_gets_one_that_follows_from_what_it_says() -> None:
