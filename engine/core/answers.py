@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from engine.core.consents import bounded
 from engine.core.effects import Record
 from engine.core.inputs import EventNoticed, EventReceived, MessageAnswered, SentMessage
 from engine.core.state import Answered, Rapport
@@ -203,7 +204,7 @@ def join_rapport(user: User, other: User) -> None:
     )
     user.rapport = Rapport(
         {effect_id: answers[effect_id] for effect_id in newest},
-        "".join([f"{line}\n" for line in lines]),
+        bounded(lines),
     )
 
 

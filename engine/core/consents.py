@@ -16,7 +16,7 @@ from engine.core.state import Rapport
 from engine.core.traits import CONSENT_CHANNELS, TOPICS, TOPICS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from engine.core.inputs import ConsentStated
     from engine.core.state import User
@@ -79,21 +79,25 @@ def prove_said(user: User, before: object, at_ms: int, source: str) -> None:
     if now is before or now == before:
         return
     said, was = dict(_each(now)), dict(_each(before))
-    for what, yes in said.items():
-        if was.get(what) is not yes:
-            prove(user, at_ms, what, yes=yes, source=source)
+    changed = {what: yes for what, yes in said.items() if was.get(what) is not yes}
+    _prove_all(user, at_ms, changed, source)
 
 
 def prove(user: User, at_ms: int, what: str, *, yes: bool, source: str) -> None:
     """Keep one line. O(`CONSENTS_MAX`)."""
+    _prove_all(user, at_ms, {what: yes}, source)
+
+
+def _prove_all(user: User, at_ms: int, said: Mapping[str, bool], source: str) -> None:
+    """Keep a line for each: all are bounded at once, since an identify call may name thousands."""
     if user.rapport is None:
         user.rapport = Rapport({})
-    word = _UNSEEMLY.sub("-", source) or "unknown"
-    about = _UNSEEMLY.sub(" ", what)[:200]
-    lines = user.rapport.consents + f"{at_ms} {word[:60]} {'yes' if yes else 'no'} {about}\n"
-    if lines.count("\n") > CONSENTS_MAX:
-        lines = _without_one(lines)
-    user.rapport.consents = lines
+    word = (_UNSEEMLY.sub("-", source) or "unknown")[:60]
+    lines = user.rapport.consents.splitlines()
+    for what, yes in said.items():
+        about = _UNSEEMLY.sub(" ", what)[:200]
+        lines.append(f"{at_ms} {word} {'yes' if yes else 'no'} {about}")
+    user.rapport.consents = bounded(lines)
 
 
 def proofs(user: User) -> list[tuple[int, str, bool, str]]:
@@ -127,9 +131,13 @@ def _each(consent: object) -> Iterator[tuple[str, bool]]:
             yield f"topic:{topic}", yes
 
 
-def _without_one(lines: str) -> str:
-    """Without the oldest line about something of which there is a later one; else the oldest."""
-    each = lines.splitlines()
-    about = [line.split(" ", 3)[3] for line in each]
-    goes = next((at for at, what in enumerate(about) if what in about[at + 1 :]), 0)
-    return "".join([f"{line}\n" for at, line in enumerate(each) if at != goes])
+def bounded(lines: Sequence[str]) -> str:
+    """The lines that are kept of these, as one text. O(lines)."""
+    over = len(lines) - CONSENTS_MAX
+    if over > 0:
+        newest = {line.split(" ", 3)[3]: place for place, line in enumerate(lines)}
+        places = set(newest.values())
+        overtaken = [place for place in range(len(lines)) if place not in places]
+        gone = set([*overtaken, *sorted(places)][:over])
+        lines = [line for place, line in enumerate(lines) if place not in gone]
+    return "".join([f"{line}\n" for line in lines])

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine.core.consents import CONSENTS_MAX, proofs
+from engine.core.answers import join_rapport
+from engine.core.consents import CONSENTS_MAX, proofs, prove
 from engine.core.guardrails import consents
 from engine.core.inputs import ConsentStated
 from engine.core.policy import Policy
@@ -106,6 +107,29 @@ def test_proof_is_bounded_and_the_newest_about_each_thing_stays() -> None:
     assert len(lines) == CONSENTS_MAX
     assert lines[0] == (0, "sms", True, "preferences")
     assert lines[-1][3] == "odd-source-"
+
+
+def test_proof_of_one_call_that_names_more_topics_than_are_kept_is_bounded() -> None:
+    world = World(campaign("c", send("email")))
+    state(world, 0, channels={"sms": True})
+    world.identify(1, consent={"topics": {f"t{n}": True for n in range(CONSENTS_MAX + 7)}})
+    world.identify(2, consent={"topics": {f"t{n}": False for n in (CONSENTS_MAX, 3)}})
+    lines = proven(world)
+    assert len(lines) == CONSENTS_MAX
+    assert lines[-2:] == [
+        (2, "topic:t3", False, "identify"),
+        (2, f"topic:t{CONSENTS_MAX}", False, "identify"),
+    ]
+    assert len({what for _, what, _, _ in lines}) == CONSENTS_MAX
+
+
+def test_proof_of_two_who_are_one_is_bounded_and_in_order() -> None:
+    user, other = new_user("u"), new_user("v")
+    for one, at_ms in ((user, 2), (other, 1)):
+        for n in range(CONSENTS_MAX):
+            prove(one, at_ms, f"topic:{one.user_id}{n}", yes=True, source="preferences")
+    join_rapport(user, other)
+    assert proofs(user) == [(2, f"topic:u{n}", True, "preferences") for n in range(CONSENTS_MAX)]
 
 
 def test_a_refused_identify_call_still_brings_its_topics() -> None:
