@@ -103,8 +103,6 @@ async def read_body(request: web.Request, limits: Limits, at_hand: bytes = b"") 
         raise Refusal(408, "body.slow", message, headers={"Connection": "close"}) from None
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(body_max) from None
-    except web.RequestPayloadError:
-        raise Refusal(400, "body.cut", "the body is not what its headers announce") from None
     if body.startswith(_GZIP):
         body = await _inflate(body, body_max)
     body = body.removeprefix(BOM)

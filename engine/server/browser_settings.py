@@ -27,7 +27,7 @@ def settings_handlers(
     async def segment(request: web.Request) -> web.Response:
         key = request.match_info["key"]
         keys.admit_said(request, key)
-        return answer_json(_segment(key, _scheme(request), request.host))
+        return answer_json(_segment(key, _scheme(request), _host(request)))
 
     async def rudder(request: web.Request) -> web.Response:
         key = request.query.get("writeKey", "")
@@ -45,6 +45,11 @@ def _scheme(request: web.Request) -> str:
     """How the browser came: TLS ends at a proxy, which says so."""
     forwarded = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
     return forwarded if forwarded in {"http", "https"} else request.scheme
+
+
+def _host(request: web.Request) -> str:
+    """What the browser asked for; a header may be of any bytes, and no name has others."""
+    return request.host.encode("ascii", "replace").decode()
 
 
 def _segment(key: str, scheme: str, host: str) -> dict[str, Any]:

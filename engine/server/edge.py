@@ -149,6 +149,8 @@ class Edge:
                 answer = _answer(request, _later(error))
             except web.HTTPException as error:
                 answer = _answer(request, _as_refusal(error))
+            except web.RequestPayloadError:
+                answer = _answer(request, _CUT)
             except ConnectionError:
                 raise  # the client is gone; there is nobody to answer
             except Exception:
@@ -224,6 +226,7 @@ async def begin_answer(
     return answer
 
 
+_CUT: Final = Refusal(400, "body.cut", "the body is not what its headers announce")
 _BROKEN: Final = Refusal(500, "broken", "this request met a fault of the server; it is logged")
 
 

@@ -235,7 +235,7 @@ class InboxDoor:
 def choices(said: str) -> list[str]:
     """The answers that a template lists: `1-5` is each number from 1 to 5, else by commas."""
     low, dash, high = said.partition("-")
-    if dash and low.strip().isdecimal() and high.strip().isdecimal():
+    if dash and _is_number(low.strip()) and _is_number(high.strip()):
         first, last = int(low), int(high)
         if first <= last < first + CHOICES_MAX:
             return [str(number) for number in range(first, last + 1)]
@@ -293,5 +293,8 @@ def _token(request: web.Request) -> str:
 
 def _last_event(request: web.Request) -> int:
     said = request.headers.get("Last-Event-ID", "") or request.query.get("last_event_id", "")
-    known = said.isascii() and said.isdecimal() and len(said) <= _NUMBER_DIGITS_MAX
-    return int(said) if known else 0
+    return int(said) if _is_number(said) else 0
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _NUMBER_DIGITS_MAX

@@ -82,5 +82,6 @@ class Origins:
 
 def foreign(origin: str) -> Refusal:
     """What to say to a page whose origin a key is not for."""
-    message = f"this write key is not for pages of {origin[:200]}; list it in its origins"
+    told = origin[:200].encode("ascii", "replace").decode()  # a header may be of any bytes
+    message = f"this write key is not for pages of {told}; list it in its origins"
     return Refusal(403, "origin.foreign", message)

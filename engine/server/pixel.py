@@ -32,13 +32,14 @@ GIF: Final = (
 )
 """A transparent picture of 1 x 1 (GIF89a, 1990)."""
 
-_NEVER_KEPT: Final = "no-store, no-cache, must-revalidate, private, max-age=0"
+NEVER_KEPT: Final = "no-store, no-cache, must-revalidate, private, max-age=0"
+_INSTANT_DIGITS_MAX: Final = 15
 _encode = msgspec.json.Encoder().encode
 
 
 def pixel() -> web.Response:
     """The picture, which nobody between here and the reader keeps."""
-    headers = {"Content-Type": "image/gif", "Cache-Control": _NEVER_KEPT}
+    headers = {"Content-Type": "image/gif", "Cache-Control": NEVER_KEPT}
     return web.Response(body=GIF, headers=headers)
 
 
@@ -48,12 +49,17 @@ def item_of(parameters: Iterable[tuple[str, str]]) -> bytes:
     properties = {}
     for name, value in parameters:
         if name in FIELDS:
-            item[name] = int(value) if name == "timestamp" and value.isdecimal() else value
+            item[name] = int(value) if name == "timestamp" and _is_instant(value) else value
         elif name != KEY:
             properties[name] = value
     if properties:
         item["properties"] = properties
     return _encode(item)
+
+
+def _is_instant(text: str) -> bool:
+    """Whether it is milliseconds; a longer number is no instant, and Python reads not every one."""
+    return text.isascii() and text.isdecimal() and len(text) <= _INSTANT_DIGITS_MAX
 
 
 def form_of(body: bytes) -> dict[str, str]:

@@ -7,11 +7,12 @@ it is there or it was taken, and never both.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
 from engine.core.items import ItemInvalid
+from engine.runtime.dedupe import hash_of
 from engine.runtime.quarantine import LISTED, LISTED_MAX, page
 from engine.server import native, posthog, segment
 from engine.server.answers import Refusal, answer_json, in_one_line
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 64
 """Items that are submitted side by side, so that they share commits."""
+
+NUMBER_MAX: Final = (1 << 63) - 1
+"""What SQLite counts to."""
 
 LEFT_TOLD_MAX: Final = 100
 """Items that stay of which an answer says why; it counts them all."""
@@ -63,7 +67,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class RetryAsked(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /api/quarantine/retry`: these, or all of a source, or all."""
 
-    numbers: list[int] | None = None
+    numbers: list[Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]] | None = None
     source: str | None = None
     all: bool = False
 
@@ -76,7 +80,7 @@ def quarantine_handlers(
     async def tell(request: web.Request) -> web.StreamResponse:
         house = enter(request)
         limit = whole_number_asked(request, "limit", LISTED, 1, LISTED_MAX)
-        after = whole_number_asked(request, "after", 0, 0, (1 << 63) - 1)
+        after = whole_number_asked(request, "after", 0, 0, NUMBER_MAX)
         source = request.query.get("source")
         return answer_json(await page(house.store, source=source, limit=limit, after=after))
 
@@ -140,5 +144,10 @@ async def _take(house: House, item: Item) -> Left | None:
         inputs = read_again(item.source, item.body, item.received_at_ms, plan)
     except ItemInvalid as fault:
         return Left(item.number, fault.path, in_one_line(fault))
+    # It may be asked for twice at once (a button pressed twice), and is taken once all the same. Its
+    # number alone would not do: another item has that once this one has gone.
+    own = f"quarantine:{item.number}:{item.received_at_ms}:{hash_of(item.body):x}"
+    for place, one in enumerate(inputs):
+        one.message_id = one.message_id or f"{own}:{place}"
     await house.shell.submit(inputs, [Retried(item.number)], size_bytes=len(item.body))
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,6 +20,7 @@ from engine.runtime.errands import (
     SimulateErrand,
 )
 from engine.server.answers import RETRY_AFTER_S, Refusal
+from engine.server.forms import decode_form
 from engine.server.progress import NDJSON, tell_long
 from engine.server.reloading import shop_refused
 from engine.store import past
@@ -38,8 +39,6 @@ BODY_MAX_BYTES: Final = 2 << 20
 """Of events that are sent along, and a shop: more is for `hairspring simulate`."""
 
 DAYS_USUAL: Final = 7
-
-_T = TypeVar("_T")
 
 _DAY_MS: Final = 86_400_000
 _SEED_MAX: Final = (1 << 63) - 1
@@ -98,7 +97,7 @@ def simulating_handlers(
 
     async def backtest(request: web.Request) -> web.StreamResponse:
         house = enter(request)
-        asked = _read(await _body(request) or b"{}", BacktestAsked)
+        asked = decode_form(await _body(request) or b"{}", BacktestAsked)
         _bounded("days", asked.days, 1, DAYS_MAX)
         _bounded("records", asked.records, 0, RECORDS_MAX)
         content = await _content(house, asked)
@@ -157,7 +156,7 @@ def _simulate_asked(request: web.Request, body: bytes) -> SimulateAsked:
     """What is asked for; events alone are run by the running shop."""
     if request.content_type == NDJSON or body.lstrip()[:1] == b"[":
         return SimulateAsked(events=msgspec.Raw(body))
-    return _read(body or b"{}", SimulateAsked)
+    return decode_form(body or b"{}", SimulateAsked)
 
 
 def _checked(asked: SimulateAsked) -> int | None:
@@ -188,13 +187,6 @@ def _bounded(name: str, said: int, least: int, most: int) -> None:
     if not least <= said <= most:
         message = f"{name} is a whole number from {least} to {most}"
         raise Refusal(400, "body.invalid", message)
-
-
-def _read(body: bytes, form: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(body, type=form)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, "body.invalid", str(error)) from error
 
 
 async def _content(house: House, asked: _OfShop) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from base64 import b64encode
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from aiohttp import web
@@ -22,7 +22,7 @@ from engine.core.guardrails import address_of
 from engine.core.inputs import ConsentStated, SentMessage
 from engine.runtime.owners import Owners
 from engine.server.answers import Refusal
-from engine.server.bodies import Limits, read_body
+from engine.server.forms import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from engine.server.ingest import Submit
 
 SIGNATURE: Final = "X-Twilio-Signature"
-FIELDS_MAX: Final = 200
-LIMITS: Final = Limits(body_max_bytes=64 << 10)
 
 STOP_WORDS: Final = frozenset(
     {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "OPTOUT", "REVOKE"}
@@ -108,7 +106,7 @@ class TwilioDoor:
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Answers once what follows is durable. Raises Refusal (403)."""
-        fields = _fields(await read_body(request, LIMITS))
+        fields = await read_fields(request)
         if not self._is_signed(request, fields):
             message = (
                 f"{SIGNATURE} is not of this account, or not for this address; Twilio is to call "
@@ -218,15 +216,6 @@ def _spellings(address: str) -> list[str]:
         return [address]
     rest = address.removeprefix(f"{parts.scheme}://{parts.netloc}")
     return [f"{parts.scheme}://{bare}{rest}", f"{parts.scheme}://{bare}:{port}{rest}"]
-
-
-def _fields(body: bytes) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            body.decode(), keep_blank_values=True, strict_parsing=False, max_num_fields=FIELDS_MAX
-        )
-    except ValueError as error:
-        raise Refusal(400, "body.malformed", "the body is no form") from error
 
 
 def _twiml(text: str) -> web.Response:

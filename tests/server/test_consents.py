@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import engine.server
+from channels.tokens import TokenInvalid
+from engine.runtime.clock import Clock, wall_ms
 from tests.server.house import SIGNER, House
 
 if TYPE_CHECKING:
@@ -72,7 +74,13 @@ async def test_it_needs_the_admin_key(house: House) -> None:
     assert (await house.get("/api/suppressed", admin=True)).status == 401
 
 
-async def test_a_token_is_the_users_for_so_long(house: House) -> None:
+async def test_a_token_is_the_users_for_so_long_whatever_the_shops_own_time(house: House) -> None:
+    ahead = Clock(wall_ms() + 30 * 86_400_000)
+    parts: Any = (house.store, house.shell, house.processor, ahead, None, None)
+    house.operated = lambda: engine.server.House(*parts, signer=SIGNER)
     status, answer = await ask(house, "/api/users/ada%2F1/token", {"expires_in": 60})
+
     assert status == 200
-    assert SIGNER.read_user(answer["token"], house.clock.now_ms()) == "ada/1"
+    assert SIGNER.read_user(answer["token"], wall_ms()) == "ada/1"
+    with pytest.raises(TokenInvalid):
+        SIGNER.read_user(answer["token"], wall_ms() + 61_000)

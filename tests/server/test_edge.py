@@ -86,6 +86,32 @@ async def test_what_is_refused_is_a_problem_on_both_ports(
     assert problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (f"GET /v1/projects/{KEY}/settings HTTP/1.1\r\nHost: x".encode() + b"\xff\r\n\r\n", 200),
+        (f"GET /track?event=e HTTP/1.1\r\n{HEAD}X-Request-Id: ".encode() + b"\xff\r\n\r\n", 400),
+    ],
+    ids=["host", "request id"],
+)
+async def test_a_header_may_be_of_any_bytes(house: House, said: bytes, status: int) -> None:
+    assert (await ask(house, said))[0] == status
+
+
+async def test_a_body_that_breaks_off_is_no_fault_of_the_server(house: House) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.admin.port)
+    head = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
+    await reader.readuntil(b"100 Continue\r\n\r\n")  # so the handler waits for it
+    writer.write(b"no number\r\n")
+    answered = await reader.readuntil(b"\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+    assert b" 400 " in answered
+    assert [line["event"] for line in house.lines.entries if line["log_level"] == "error"] == []
+
+
 async def test_a_good_answer_tells_no_version_either(house: House) -> None:
     answer = await house.get("/healthz")
 

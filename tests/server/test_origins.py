@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,6 +108,16 @@ async def test_a_key_is_for_pages_of_its_own_origins_alone(guarded: House) -> No
         )
         == 2
     )
+
+
+async def test_an_origin_may_be_of_any_bytes(guarded: House) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", guarded.site.port)
+    writer.write(b"OPTIONS /events HTTP/1.1\r\nHost: x\r\nOrigin: http://\xff\r\n\r\n")
+    answered = await reader.readuntil(b"\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+    assert b" 403 " in answered
 
 
 async def test_pages_start_no_campaigns_and_read_no_health(house: House) -> None:

@@ -76,6 +76,13 @@ async def test_when_and_under_which_id_it_happened_can_be_said(house: House) -> 
     assert (event.occurred_at_ms, event.message_id) == (1_700_000_000_000, "m1")
 
 
+async def test_a_number_longer_than_any_instant_is_quarantined(house: House) -> None:
+    answer = await house.get(f"/track?user_id=u1&event=Seen&timestamp={'9' * 5_000}")
+
+    assert (answer.status, answer.json["errors"][0]["path"]) == (400, "$.timestamp")
+    assert [item.path for item in house.quarantined] == ["$.timestamp"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

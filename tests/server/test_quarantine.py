@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,18 @@ async def test_what_was_sent_again_meanwhile_is_not_taken_twice(operated: House)
     assert (await told(operated))["total"] == 0
 
 
+async def test_what_is_tried_twice_at_once_is_taken_once(operated: House) -> None:
+    for number in range(3):
+        await keep(operated, json.dumps({"user_id": "u1", "event": f"Seen {number}"}).encode())
+    both = await asyncio.gather(retried(operated, all=True), retried(operated, all=True))
+
+    assert [answer.status for answer in both] == [200, 200]
+    assert len(operated.inputs) == 3
+    await keep(operated, GOOD, "identify")  # under a number that there was before
+    assert last(await retried(operated, all=True))["taken"] == 1
+    assert len(operated.inputs) == 4
+
+
 async def test_many_are_taken_each_once(operated: House) -> None:
     count = 300
     for _ in range(count):
@@ -139,7 +152,8 @@ async def test_many_are_taken_each_once(operated: House) -> None:
     assert len(operated.inputs) == count
 
 
-@pytest.mark.parametrize("asked", [{}, {"all": True, "source": "/events"}, {"numbers": "all"}])
+@pytest.mark.parametrize("asked", [{}, {"all": True, "source": "/events"}, {"numbers": "all"},
+                                   {"numbers": [1 << 64]}])  # fmt: skip
 async def test_which_must_be_said_in_one_way(operated: House, asked: dict[str, Any]) -> None:
     answer = await retried(operated, **asked)
 

@@ -63,9 +63,12 @@ async def retry_quarantine(
 ) -> tuple[str, str]:
     """Take one item after all, or all of them."""
     number = said.get("number", "")
-    if number and not (number.isascii() and number.isdigit()):
-        raise Refusal(400, "body.invalid", "this is no item's number")
-    asked = RetryAsked(numbers=[int(number)]) if number else RetryAsked(all=True)
+    asked = RetryAsked(all=True)
+    if number:
+        try:
+            asked = msgspec.convert({"numbers": [number]}, RetryAsked, strict=False)
+        except msgspec.ValidationError:
+            raise Refusal(400, "body.invalid", "this is no item's number") from None
     done = await retry_items(house, asked, lambda _done, _total: None)
     stay = done.asked - done.taken
     why = f": {done.left[0].path}: {done.left[0].reason}" if done.left else ""

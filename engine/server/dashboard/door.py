@@ -9,7 +9,7 @@ have a page say anything.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlencode
 
 import msgspec
@@ -31,6 +31,7 @@ from engine.server.dashboard import (
 from engine.server.dashboard.frame import Page
 from engine.server.dashboard.markup import tag
 from engine.server.dashboard.session import LASTS_S, Sessions, cookie_name
+from engine.server.forms import read_fields
 from engine.server.operating import House
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ ACTS: Final[dict[str, Act]] = {
     "/deliveries/letters": deliveries.retry_letters,
     "/deliveries/quarantine": deliveries.retry_quarantine,
 }
-
-_FORM_BYTES_MAX: Final = 65_536
 
 
 class Door(msgspec.Struct, frozen=True, eq=False):
@@ -130,7 +129,7 @@ def _done(door: Door, act: Act) -> Handler:
             return _starting(mark)
         shop = house.overview.shop if house.overview is not None else "Hairspring"
         try:
-            said = await _read(request)
+            said = dict(await read_fields(request))
             door.sessions.check_mark(request, cookie, said.get("mark", ""))
             where, done = await act(house, request, said)
         except Refusal as refusal:
@@ -146,7 +145,7 @@ def _done(door: Door, act: Act) -> Handler:
 
 def _sign_in(door: Door) -> Handler:
     async def sign_in(request: web.Request) -> web.StreamResponse:
-        said = await _read(request)
+        said = dict(await read_fields(request))
         if not door.sessions.admits(said.get("key", "").strip()):
             return _key_page(said.get("to", ""), wrong=True)
         return _let_in(door, request, said.get("to", ""))
@@ -168,7 +167,8 @@ def _sign_out(door: Door) -> Handler:
     async def sign_out(request: web.Request) -> web.StreamResponse:
         cookie = _session(door, request)
         if cookie:
-            door.sessions.check_mark(request, cookie, (await _read(request)).get("mark", ""))
+            said = dict(await read_fields(request))
+            door.sessions.check_mark(request, cookie, said.get("mark", ""))
         answer = _lead_on("/sign-in")
         answer.del_cookie(cookie_name(request), path="/", httponly=True, samesite="Strict")
         return answer
@@ -209,15 +209,6 @@ def _said(door: Door, request: web.Request) -> str:
     return (
         said if said and door.sessions.is_sealed(cookie, said, request.query.get("by", "")) else ""
     )
-
-
-async def _read(request: web.Request) -> dict[str, str]:
-    """The form of a request. Raises Refusal where it is none, or far too large."""
-    length = request.content_length
-    if length is None or length > _FORM_BYTES_MAX:
-        raise Refusal(413, "body.too_large", f"a form has at most {_FORM_BYTES_MAX} bytes")
-    fields: dict[str, Any] = dict(await request.post())
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 def _refused(refusal: Refusal) -> Page:

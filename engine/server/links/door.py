@@ -7,7 +7,6 @@ not good is answered by a page, 404 where it was never signed here and 410 where
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -19,13 +18,15 @@ from engine.core.answers import answered
 from engine.core.feedback import feedback
 from engine.core.inputs import ConsentStated
 from engine.runtime.clock import monotonic_ns
-from engine.server.bodies import Limits, read_body
+from engine.server.bodies import read_body
+from engine.server.forms import FORM_LIMITS
 from engine.server.links import pages
 from engine.server.links.engagement import Engagement, sent_message
 from engine.server.links.preferences import Shown, choices_of, masked_address, stated
 from engine.server.links.robots import machine_of, wants_no_tracking
 from engine.server.links.texts import LANGUAGES, language_of, within
 from engine.server.own_keys import take_signing_keys
+from engine.server.pixel import GIF, NEVER_KEPT
 from engine.server.rates import BadKeys
 
 if TYPE_CHECKING:
@@ -41,13 +42,8 @@ if TYPE_CHECKING:
     from engine.runtime.shell import Shell
     from engine.server.links.texts import Texts
 
-PIXEL: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-"""A transparent GIF of one pixel."""
-
-FORM_LIMITS: Final = Limits(body_max_bytes=64 << 10)
-
 _NEVER_KEPT: Final = {
-    "Cache-Control": "no-store, no-cache, must-revalidate, private, max-age=0",
+    "Cache-Control": NEVER_KEPT,
     "Pragma": "no-cache",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
@@ -117,9 +113,9 @@ class LinkDoor:
         except TokenInvalid as invalid:
             self._refuse(request, "open", invalid)
             status = 410 if invalid.is_expired else 404
-            return web.Response(body=PIXEL, status=status, headers=_picture())
+            return web.Response(body=GIF, status=status, headers=_picture())
         self._note(request, facts, "opened")
-        return web.Response(body=PIXEL, headers=_picture())
+        return web.Response(body=GIF, headers=_picture())
 
     async def click(self, request: web.Request) -> web.StreamResponse:
         """`GET /c/{token}`: on to the address that was signed into the token, and nowhere else."""

@@ -103,6 +103,7 @@ def webhook_handler(door: WebhookDoor) -> Handler:
             hint = f"add [webhooks.{name[:40]}] to hairspring.toml"
             raise Refusal(404, "webhook.unknown", f"there is no source {name[:40]!r}; {hint}")
         body = await read_body(request, door.limits)
+        _see_that_they_are_text(request.headers)
         call = Call(
             headers=request.headers, query=dict(request.query), body=body, now_ms=door.wall_ms()
         )
@@ -121,6 +122,14 @@ def webhook_handler(door: WebhookDoor) -> Handler:
         return answer_json({"accepted": len(hearing.inputs), "rejected": hearing.rejected})
 
     return take
+
+
+def _see_that_they_are_text(headers: Mapping[str, str]) -> None:
+    """Raise Refusal (400) for bytes that are no UTF-8: what is signed or kept could not be told."""
+    try:
+        "".join(headers.values()).encode()
+    except UnicodeEncodeError:
+        raise Refusal(400, "http.malformed", "a header of the request is not UTF-8") from None
 
 
 async def _admit(door: WebhookDoor, name: str, source: Source, call: Call) -> None:

@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 """The body behind an address of Amazon's; raises OSError or aiohttp's ClientError."""
 
-_OWN: Final = re.compile(r"https://sns\.[a-z0-9-]{1,40}\.amazonaws\.com(\.cn)?/[^\s]{1,2000}")
+_OWN: Final = r"https://sns\.[a-z]{2,6}(-[a-z]{1,20}){1,4}-[0-9]{1,2}\.amazonaws\.com(\.cn)?/"
+"""A region's own host: a bucket named `sns` has one that is much alike (`sns.s3-us-west-2`)."""
+
+_CERTIFICATE: Final = re.compile(_OWN + r"[A-Za-z0-9_.-]{1,200}\.pem")
+"""A file of Amazon's: an answer of its API may hold what somebody else has put there."""
+
+_ASKED: Final = re.compile(_OWN + r"[^\s]{1,2000}")
 _NOTIFICATION: Final = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION: Final = (
     "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
@@ -81,7 +87,7 @@ class Amazon:
         envelope = body_as_object(call)
         if envelope.get("Type") != "SubscriptionConfirmation":
             return False
-        await self._get(text(envelope.get("SubscribeURL")))
+        await self._get(text(envelope.get("SubscribeURL")), _ASKED)
         return True
 
     async def _key_at(self, address: str) -> RSAPublicKey:
@@ -89,7 +95,7 @@ class Amazon:
         if known is not None:
             return known
         try:
-            key = load_pem_x509_certificate(await self._get(address)).public_key()
+            key = load_pem_x509_certificate(await self._get(address, _CERTIFICATE)).public_key()
         except ValueError:
             key = None
         if not isinstance(key, rsa.RSAPublicKey):
@@ -99,8 +105,8 @@ class Amazon:
         self._keys[address] = key
         return key
 
-    async def _get(self, address: str) -> bytes:
-        if not _OWN.fullmatch(address):
+    async def _get(self, address: str, form: re.Pattern[str]) -> bytes:
+        if not form.fullmatch(address):
             raise unsigned("an address in the envelope is not one of sns.REGION.amazonaws.com")
         try:
             return await self._fetch(address)

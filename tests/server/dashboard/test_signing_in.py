@@ -86,6 +86,19 @@ async def test_a_wrong_key_is_told_so(served: Served) -> None:
     assert "That is not the admin key." in text
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["multipart/form-data", "multipart/form-data; boundary=b",
+     "application/x-www-form-urlencoded; charset=none"],
+)  # fmt: skip
+@pytest.mark.parametrize("body", [b"", b"key=\xff", b"nothing", b"a=1&" * 201])
+async def test_what_is_no_form_is_refused(served: Served, content_type: str, body: bytes) -> None:
+    headers = {"Content-Type": content_type}
+    url = served.url + "/sign-in"
+    async with served.client.post(url, data=body, headers=headers) as answer:
+        assert answer.status in {400, 401}
+
+
 async def test_a_form_of_elsewhere_does_nothing(served: Served) -> None:
     await served.sign_in()
     _, page = await served.get("/users/ada/erase")

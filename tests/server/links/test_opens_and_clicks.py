@@ -6,7 +6,7 @@ import pytest
 
 from config.settings import Consent, Settings
 from engine.core.inputs import MessageAnswered
-from engine.server.links.door import PIXEL
+from engine.server.pixel import GIF
 from engine.server.links.engagement import VISITS_MAX
 from engine.server.rates import BAD_KEYS_BURST
 from tests.core.world import campaign, send
@@ -29,7 +29,7 @@ async def test_an_open_answers_a_picture_that_nobody_keeps_and_is_taken(reader: 
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "image/gif"
     assert "no-store" in answer.headers["Cache-Control"]
-    assert PIXEL.startswith(b"GIF89a")
+    assert GIF.startswith(b"GIF89a")
     assert await reader.told() == [("opened", "")]
     (taken,) = [i for i in reader.house.inputs if isinstance(i, MessageAnswered)]
     assert (taken.name, taken.sent.id, taken.sent.step) == ("Email Opened", ID, "first")

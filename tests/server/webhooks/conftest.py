@@ -52,6 +52,7 @@ class Called:
 
     def __init__(self, house: House, site: Site) -> None:
         self.house = house
+        self.port = site.port
         self._url = site.url
 
     async def call(self, name: str, value: Any, kind: str = "", **headers: str) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from base64 import b64encode
@@ -360,6 +361,18 @@ async def test_what_a_call_says_wrongly_is_quarantined(called: Called) -> None:
     assert (kept.source, kept.path) == ("/webhooks/standard", "$.event")
 
 
+@pytest.mark.parametrize("header", [b"Stripe-Signature: t=\xff,v1=a", b"webhook-id: \xff"])
+async def test_a_header_that_is_no_text_is_told_so(called: Called, header: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", called.port)
+    head = b"POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"
+    writer.write(head + header + b"\r\n\r\n{}")
+    answered = await reader.readuntil(b"\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+    assert b" 400 " in answered
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"[" * 9_000])
 async def test_what_is_no_object_is_told_so(called: Called, body: bytes) -> None:
     body, headers = signed("shopify", body, wall_ms(), **CREATED)
@@ -445,6 +458,9 @@ class TestAmazon:
             {"Signature": "AAAA"},
             {"SigningCertURL": "https://sns.eu-west-1.amazonaws.com.evil.example/cert.pem"},
             {"SigningCertURL": "http://sns.eu-west-1.amazonaws.com/cert.pem"},
+            {"SigningCertURL": "https://sns.s3.amazonaws.com/cert.pem"},
+            {"SigningCertURL": "https://sns.s3-us-west-2.amazonaws.com/cert.pem"},
+            {"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/?Action=Get&x=.pem"},
         ],
     )
     async def test_what_amazon_has_not_signed_is_refused(
@@ -454,3 +470,4 @@ class TestAmazon:
         answer = await self.send(called, envelope)
 
         assert (answer.status, answer.json["code"]) == (401, "webhook.signature")
+        assert len(self.amazon.asked) == ("SigningCertURL" not in changed)
