@@ -67,6 +67,7 @@ class Recommending:
         self._key = key
         names = (msgspec.json.encode(name) for name in sorted(self._viewed | self._bought))
         self._marks = (b'"type":"merge"', *names)
+        # While a slice is under way: it was read before they were erased.
         self._erased: set[str] = set()
 
     async def run(self) -> None:
@@ -81,17 +82,20 @@ class Recommending:
 
     async def catch_up(self) -> bool:
         """Take a slice of what is behind; whether there may be more. Raises StoreError."""
+        self._erased.clear()
         rows = await self._store.read(partial(journal.inputs, after=self.read))
         if rows:
             chosen = await aside(partial(self._choose, rows))
             for one in chosen:
-                self._take(one)
+                if self._erased.isdisjoint((one.user_id, one.merged_id)):
+                    self._take(one)
             self.read = rows[-1][0]
         return len(rows) == journal.ROWS_MAX
 
     def forget(self, ids: Sequence[str]) -> None:
         """Keep nothing more of a user who is erased. O(ids)."""
         self.together.forget(ids)
+        self._erased.update(ids)
 
     def _choose(self, rows: list[tuple[int, bytes]]) -> list[_Input]:
         """What counts, on a thread beside: a row that names none of it is not taken apart."""

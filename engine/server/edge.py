@@ -147,10 +147,8 @@ class Edge:
                 answer = _answer(request, refusal)
             except Unavailable as error:
                 answer = _answer(request, _later(error))
-            except web.HTTPException as error:
+            except (web.HTTPException, web.RequestPayloadError) as error:
                 answer = _answer(request, _as_refusal(error))
-            except web.RequestPayloadError:
-                answer = _answer(request, _CUT)
             except ConnectionError:
                 raise  # the client is gone; there is nobody to answer
             except Exception:
@@ -226,7 +224,6 @@ async def begin_answer(
     return answer
 
 
-_CUT: Final = Refusal(400, "body.cut", "the body is not what its headers announce")
 _BROKEN: Final = Refusal(500, "broken", "this request met a fault of the server; it is logged")
 
 
@@ -277,7 +274,9 @@ def _later(error: Unavailable) -> Refusal:
     return Refusal(503, error.code, in_one_line(error), headers=headers)
 
 
-def _as_refusal(error: web.HTTPException) -> Refusal:
+def _as_refusal(error: web.HTTPException | web.RequestPayloadError) -> Refusal:
+    if isinstance(error, web.RequestPayloadError):
+        return Refusal(400, "body.cut", "the body is not what its headers announce")
     code = _CODES.get(error.status, "http.refused")
     return Refusal(error.status, code, HTTPStatus(error.status).description or error.reason)
 

@@ -144,8 +144,8 @@ async def _take(house: House, item: Item) -> Left | None:
         inputs = read_again(item.source, item.body, item.received_at_ms, plan)
     except ItemInvalid as fault:
         return Left(item.number, fault.path, in_one_line(fault))
-    # It may be asked for twice at once (a button pressed twice), and is taken once all the same. Its
-    # number alone would not do: another item has that once this one has gone.
+    # It may be asked for twice at once (a button pressed twice), and is taken once all the same.
+    # Its number alone would not do: another item has that once this one has gone.
     own = f"quarantine:{item.number}:{item.received_at_ms}:{hash_of(item.body):x}"
     for place, one in enumerate(inputs):
         one.message_id = one.message_id or f"{own}:{place}"

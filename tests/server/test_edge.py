@@ -100,15 +100,16 @@ async def test_a_header_may_be_of_any_bytes(house: House, said: bytes, status: i
 
 async def test_a_body_that_breaks_off_is_no_fault_of_the_server(house: House) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", house.admin.port)
-    head = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    head = "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
     writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
     await reader.readuntil(b"100 Continue\r\n\r\n")  # so the handler waits for it
-    writer.write(b"no number\r\n")
-    answered = await reader.readuntil(b"\r\n")
+    writer.write(b"key")
+    writer.write_eof()
+    await reader.read()
     writer.close()
     await writer.wait_closed()
 
-    assert b" 400 " in answered
+    assert (await house.get("/healthz")).status == 200
     assert [line["event"] for line in house.lines.entries if line["log_level"] == "error"] == []
 
 

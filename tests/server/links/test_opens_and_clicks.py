@@ -6,8 +6,8 @@ import pytest
 
 from config.settings import Consent, Settings
 from engine.core.inputs import MessageAnswered
-from engine.server.pixel import GIF
 from engine.server.links.engagement import VISITS_MAX
+from engine.server.pixel import GIF
 from engine.server.rates import BAD_KEYS_BURST
 from tests.core.world import campaign, send
 from tests.server.house import House

@@ -263,7 +263,7 @@ def bytes_are_not_kept(patch: pytest.MonkeyPatch) -> None:
     async def keep_nothing(*_: Any) -> None:
         pass
 
-    patch.setattr(Dispatcher, "_keep", keep_nothing)
+    patch.setattr(Store, "keep_rendered", keep_nothing)
 
 
 def message_ids_are_forgotten(patch: pytest.MonkeyPatch) -> None:
