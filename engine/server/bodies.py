@@ -107,7 +107,7 @@ async def read_body(request: web.Request, limits: Limits, at_hand: bytes = b"") 
         body = await _inflate(body, body_max)
     body = body.removeprefix(BOM)
     if not body:
-        raise Refusal(400, "body.empty", "the body is empty; send JSON")
+        raise Refusal(400, "body.empty", "the body is empty")
     return body
 
 
