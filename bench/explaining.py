@@ -21,8 +21,8 @@ from bench.lateness import by_loop
 from bench.shop import WAIT_S, WAITING
 from config import Shop, load_shop
 from engine.core.inputs import EventReceived
+from engine.runtime.admin.explaining import Explaining
 from engine.runtime.clock import Clock
-from engine.runtime.explaining import Explaining
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
 from engine.runtime.versions import versions
@@ -31,7 +31,7 @@ from engine.store import Store
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from engine.runtime.explaining import Explanation
+    from engine.runtime.admin.explaining import Explanation
 
 _T = TypeVar("_T")
 

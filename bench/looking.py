@@ -23,11 +23,11 @@ from bench.instants import NS_PER_MS
 from bench.shop import WAITING
 from config import Shop, load_shop
 from engine.core.inputs import EventReceived, UserIdentified
+from engine.runtime.admin.overview import Overview
 from engine.runtime.clock import Clock
 from engine.runtime.erasing import Erasing
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
-from engine.runtime.overview import Overview
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
 from engine.server import AdminDoor, House, Operating, listen, make_admin_app, way_in

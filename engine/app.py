@@ -22,21 +22,21 @@ import structlog
 from channels.redirecting import Redirections
 from channels.registry import front_defaults
 from engine.errors import ServeError
+from engine.runtime.admin.gauges import watch_work
+from engine.runtime.admin.overview import Overview
 from engine.runtime.alerting import Watched, open_alerts
+from engine.runtime.catalog.stock import Stock
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
+from engine.runtime.delivery.inboxes import Inboxes
+from engine.runtime.delivery.outward import attempts_max, open_channels, open_sinks
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
-from engine.runtime.gauges import watch_work
-from engine.runtime.inboxes import Inboxes
 from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
-from engine.runtime.outward import attempts_max, open_channels, open_sinks
-from engine.runtime.overview import Overview
 from engine.runtime.reloading import PlanInForce, Reloading
 from engine.runtime.restart import come_in_time, restart
 from engine.runtime.stalls import StallWatch
-from engine.runtime.stock import Stock
 from engine.server import (
     AdminDoor,
     House,

@@ -50,7 +50,7 @@ def list_(
 
     from engine.cli.running import Running, reach
     from engine.cli.users import at_rest
-    from engine.runtime.letters import Chosen, page
+    from engine.runtime.delivery.letters import Chosen, page
 
     place = reach(data)
     if isinstance(place, Running):
@@ -102,7 +102,7 @@ def retry(
 
     from engine.cli.running import reach_running
     from engine.cli.terminal import progress_bar
-    from engine.runtime.letters import Chosen, Outcome
+    from engine.runtime.delivery.letters import Chosen, Outcome
 
     chosen = Chosen(ids=ids or None, campaign=campaign, channel=channel, all=everything)
     if not chosen.is_clear:

@@ -12,7 +12,7 @@ from engine.cli.running import data_or_shops_option, database_option
 
 if TYPE_CHECKING:
     from config import Shop
-    from engine.runtime.diffing import ShopDiff
+    from engine.runtime.admin.diffing import ShopDiff
     from engine.store import Store
 
 EPILOG = """\b
@@ -43,7 +43,7 @@ def command(*, shop: Path, data: Path | None, database: str, as_json: bool) -> N
     from engine.cli.running import Running, reach
     from engine.cli.terminal import progress_bar
     from engine.cli.users import at_rest
-    from engine.runtime.diffing import ShopDiff
+    from engine.runtime.admin.diffing import ShopDiff
 
     loaded = load(shop, as_json=as_json)
     place = reach(data or shop / "data")
@@ -63,7 +63,7 @@ def command(*, shop: Path, data: Path | None, database: str, as_json: bool) -> N
 
 
 async def _at_rest(store: Store, shop: Shop) -> ShopDiff:
-    from engine.runtime.diffing import Diffing
+    from engine.runtime.admin.diffing import Diffing
     from engine.runtime.restart import bring_back
 
     events = shop.settings.events

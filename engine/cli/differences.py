@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from engine.runtime.diffing import CampaignDiff, PastAsked, ShopDiff
+    from engine.runtime.admin.diffing import CampaignDiff, PastAsked, ShopDiff
 
 _MARKS = {"added": "+", "removed": "-", "changed": "~", "same": " "}
 

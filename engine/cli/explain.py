@@ -45,7 +45,7 @@ def command(
     from engine.cli.running import Running, reach
     from engine.cli.users import at_rest
     from engine.core.instants import format_instant
-    from engine.runtime.explaining import Explanation
+    from engine.runtime.admin.explaining import Explanation
 
     at_ms = None if at is None else _instant_ms(at)
     place = reach(data)
@@ -75,7 +75,7 @@ def _instant_ms(said: str) -> int:
 async def _explain(store: Store, user_id: str, campaign: str, at_ms: int | None) -> bytes:
     import msgspec
 
-    from engine.runtime.explaining import Explaining
+    from engine.runtime.admin.explaining import Explaining
     from engine.store.past import last_stamp
 
     explaining = await Explaining.resting(store)

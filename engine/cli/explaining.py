@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.core.account import Account, Came, Place, Preference
     from engine.core.explaining import Part
     from engine.core.records import RecordLine
-    from engine.runtime.explaining import Explanation
+    from engine.runtime.admin.explaining import Explanation
 
 _MARKS: Final = {True: "+", False: "-"}
 _ERROR: Final = "!"

@@ -121,7 +121,7 @@ class _Piecemeal:
         asyncio.run(self._bring_into(shop, data / shop.settings.storage.file))
 
     async def _bring_into(self, shop: Shop, path: Path) -> None:
-        from engine.runtime.resting import at_rest
+        from engine.runtime.admin.resting import at_rest
 
         async with at_rest(shop, path) as resting:
             shell, dedupe = resting.restarted.shell, resting.restarted.processor.dedupe

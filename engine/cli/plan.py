@@ -11,7 +11,7 @@ from engine.cli.running import data_option, database_option
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.runtime.inferring import Proposal
+    from engine.runtime.admin.inferring import Proposal
 
 EPILOG = """\b
 Examples:
@@ -46,7 +46,7 @@ def infer_(*, data: Path, database: str, as_json: bool) -> None:
     from engine.cli.running import Running, reach
     from engine.cli.terminal import progress_bar
     from engine.cli.users import at_rest
-    from engine.runtime.inferring import Proposal, infer
+    from engine.runtime.admin.inferring import Proposal, infer
 
     place = reach(data)
     with progress_bar("reading") as told:

@@ -80,8 +80,8 @@ def command(
     newest event that a campaign starts by is `event`. Nothing is sent, and no coupon is given out.
     """
     from config import load_folder
+    from engine.runtime.admin.previewing import sample as somebody
     from engine.runtime.clock import wall_ms
-    from engine.runtime.previewing import sample as somebody
 
     if (user_id is None) is not sample:
         raise click.UsageError("give one of --user ID and --sample")
@@ -162,8 +162,8 @@ async def _rested(store: Store, shop: Shop, user_id: str) -> tuple[dict[str, Any
     import msgspec
 
     from engine.cli.users import unknown
-    from engine.runtime.dossier import timeline
-    from engine.runtime.previewing import snapshot_of
+    from engine.runtime.admin.dossier import timeline
+    from engine.runtime.admin.previewing import snapshot_of
     from engine.store.holdings import ids_of, saved_state
 
     user = await saved_state(store, user_id)
@@ -186,7 +186,7 @@ def _write(
     """Render and write; the files that there are then."""
     from channels.email import EmailFault
     from channels.rendering import RenderFailed
-    from engine.runtime.previewing import context_for, files_of
+    from engine.runtime.admin.previewing import context_for, files_of
 
     context = context_for(shop, template, *about)
     try:

@@ -42,7 +42,7 @@ def list_(
 
     from engine.cli.running import Running, reach
     from engine.cli.users import at_rest
-    from engine.runtime.quarantine import page
+    from engine.runtime.admin.quarantine import page
 
     place = reach(data)
     if isinstance(place, Running):

@@ -11,7 +11,7 @@ from engine.cli.running import data_option, database_option
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.runtime.listing import Chosen, Form
+    from engine.runtime.admin.listing import Chosen, Form
     from engine.store import Store
 
 EPILOG = """\b
@@ -46,7 +46,7 @@ def command(
     from engine.cli.running import Running, reach
     from engine.cli.users import at_rest
     from engine.core.effects import Kind
-    from engine.runtime.listing import Chosen
+    from engine.runtime.admin.listing import Chosen
 
     for kind in kinds:
         if kind not in get_args(Kind):
@@ -66,7 +66,7 @@ def command(
 
 
 async def _write(store: Store, chosen: Chosen, form: Form) -> None:
-    from engine.runtime.listing import listed
+    from engine.runtime.admin.listing import listed
 
     async for piece in listed(store, chosen, form):
         click.echo(piece, nl=False)

@@ -68,7 +68,7 @@ async def _told(store: Store, campaign: str) -> Any:  # noqa: ANN401 - as JSON h
 
     from config.faults import nearest
     from engine.errors import HairspringError
-    from engine.runtime.overview import resting
+    from engine.runtime.admin.overview import resting
 
     performance = await resting(store)
     told = performance.campaign(campaign, HOURS)

@@ -197,7 +197,7 @@ def at_rest(folder: DataFolder, database: str, work: Callable[[Store], Awaitable
 async def _show(store: Store, user_id: str) -> bytes:
     import msgspec
 
-    from engine.runtime.dossier import told_state
+    from engine.runtime.admin.dossier import told_state
     from engine.store.holdings import saved_state
 
     user = await saved_state(store, user_id)
@@ -207,8 +207,8 @@ async def _show(store: Store, user_id: str) -> bytes:
 
 
 async def _export(store: Store, data: Path, user_id: str) -> bytes:
+    from engine.runtime.admin.dossier import export
     from engine.runtime.clock import wall_ms
-    from engine.runtime.dossier import export
     from engine.store.holdings import ids_of, is_held, saved_state
 
     if not await is_held(store, user_id):

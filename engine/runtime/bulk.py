@@ -25,7 +25,7 @@ from engine.core.starts import StartSaid
 from engine.core.state import new_user, stands
 from engine.core.transition import step
 from engine.core.turn import Turn
-from engine.runtime.explaining import as_he_is
+from engine.runtime.admin.explaining import as_he_is
 from engine.runtime.inbox import Unavailable
 from engine.runtime.starting import ERASED, Outcomes, Started, outcome_of
 

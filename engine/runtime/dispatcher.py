@@ -18,13 +18,13 @@ import structlog
 from engine.core.holding import HELD
 from engine.core.inputs import DeliveryReported
 from engine.runtime.again import until_committed
-from engine.runtime.attempts import KEPT_OF_OPEN, Attempts, is_wide, whose
-from engine.runtime.composing import Composer, Unmade
-from engine.runtime.lane import Delivery, Lane
-from engine.runtime.line import Line
-from engine.runtime.linking import UNSENT
+from engine.runtime.delivery.attempts import KEPT_OF_OPEN, Attempts, is_wide, whose
+from engine.runtime.delivery.composing import Composer, Unmade
+from engine.runtime.delivery.lane import Delivery, Lane
+from engine.runtime.delivery.line import Line
+from engine.runtime.delivery.linking import UNSENT
+from engine.runtime.delivery.overdue import Overdue
 from engine.runtime.looks import Looks
-from engine.runtime.overdue import Overdue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from channels.base import Channel, Message
     from channels.rendering import Template
     from engine.core.effects import CancelMessage
-    from engine.runtime.line import Provider
+    from engine.runtime.catalog.stock import Named, Stock
+    from engine.runtime.delivery.line import Provider
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor, Released
-    from engine.runtime.stock import Named, Stock
     from engine.store import Store
 
 RENDERED_AT_ONCE = 64

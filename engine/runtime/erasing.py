@@ -22,7 +22,7 @@ from channels.file import erase_files
 from engine.core.ids import digest
 from engine.core.state import NEVER
 from engine.failpoints import come_to
-from engine.runtime.sinks import forget_in_files
+from engine.runtime.delivery.sinks import forget_in_files
 from engine.store import erasure
 from engine.store.erasure import Backup
 from engine.store.holdings import ids_of
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from channels.base import Channel
+    from engine.runtime.catalog.stock import Stock
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
-    from engine.runtime.stock import Stock
     from engine.store import Store
 
     Forget: TypeAlias = Callable[[str], Awaitable[int]]

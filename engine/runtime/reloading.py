@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from channels.redirecting import Redirections
     from config import Settings, Shop
     from engine.core.tracking_plan import TrackingPlan
+    from engine.runtime.catalog.stock import Stock
     from engine.runtime.dispatcher import Dispatcher
     from engine.runtime.filling import Filling
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
-    from engine.runtime.stock import Stock
 
 STANDS_ON: Final = ("server", "keys", "storage", "catalog", "coupons")
 """Sections that are read at the start alone, beside those of channels."""

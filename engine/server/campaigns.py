@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.runtime.performance import HOURS, HOURS_MAX
+from engine.runtime.admin.performance import HOURS, HOURS_MAX
 from engine.server.answers import Refusal, answer_json
 from engine.server.queries import whole_number_asked
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.typedefs import Handler
 
-    from engine.runtime.performance import Performance
+    from engine.runtime.admin.performance import Performance
     from engine.server.operating import House
 
 

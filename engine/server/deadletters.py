@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.runtime.letters import LISTED, LISTED_MAX, Chosen, page, retry
+from engine.runtime.delivery.letters import LISTED, LISTED_MAX, Chosen, page, retry
 from engine.server.answers import Refusal, answer_json
 from engine.server.forms import read_form
 from engine.server.progress import tell_long

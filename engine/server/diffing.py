@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from config import ContentInvalid, ShopInvalid, decode_content, load_shop
+from engine.runtime.admin.diffing import Diffing
 from engine.runtime.aside import aside
-from engine.runtime.diffing import Diffing
 from engine.runtime.reloading import restart_needed
 from engine.server.answers import Refusal
 from engine.server.progress import tell_long

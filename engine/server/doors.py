@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from channels.tokens import Signer
     from config.settings import Settings
-    from engine.runtime.inboxes import Inboxes
+    from engine.runtime.delivery.inboxes import Inboxes
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.runtime.explaining import Explaining, Inexplicable
-from engine.runtime.past import PlanUnreadable
+from engine.runtime.admin.explaining import Explaining, Inexplicable
+from engine.runtime.admin.past import PlanUnreadable
 from engine.server.answers import Refusal, answer_json, in_one_line
 from engine.server.queries import instant_asked
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from engine.core.tracking_plan import TrackingPlan
     from engine.runtime.clock import Clock
-    from engine.runtime.inboxes import Inboxes
+    from engine.runtime.delivery.inboxes import Inboxes
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from channels.settings import InAppSettings
     from channels.tokens import Signer
     from engine.core.inputs import Answer
-    from engine.runtime.inboxes import Inboxes, Listener
+    from engine.runtime.delivery.inboxes import Inboxes, Listener
     from engine.server.ingest import Submit
     from engine.store.inbox import Kept, Mark
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.runtime.inferring import infer
+from engine.runtime.admin.inferring import infer
 from engine.server.progress import tell_long
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ import msgspec
 
 from channels.tokens import Signer
 from engine.core.tracking_plan import TrackingPlan, no_plan
+from engine.runtime.admin.overview import Overview
 from engine.runtime.beside import Beside
 from engine.runtime.clock import Clock
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing
-from engine.runtime.overview import Overview
 from engine.runtime.processor import Processor
 from engine.runtime.reloading import Reloading
 from engine.runtime.shell import Shell

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from engine.core.instants import format_instant
-from engine.runtime.trend import DAY_MS, HOUR_MS
+from engine.runtime.admin.trend import DAY_MS, HOUR_MS
 from engine.server.answers import Refusal, answer_json
 from engine.server.queries import whole_number_asked
 from engine.store.segments import DAYS_KEPT
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.typedefs import Handler
 
-    from engine.runtime.outlook import Round
-    from engine.runtime.overview import Overview
+    from engine.runtime.admin.outlook import Round
+    from engine.runtime.admin.overview import Overview
     from engine.server.operating import House
     from engine.store.segments import Size
 

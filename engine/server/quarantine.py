@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from engine.core.items import ItemInvalid
+from engine.runtime.admin.quarantine import LISTED, LISTED_MAX, page
 from engine.runtime.dedupe import hash_of
-from engine.runtime.quarantine import LISTED, LISTED_MAX, page
 from engine.server import native, posthog, segment
 from engine.server.answers import Refusal, answer_json, in_one_line
 from engine.server.forms import read_form

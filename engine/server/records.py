@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from aiohttp import web
 
 from engine.core.effects import Kind
-from engine.runtime.listing import Chosen, listed
+from engine.runtime.admin.listing import Chosen, listed
 from engine.server.answers import Refusal
 from engine.server.queries import whole_number_asked
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from engine.runtime.listing import Form
+    from engine.runtime.admin.listing import Form
     from engine.server.operating import House
 
 NUMBER_MAX: Final = 1 << 62

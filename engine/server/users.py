@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 from engine.core.state import NEVER
-from engine.runtime import dossier
-from engine.runtime.previewing import snapshot_of
+from engine.runtime.admin import dossier
+from engine.runtime.admin.previewing import snapshot_of
 from engine.server.answers import JSON, Refusal, answer_json
 from engine.server.explaining import explain_handler
 from engine.server.queries import instant_asked, whole_number_asked

@@ -11,7 +11,7 @@ from xxhash import xxh3_64_intdigest
 from channels.base import address_of
 from channels.rendering import RenderFailed
 from engine.core.inputs import DeliveryReported
-from engine.runtime.linking import UNSENT, render_linked
+from engine.runtime.delivery.linking import UNSENT, render_linked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """What a user is brought back from as he was at an instant: a saved state, and what followed.
 
-Whoever lives through that again (`engine.runtime.past`) has the user as the process had him then:
-the archive's floors (`floors`) are such states, and so is the one that was saved last.
+Whoever lives through that again (`engine.runtime.admin.past`) has the user as the process had him
+then: the archive's floors (`floors`) are such states, and so is the one that was saved last.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ from channels.registry import (
     build_channels,
 )
 from channels.vapid import to_base64url
-from engine.runtime.inboxes import Inboxes
+from engine.runtime.delivery.inboxes import Inboxes
 from engine.sim.world.providers import Provider
 from engine.store import Store
 

@@ -16,7 +16,7 @@ from engine.core.collections import Collection, collect, keep_only, roles, touch
 from engine.core.inputs import EventImported, EventReceived
 from engine.core.plan import Plan
 from engine.core.state import User, decode_user, encode_user, new_user
-from engine.runtime.dossier import told_state
+from engine.runtime.admin.dossier import told_state
 from tests.core.world import START, World, campaign, leave, send, wait
 from tests.core.world import when as when_
 

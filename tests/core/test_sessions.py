@@ -10,7 +10,7 @@ from config import load_shop
 from engine.core.inputs import EventImported, UserScored
 from engine.core.policy import Policy
 from engine.core.state import decode_user, encode_user
-from engine.runtime.dossier import told_state
+from engine.runtime.admin.dossier import told_state
 from tests.core.world import HOUR, MINUTE, START, S, World
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from channels.base import Accepted, Rejected, Retry
 from engine.core.plan import Plan
-from engine.runtime import lane as lane_module
-from engine.runtime.attempts import GIVE_UP_FOR_FALLBACK_MS
-from engine.runtime.breaker import FAILURES_MAX
+from engine.runtime.delivery import lane as lane_module
+from engine.runtime.delivery.attempts import GIVE_UP_FOR_FALLBACK_MS
+from engine.runtime.delivery.breaker import FAILURES_MAX
 from tests.core.world import HOUR, campaign, send
 from tests.runtime.rig import Rig, ScriptedChannel
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from channels.base import Rejected, Retry
 from engine.core.plan import Plan
-from engine.runtime import lane as lane_module
+from engine.runtime.delivery import lane as lane_module
 from tests.core.world import HOUR, campaign, send, wait
 from tests.runtime.rig import TEMPLATES, Rig, ScriptedChannel
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from channels.base import Accepted, Rejected, Retry
 from engine.core.plan import Plan
-from engine.runtime.letters import Chosen, page
+from engine.runtime.delivery.letters import Chosen, page
 from tests.core.world import HOUR, campaign, send
 from tests.runtime.rig import Rig, ScriptedChannel
 

@@ -11,10 +11,10 @@ import pytest
 from engine.core.inputs import EMPTY, EventReceived, UsersMerged
 from engine.core.plan import Plan
 from engine.core.state import encode_user
-from engine.runtime import dossier
+from engine.runtime.admin import dossier
+from engine.runtime.admin.explaining import Explaining
+from engine.runtime.admin.past import Past, live_again
 from engine.runtime.erasing import erase_at_rest, finish_erasures
-from engine.runtime.explaining import Explaining
-from engine.runtime.past import Past, live_again
 from engine.store import Store, erasure, holdings
 from engine.store.floors import SLICE_USERS
 from engine.store.past import Start

@@ -12,7 +12,7 @@ from engine.core.inputs import EMPTY, UsersMerged
 from engine.core.plan import Plan
 from engine.core.policy import Policy
 from engine.core.quiet import QuietHours
-from engine.runtime.lane import READ_AT_ONCE
+from engine.runtime.delivery.lane import READ_AT_ONCE
 from engine.runtime.versions import NO_VERSIONS
 from tests.core.world import DAY, HOUR, MINUTE, campaign, send
 from tests.runtime.rig import RATE, Rig, ScriptedChannel

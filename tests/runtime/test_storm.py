@@ -16,7 +16,7 @@ import trustme
 
 from channels.parsing import parse_template
 from engine.core.plan import Plan
-from engine.runtime.letters import Chosen, page
+from engine.runtime.delivery.letters import Chosen, page
 from tests.channels.providers import BAD_MOODS, HttpProvider, SmtpProvider
 from tests.core.world import HOUR, campaign, send
 from tests.runtime.rig import TEMPLATES, Rig

@@ -12,7 +12,7 @@ from channels.registry import InAppSettings, build_channels
 from channels.tokens import Signer
 from engine.core.inputs import EventReceived, MessageAnswered, UserIdentified
 from engine.runtime.clock import wall_ms
-from engine.runtime.inboxes import Inboxes
+from engine.runtime.delivery.inboxes import Inboxes
 from engine.server.doors import ChannelDoors
 from engine.server.inbox import STREAMS_OF_USER_MAX, InboxDoor
 from engine.server.inbox import choices as choices_of

@@ -10,7 +10,7 @@ import pytest
 from channels.registry import SmsSettings
 from channels.twilio import callback_address, e164
 from engine.core.inputs import ConsentStated, MessageAnswered, UserIdentified
-from engine.runtime.owners import Owners
+from engine.runtime.admin.owners import Owners
 from engine.server.doors import ChannelDoors
 from engine.server.twilio import SIGNATURE, TwilioDoor, signature
 from tests.channels.providers import message

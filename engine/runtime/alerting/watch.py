@@ -22,11 +22,11 @@ from engine.runtime.alerting.book import Book, Notice
 from engine.runtime.alerting.causes import OF_CAMPAIGNS, Rules, Seen, disk_free
 from engine.runtime.alerting.hours import Hours
 from engine.runtime.alerting.telling import Courier, make_teller
+from engine.runtime.catalog.stock import Stock
 from engine.runtime.clock import wall_ms
 from engine.runtime.metrics import Metrics
 from engine.runtime.processor import Processor
 from engine.runtime.shell import Shell
-from engine.runtime.stock import Stock
 from engine.store import CommitFailed, Store, alerting
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from engine.runtime.outlook import HOUR_MS
+from engine.runtime.admin.outlook import HOUR_MS
 from engine.server.dashboard import charts, words
 from engine.server.dashboard.flow import campaign_address
 from engine.server.dashboard.frame import Page, card, table
@@ -16,8 +16,8 @@ from engine.server.dashboard.now import of
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from engine.runtime.outlook import Outlook, Round
-    from engine.runtime.overview import Overview
+    from engine.runtime.admin.outlook import Outlook, Round
+    from engine.runtime.admin.overview import Overview
     from engine.server.operating import House
 
 HOURS: Final = 48

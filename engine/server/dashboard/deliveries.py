@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from engine.runtime import letters
-from engine.runtime.quarantine import page as quarantine_page
+from engine.runtime.admin.quarantine import page as quarantine_page
+from engine.runtime.delivery import letters
 from engine.server.answers import Refusal
 from engine.server.dashboard import words
 from engine.server.dashboard.frame import Page, card, form, table

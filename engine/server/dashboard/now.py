@@ -19,8 +19,8 @@ from engine.server.edge import begin_answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.runtime.overview import Overview
-    from engine.runtime.pulse import Look, Pulse
+    from engine.runtime.admin.overview import Overview
+    from engine.runtime.admin.pulse import Look, Pulse
     from engine.server.operating import House
 
 STREAMS_MAX: Final = 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from engine.runtime.searching import search
+from engine.runtime.admin.searching import search
 from engine.server.dashboard import words
 from engine.server.dashboard.frame import Page, card, table
 from engine.server.dashboard.markup import Content, Html, tag
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from engine.core.state import User
-    from engine.runtime.searching import Search
+    from engine.runtime.admin.searching import Search
     from engine.server.operating import House
 
 _PLACE_MAX = (1 << 53) - 1

@@ -9,10 +9,10 @@ import msgspec
 
 from engine.core.instants import format_instant
 from engine.core.state import NEVER
-from engine.runtime import dossier
+from engine.runtime.admin import dossier
+from engine.runtime.admin.explaining import Explaining, Inexplicable
+from engine.runtime.admin.past import PlanUnreadable
 from engine.runtime.bulk import is_in
-from engine.runtime.explaining import Explaining, Inexplicable
-from engine.runtime.past import PlanUnreadable
 from engine.server.answers import Refusal, in_one_line
 from engine.server.dashboard import words
 from engine.server.dashboard.flow import campaign_address

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from engine.core.account import Account, Came, Place
     from engine.core.explaining import Part
-    from engine.runtime.explaining import Explanation
+    from engine.runtime.admin.explaining import Explanation
 
 _VALUE_MAX = 80
 

@@ -10,8 +10,8 @@ import aiohttp
 from channels.twilio import e164
 from engine.core.inputs import SentMessage
 from engine.core.tracking_plan import TrackingPlan, no_plan
+from engine.runtime.admin.owners import Owners
 from engine.runtime.clock import wall_ms
-from engine.runtime.owners import Owners
 from engine.server.bodies import Limits
 from engine.server.webhooks.door import WebhookDoor
 from engine.server.webhooks.sources import sources_of

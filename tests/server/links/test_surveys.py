@@ -10,7 +10,7 @@ from channels.parsing import parse_template
 from channels.tokens import Signer, unpack_facts
 from engine.core.effects import SendMessage
 from engine.core.inputs import EventReceived
-from engine.runtime.linking import render_linked
+from engine.runtime.delivery.linking import render_linked
 from tests.server.house import House
 from tests.server.links.visits import ID, Reader
 

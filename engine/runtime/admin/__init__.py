@@ -1,0 +1,1 @@
+"""What operators ask of a process, and what is counted for their answers."""

@@ -1,0 +1,1 @@
+"""What messages find beside their person: products, codes, and what goes with what."""

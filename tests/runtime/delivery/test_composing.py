@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from channels.parsing import parse_template
+from channels.rendering import WorkTooMuch
+from engine.core.effects import SendMessage
+from engine.runtime.delivery.composing import WORK_AT_ONCE, Composer, Unmade, compose
+from engine.runtime.delivery.linking import UNSENT
+from engine.runtime.metrics import Metrics
+from tests.core.world import START
+
+HEAVY = "{% for i in (1..9000) %}{% assign x = i | times: 2 %}{% endfor %}{{ x }}"
+SNAPSHOT = msgspec.json.encode({"user": {"id": "u", "phone": "+33600000000"}})
+MESSAGE = SendMessage(
+    user_id="u", id="0" * 32, at_ms=START, campaign="c", enrollment="e" * 32,
+    step="s", channel="sms", template="t",
+)  # fmt: skip
+
+
+async def test_what_is_much_work_comes_out_the_same_beside_the_loop() -> None:
+    templates = {("t", "sms"): parse_template("t", "sms", HEAVY, "t")}
+    about = (MESSAGE, SNAPSHOT, templates)
+    with pytest.raises(WorkTooMuch):
+        compose(*about, {}, Metrics(), UNSENT, work_max=WORK_AT_ONCE)
+    composer = Composer({}, Metrics())
+    for _ in range(2):
+        assert (await composer.compose(*about, UNSENT, {})).body == "18000"
+
+
+async def test_what_is_too_much_work_is_no_message() -> None:
+    templates = {("t", "sms"): parse_template("t", "sms", HEAVY * 9, "t")}
+    with pytest.raises(Unmade, match="too much work"):
+        await Composer({}, Metrics()).compose(MESSAGE, SNAPSHOT, templates, UNSENT, {})
