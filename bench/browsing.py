@@ -60,8 +60,8 @@ class Longest(msgspec.Struct):
     total_us: int
 
 
-def trace(page: Page, *, is_online: bool) -> Longest:
-    """Have the page say its events, and look for the longest work of the SDK in the trace."""
+def trace(page: Page, *, is_online: bool, events: int = EVENTS) -> Longest:
+    """Have the page say so many events, and look for the longest work of the SDK in the trace."""
 
     def answer(route: Route) -> None:
         if route.request.url.endswith("/sdk.js"):
@@ -81,7 +81,7 @@ def trace(page: Page, *, is_online: bool) -> Longest:
     tools.on("Tracing.tracingComplete", lambda _: ended.append(True))
     tools.send("Tracing.start", _TRACED)
     page.goto(_URL)
-    page.evaluate(_EVENTS, EVENTS)
+    page.evaluate(_EVENTS, events)
     tools.send("Tracing.end")
     while not ended:
         page.wait_for_timeout(50)

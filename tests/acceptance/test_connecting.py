@@ -132,7 +132,8 @@ class Forgetful(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.tell(*self.ask())
 
-    do_OPTIONS = do_GET
+    def do_OPTIONS(self) -> None:
+        self.tell(*self.ask())
 
     def ask(self) -> tuple[int, dict[str, str], bytes]:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))

@@ -34,6 +34,9 @@ SIGNALS = {
     "left": ("Left", "true"),
     "read": ("In-App Message Opened", "true"),
     "answer": ("In-App Message Clicked", "true"),
+    "rating": ("Feedback Given", 'event.survey == "delivery" && event.value >= 4'),
+    "choice": ("Feedback Given", 'event.survey == "reason" && event.value == "Too dear"'),
+    "words": ("Feedback Given", 'event.survey == "wish" && event.value == "More ferns"'),
 }
 """The event that each signal is, and what its campaign asks of it."""
 
@@ -61,6 +64,12 @@ target: "{target}"
 <a href="https://shop.example/more" style="color: rgb(1, 2, 3)">More</a></p>
 """
 STYLES = ("modal", "banner", "toast", "tooltip")
+SURVEYS = {
+    "rating": ("modal", "delivery", "choices: 1-5"),
+    "choice": ("toast", "reason", "choices: Too dear, Too big"),
+    "words": ("banner", "wish", ""),
+}
+"""The style, the survey and what its template says besides, of each kind of answer."""
 
 
 def shop_files(mailbox: Mailbox) -> dict[str, str]:
@@ -76,6 +85,10 @@ def shop_files(mailbox: Mailbox) -> dict[str, str]:
         target = "#basket" if style == "tooltip" else ""
         files[f"campaigns/show-{style}.yaml"] = SHOWN.format(style=style)
         files[f"templates/{style}.in_app.liquid"] = TEMPLATE.format(style=style, target=target)
+    for kind, (style, survey, more) in SURVEYS.items():
+        files[f"campaigns/show-{kind}.yaml"] = SHOWN.format(style=kind)
+        asked = f"---\nstyle: {style}\nsurvey: {survey}\n{more}\ntitle: How was it?\n---\nSay it.\n"
+        files[f"templates/{kind}.in_app.liquid"] = asked
     return files
 
 

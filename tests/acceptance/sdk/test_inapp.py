@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.acceptance.sdk.conftest import STYLES
+from tests.acceptance.sdk.conftest import STYLES, SURVEYS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -156,6 +156,54 @@ def test_under_the_strictest_policy_everything_works_and_nothing_is_reported(vis
     with visit.page.expect_response("**/dismiss?*"):
         box.get_by_role("button", name="Close").click()
     assert visit.page.evaluate("broken.length") == before
+
+
+def ask(visit: Visit, kind: str) -> Locator:
+    """Have the shop ask, on a page that listens, and see the question."""
+    page = visit.open(off="pages dwell", user_token=visit.token())
+    return send(visit, kind, page.locator(f".box.{SURVEYS[kind][0]} .inner"))
+
+
+def answered(visit: Visit, kind: str) -> dict[str, Any]:
+    """What the one answer says, once a campaign has heard it."""
+    visit.wait_for_mail(f"after {kind}")
+    (told,) = [said for event, said in visit.events() if event == "Feedback Given"]
+    return told
+
+
+def test_a_rating_by_the_keyboard_starts_a_campaign(visit: Visit) -> None:
+    box = ask(visit, "rating")
+    assert box.locator(".answer").all_inner_texts() == ["1", "2", "3", "4", "5"]
+    for _ in range(4):
+        visit.page.keyboard.press("Tab")
+    assert visit.page.evaluate(ACTIVE) == "answer"
+    visit.page.keyboard.press("Enter")
+    box.get_by_role("status").wait_for()
+    assert visit.page.evaluate(ACTIVE) == "thanks"
+    told = answered(visit, "rating")
+    assert (told["survey"], told["value"], told["campaign"]) == ("delivery", 4, "show-rating")
+    box.wait_for(state="detached")
+
+
+def test_a_choice_starts_a_campaign_and_is_asked_for_once(visit: Visit) -> None:
+    box = ask(visit, "choice")
+    box.get_by_role("button", name="Too dear").click()
+    told = answered(visit, "choice")
+    assert (told["survey"], told["value"], told["channel"]) == ("reason", "Too dear", "in_app")
+    box.wait_for(state="detached")
+    with visit.page.expect_response("**/inbox/stream?*"):
+        visit.page.reload()
+    assert visit.page.locator("hairspring-message").count() == 0
+
+
+def test_an_answer_in_words_starts_a_campaign(visit: Visit) -> None:
+    box = ask(visit, "words")
+    field = box.get_by_role("textbox", name="How was it?")
+    field.press("Enter")
+    assert box.get_by_role("button", name="Send").is_visible()  # nothing is no answer
+    field.fill("  More ferns ")
+    field.press("Enter")
+    assert answered(visit, "words")["value"] == "More ferns"
 
 
 HOSTILE = """<img src="https://x.invalid/" onerror="ran()"><script>ran()</script>

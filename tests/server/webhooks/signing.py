@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import json
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import NameOID
 
 from channels.signing import signature, signing_key
+
+TIMED = ("stripe", "standard", "sendgrid", "mailgun", "resend")
+"""Sources whose signature bears an instant."""
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four!").decode()
 _KEY = ec.generate_private_key(ec.SECP256R1())
@@ -67,3 +73,40 @@ def signed(kind: str, value: Any, now_ms: int, **more: str) -> tuple[bytes, dict
         case _:
             raise AssertionError(kind)
     return body, headers | more
+
+
+class Amazon:
+    """A topic of Amazon's, with a key of its own."""
+
+    def __init__(self) -> None:
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
+        day = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+        self.certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(self.key.public_key())
+            .serial_number(1)
+            .not_valid_before(day)
+            .not_valid_after(day + dt.timedelta(days=9_000))
+            .sign(self.key, hashes.SHA256())
+            .public_bytes(serialization.Encoding.PEM)
+        )
+        self.asked: list[str] = []
+
+    async def fetch(self, address: str) -> bytes:
+        self.asked.append(address)
+        return self.certificate
+
+    def envelope(self, kind: str, message: str, **more: str) -> dict[str, str]:
+        """What it sends: signed over the fields that SNS signs, which are all that it is given."""
+        said = {"Type": kind, "MessageId": "m1", "TopicArn": "arn:aws:sns:eu-west-1:1:mail",
+                "Message": message, "Timestamp": "2026-01-01T00:00:00.000Z"} | more  # fmt: skip
+        signed = "".join(f"{name}\n{said[name]}\n" for name in sorted(said))
+        given = self.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return said | {
+            "SignatureVersion": "2",
+            "Signature": base64.b64encode(given).decode(),
+            "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/cert.pem",
+        }
