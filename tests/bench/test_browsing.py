@@ -15,5 +15,5 @@ def test_the_sdks_own_work_is_found_in_the_trace(*, is_online: bool) -> None:
         pytest.skip(reason)
     with chromium.chromium() as browser:
         longest = trace(browser.new_page(), is_online=is_online, events=20)
-    assert longest.calls > 20  # each event's click is one, and there are timers besides
+    assert longest.calls > 1  # the file as it loads, and what it does from then on
     assert 0 < longest.us < longest.total_us
