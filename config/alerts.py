@@ -50,6 +50,7 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
         failed: Share of a campaign's deliveries of an hour that failed, over which it is told.
         skipped: Share of a campaign's sends of an hour that were skipped, over which it is told.
         rhythm: Whether campaigns that fall silent or burst are told.
+        experiments: Whether it is told that an experiment is decided.
         disk_free_bytes: What must be free where the data folder is.
         bad_keys: Requests with a bad key in ten minutes, from which on it is told.
         dead_letters: New ones in an hour, from which on it is told.
@@ -62,6 +63,7 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     failed: Share = 0.2
     skipped: Share = 0.9
     rhythm: Flag = True
+    experiments: Flag = True
     disk_free_bytes: Size = field(default=512 << 20, name="disk_free")
     bad_keys: Count = 100
     dead_letters: Count = 10

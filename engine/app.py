@@ -142,8 +142,9 @@ class App:
             await app._recover()
             app._start_deliveries()
             await app._open_door(port)
-            parts = app.store, app.shell, app.processor, app.stock, app.metrics, options.data
-            await open_alerts(shop.settings, Watched(*parts, app.clock.now_ms), app._opened)
+            parts = app.store, app.shell, app.processor, app.stock, app.overview.tallying.tallies
+            watched = Watched(*parts, app.metrics, options.data, app.clock.now_ms)
+            await open_alerts(shop.settings, watched, app._opened)
             app._ready = True
             app._opened = app._opened.pop_all()
         return app

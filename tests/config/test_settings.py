@@ -83,6 +83,7 @@ late = "1s"
 failed = "20%"
 skipped = "90%"
 rhythm = true
+experiments = true
 disk_free = "512 MiB"
 bad_keys = 100
 dead_letters = 10

@@ -78,18 +78,24 @@ def compare(arms: Mapping[str, Arm], alpha: float = ALPHA) -> Comparison:
     """Compare variants; each of several gets its share of `alpha`. O(variants²)."""
     names = [*arms]
     base = arms[names[0]]
-    share = alpha / max(1, len(names) - 1)
+    differences = _differences(arms, alpha)
     chances = chances_to_be_best([*arms.values()])
     compared: list[Compared] = []
     for name, chance in zip(names, chances, strict=True):
-        arm, is_first = arms[name], name == names[0]
-        against = None if is_first else rate_difference(arm, base, share)
-        needed = None if is_first else size_needed(arm, base, share)
+        arm, against = arms[name], differences.get(name)
+        needed = None if against is None else size_needed(arm, base, _share(arms, alpha))
         rate = rate_interval(arm, alpha)
         compared.append(Compared(name, arm, rate, chance, against, needed))
-    winner = _winner(compared)
+    winner = _winner(arms, differences)
     needed = 0 if winner else _needed(compared)
-    return Comparison(tuple(compared), winner, needed, _verdict(compared, winner, needed))
+    verdict = _won(winner, names[0], differences) or _undecided(compared, needed)
+    return Comparison(tuple(compared), winner, needed, verdict)
+
+
+def decided(arms: Mapping[str, Arm], alpha: float = ALPHA) -> str:
+    """The verdict of `compare` where there is a winner, else "". O(variants)."""
+    differences = _differences(arms, alpha)
+    return _won(_winner(arms, differences), next(iter(arms)), differences)
 
 
 def lift(treated: Arm, held_out: Arm, alpha: float = ALPHA) -> Lift:
@@ -103,17 +109,27 @@ def lift(treated: Arm, held_out: Arm, alpha: float = ALPHA) -> Lift:
         rate.times(treated.size),
         worth.times(treated.size) if isfinite(worth.low) else None,
         needed,
-        _lift_verdict(rate, treated, held_out, needed),
+        decided_lift(treated, held_out, alpha) or _lift_undecided(treated, held_out, needed),
     )
 
 
-def _winner(compared: list[Compared]) -> str:
-    first, *others = compared
-    better = [one for one in others if one.against_first is not None and one.against_first.is_above]
+def _share(arms: Mapping[str, Arm], alpha: float) -> float:
+    return alpha / max(1, len(arms) - 1)
+
+
+def _differences(arms: Mapping[str, Arm], alpha: float) -> dict[str, Interval]:
+    """How far the rate of each but the first is above that one's."""
+    (_, base), *others = arms.items()
+    share = _share(arms, alpha)
+    return {name: rate_difference(arm, base, share) for name, arm in others}
+
+
+def _winner(arms: Mapping[str, Arm], differences: Mapping[str, Interval]) -> str:
+    better = [name for name, difference in differences.items() if difference.is_above]
     if better:
-        return max(better, key=lambda one: one.rate.estimate).variant
-    beaten = [one.against_first is not None and one.against_first.is_below for one in others]
-    return first.variant if others and all(beaten) else ""
+        return max(better, key=lambda name: arms[name].rate)
+    beaten = all(difference.is_below for difference in differences.values())
+    return next(iter(arms)) if differences and beaten else ""
 
 
 def _needed(compared: list[Compared]) -> int | None:
@@ -126,32 +142,39 @@ def _needed(compared: list[Compared]) -> int | None:
     return max(known) if known and len(known) == len(needed) else None
 
 
-def _verdict(compared: list[Compared], winner: str, needed: int | None) -> str:
-    first, *others = compared
-    if not others:
-        return "there is one variant alone: nothing to compare it with"
-    if winner == first.variant:
+def _won(winner: str, first: str, differences: Mapping[str, Interval]) -> str:
+    if not winner:
+        return ""
+    if winner == first:
         return f"{winner} is best: every other variant reaches its goal less often, by all looks"
-    if winner:
-        best = next(one for one in others if one.variant == winner)
-        assert best.against_first is not None
-        return (
-            f"{winner} is better than {first.variant}: by {told_points(best.against_first)} "
-            "points of its goal rate, and that holds however often it is looked at"
-        )
+    return (
+        f"{winner} is better than {first}: by {told_points(differences[winner])} "
+        "points of its goal rate, and that holds however often it is looked at"
+    )
+
+
+def _undecided(compared: list[Compared], needed: int | None) -> str:
+    if len(compared) == 1:
+        return "there is one variant alone: nothing to compare it with"
     leading = max(compared, key=lambda one: one.chance)
     told = f"no winner yet: {leading.variant} leads"
     return f"{told}, best with a chance of {min(leading.chance, 0.99):.0%}{_still(needed)}"
 
 
-def _lift_verdict(rate: Interval, treated: Arm, held_out: Arm, needed: int | None) -> str:
-    if not held_out.size or not treated.size:
-        return "nobody is held out yet: what the campaign brings cannot be told"
+def decided_lift(treated: Arm, held_out: Arm, alpha: float = ALPHA) -> str:
+    """The verdict of `lift` where the campaign surely works, or harms; else "". O(1)."""
+    rate = rate_difference(treated, held_out, alpha)
     if rate.is_above:
         brought = f"{rate.times(treated.size).estimate:,.0f}"
         return f"it works: {told_points(rate)} points above who was held out, {brought} more goals"
     if rate.is_below:
         return f"it harms: {told_points(rate)} points below who was held out"
+    return ""
+
+
+def _lift_undecided(treated: Arm, held_out: Arm, needed: int | None) -> str:
+    if not held_out.size or not treated.size:
+        return "nobody is held out yet: what the campaign brings cannot be told"
     return f"not told from no effect yet{_still(needed)}"
 
 

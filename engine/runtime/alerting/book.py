@@ -81,6 +81,11 @@ class Book(msgspec.Struct):
     ended_at_ms: dict[str, int] = {}
     told_at_ms: list[int] = []
 
+    def known(self, key: str) -> Cause | None:
+        """The cause of an alert that is open, as it was last seen; None where it is not. O(1)."""
+        one = self.open.get(key)
+        return None if one is None else one.cause
+
     def look(
         self,
         causes: Iterable[Cause],

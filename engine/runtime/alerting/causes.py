@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from engine.runtime.alerting.book import Cause
+from engine.runtime.alerting.experiments import DECIDED
 from engine.runtime.alerting.rhythm import judge
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ SPANS_MS: Final[Mapping[str, int]] = {
 }
 """Kinds of causes that are known by what this process has seen for so long."""
 
-OF_CAMPAIGNS: Final = ("failures", "skips", "silent", "burst")
+OF_CAMPAIGNS: Final = ("failures", "skips", "silent", "burst", DECIDED)
 """Kinds of causes that are about a campaign."""
 
 

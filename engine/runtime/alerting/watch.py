@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
+from engine.core.tallies import Tallies, Tally
 from engine.errors import StoreError
 from engine.runtime.alerting.book import Book, Notice
 from engine.runtime.alerting.causes import OF_CAMPAIGNS, Rules, Seen, disk_free
+from engine.runtime.alerting.experiments import decided_in
 from engine.runtime.alerting.hours import Hours
 from engine.runtime.alerting.telling import Courier, make_teller
 from engine.runtime.catalog.stock import Stock
@@ -30,7 +32,7 @@ from engine.runtime.shell import Shell
 from engine.store import CommitFailed, Store, alerting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterable
     from contextlib import AsyncExitStack
     from typing import Self
 
@@ -65,6 +67,7 @@ class Watched(msgspec.Struct, frozen=True, eq=False):
     shell: Shell
     processor: Processor
     stock: Stock
+    tallies: Tallies
     metrics: Metrics
     data: Path
     now_ms: Callable[[], int]
@@ -191,8 +194,19 @@ class AlertWatch:
         found: list[Cause] = []
         for campaign in seen.campaigns:
             found += self._rules.of_campaign(campaign, self._watched.now_ms())
+            if self._chosen.experiments:
+                found += self._decided(campaign)
             await asyncio.sleep(0)
         self._of_campaigns, self._is_judged = found, True
+
+    def _decided(self, campaign_id: str) -> Iterable[Cause]:
+        campaign = self._watched.processor.plan.campaigns.get(campaign_id)
+        if campaign is None:
+            return ()  # another plan came meanwhile
+        tallies = self._watched.tallies
+        tallies.fold()
+        tally = tallies.campaigns.get(campaign_id) or Tally()
+        return decided_in(campaign, tally.total(), self._book.known)
 
     async def _keep(self) -> None:
         """Keep what is told and what is still to be; or try again at the next look."""

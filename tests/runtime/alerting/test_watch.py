@@ -40,6 +40,19 @@ enter: {event: Lost, reentry: always}
 steps:
   - {send: sms, template: hello, id: hello}
 """
+EXPERIMENT = """campaign: trial
+purpose: transactional
+enter: {event: Tried, reentry: always}
+goal: {event: Bought}
+steps:
+  - split:
+      name: way
+      variants:
+        a: {weight: 1, steps: []}
+        b: {weight: 1, steps: [{emit: {event: Bought}, id: buys}]}
+    id: way
+  - {wait: 1d, id: day}
+"""
 FAR_S = 1e9
 
 
@@ -100,8 +113,8 @@ class Night:
     async def fall(self) -> AlertWatch:
         """Begin to watch."""
         app, settings = self.app, self.app.shop.settings
-        parts = app.store, app.shell, app.processor, app.stock, app.metrics
-        watched = Watched(*parts, app._options.data, app.clock.now_ms)
+        parts = app.store, app.shell, app.processor, app.stock, app.overview.tallying.tallies
+        watched = Watched(*parts, app.metrics, app._options.data, app.clock.now_ms)
         app.metrics.watch = lambda *_: None  # type: ignore[method-assign] - one registry, many nights
         settings = msgspec.structs.replace(settings, alerts=self.alerts)
         self.watch = await AlertWatch(settings, watched, real_ms=lambda: self.ms).open()
@@ -269,6 +282,49 @@ async def test_a_pool_of_few_codes_is_told(app: App, ops: HttpProvider):
     await night.look()
     assert await night.told() == [("alert.raised", "coupons:spring")]
     await night.over()
+
+
+async def test_an_experiment_that_is_decided_is_told_once(folder: Path, ops: HttpProvider):
+    (folder / "campaigns/trial.yaml").write_text(EXPERIMENT)
+    app = await start(folder)
+    night = Night(app, ops)
+    await night.fall()
+    await night.look()
+    await say(app, "Tried", 80)
+    await until(lambda: app.metrics.kinds["goal"] > 20)
+    await night.look()
+    assert await night.told() == [("alert.raised", "decided:trial/way")]
+    data = msgspec.json.decode(ops.requests[0][1])["data"]
+    assert data["text"].startswith("trial, way: b is better than a: by 100.0 (")
+    assert data["hint"].endswith("hairspring report trial has the numbers")
+    await until(lambda: not night.watch._couriers[0].waiting)
+    await night.over()
+    await night.fall()
+    await night.look(SETTLED_MS)
+    (folder / "campaigns/trial.yaml").write_text(
+        EXPERIMENT.replace("campaign:", "status: paused\ncampaign:")
+    )
+    assert app.reloading is not None
+    await app.reloading.reload()
+    await night.look(SETTLED_MS)
+    assert await night.told() == [("alert.recovered", "decided:trial/way")]
+    await night.over()
+    await app.stop()
+
+
+async def test_nobody_is_told_of_experiments_who_does_not_want_to_be(
+    folder: Path, ops: HttpProvider
+):
+    (folder / "campaigns/trial.yaml").write_text(EXPERIMENT)
+    app = await start(folder)
+    night = Night(app, ops, experiments=False)
+    await night.fall()
+    await say(app, "Tried", 80)
+    await until(lambda: app.metrics.kinds["goal"] > 20)
+    await night.look()
+    assert not night.watch._book.open
+    await night.over()
+    await app.stop()
 
 
 async def start_with(folder: Path, per_hour: int, *, silent_hours: int = 0) -> App:
