@@ -6,7 +6,6 @@ and the configured host. Whoever comes from another machine needs the admin key.
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +16,7 @@ from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
 from engine.errors import HairspringError
+from engine.runtime.clock import monotonic_ns
 from engine.runtime.inbox import Unavailable
 from engine.runtime.metrics import Metrics
 from engine.server.answers import Refusal, in_one_line
@@ -28,10 +28,9 @@ from engine.server.edge import Edge
 from engine.server.health import health_handlers
 from engine.server.importing import PIECE_BYTES_MAX
 from engine.server.inferring import infer_handler
-from engine.server.keys import BEARER
 from engine.server.machines import address_of, is_this_machine
 from engine.server.openapi import openapi_handlers
-from engine.server.operating import House, Operating, enter, operating_handlers
+from engine.server.operating import House, Operating, enter, is_said, operating_handlers
 from engine.server.outlook import outlook_handlers
 from engine.server.quarantine import quarantine_handlers
 from engine.server.records import record_handlers
@@ -58,6 +57,7 @@ class AdminDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         log: One line a request.
         instance: Begins request ids; different in each run.
         operating: Who may operate, and on what.
+        monotonic_ns: What wrong keys are counted against.
     """
 
     key: str
@@ -67,13 +67,20 @@ class AdminDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     log: FilteringBoundLogger
     instance: str
     operating: Operating
+    monotonic_ns: Callable[[], int] = monotonic_ns
 
 
 def make_admin_app(door: AdminDoor) -> web.Application:
     """The server that operators and scrapers ask."""
 
     async def metrics(request: web.Request) -> web.Response:
-        if not admits(request.remote or "", request.headers.get("Authorization", ""), door.key):
+        peer = request.remote or ""
+        if not is_this_machine(peer):
+            door.operating.bad.bar(peer)
+        said = request.headers.get("Authorization", "")
+        if not admits(peer, said, door.key):
+            if said:
+                door.operating.bad.note(peer)
             challenge = {"WWW-Authenticate": "Bearer"}
             message = "from another machine the admin key is needed, as a Bearer token"
             raise Refusal(401, "key.unknown", message, headers=challenge)
@@ -93,7 +100,7 @@ def make_admin_app(door: AdminDoor) -> web.Application:
             {path: _guarded(handler, door) for path, handler in operations.items()},
         )
     admit = partial(enter, operating=door.operating)
-    pages = dashboard_handlers(door.key, door.instance, door.operating.house)
+    pages = dashboard_handlers(door.key, door.instance, door.operating.house, door.monotonic_ns)
     for path, methods in {**_resources(admit), **pages}.items():
         edge.add_resource(
             app, path, {name: _guarded(handler, door) for name, handler in methods.items()}
@@ -156,5 +163,4 @@ def admits(peer: str, authorization: str, key: str) -> bool:
     """Whether a peer may read what holds nothing of a user: from this machine, or with the key."""
     if is_this_machine(peer):
         return True
-    said = authorization.encode("utf-8", "replace")
-    return bool(key) and hmac.compare_digest(said, (BEARER + key).encode())
+    return bool(key) and is_said(authorization.encode("utf-8", "replace"), key)

@@ -24,6 +24,7 @@ from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooL
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.inbox import Unavailable
 from engine.server.answers import RETRY_AFTER_S, Refusal, failure, in_one_line, problem
+from engine.server.hardening import harden
 from engine.server.origins import ORIGIN
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ class Edge:
             headers = answer.headers
             headers[REQUEST_ID] = request_id
             headers["Server"] = SERVER
+            harden(headers)
             if origins is not None and (origin := request.headers.get(ORIGIN)) is not None:
                 origins.mark(headers, origin)
             if verbose or answer.status >= _ERROR_MIN:
@@ -184,6 +186,7 @@ class Edge:
         answer = problem(refusal)
         answer.headers[REQUEST_ID] = self._next_id()
         answer.headers["Server"] = SERVER
+        harden(answer.headers)
         answer.force_close()
         return answer
 
@@ -199,6 +202,7 @@ class Edge:
             "Content-Length": str(len(body)),
             "Connection": "close",
         }
+        harden(headers)
         lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join((*lines, "", "")).encode() + body
@@ -217,6 +221,7 @@ async def begin_answer(
     """An answer whose head goes out before its end is known; it bears what all others do."""
     headers = {"Content-Type": content_type, REQUEST_ID: request[_GIVEN_ID], "Server": SERVER}
     headers.update(more or {})
+    harden(headers)
     if (edge := request.app.get(EDGE)) is not None:
         edge.mark_origin(request, headers)
     answer = web.StreamResponse(headers=headers)

@@ -122,10 +122,8 @@ def openapi_handlers() -> Mapping[str, Handler]:
         return answer_json(document())
 
     async def shown(_: web.Request) -> web.Response:
-        headers = {
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-            "X-Content-Type-Options": "nosniff",
-        }
+        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+        headers = {"Content-Security-Policy": policy}
         return web.Response(text=_page(), content_type="text/html", headers=headers)
 
     return {"/openapi.json": told, "/docs": shown}

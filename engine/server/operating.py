@@ -20,7 +20,7 @@ from channels.tokens import Signer
 from engine.core.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.admin.overview import Overview
 from engine.runtime.beside import Beside
-from engine.runtime.clock import Clock
+from engine.runtime.clock import Clock, monotonic_ns
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing
 from engine.runtime.processor import Processor
@@ -34,6 +34,7 @@ from engine.server.importing import import_handler
 from engine.server.keys import BEARER
 from engine.server.looking import looking_handlers
 from engine.server.progress import tell_long
+from engine.server.rates import BadKeys
 from engine.server.reloading import reload_handler
 from engine.server.simulating import simulating_handlers
 from engine.store import Store
@@ -68,10 +69,12 @@ class Operating(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     Attributes:
         keys: What admits: the admin key, and the token of this run.
         house: None while the process starts.
+        bad: Counts wrong keys by address.
     """
 
     keys: tuple[str, ...]
     house: Callable[[], House | None]
+    bad: BadKeys = msgspec.field(default_factory=lambda: BadKeys(monotonic_ns, "key"))
 
 
 class BackupAsked(msgspec.Struct, forbid_unknown_fields=True):
@@ -122,17 +125,27 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
     }
 
 
+def is_said(said: bytes, key: str) -> bool:
+    """Whether an `Authorization` header says a key; how long that takes tells nothing of it."""
+    return hmac.compare_digest(said, (BEARER + key).encode())
+
+
 def enter(request: web.Request, operating: Operating) -> House:
     """The house, for whoever has a key of it. Raises Refusal for all others, and while it starts.
 
     Asked of this machine too: another user of it is nobody to this process.
     """
     said = request.headers.get("Authorization", "").encode("utf-8", "replace")
-    keys = [(BEARER + key).encode() for key in operating.keys if key]
-    if not any(hmac.compare_digest(said, key) for key in keys):
-        challenge = {"WWW-Authenticate": "Bearer"}
-        message = "the admin key is needed, as a Bearer token"
-        raise Refusal(401, "key.unknown", message, headers=challenge)
+    admin, *of_run = [bool(key) and is_said(said, key) for key in operating.keys]
+    if not any(of_run):  # nobody guesses that one: it is drawn anew in each run
+        peer = request.remote or ""
+        operating.bad.bar(peer)
+        if not admin:
+            if said:
+                operating.bad.note(peer)
+            challenge = {"WWW-Authenticate": "Bearer"}
+            message = "the admin key is needed, as a Bearer token"
+            raise Refusal(401, "key.unknown", message, headers=challenge)
     house = operating.house()
     if house is None:
         headers = {"Retry-After": "1"}

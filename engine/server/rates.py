@@ -23,7 +23,11 @@ BURST: Final = 3
 
 BAD_KEYS_PER_S: Final = 10
 BAD_KEYS_BURST: Final = 100
-"""Requests with a key that is not known, of one address: beyond it they are not looked into."""
+"""Requests with a key that is not known, of one address: beyond it they are refused as too many."""
+
+GUESSES_PER_S: Final = 1
+GUESSES_BURST: Final = 10
+"""The same where people sign in: nobody types faster."""
 
 ADDRESSES_MAX: Final = 10_000
 """Addresses whose bad keys are counted; past it, who came first is forgotten."""
@@ -120,11 +124,22 @@ class BadKeys:
     Args:
         monotonic_ns: Reads the monotonic clock.
         what: What they are, for people.
+        per_s: Of one address, a second.
+        burst: Of one address, at once.
     """
 
-    def __init__(self, monotonic_ns: Callable[[], int], what: str = "key") -> None:
+    def __init__(
+        self,
+        monotonic_ns: Callable[[], int],
+        what: str = "key",
+        *,
+        per_s: int = BAD_KEYS_PER_S,
+        burst: int = BAD_KEYS_BURST,
+    ) -> None:
         self._monotonic_ns = monotonic_ns
         self._what = what
+        self._per_s = per_s
+        self._burst = burst
         self._buckets: dict[str, Bucket] = {}
 
     def note(self, peer: str) -> None:
@@ -134,11 +149,28 @@ class BadKeys:
         bucket = self._buckets.get(address)
         if bucket is None:
             self._make_room(now_ns)
-            bucket = self._buckets[address] = Bucket(BAD_KEYS_PER_S, BAD_KEYS_BURST)
+            bucket = self._buckets[address] = Bucket(self._per_s, self._burst)
         if wait_ns := bucket.take(1, now_ns):
-            told = f"a {self._what} that is not known"
-            message = f"more than {BAD_KEYS_PER_S} requests a second with {told}"
-            raise too_many("key.too_many", message, wait_ns)
+            raise self._too_many(wait_ns)
+
+    def bar(self, peer: str) -> None:
+        """Refuse an address that has sent too many just now, whatever it says this time. O(1).
+
+        Asked before a secret is compared, or whoever guesses one had as many tries as he can send.
+        Raises Refusal (429).
+        """
+        bucket = self._buckets.get(network_of(peer))
+        if bucket is None:
+            return
+        if wait_ns := bucket.take(1, self._monotonic_ns()):
+            raise self._too_many(wait_ns)
+        bucket.give_back(1)
+
+    def _too_many(self, wait_ns: int) -> Refusal:
+        told = f"a {self._what} that is not known"
+        plural = "" if self._per_s == 1 else "s"
+        message = f"more than {self._per_s} request{plural} a second with {told}"
+        return too_many("key.too_many", message, wait_ns)
 
     def _make_room(self, now_ns: int) -> None:
         """Forget who came first, and whoever behind him has been quiet since; a few each time."""

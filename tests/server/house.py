@@ -33,6 +33,7 @@ from engine.server import (
     make_ingest_app,
 )
 from engine.server.links.engagement import Engagement
+from engine.server.rates import BadKeys
 from engine.store import CommitFailed, Quarantined, Store
 
 if TYPE_CHECKING:
@@ -165,13 +166,20 @@ class House:
             **more,
         )
         house.site = await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log)
-        operating = Operating(keys=("an-admin-key", ""), house=house._operated)
-        house.admin_app = make_admin_app(
-            AdminDoor(key="an-admin-key", host="127.0.0.1", operating=operating, **shared)
-        )
+        house.admin_app = make_admin_app(house._admin_door(shared))
         house.admin = await listen(house.admin_app, "127.0.0.1", 0, log=house.log)
         house.client = aiohttp.ClientSession()
         return house
+
+    def _admin_door(self, shared: dict[str, Any]) -> AdminDoor:
+        bad = BadKeys(lambda: self.monotonic_ns)
+        return AdminDoor(
+            key="an-admin-key",
+            host="127.0.0.1",
+            operating=Operating(keys=("an-admin-key", ""), house=self._operated, bad=bad),
+            monotonic_ns=lambda: self.monotonic_ns,
+            **shared,
+        )
 
     def _operated(self) -> engine.server.House | None:
         return self.operated()

@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from engine.errors import HairspringError
-from engine.runtime.clock import wall_ms
+from engine.runtime.clock import monotonic_ns, wall_ms
 from engine.runtime.inbox import Unavailable
 from engine.server.answers import Refusal, in_one_line
 from engine.server.dashboard import (
@@ -33,6 +33,7 @@ from engine.server.dashboard.markup import tag
 from engine.server.dashboard.session import LASTS_S, Sessions, cookie_name
 from engine.server.forms import read_fields
 from engine.server.operating import House
+from engine.server.rates import GUESSES_BURST, GUESSES_PER_S, BadKeys
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -71,17 +72,23 @@ class Door(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         sessions: Knows who is signed in.
         house: None while the process starts.
+        guesses: Counts wrong keys by address.
     """
 
     sessions: Sessions
     house: Callable[[], House | None]
+    guesses: BadKeys
 
 
 def dashboard_handlers(
-    key: str, instance: str, house: Callable[[], House | None]
+    key: str,
+    instance: str,
+    house: Callable[[], House | None],
+    monotonic_ns: Callable[[], int] = monotonic_ns,
 ) -> Mapping[str, Mapping[str, Handler]]:
     """By path, its methods and their handlers; `key` is the admin key."""
-    door = Door(Sessions(key, instance), house)
+    guesses = BadKeys(monotonic_ns, per_s=GUESSES_PER_S, burst=GUESSES_BURST)
+    door = Door(Sessions(key, instance), house, guesses)
     routes: dict[str, dict[str, Handler]] = {
         "/assets/{version}/{id}": {"GET": frame.asset},
         "/sign-in": {"GET": _ask_for_key(door), "POST": _sign_in(door)},
@@ -146,9 +153,7 @@ def _done(door: Door, act: Act) -> Handler:
 def _sign_in(door: Door) -> Handler:
     async def sign_in(request: web.Request) -> web.StreamResponse:
         said = dict(await read_fields(request))
-        if not door.sessions.admits(said.get("key", "").strip()):
-            return _key_page(said.get("to", ""), wrong=True)
-        return _let_in(door, request, said.get("to", ""))
+        return _guessed(door, request, said.get("key", "").strip(), said.get("to", ""))
 
     return sign_in
 
@@ -156,11 +161,26 @@ def _sign_in(door: Door) -> Handler:
 def _ask_for_key(door: Door) -> Handler:
     async def ask(request: web.Request) -> web.StreamResponse:
         way_in = request.query.get("way-in")
-        if way_in is not None and door.sessions.admits(way_in):
-            return _let_in(door, request, "/")
+        if way_in is not None:
+            return _guessed(door, request, way_in, "/")
         return _key_page(request.query.get("to", ""))
 
     return ask
+
+
+def _guessed(door: Door, request: web.Request, key: str, to: str) -> web.StreamResponse:
+    """Let in whoever knows the key, unless his address has just said too many wrong ones."""
+    peer = request.remote or ""
+    try:
+        door.guesses.bar(peer)
+        if door.sessions.admits(key):
+            return _let_in(door, request, to)
+        door.guesses.note(peer)
+    except Refusal as refusal:
+        page = _key_page(to, f"{refusal.message[:1].upper()}{refusal.message[1:]}.", refusal.status)
+        page.headers.update(refusal.headers or {})
+        return page
+    return _key_page(to, "That is not the admin key.", 401)
 
 
 def _sign_out(door: Door) -> Handler:
@@ -224,8 +244,8 @@ def _starting(mark: str) -> web.Response:
     return answer
 
 
-def _key_page(to: str, *, wrong: bool = False) -> web.Response:
-    told = tag("p", "That is not the admin key.", class_="alert", role="alert") if wrong else None
+def _key_page(to: str, wrong: str = "", status: int = 200) -> web.Response:
+    told = tag("p", wrong, class_="alert", role="alert") if wrong else None
     where = (
         "It was printed at the first start, and is kept in ", tag("code", "admin.key"),
         " in the data folder, unless ", tag("code", "keys.admin"), " sets one.",
@@ -257,4 +277,4 @@ def _key_page(to: str, *, wrong: bool = False) -> web.Response:
         ),
         class_="alone",
     )
-    return frame.document("Sign in · Hairspring", content, 401 if wrong else 200)
+    return frame.document("Sign in · Hairspring", content, status)

@@ -33,8 +33,6 @@ HEADERS: Final = {
         "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",  # with none at all, a form's origin would be told as null
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "X-Robots-Tag": "noindex, nofollow",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -184,6 +182,5 @@ async def asset(request: web.Request) -> web.Response:
     headers = {
         "Content-Type": content_type,
         "Cache-Control": "public, max-age=31536000, immutable",
-        "X-Content-Type-Options": "nosniff",
     }
     return web.Response(body=body, headers=headers)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 STREAMS_MAX: Final = 16
 """Pages that are live at once; a further one shows what was as it was loaded."""
 
-_STREAM: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _MINUTE_S: Final = 60
 _WHILE_S: Final = 300
 _LOOK_S: Final = 2
@@ -62,7 +61,7 @@ async def stream(house: House, request: web.Request, _mark: str) -> web.StreamRe
     woken = pulse.listen()
     stopping = asyncio.create_task(house.stopping.wait())
     try:
-        answer = await begin_answer(request, "text/event-stream", _STREAM)
+        answer = await begin_answer(request, "text/event-stream")
         await answer.write(b"retry: 2000\n\n")
         while not stopping.done():
             woken.clear()

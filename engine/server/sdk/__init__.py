@@ -59,7 +59,8 @@ class SdkFile(msgspec.Struct, frozen=True, eq=False):
             "Cache-Control": f"public, max-age={_MAX_AGE_S}",
             "ETag": self.tag,
             "Vary": "Accept-Encoding",
-            "X-Content-Type-Options": "nosniff",
+            # A service worker lives by the policy of its own file, and must be able to fetch.
+            "Content-Security-Policy": "frame-ancestors 'none'",
             # Pages that isolate themselves (COEP) load what says that it may be loaded.
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
