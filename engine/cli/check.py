@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from engine.cli.running import data_or_shops_option
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -26,12 +28,14 @@ Exit code 0: it can be loaded (there may be warnings); 1: it cannot.
 
 @click.command(name="check", epilog=EPILOG)
 @click.argument("shop", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@data_or_shops_option
 @click.option("--json", "as_json", is_flag=True, help="Print faults and warnings as JSON.")
-def command(*, shop: Path, as_json: bool) -> None:
+def command(*, shop: Path, data: Path | None, as_json: bool) -> None:
     """Tell every fault of SHOP, as file:line: what is wrong; what would be right.
 
     Settings, campaigns and templates are all read, and environment variables that settings name
-    are looked up; nothing is started.
+    are looked up; nothing is started. Where a campaign with `backfill` is to go live, it is told
+    how many of those whom the data folder knows it would bring in.
     """
     from config import ShopInvalid, load_folder
     from engine.cli.loading import print_as_json
@@ -43,12 +47,49 @@ def command(*, shop: Path, as_json: bool) -> None:
         warnings = loaded.warnings
     except ShopInvalid as invalid:
         faults, warnings = invalid.faults, invalid.warnings
+    coming = [] if loaded is None else list(_backfills(loaded, data or shop / "data"))
     if as_json:
-        print_as_json(loaded, faults, warnings)
+        print_as_json(loaded, faults, warnings, {one.campaign: one.users for one in coming})
     else:
         _print(loaded, faults, warnings)
+        for one in coming:
+            click.echo(one.line)
     if faults:
         sys.exit(1)
+
+
+class _Backfill(NamedTuple):
+    """Whom a campaign brings in as it goes live; None: nobody can tell."""
+
+    campaign: str
+    users: int | None
+    why: str = ""
+
+    @property
+    def line(self) -> str:
+        if self.users is None:
+            return f"{self.campaign}: how many come in by its backfill is not known: {self.why}"
+        return f"{self.campaign}: {self.users:,} come in at once as it goes live (backfill)"
+
+
+def _backfills(shop: Shop, data: Path) -> Iterator[_Backfill]:
+    """Of each campaign with a backfill that is not live yet in a data folder."""
+    from engine.cli.diff import compare
+    from engine.errors import HairspringError
+
+    campaigns = shop.plan.campaigns.values()
+    backfilled = [one.id for one in campaigns if one.entry.backfill and one.status == "live"]
+    database = shop.settings.storage.file
+    if not backfilled or not (data / database).exists():
+        return  # who is not known comes in by nothing that was true before
+    try:
+        differs = compare(shop, data, database)
+    except HairspringError as error:
+        yield from (_Backfill(one, None, error.message) for one in backfilled)
+        return
+    for told in differs.campaigns:
+        if told.campaign in backfilled and told.status[0] != "live":
+            yield _Backfill(told.campaign, told.entered)
 
 
 def _print(loaded: Shop | None, faults: Sequence[Fault], warnings: Sequence[Fault]) -> None:

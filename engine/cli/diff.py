@@ -40,26 +40,31 @@ def command(*, shop: Path, data: Path | None, database: str, as_json: bool) -> N
 
     from engine.cli.differences import lines_of
     from engine.cli.loading import load
-    from engine.cli.running import Running, reach
-    from engine.cli.terminal import progress_bar
-    from engine.cli.users import at_rest
-    from engine.runtime.admin.diffing import ShopDiff
 
-    loaded = load(shop, as_json=as_json)
-    place = reach(data or shop / "data")
-    with progress_bar("users") as told:
-        if isinstance(place, Running):
-            differs = place.follow(
-                "POST", "api", "diff", body=loaded.content, form=ShopDiff, on_progress=told
-            )
-        else:
-            differs = at_rest(place, database, lambda store: _at_rest(store, loaded))
+    differs = compare(load(shop, as_json=as_json), data or shop / "data", database)
     if as_json:
         click.echo(msgspec.json.encode(differs).decode())
         return
     for line in lines_of(differs):
         click.echo(line)
     sys.stdout.flush()
+
+
+def compare(shop: Shop, data: Path, database: str) -> ShopDiff:
+    """A shop compared with what a data folder has. Raises StoreError, HairspringError."""
+    from engine.cli.running import Running, reach
+    from engine.cli.terminal import progress_bar
+    from engine.cli.users import at_rest
+    from engine.runtime.admin.diffing import ShopDiff
+
+    place = reach(data)
+    with progress_bar("users") as told:
+        if isinstance(place, Running):
+            return place.follow(
+                "POST", "api", "diff", body=shop.content, form=ShopDiff, on_progress=told
+            )
+        differs: ShopDiff = at_rest(place, database, lambda store: _at_rest(store, shop))
+        return differs
 
 
 async def _at_rest(store: Store, shop: Shop) -> ShopDiff:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from config import Fault, Shop
@@ -40,7 +40,12 @@ def telling_faults(*, as_json: bool) -> Iterator[None]:
         sys.exit(1)
 
 
-def print_as_json(loaded: Shop | None, faults: Sequence[Fault], warnings: Sequence[Fault]) -> None:
+def print_as_json(
+    loaded: Shop | None,
+    faults: Sequence[Fault],
+    warnings: Sequence[Fault],
+    backfill: Mapping[str, int | None] | None = None,
+) -> None:
     """What reading a shop came to, as one JSON object."""
     import msgspec
 
@@ -51,6 +56,7 @@ def print_as_json(loaded: Shop | None, faults: Sequence[Fault], warnings: Sequen
         "statuses": {one.id: one.status for one in loaded.plan.campaigns.values()}
         if loaded
         else {},
+        "backfill": backfill or {},
         "faults": list(faults),
         "warnings": list(warnings),
     }

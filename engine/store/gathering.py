@@ -196,6 +196,10 @@ class Gathering:
             while shard:
                 yield shard.popitem()
 
+    def covers(self, user_id: str) -> bool:
+        """Whether what there is of a user is told by this reading, and not by another. O(1)."""
+        return self._first_shard <= _shard_of(user_id) < self.end_shard
+
     def complete(self, one: User, user: User, now_ms: int) -> None:
         """Add to what was found of a user what he knows himself, and the archive does not.
 

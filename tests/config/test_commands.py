@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from config import load_folder, read_folder, write_starter
 from config.starter import FolderTaken, demo_shop
 from engine.cli.check import command as check
+from engine.cli.import_history import command as import_history
 from engine.cli.init import command as init
 
 if TYPE_CHECKING:
@@ -132,3 +133,46 @@ def test_check_says_what_each_status_does(tmp_path: Path) -> None:
     assert "paused: a (nobody comes in, and who is inside stands still)\n" in told
     said = msgspec.json.decode(CliRunner().invoke(check, [str(tmp_path), "--json"]).output)
     assert said["statuses"] == {"a": "paused"}
+
+
+BACKFILL = """campaign: viewers
+enter:
+  when: count("Product Viewed") >= 2
+  backfill: true
+steps: [{send: in_app, template: welcome, id: hello}]
+"""
+
+
+def test_check_tells_how_many_a_backfill_would_bring_in(tmp_path: Path) -> None:
+    shop, events = tmp_path / "shop", tmp_path / "events.ndjson"
+    write_starter(shop)
+    users = ("ada", "ada", "bob", "cyn", "cyn", "cyn")
+    at = "2026-01-01T00:00:00Z"
+    lines = [{"user_id": one, "event": "Product Viewed", "timestamp": at} for one in users]
+    events.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
+    (shop / "campaigns/viewers.yaml").write_text(BACKFILL)
+    assert "come in" not in CliRunner().invoke(check, [str(shop)]).output  # nobody is known
+    (shop / "campaigns/viewers.yaml").unlink()
+    data = ["--data", str(shop / "data")]
+    done = CliRunner().invoke(import_history, [str(shop), *data, "--events", str(events)])
+    assert done.exit_code == 0, done.output
+    (shop / "campaigns/viewers.yaml").write_text(BACKFILL)
+    checked = CliRunner().invoke(check, [str(shop)])
+    assert checked.exit_code == 0, checked.output
+    told = "viewers: 2 come in at once as it goes live (backfill)\n"
+    assert checked.output.endswith(told)
+    as_json = CliRunner().invoke(check, [str(shop), *data, "--json"])
+    assert msgspec.json.decode(as_json.output)["backfill"] == {"viewers": 2}
+    (shop / "campaigns/viewers.yaml").write_text(BACKFILL + "status: draft\n")
+    assert "come in at once" not in CliRunner().invoke(check, [str(shop)]).output
+
+
+def test_a_folder_that_cannot_be_asked_is_no_fault_of_the_shop(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    write_starter(shop)
+    (shop / "campaigns/viewers.yaml").write_text(BACKFILL)
+    (shop / "data").mkdir()
+    (shop / "data/hairspring.db").write_text("no database")
+    checked = CliRunner().invoke(check, [str(shop)])
+    assert checked.exit_code == 0, checked.output
+    assert "viewers: how many come in by its backfill is not known: " in checked.output

@@ -2,7 +2,9 @@
 
 Everybody who stands in the plan is copied, in slices between which deadlines fire, and his copy
 goes on under the plan to come (`core.foresight`). The count is as of now for each as he is looked
-at: beside a busy process those looked at last are some seconds newer than the first.
+at: beside a busy process those looked at last are some seconds newer than the first. What the plan
+to come asks of the past is found for the copies as a reload finds it (`filling`), and journaled
+nowhere.
 """
 
 from __future__ import annotations
@@ -19,15 +21,17 @@ from config.differing import Files, campaigns_of, differing_files
 from engine.core.adoption import take_on
 from engine.core.coming import gap
 from engine.core.foresight import Foreseen, Waits, foresee
+from engine.core.found import encode_found, put
 from engine.core.instants import INSTANT_MAX_MS, format_instant
 from engine.core.state import decode_user, encode_user, stands
 from engine.core.transition import fire
 from engine.runtime.aside import aside
 from engine.runtime.clock import monotonic_ns
 from engine.store import past
+from engine.store.gathering import SHARDS, Gathering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from config import Shop
     from engine.core.effects import Record
@@ -95,8 +99,7 @@ class CampaignDiff(msgspec.Struct):
 class PastAsked(msgspec.Struct, frozen=True):
     """What conditions of the changed shop ask of the past that was not kept.
 
-    A reload finds it in the archive before the shop comes into force; who enters by it is counted
-    here by what is kept now.
+    A reload finds it in the archive before the shop comes into force, as was done here.
 
     Attributes:
         events: Names.
@@ -189,19 +192,44 @@ class Diffing:
         )
 
     async def _ask_everybody(self, plan: Plan, tally: _Tally, now_ms: Callable[[], int]) -> None:
-        """Go over all users, a slice at a time."""
+        """Go over all users, with the past that the plan asks for. O(users + archive)."""
         processor = self._processor
-        roster = processor.plans.roster
+        before = processor.plans.bare
         # Who stands nowhere can only come in by a backfill.
         everybody = any(campaign.entry.backfill for campaign in plan.edges)
+        lacking = gap(before, plan)
+        if not lacking:
+            async for user in self._users(everybody=everybody):
+                tally.add(_foreseen(processor, before, plan, user, now_ms()))
+            return
+        only = None if everybody else {user.user_id async for user in self._users(everybody=False)}
+        first = SHARDS if only is not None and not only else 0
+        wide = before.widened(plan)
+        while first < SHARDS:
+            # Whoever announces nothing keeps no message: all are in the records.
+            gathering = Gathering(
+                wide, lacking, INSTANT_MAX_MS, first, aliases=processor.aliases.of, only=only
+            )
+            while await self._store.read(gathering.read_some):
+                pass
+            found = dict(gathering.found())
+            async for user in self._users(everybody=everybody):
+                if gathering.covers(user.user_id):
+                    past = partial(_put, wide, gathering, found.pop(user.user_id, None))
+                    tally.add(_foreseen(processor, wide, plan, user, now_ms(), past))
+            first = gathering.end_shard
+
+    async def _users(self, *, everybody: bool) -> AsyncIterator[User]:
+        """Everybody, or whoever stands in the plan, a slice at a time."""
+        roster = self._processor.plans.roster
         place, until_ns = 0, monotonic_ns() + SLICE_NS
         while some := roster.there(place, LOOKED_AT_ONCE):
             place += LOOKED_AT_ONCE
             for user in some:
                 if everybody or stands(user):
-                    tally.add(_foreseen(processor, plan, user, now_ms()))
+                    yield user
                     until_ns = await _give_way(until_ns)
-            self._told(place, len(processor.users))
+            self._told(place, len(self._processor.users))
             until_ns = await _give_way(until_ns)
 
 
@@ -213,13 +241,27 @@ async def _give_way(until_ns: int) -> int:
     return monotonic_ns() + SLICE_NS
 
 
-def _foreseen(processor: Processor, plan: Plan, user: User, now_ms: int) -> tuple[User, Foreseen]:
-    """A user as he was, and what the change does to a copy of his."""
+def _foreseen(
+    processor: Processor,
+    before: Plan,
+    plan: Plan,
+    user: User,
+    now_ms: int,
+    past: Callable[[User, int], None] = lambda _copy, _now_ms: None,
+) -> tuple[User, Foreseen]:
+    """A user as he was, and what the change does to a copy of his, which is given its past."""
     now_ms = max(now_ms, processor.now_ms)
     copy = decode_user(encode_user(user))
     take_on(copy, processor.plans.changes, [])
     fire(processor.plan, copy, now_ms, [])
-    return user, foresee(processor.plans.bare, plan, copy, now_ms)
+    past(copy, now_ms)
+    return user, foresee(before, plan, copy, now_ms)
+
+
+def _put(wide: Plan, gathering: Gathering, found: User | None, copy: User, now_ms: int) -> None:
+    if found is not None:
+        gathering.complete(found, copy, now_ms)
+        put(wide, copy, encode_found(found, copy))
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, ChangeKind]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from config import load_shop
 from engine.core.state import encode_user
 from engine.runtime.admin import diffing
 from engine.runtime.admin.diffing import Diffing, PastAsked, ShopDiff
 from engine.runtime.versions import NO_VERSIONS
-from tests.core.world import HOUR
+from engine.store.gathering import Gathering
+from tests.core.world import HOUR, MINUTE, START
 from tests.runtime.rig import Rig
+from tests.runtime.test_filling import Life, living
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +34,13 @@ steps:
   - {send: in_app, template: t, id: one}
   - {wait: 2h, id: second}
 """,
-    "campaigns/gone.yaml": "campaign: gone\nenter: {event: Go}\nsteps: [{wait: 3h, id: w}]",
+    "campaigns/gone.yaml": """
+campaign: gone
+enter: {event: Go}
+steps:
+  - {wait: 3h, id: w}
+  - {if: did("Go"), then: [{exit: out}]}
+""",
     "campaigns/old.yaml": """
 campaign: old
 enter: {event: Go}
@@ -169,3 +177,97 @@ async def test_a_past_that_was_not_kept_is_named(tmp_path: Path) -> None:
     diff = await told(rig, files, rig.processor.now_ms + HOUR)
     assert diff.past == PastAsked(["Seen"], [], ["churn"], [], sessions=False)
     await rig.store.close()
+
+
+PLAIN = {
+    "hairspring.toml": '[events]\nkeep = "30d"\n',
+    "templates/t.in_app.liquid": "Hello",
+    "campaigns/hello.yaml": """
+campaign: hello
+purpose: transactional
+enter: {event: Go, reentry: always}
+steps:
+  - {wait: 1m, id: w}
+  - {send: in_app, template: t, id: s}
+""",
+    "campaigns/long.yaml": """
+campaign: long
+enter: {event: Stay}
+steps: [{wait: 9d, id: w}]
+""",
+}
+ASKED = {
+    "viewed": 'count("View", "7d") >= 2 && !did("Buy")',
+    "visits": 'visits("7d") >= 2',
+    "told": 'received("in_app", "1d") >= 2',
+    "carts": "cart.size >= 2",
+}
+ASKING = {
+    **PLAIN,
+    "campaigns/long.yaml": f'{PLAIN["campaigns/long.yaml"]}exit: {{when: did("Buy")}}\n',
+    **{
+        f"campaigns/{name}.yaml": f"campaign: {name}\nenter:\n  when: '{asked}'\n"
+        "  backfill: true\nsteps: [{wait: 1d, id: w}]\n"
+        for name, asked in ASKED.items()
+    },
+}
+
+
+async def lived(life: Life) -> None:
+    """A day of five users, of whom each is one that a condition asks for; one has nothing."""
+    for hour in (0, 5):
+        await life.until(START + hour * HOUR)
+        for user in ("viewer", "buyer"):
+            await life.event("View", user=user)
+        await life.event("Go", user="told")
+        await life.event("Product Added", user="cart", product_id=f"p{hour}", price=1)
+        await life.until(life.now_ms + MINUTE)
+    await life.event("Stay", user="buyer")
+    await life.event("Buy", user="buyer")
+    await life.event("Other", user="nobody")
+    await life.until(START + 10 * HOUR)
+
+
+async def test_who_comes_in_by_a_past_that_nobody_kept_is_told_as_a_reload_finds_it(
+    tmp_path: Path,
+) -> None:
+    asking = load_shop(ASKING)
+    async with living(tmp_path, load_shop(PLAIN)) as life:
+        await lived(life)
+        users = life.processor.users
+        before = {name: encode_user(user) for name, user in users.items()}
+        diff = await Diffing(life.store, life.processor).diff(asking, lambda: life.now_ms, [])
+        assert {name: encode_user(user) for name, user in users.items()} == before
+        came = len(life.records)
+        await life.reload(asking)
+        await life.until(life.now_ms)
+        done = Counter((one.campaign, one.kind) for one in life.records[came:])
+    foretold = {(one.campaign, "entered"): one.entered for one in diff.campaigns}
+    foretold |= {(one.campaign, "exited"): sum(one.exits.values()) for one in diff.campaigns}
+    assert +Counter(foretold) == done
+    assert done == {
+        ("viewed", "entered"): 1,
+        ("visits", "entered"): 4,
+        ("told", "entered"): 1,
+        ("carts", "entered"): 1,
+        ("long", "exited"): 1,
+    }
+
+
+async def test_a_past_that_takes_much_room_is_found_in_several_readings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Gathering] = []
+
+    def narrow(*args: Any, **named: Any) -> Gathering:
+        made.append(Gathering(*args, **named, bytes_max=1))
+        return made[-1]
+
+    monkeypatch.setattr(diffing, "Gathering", narrow)
+    async with living(tmp_path, load_shop(PLAIN)) as life:
+        await lived(life)
+        asking = load_shop(ASKING)
+        diff = await Diffing(life.store, life.processor).diff(asking, lambda: life.now_ms, [])
+    entered = {one.campaign: one.entered for one in diff.campaigns if one.entered}
+    assert entered == {"viewed": 1, "visits": 4, "told": 1, "carts": 1}
+    assert len(made) > 1
