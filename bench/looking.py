@@ -17,9 +17,9 @@ import aiohttp
 import msgspec
 import structlog
 
-from bench.explaining import during
 from bench.harness import Run, quantile
 from bench.instants import NS_PER_MS
+from bench.meanwhile import Core, during
 from bench.shop import WAITING
 from config import Shop, load_shop
 from engine.core.inputs import EventReceived, UserIdentified
@@ -158,7 +158,7 @@ async def _look(load: Load, folder: Path, pages: tuple[str, ...]) -> Seen:
             await asyncio.sleep(UNSEEN_S)
             seen.statuses.add(200)
 
-    seen.late_ns, _ = await during(look, shell, processor, clock)
+    seen.late_ns, _ = await during(Core(store, clock, processor, shell), look)
     release_collector()
     await site.aclose()
     await overview.stop()

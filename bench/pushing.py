@@ -8,7 +8,6 @@ the subscription read, the token signed, the payload written.
 from __future__ import annotations
 
 import asyncio
-import socket
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,13 +20,13 @@ from typing_extensions import override
 
 from bench.harness import Laps, Run, Scenario, Standing
 from bench.process import serving
+from bench.sink import serve
 from channels.aes128gcm import encoded_point, encrypt
 from channels.base import Accepted, Message
 from channels.registry import PushSettings, build_channels
 from channels.vapid import to_base64url
 from channels.webpush import payload, topic
-from engine.cli.serve import fastest_loop, stop_on_signals
-from engine.runtime.memory import settle_collector
+from engine.cli.serve import fastest_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -155,7 +154,7 @@ class Pushing(Scenario[Pushes]):
 SCENARIOS = (Pushing(),)
 
 
-async def _serve() -> None:
+def _push_service() -> web.Application:
     taken = 0
 
     async def take(request: web.Request) -> web.Response:
@@ -172,21 +171,8 @@ async def _serve() -> None:
     app = web.Application()
     app.router.add_post("/", take)
     app.router.add_get("/count", tell)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    with socket.create_server(("127.0.0.1", 0), backlog=1_024) as listening:
-        await web.SockSite(runner, listening).start()
-        settle_collector()
-        print(f"events on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-        await stop_on_signals().wait()
-        await runner.cleanup()
-
-
-def main() -> None:
-    """Be a push service until SIGTERM."""
-    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        runner.run(_serve())
+    return app
 
 
 if __name__ == "__main__":
-    main()
+    serve(_push_service())

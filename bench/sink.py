@@ -50,7 +50,7 @@ class Arrival(msgspec.Struct, frozen=True):
         return self.at_ns - self.hook.due_at_ms * 1_000_000
 
 
-async def _serve() -> None:
+def _sink() -> web.Application:
     arrivals: list[Arrival] = []
     decode = msgspec.json.Decoder(Hook).decode
     encode = msgspec.json.Encoder().encode
@@ -71,6 +71,16 @@ async def _serve() -> None:
     app.router.add_post("/", take)
     app.router.add_get("/count", count)
     app.router.add_get("/arrivals", tell)
+    return app
+
+
+def serve(app: web.Application) -> None:
+    """Serve on a free port of this machine, which is told as `serving` reads it, until SIGTERM."""
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+        runner.run(_serve(app))
+
+
+async def _serve(app: web.Application) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     with socket.create_server(("127.0.0.1", 0), backlog=1_024) as listening:
@@ -81,11 +91,5 @@ async def _serve() -> None:
         await runner.cleanup()
 
 
-def main() -> None:
-    """Take webhooks until SIGTERM."""
-    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        runner.run(_serve())
-
-
 if __name__ == "__main__":
-    main()
+    serve(_sink())

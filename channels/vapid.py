@@ -7,7 +7,6 @@ would have to be made again.
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from channels.aes128gcm import encoded_point
+from channels.keeping import keep_secret
 from channels.settings import SettingsFault
 
 if TYPE_CHECKING:
@@ -126,18 +126,8 @@ def read_key(said: str) -> ec.EllipticCurvePrivateKey | None:
 
 def _make(path: Path) -> str:
     scalar = ec.generate_private_key(ec.SECP256R1()).private_numbers().private_value
-    said = to_base64url(scalar.to_bytes(_SCALAR_BYTES, "big"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Under another name first: a crash between leaves no half of a key.
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(said + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
-    return said
+    return keep_secret(path, to_base64url(scalar.to_bytes(_SCALAR_BYTES, "big")))
 
 
 def to_base64url(raw: bytes) -> str:

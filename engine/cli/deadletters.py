@@ -100,24 +100,13 @@ def retry(
     """
     import msgspec
 
-    from engine.cli.running import reach_running
-    from engine.cli.terminal import progress_bar
+    from engine.cli.retrying import have_retried
     from engine.runtime.delivery.letters import Chosen, Outcome
 
     chosen = Chosen(ids=ids or None, campaign=campaign, channel=channel, all=everything)
     if not chosen.is_clear:
         raise click.UsageError("name them by id, or by --campaign and --channel, or say --all")
-    running = reach_running(data, "dead letters are retried")
-    with progress_bar("retrying") as told:
-        outcome = running.follow(
-            "POST",
-            "api",
-            "deadletters",
-            "retry",
-            body=msgspec.json.encode(chosen),
-            form=Outcome,
-            on_progress=told,
-        )
+    outcome = have_retried(data, "deadletters", chosen, Outcome, why="dead letters are retried")
     if as_json:
         click.echo(msgspec.json.encode(outcome))
         return

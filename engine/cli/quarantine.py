@@ -89,8 +89,7 @@ def retry(
     """
     import msgspec
 
-    from engine.cli.running import reach_running
-    from engine.cli.terminal import progress_bar
+    from engine.cli.retrying import have_retried
     from engine.server.quarantine import Outcome
 
     if sum((bool(numbers), source is not None, everything)) != 1:
@@ -100,17 +99,7 @@ def retry(
         asked = {"numbers": numbers}
     elif source is not None:
         asked = {"source": source}
-    running = reach_running(data, "items are tried again")
-    with progress_bar("trying") as told:
-        outcome = running.follow(
-            "POST",
-            "api",
-            "quarantine",
-            "retry",
-            body=msgspec.json.encode(asked),
-            form=Outcome,
-            on_progress=told,
-        )
+    outcome = have_retried(data, "quarantine", asked, Outcome, why="items are tried again")
     if as_json:
         click.echo(msgspec.json.encode(outcome))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from channels.keeping import keep_secret
 from engine.errors import ServeError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _take(configured: str, path: Path, name: str) -> AdminKey:
         return AdminKey(configured)
     try:
         if not path.exists():
-            return AdminKey(_make(path), path)
+            return AdminKey(keep_secret(path, secrets.token_urlsafe(_RANDOM_BYTES)), path)
         key = path.read_text("ascii", "replace").strip()
     except OSError as error:
         raise ServeError(
@@ -78,17 +78,3 @@ def _take(configured: str, path: Path, name: str) -> AdminKey:
             code=f"serve.{name}_key",
         )
     return AdminKey(key)
-
-
-def _make(path: Path) -> str:
-    key = secrets.token_urlsafe(_RANDOM_BYTES)
-    # Under another name first: a crash between leaves no half of a key.
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
-    return key
