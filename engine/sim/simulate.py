@@ -9,8 +9,9 @@ very instant, and only then does time go on.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from engine.core.effects import Record
 from engine.core.inputs import DeliveryReported, UserIdentified
 from engine.runtime.processor import Processor
 from engine.sim.deliveries import Deliveries
@@ -19,7 +20,7 @@ from engine.store import Quarantined
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from engine.core.effects import SendMessage
+    from engine.core.effects import Effect, SendMessage
     from engine.core.inputs import UserInput
     from engine.core.plan import Plan
     from engine.core.state import User
@@ -30,7 +31,10 @@ AFTER_LAST_MAX_MS = 90 * 86_400_000
 """For how long after the last event deadlines are followed where no end is given."""
 
 BATCH_MAX = 256
-"""Inputs that are taken before what they made is let out, where nothing waits for it."""
+"""Inputs and deadlines before what they made is let out, where nothing waits for it."""
+
+_UNAWAITED: Final = frozenset({"entered", "refused", "branched", "exited", "finished"})
+"""Kinds of records that are told as well later: neither a message nor the user's state is asked."""
 
 
 class Simulation:
@@ -120,9 +124,12 @@ class Simulation:
         """Fire what is due, instant by instant."""
         processor = self.processor
         while (due_at_ms := processor.wake_at_ms) <= now_ms:
+            before = len(processor.made)
             # An earlier start of a far slot is an instant at which nothing may be due.
             if processor.advance(due_at_ms):
-                yield from self._release()
+                self._held += 1
+                if self._held >= BATCH_MAX or _is_waited_for(processor.made, before):
+                    yield from self._release()
 
     def _release(self) -> Iterator[Released]:
         """Finish the open batch and answer its messages, until no message can come of it.
@@ -154,3 +161,10 @@ class Simulation:
         if reason:
             return DeliveryReported(message.user_id, message.id, "cancelled", reason)
         return self._deliveries.deliver(message)
+
+
+def _is_waited_for(effects: list[Effect], start: int) -> bool:
+    """Whether anything from a place on is to be answered, or counted, before time goes on."""
+    return any(
+        type(effect) is not Record or effect.kind not in _UNAWAITED for effect in effects[start:]
+    )

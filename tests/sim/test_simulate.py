@@ -304,6 +304,28 @@ def test_what_nothing_waits_for_is_let_out_in_batches() -> None:
     assert simulation.taken == len(added)
 
 
+def test_so_are_deadlines_but_a_message_goes_at_its_own_instant() -> None:
+    leaves = """
+campaign: leaves
+enter: {event: Added}
+steps: [{wait: 1h, id: w}, {exit: done, id: x}]
+"""
+    sends = leaves.replace("leaves", "sends").replace("{exit: done", "{send: in_app, template: t")
+    templates = {"templates/t.in_app.liquid": "Hello"}
+    added = [
+        EventReceived(f"u{place}", "Added", START_MS + place, START_MS + place)
+        for place in range(BATCH_MAX + 1)
+    ]
+    waiting = Simulation(load_shop({"campaigns/c.yaml": leaves}).plan)
+    released = list(waiting.run(copies(added), START_MS + DAY_MS))
+    assert [len(each.records) for each in released] == [BATCH_MAX, BATCH_MAX, 2]
+    sending = Simulation(load_shop({"campaigns/c.yaml": sends, **templates}).plan)
+    released = list(sending.run(copies(added), START_MS + DAY_MS))
+    assert [each.messages[0][1].at_ms for each in released if each.messages] == [
+        one.received_at_ms + 60 * MINUTE_MS for one in added
+    ]
+
+
 def test_a_file_without_any_event_is_an_error_that_shows_its_lines(tmp_path: Path) -> None:
     with pytest.raises(EventsUnreadable, match="none of its 2 lines is an event") as raised:
         run(tmp_path, [{"user_id": "u1"}, {"event": "Added"}])
