@@ -12,7 +12,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from engine.core.atoms import MOMENT
-from engine.core.cel import Scope
+from engine.core.cel import Scope, Work, does_work
 from engine.core.cel import compile as compile_cel
 from engine.core.cel.checked import Asked, within
 from engine.core.solving import Solution
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from engine.core.cel import Program
     from engine.core.cel.checked import Checked
+    from engine.core.solving import Bound, Solve
     from engine.core.touches import Touches
 
 
@@ -41,6 +42,7 @@ class Condition:
         ask: Asked with all of `names` bound, the moment being the instant that is asked about:
             whether it is true, and the first instant at which that may change by time alone. An
             error is not true.
+        works: Whether what it may visit is bounded (`cel.Work`).
         is_plain: Whether it reads nothing but the moment.
         may_come_back: Whether time alone can make it true again after time alone made it false.
         signature: Equal where two conditions are asked in the same words.
@@ -58,6 +60,7 @@ class Condition:
         "signature",
         "text",
         "touches",
+        "works",
     )
 
     def __init__(self, program: Program, segments: Mapping[str, Condition] | None = None) -> None:
@@ -71,13 +74,30 @@ class Condition:
             or_, (segment.touches for segment in asked.values()), touches_of(program.tree)
         )
         solution = Solution(program.tree, program.text)
-        self.ask = solution.solve
+        self.works: bool = does_work(program.tree) or any(one.works for one in asked.values())
+        self.ask = _within_one_question(solution.solve) if self.works else solution.solve
         self.may_come_back = solution.may_come_back
         self.is_plain = self.names == {MOMENT}
         # It may stand behind a `!`: whatever touches a segment may make this true.
         self.raised_by: Touches = reduce(
             or_, (segment.touches for segment in asked.values()), solution.raised_by
         )
+
+
+def _within_one_question(solve: Solve) -> Solve:
+    """The same, with one `Work` for all its parts, and for the segments that it asks for."""
+
+    def ask(bound: Bound) -> tuple[bool, int]:
+        moment = bound[MOMENT]
+        if moment.work is not None:  # a segment's: the question is another's
+            return solve(bound)
+        moment.work = Work()
+        try:
+            return solve(bound)
+        finally:
+            moment.work = None
+
+    return ask
 
 
 def in_segment(segment: str, segments: Mapping[str, Condition]) -> Condition:

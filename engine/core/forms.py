@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 
 from engine.core.cel.automaton import automaton_of
+from engine.core.cel.errors import CelError
 from engine.core.cel.limits import SUBJECT_LENGTH_MAX
 from engine.core.instants import parse_instant_ms
 
@@ -121,7 +122,11 @@ def _matching(form: Form) -> type:
             raise ValueError("Expected `str`")  # noqa: TRY004 - as above
         if not least <= len(value) <= most:
             raise ValueError(f"Expected `str` of length from {least} to {most}")
-        if not automaton.found_in(value):
+        try:
+            is_found = automaton.found_in(value)
+        except CelError as error:
+            raise ValueError(f"{error.message}: {form.pattern}") from error
+        if not is_found:
             raise ValueError(f"Expected `str` matching {form.pattern}")
 
     return type("Matching", (), {"judge": staticmethod(judge)})

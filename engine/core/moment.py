@@ -24,6 +24,7 @@ from engine.core.state import NEVER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from engine.core.cel import Work
     from engine.core.details import Details
     from engine.core.plan import Plan
     from engine.core.state import User
@@ -46,9 +47,10 @@ class Moment:
         until_ms: Every answer lowers it to the first instant after `now_ms` at which that very
             answer may be another one if nothing more happens; `NEVER` where it may not.
         failed: Whether a part of a condition ended in an error since this was last set to False.
+        work: What is left to the question that is asked; None between two.
     """
 
-    __slots__ = ("failed", "now_ms", "plan", "until_ms", "user")
+    __slots__ = ("_known", "failed", "now_ms", "plan", "until_ms", "user", "work")
 
     def __init__(self, user: User, now_ms: int, plan: Plan) -> None:
         self.user = user
@@ -56,6 +58,8 @@ class Moment:
         self.plan = plan
         self.until_ms = NEVER
         self.failed = False
+        self.work: Work | None = None
+        self._known: dict[str, tuple[bool, int]] | None = None
 
     def count(
         self, name: str, window_ms: int | None = None, predicate: Predicate | None = None
@@ -165,12 +169,19 @@ class Moment:
         return False
 
     def in_segment(self, segment: str) -> bool:
-        """Whether the segment's condition holds; one that ends in an error does not."""
-        condition = self.plan.segments[segment]
-        bound: dict[str, Any] = {"user": self.user.traits}
-        bind_more(bound, condition.names, EMPTY, self.now_ms, self.user, self.plan.collections)
-        bound[MOMENT] = Moment(self.user, self.now_ms, self.plan)
-        holds, until_ms = condition.ask(bound)
+        """Whether the segment's condition holds; one that ends in an error does not.
+
+        Segments that it asks for are each asked once, however many ask for them.
+        """
+        known: dict[str, tuple[bool, int]] = {} if self._known is None else self._known
+        if segment not in known:
+            condition = self.plan.segments[segment]
+            bound: dict[str, Any] = {"user": self.user.traits}
+            bind_more(bound, condition.names, EMPTY, self.now_ms, self.user, self.plan.collections)
+            bound[MOMENT] = within = Moment(self.user, self.now_ms, self.plan)
+            within.work, within._known = self.work, known
+            known[segment] = condition.ask(bound)
+        holds, until_ms = known[segment]
         self._until(until_ms)
         return holds
 

@@ -19,9 +19,11 @@ takes with days and weeks too. Timestamps and durations are held to the microsec
 
 from __future__ import annotations
 
+from engine.core.cel.absorbing import Work
 from engine.core.cel.asking import MOMENT, QUESTIONS
 from engine.core.cel.checked import Kind, TypeValue
 from engine.core.cel.checker import Scope
+from engine.core.cel.costly import does_work
 from engine.core.cel.errors import (
     TRAPS,
     CelCheckError,
@@ -47,7 +49,9 @@ __all__ = [
     "Program",
     "Scope",
     "TypeValue",
+    "Work",
     "compile",
+    "does_work",
     "fields_read",
     "zone_of",
 ]

@@ -9,21 +9,24 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from engine.core.cel.asking import MOMENT
+from engine.core.cel.automaton import Visits
 from engine.core.cel.errors import TRAPS, CelError, CelWorkError
 from engine.core.cel.limits import WORK_MAX
 from engine.core.cel.values import Value, boolean, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Work:
-    """How many more elements one evaluation may visit."""
+    """How many more elements one question may visit, and its visits of regular expressions."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "visits")
 
     def __init__(self) -> None:
         self.left = WORK_MAX
+        self.visits = Visits()
 
     def spend(self, elements: int) -> None:
         """Take these elements from what is left.
@@ -37,6 +40,14 @@ class Work:
                 f"too much work: more than {WORK_MAX} elements are visited",
                 hint="nest fewer macros, or over shorter lists and texts",
             )
+
+
+def work_of(bindings: Mapping[str, Value]) -> Work:
+    """What is left to the question that is asked; all of it where an evaluation is one by itself.
+
+    The moment of the bindings says which: a condition is asked part by part.
+    """
+    return getattr(bindings.get(MOMENT), "work", None) or Work()
 
 
 def conjunction(*parts: Callable[[], Value]) -> bool:

@@ -4,14 +4,17 @@ The tree becomes a nondeterministic automaton (Thompson 1968), its state sets ar
 each step remembered, so that a text of n characters takes n steps, each at worst as long as the
 pattern has states. No pattern can make it slower, which is why Python's own `re`, whose time can
 be exponential, is not used.
+
+What one question may visit is counted as if nothing were remembered from the ones before: whether
+it is answered follows from the pattern and the text alone, in a replay as it did live.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import assert_never
+from typing import Final, assert_never
 
-from engine.core.cel.errors import CelError
+from engine.core.cel.errors import CelError, CelWorkError
 from engine.core.cel.limits import PATTERN_STATES_MAX, STATE_VISITS_MAX, SUBJECT_LENGTH_MAX
 from engine.core.cel.pattern import (
     Alternatives,
@@ -27,7 +30,6 @@ from engine.core.cel.pattern import (
 _STEPS_KEPT_MAX = 20_000
 _PATTERNS_KEPT_MAX = 64
 _END = ""
-_UNKNOWN: frozenset[int] = frozenset({-1})
 _WORD = Chars(((48, 57), (65, 90), (95, 95), (97, 122)))
 
 State = Chars | Boundary | None
@@ -36,20 +38,44 @@ State = Chars | Boundary | None
 Step = tuple[frozenset[int], str, str]
 """The states before a character, the character before it, and it; none at either end."""
 
+Following = frozenset[int] | None
+"""The states behind a character; None where there is a match before it."""
+
+_UNKNOWN: Final[Following] = frozenset({-1})
+
+
+class Visits:
+    """What one question has asked of regular expressions, however many and of however many texts.
+
+    Attributes:
+        left: How many more states it may visit in steps that it has not made.
+        met: By pattern, the steps that it has made.
+    """
+
+    __slots__ = ("left", "met")
+
+    def __init__(self) -> None:
+        self.left = STATE_VISITS_MAX
+        self.met: dict[str, dict[Step, Following]] = {}
+
 
 class Automaton:
     """A regular expression, ready to be asked.
 
     States are numbered; `_next` holds where each leads. State 0 is the match.
+
+    Raises:
+        PatternError: The text is no regular expression, or exceeds a limit.
     """
 
-    __slots__ = ("_first", "_next", "_sets", "_states", "_steps", "_weight")
+    __slots__ = ("_first", "_next", "_pattern", "_sets", "_states", "_steps", "_weight")
 
-    def __init__(self, pattern: Shape) -> None:
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
         self._states: list[State] = [None]
         self._next: list[list[int]] = [[]]
-        self._first = self._before(pattern, 0)
-        self._steps: dict[Step, frozenset[int] | None] = {}
+        self._first = self._before(parse_pattern(pattern), 0)
+        self._steps: dict[Step, tuple[Following, int]] = {}
         # Each set of states once: what is the same object need not be compared state by state.
         self._sets: dict[frozenset[int], frozenset[int]] = {}
         self._weight = 0
@@ -87,34 +113,41 @@ class Automaton:
             for _ in range(most - least):
                 then = self._add(None, [end, self._before(part, then)])
         for _ in range(least):
-            then = self._before(part, then)
+            end, then = then, self._before(part, then)
+            if then == end:  # the part is the empty text, and so is any number of it
+                break
         return then
 
-    def found_in(self, text: str) -> bool:
+    def found_in(self, text: str, visits: Visits | None = None) -> bool:
         """Whether any part of the text is what the pattern says. O(length) steps of O(states).
 
         Raises:
-            CelError: Steps that are not remembered visit more than `STATE_VISITS_MAX` states.
+            CelWorkError: The question that `visits` are of visits more than `STATE_VISITS_MAX`.
         """
-        visits = 0
+        visits = Visits() if visits is None else visits
+        met = visits.met.setdefault(self._pattern, {})
         states: frozenset[int] = frozenset()
         before = _END
         for char in (*text, _END):
             step = states, before, char
-            following = self._steps.get(step, _UNKNOWN)
+            following = met.get(step, _UNKNOWN)
             if following is _UNKNOWN:
-                following, visited = self._step(states, before, char)
-                following = self._keep(step, following)
-                visits += visited
-                if visits > STATE_VISITS_MAX:
-                    raise CelError("the regular expression takes too long for this text")
+                following, visited = self._steps.get(step) or self._made(step)
+                visits.left -= visited
+                if visits.left < 0:
+                    raise CelWorkError(
+                        "the regular expression takes too long for this text",
+                        hint="use a simpler one, or ask it of shorter texts",
+                    )
+                met[step] = following
             if following is None:
                 return True
             states, before = following, char
         return False
 
-    def _keep(self, step: Step, following: frozenset[int] | None) -> frozenset[int] | None:
-        """Remember a step, and forget all of them where they have become too much."""
+    def _made(self, step: Step) -> tuple[Following, int]:
+        """A step and how many states it visits; remembered, and all where they are too many not."""
+        following, visited = self._step(*step)
         self._weight += 1 + len(following or ())
         if self._weight > _STEPS_KEPT_MAX:
             self._steps.clear()
@@ -122,12 +155,10 @@ class Automaton:
             self._weight = 0
         if following is not None:
             following = self._sets.setdefault(following, following)
-        self._steps[step] = following
-        return following
+        self._steps[step] = following, visited
+        return following, visited
 
-    def _step(
-        self, states: frozenset[int], before: str, char: str
-    ) -> tuple[frozenset[int] | None, int]:
+    def _step(self, states: frozenset[int], before: str, char: str) -> tuple[Following, int]:
         """The states behind `char`, None where there is a match before it; and how many it saw."""
         reached: set[int] = set()
         waiting = [self._first, *states]
@@ -171,11 +202,11 @@ def automaton_of(pattern: str) -> Automaton:
     Raises:
         PatternError: It is none, or exceeds a limit.
     """
-    return Automaton(parse_pattern(pattern))
+    return Automaton(pattern)
 
 
-def found(pattern: str, text: str) -> bool:
-    """Whether a regular expression is found in a text.
+def found(pattern: str, text: str, visits: Visits | None = None) -> bool:
+    """Whether a regular expression is found in a text; `visits` are those of the question.
 
     Raises:
         CelError: It is none, or it or the text exceeds a limit.
@@ -183,6 +214,6 @@ def found(pattern: str, text: str) -> bool:
     if len(text) > SUBJECT_LENGTH_MAX:
         raise CelError(f"a text to match has at most {SUBJECT_LENGTH_MAX} characters")
     try:
-        return automaton_of(pattern).found_in(text)
+        return automaton_of(pattern).found_in(text, visits)
     except PatternError as error:
         raise CelError(f"not a regular expression: {error}") from error

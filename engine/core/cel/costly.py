@@ -1,7 +1,8 @@
 """Operations whose cost grows with their values, where there are macros and predicates.
 
 Once, each is bounded by what an event or a user can hold. Asked of each of a thousand elements, or
-fed with what macros made, it is not: so there it spends of the evaluation's `Work`.
+fed with what macros made, it is not: so there it spends of the question's `Work`. A regular
+expression does so everywhere: a text has room for hundreds of them.
 """
 
 from __future__ import annotations
@@ -9,16 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from engine.core.cel import values
-from engine.core.cel.functions import matches
+from engine.core.cel.checked import Apply, Asked, Comprehension, within
+from engine.core.cel.functions import matched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.core.cel.absorbing import Work
+    from engine.core.cel.checked import Checked
     from engine.core.cel.values import Value
 
 _CHARS_AN_ELEMENT: Final = 256
 """Code points that are copied or searched in about the time in which a macro visits an element."""
+
+_CHARS_MATCHED_AN_ELEMENT: Final = 4
+"""Code points that a regular expression, which has met the like, is asked of in that time."""
 
 
 def equal_at_cost(work: Work, a: Value, b: Value) -> bool:
@@ -48,12 +54,18 @@ def add_at_cost(work: Work, a: Value, b: Value) -> Value:
 
 def applied_at_cost(work: Work, function: Callable[..., Value], *given: Value) -> Value:
     """A function of the language on its arguments."""
-    chars = sum([len(each) for each in given if each.__class__ is str])
-    work.spend(chars if function is matches else chars // _CHARS_AN_ELEMENT)
+    work.spend(sum([len(each) for each in given if each.__class__ is str]) // _CHARS_AN_ELEMENT)
     return function(*given)
 
 
-_COSTLY: Final = frozenset({"contains", "duration", "matches", "string", "timestamp"})
+def matched_at_cost(work: Work, text: Value, pattern: Value) -> bool:
+    """`text.matches(pattern)`."""
+    if text.__class__ is str:
+        work.spend(len(text) // _CHARS_MATCHED_AN_ELEMENT)
+    return matched(text, pattern, work.visits)
+
+
+_COSTLY: Final = frozenset({"contains", "duration", "string", "timestamp"})
 OPERATORS: Final = {
     "==": equal_at_cost,
     "!=": unequal_at_cost,
@@ -65,6 +77,16 @@ OPERATORS: Final = {
 def is_costly(function: str) -> bool:
     """Whether what a function costs grows with the texts that it is given."""
     return function in _COSTLY
+
+
+def does_work(tree: Checked) -> bool:
+    """Whether asking it spends of a `Work`. O(size of the tree)."""
+    return any(
+        isinstance(part, Comprehension)
+        or (isinstance(part, Apply) and part.function == "matches")
+        or (isinstance(part, Asked) and part.predicate is not None)
+        for part in within(tree)
+    )
 
 
 def _length(value: Value) -> int:

@@ -84,6 +84,8 @@ _CALLABLE: tuple[Callable[..., Value], ...] = (
     absorbing.met_somehow,
     *costly.OPERATORS.values(),
     costly.applied_at_cost,
+    costly.matched_at_cost,
+    absorbing.work_of,
     values.boolean,
     values.entries_of,
     values.field,
@@ -94,7 +96,6 @@ _CALLABLE: tuple[Callable[..., Value], ...] = (
 
 _NAMESPACE: dict[str, Value] = {
     "__builtins__": {},
-    "Work": absorbing.Work,
     "TypeValue": TypeValue,
     **{_FUNCTION + key: function.implementation for (key, _), function in FUNCTIONS.items()},
     **{each.__name__: each for each in (bool, dict, float, list, str)},
@@ -119,7 +120,7 @@ class CarefulCode:
 
     def __init__(self) -> None:
         self.works = False
-        """Whether what was made spends of an evaluation's `Work`."""
+        """Whether what was made spends of a question's `Work`."""
         self._repeats = 0
 
     def function(self, tree: Checked) -> Callable[[Value], Value]:
@@ -128,7 +129,7 @@ class CarefulCode:
         self._repeats = int(any(isinstance(part, Comprehension) for part in within(tree)))
         body: list[ast.stmt] = [ast.Return(self.expression(tree))]
         if self.works:
-            work = ast.Call(name("Work"), [], [])
+            work = call(absorbing.work_of, name(BINDINGS))
             body.insert(0, ast.Assign([ast.Name(_WORK, ast.Store())], work))
         arguments = ast.arguments([], [ast.arg(BINDINGS)], None, [], [], None, [])
         definition = ast.FunctionDef("condition", arguments, body, [])
@@ -189,6 +190,9 @@ class CarefulCode:
                 return call(values.entries_of, *pairs)
             case Apply(_, function, arguments):
                 given = [self.expression(argument) for argument in arguments]
+                if function == "matches":
+                    self.works = True
+                    return call(costly.matched_at_cost, name(_WORK), *given)
                 asked = name(_FUNCTION + function)
                 if self._repeats and costly.is_costly(function):
                     self.works = True

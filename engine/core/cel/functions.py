@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from engine.core.cel.automaton import found
+from engine.core.cel.automaton import Visits, found
 from engine.core.cel.checked import Kind
 from engine.core.cel.conversions import to_bool, to_double, to_int, to_string, type_of
 from engine.core.cel.moments import DURATION_GETTERS, GETTERS, to_duration, to_timestamp
@@ -59,8 +59,13 @@ def contains(text: Value, part: Value) -> bool:
 
 def matches(text: Value, pattern: Value) -> bool:
     """`text.matches(pattern)`: whether the regular expression is found anywhere in the text."""
+    return matched(text, pattern, Visits())
+
+
+def matched(text: Value, pattern: Value, visits: Visits) -> bool:
+    """As `matches`, within what is left to the question."""
     if text.__class__ is str and pattern.__class__ is str:
-        return found(pattern, text)
+        return found(pattern, text, visits)
     raise no_overload("matches()", text, pattern)
 
 

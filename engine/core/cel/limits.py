@@ -18,10 +18,11 @@ FAULTS_MAX = 25
 """So many faults of one expression are told; what follows is not looked at."""
 
 WORK_MAX = 100_000
-"""Elements that all macros of one evaluation together may visit; then it is a `CelError`.
+"""Elements that all macros of one question together may visit; then it is a `CelError`.
 
-Within macros and predicates so does each element that is compared or joined, each character that a
-regular expression is asked of, and every 256 that are joined or searched (`costly`).
+So does every fourth character that a regular expression is asked of and, within macros and
+predicates, each element that is compared or joined, and every 256 characters that are joined or
+searched (`costly`).
 """
 
 INT_MIN = -(2**63)
@@ -43,5 +44,5 @@ PATTERN_STATES_MAX = 500
 SUBJECT_LENGTH_MAX = 8_192
 """Code points in a text that a regular expression is asked about."""
 
-STATE_VISITS_MAX = 400_000
-"""States that one question to a regular expression visits in steps that were not made before."""
+STATE_VISITS_MAX = 100_000
+"""States that all regular expressions of one question together visit, each step counted once."""

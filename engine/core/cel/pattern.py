@@ -6,6 +6,10 @@ in the text (Thompson 1968; Cox, "Regular Expression Matching Can Be Simple And 
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from functools import lru_cache
+from operator import itemgetter
+
 import msgspec
 
 from engine.core.cel.limits import NESTING_MAX, PATTERN_LENGTH_MAX
@@ -19,21 +23,21 @@ class PatternError(ValueError):
 
 
 class Chars(msgspec.Struct, frozen=True):
-    """One character out of ranges of code points, or out of all others."""
+    """One character out of ranges of code points, or out of all others.
+
+    The ranges are in order and apart from each other (`_united`).
+    """
 
     ranges: tuple[tuple[int, int], ...]
     negated: bool = False
     any_case: bool = False
 
     def has(self, char: str) -> bool:
-        """Whether a character is one of these. O(ranges)."""
-        if self.any_case:
-            codes = [ord(form) for form in {char, *char.lower(), *char.upper()}]
-            found = any(low <= code <= high for low, high in self.ranges for code in codes)
-            return found is not self.negated
-        code = ord(char)
-        for low, high in self.ranges:
-            if low <= code <= high:
+        """Whether a character is one of these. O(log ranges)."""
+        ranges = self.ranges
+        for code in _forms_of(char) if self.any_case else (ord(char),):
+            place = bisect_left(ranges, code, key=_HIGH)
+            if place < len(ranges) and ranges[place][0] <= code:
                 return not self.negated
         return self.negated
 
@@ -84,6 +88,8 @@ _POSIX = {
 _CONTROLS = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _NEWLINE = ((10, 10),)
 _CODE_POINTS_MAX = 0x10FFFF
+_FORMS_KEPT_MAX = 4_096
+_HIGH = itemgetter(1)
 _END = ""
 
 
@@ -196,7 +202,7 @@ class _PatternParser:
                 return self._chars(((ord(char), ord(char)),))
 
     def _chars(self, ranges: tuple[tuple[int, int], ...], *, negated: bool = False) -> Chars:
-        return Chars(ranges, negated, "i" in self._flags)
+        return Chars(_united(ranges), negated, "i" in self._flags)
 
     def _group(self) -> Shape:
         flags = self._flags
@@ -300,6 +306,23 @@ class _PatternParser:
             raise self.expected("`]`")
         self._at += 1
         return ord(char)
+
+
+@lru_cache(_FORMS_KEPT_MAX)
+def _forms_of(char: str) -> tuple[int, ...]:
+    """A character's code points in either case."""
+    return tuple({ord(form) for form in (char, *char.lower(), *char.upper())})
+
+
+def _united(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """The same code points in ranges that are in order and apart. O(ranges log ranges)."""
+    united: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if united and low <= united[-1][1] + 1:
+            united[-1] = united[-1][0], max(high, united[-1][1])
+        else:
+            united.append((low, high))
+    return tuple(united)
 
 
 def _is_count(text: str) -> bool:

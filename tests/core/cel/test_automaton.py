@@ -101,6 +101,6 @@ def test_a_text_too_long_to_match_is_an_error() -> None:
 
 
 def test_steps_forgotten_when_too_many_change_no_answer() -> None:
-    text = "".join(chr(code) for code in range(0x4E00, 0x4E00 + 8_000))
+    text = "".join(chr(code) for code in range(0x4E00, 0x4E00 + 3_500))
     assert found("(一|.)*(?:.{20})x", text) is False
     assert found("(一|.)*(?:.{20})[丁-龥]", text) is True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from random import Random  # noqa: TID251 - seeded
+from string import ascii_letters
 from typing import Any
 
 import pytest
 
 from engine.core import cel
-from engine.core.cel.automaton import automaton_of
+from engine.core.cel.automaton import automaton_of, found
 
 DATA: dict[str, Any] = {
     "l": list(range(3_000)),
@@ -35,6 +36,7 @@ DOUBLED = "".join(["[l]", *[".map(a, [a, a])"] * 24])
         "l.exists(a, n == [a] || n == n && a < 0)",
         "l.exists(a, s.matches('b$'))",
         "l.exists(a, matches(s, 'b$'))",
+        " || ".join(["s.matches('b$')"] * 51),
         "l.exists(a, big.contains('b'))",
         "l.exists(a, l.exists(b, a + b < 0))",
         "l.map(a, string(big) + 'b').size() > 0",
@@ -66,6 +68,41 @@ def test_a_pattern_that_meets_ever_new_states_is_an_error() -> None:
     text = "".join(Random(1).choices("ab", k=8_000))
     with pytest.raises(cel.CelError, match="takes too long"):
         automaton_of("(a|b)*a(a|b){90}c").found_in(text)
+
+
+EVENS = "".join(map(chr, range(96, 500, 2)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "letters"),
+    [("(a|b)*a(a|b){90}c", "ab"), (f"(?i)[{EVENS}]{{400}}!", EVENS)],
+    ids=["states", "ranges"],
+)
+def test_no_number_of_patterns_and_texts_makes_it_longer(pattern: str, letters: str) -> None:
+    """Some two hundred patterns of one text took minutes, and so did one of a thousand texts."""
+    draw = Random(2)
+    texts = ["".join(draw.choices(letters, k=100)) for _ in range(900)]
+    for expression in (
+        f"l.exists(t, t.matches('{pattern}'))",
+        " || ".join(f"l[{number}].matches('{pattern}{number}')" for number in range(30)),
+    ):
+        with pytest.raises(cel.CelError, match="takes too long"):
+            cel.compile(expression).evaluate({"l": texts})
+
+
+def test_what_was_asked_before_decides_nothing() -> None:
+    """A replay has met other steps than the live run had, and must find the same."""
+    alternatives = "|".join(f"{char}!" for char in 2 * ascii_letters)
+    text = "".join(Random(3).choices(ascii_letters, k=8_000))
+    for _ in range(4):
+        with pytest.raises(cel.CelError, match="takes too long"):
+            cel.compile(f"s.matches('({alternatives})_{{9}}')").evaluate({"s": text})
+    assert found(f"({alternatives})", text[:500]) is False
+
+
+def test_any_number_of_nothing_is_nothing() -> None:
+    assert found("((((){1000}){1000}){1000}){1000}", "a")
+    assert found("(((a{0}){999}){999}b){2}", "bb")
 
 
 def test_states_that_come_again_are_known_by_what_they_are() -> None:
