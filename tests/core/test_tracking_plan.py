@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random  # noqa: TID251 - seeded
 from typing import Any
 
 import pytest
@@ -136,3 +137,14 @@ def test_traits_are_held_against_the_plan_and_reserved_ones_are_always_taken() -
     assert fault(plan, type="identify", traits={"age": "7"}).path == "$.traits.age"
     assert fault(plan, type="identify", traits={"ago": 7}).path == "$.traits.ago"
     assert judged(plan, type="score", model="churn", score=0.5).score == 0.5
+
+
+def test_a_text_that_a_pattern_takes_too_long_for_does_not_fit() -> None:
+    slow = Form(kind="string", pattern="(a|b)*a(a|b){90}c")
+    plan = TrackingPlan({"Product Added": Form(kind="object", properties={"code": slow})})
+    text = "".join(Random(1).choices("ab", k=8_000))
+    for _ in range(2):
+        told = fault(plan, properties={"code": text})
+        assert told.path == "$.properties.code"
+        assert "takes too long" in told.message
+    judged(plan, properties={"code": f"{'a' * 91}c"})
