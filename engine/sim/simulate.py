@@ -79,6 +79,7 @@ class Simulation:
         self.last_at_ms = 0
         self._deliveries = deliveries or Deliveries()
         self._held = 0
+        self._is_awaited = False
 
     def run(self, inputs: Iterable[UserInput], until_ms: int | None = None) -> Iterator[Released]:
         """Take the inputs, then let time pass; gives what happened, piece by piece.
@@ -113,7 +114,10 @@ class Simulation:
     def _take(self, happened: UserInput, now_ms: int) -> None:
         if not self.taken:
             self.first_at_ms = now_ms
+        before = len(self.processor.made)
         if self.processor.take(happened, now_ms):
+            made = self.processor.made
+            self._is_awaited = self._is_awaited or _is_awaited(made, before)
             self.taken += 1
             self._held += 1
             self.last_at_ms = now_ms
@@ -128,7 +132,8 @@ class Simulation:
             # An earlier start of a far slot is an instant at which nothing may be due.
             if processor.advance(due_at_ms):
                 self._held += 1
-                if self._held >= BATCH_MAX or _is_waited_for(processor.made, before):
+                self._is_awaited = self._is_awaited or _is_awaited(processor.made, before)
+                if self._held >= BATCH_MAX or self._is_awaited:
                     yield from self._release()
 
     def _release(self) -> Iterator[Released]:
@@ -151,6 +156,7 @@ class Simulation:
                     processor.take(report, processor.now_ms)
                     failed = failed or report.outcome == "failed"  # a fallback may stand in
         self._held = 0
+        self._is_awaited = False
         self._deliveries.settle()
 
     def _answer(self, message: SendMessage) -> DeliveryReported | None:
@@ -163,8 +169,8 @@ class Simulation:
         return self._deliveries.deliver(message)
 
 
-def _is_waited_for(effects: list[Effect], start: int) -> bool:
-    """Whether anything from a place on is to be answered, or counted, before time goes on."""
-    return any(
+def _is_awaited(effects: list[Effect], start: int) -> bool:
+    """Whether anything from a place on is to be answered, or counted, before a deadline."""
+    return len(effects) > start and any(
         type(effect) is not Record or effect.kind not in _UNAWAITED for effect in effects[start:]
     )
