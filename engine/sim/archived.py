@@ -16,7 +16,7 @@ from engine.core.effects import Record
 from engine.core.inputs import decode_inputs
 from engine.core.state import User, decode_user
 from engine.errors import HairspringError
-from engine.sim.exported import OfUsers
+from engine.sim.exported import OfUsers, seen_by
 from engine.store import journal
 from engine.store.reading import Reader
 
@@ -60,6 +60,7 @@ class Archived:
             hint = "wait until the process has made states to begin with, some minutes at most"
             raise NoArchive("there is no archive that can be run from its beginning", hint=hint)
         self._start = start
+        self._seen: dict[str, int] = {}
         self.exact_from_ms = start.exact_from_ms
 
     def __enter__(self) -> Self:
@@ -80,13 +81,16 @@ class Archived:
             partial(journal.floors, generation=self._start.generation, after=after)
         ):
             for _, state in floors:
-                yield decode_user(state)
+                user = decode_user(state)
+                self._seen |= seen_by([user])
+                yield user
             after = floors[-1][0]
 
     def inputs(self) -> Iterator[UserInput]:
         """What users did and were called up to the part's end, each received when it was stamped.
 
-        From the archive's beginning, whatever part is asked for: users must have a past.
+        From the archive's beginning, whatever part is asked for: users must have a past. What
+        `users` that were given had seen when they were saved, they have in them.
         """
         for number, inputs in self.rows(self._start.from_input):
             for place, happened in enumerate(decode_inputs(inputs), start=number):
@@ -94,6 +98,8 @@ class Archived:
                     continue
                 if happened.at_ms > self._archive.until_ms:
                     return
+                if place <= self._seen.get(happened.user_id, 0):
+                    continue
                 happened.received_at_ms = happened.at_ms
                 yield happened
 

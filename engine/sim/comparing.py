@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from engine.sim.exported import users_inputs
+from engine.core.state import User, decode_user, encode_user
+from engine.sim.exported import beginning, seen_by, users_inputs
 from engine.sim.reading import Reading
 from engine.sim.run import Options, Report, Run, arriving
 
@@ -137,12 +138,18 @@ def compare_shops(
     Arguments and errors are as `run.run_shop` has them.
     """
     reading = Reading(label or source.path, shop.tracking_plan)
+    begins_ms, users = 0, list[User]()
     if source.is_journal(reading.label):
-        read: Iterable[UserInput] = users_inputs(source.journal(reading.label), reading)
+        begins_ms, users, lines = beginning(source.journal(reading.label))
+        read: Iterable[UserInput] = users_inputs(lines, reading, seen_by(users))
     else:
         read = source.inputs(reading, options.columns)
     names: Counter[str] = Counter()
-    runs = (Run(shop, options), Run(other, options))
+    twins = [decode_user(encode_user(one)) for one in users]  # a run changes those that it has
+    runs = (
+        Run(shop, options, users=users, now_ms=begins_ms),
+        Run(other, options, users=twins, now_ms=begins_ms),
+    )
     later = [0]
     streams = tee(_up_to(arriving(read, names, on_progress), options.until_ms, later))
     taken = [0, 0]

@@ -8,6 +8,7 @@ Inputs, records and states are as the database has them; states are base64 of th
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -21,12 +22,14 @@ from engine.core.inputs import (
     UserIdentified,
     UserScored,
 )
+from engine.core.state import decode_user
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engine.core.inputs import UserInput
+    from engine.core.state import User
     from engine.sim.reading import Reading
 
 OfUsers = EventReceived | UserIdentified | UserScored | TriggerReceived | ConsentStated
@@ -140,20 +143,48 @@ def decode_lines(lines: Iterable[bytes], label: str) -> Iterator[Line]:
         raise JournalUnreadable(f"{label} is cut short", hint="copy or export it again")
 
 
-def users_inputs(lines: Iterable[Line], reading: Reading) -> Iterator[UserInput]:
+def beginning(lines: Iterator[Line]) -> tuple[int, list[User], Iterator[Line]]:
+    """Where a journal begins: the instant, everybody as he was there, and the lines behind that.
+
+    0 and nobody where it was not cut. O(users).
+    """
+    at_ms = 0
+    users: list[User] = []
+    for line in lines:
+        match line:
+            case Head():
+                at_ms = line.exact_from_ms
+            case FloorLine():
+                users.append(decode_user(line.state))
+            case PlanLine() | ChangeLine():
+                pass
+            case _:
+                return at_ms, users, chain([line], lines)
+    return at_ms, users, lines
+
+
+def seen_by(users: Iterable[User]) -> dict[str, int]:
+    """By each of their ids, the last input that users had seen when they were saved."""
+    return {user_id: one.seen for one in users for user_id in (one.user_id, *one.aliases)}
+
+
+def users_inputs(
+    lines: Iterable[Line], reading: Reading, seen: Mapping[str, int] | None = None
+) -> Iterator[UserInput]:
     """What users did and were called, and what was started for them, each received when stamped.
 
     What they did with messages among it: one that the other plan does not send has been opened then
-    all the same.
+    all the same. What they had `seen` when they were saved, they have in them.
 
     For a run under another plan: what came of the live one, its deliveries and its changes of the
     plan, is left out.
     """
+    seen = seen or {}
     for line in lines:
         if not isinstance(line, InputLine):
             continue
         happened = line.input
-        if isinstance(happened, OfUsers):
+        if isinstance(happened, OfUsers) and line.number > seen.get(happened.user_id, 0):
             happened.received_at_ms = happened.at_ms
             reading.events += 1
             yield happened

@@ -15,7 +15,7 @@ from engine.core.sessions import SESSION_EVENTS
 from engine.errors import UsageError
 from engine.runtime.dedupe import Dedupe
 from engine.sim.deliveries import Deliveries
-from engine.sim.exported import Head, users_inputs
+from engine.sim.exported import Head, beginning, seen_by, users_inputs
 from engine.sim.ordering import in_order
 from engine.sim.reading import Reading
 from engine.sim.replaying import Comparison, Replay
@@ -114,7 +114,8 @@ def run_shop(
     """Run a shop over a source in virtual time.
 
     The exported journal of a live run is run again as it was, under the plans of then, where the
-    shop is the one that it ended with; under any other its events are taken at their stamps.
+    shop is the one that it ended with; under any other its events are taken at their stamps. Where
+    it was cut, everybody goes on as he was there, as at a reload.
 
     Args:
         shop: As `config` loads it.
@@ -133,12 +134,15 @@ def run_shop(
     reading = Reading(label or source.path, shop.tracking_plan)
     if not source.is_journal(reading.label):
         read: Iterable[UserInput] = source.inputs(reading, options.columns)
-        return _run(shop, read, reading, options, write, on_progress)
+        return _run(Run(shop, options), read, reading, write, on_progress)
     lines = source.journal(reading.label)
     head = next(lines)
     if isinstance(head, Head) and head.plan_id == shop.plan.id:
         return _run_again(shop, chain([head], lines), options, write, on_progress)
-    return _run(shop, users_inputs(lines, reading), reading, options, write, on_progress)
+    begins_ms, users, lines = beginning(chain([head], lines))
+    read = users_inputs(lines, reading, seen_by(users))
+    run = Run(shop, options, users=users, now_ms=begins_ms)
+    return _run(run, read, reading, write, on_progress)
 
 
 class Run:
@@ -223,16 +227,14 @@ def arriving(
 
 
 def _run(
-    shop: Shop,
+    run: Run,
     read: Iterable[UserInput],
     reading: Reading,
-    options: Options,
     write: Callable[[bytes], object] | None,
     on_progress: Callable[[int], None] | None,
 ) -> Report:
-    """Run a shop over inputs as they are read, in whatever order."""
+    """A run over inputs as they are read, in whatever order."""
     names: Counter[str] = Counter()
-    run = Run(shop, options)
     for _ in run.records(arriving(read, names, on_progress), write):
         pass
     return run.report(reading, names)

@@ -45,7 +45,7 @@ class Simulation:
         dedupe: Refuses ids that were taken; None takes everything.
         deliveries: Answers messages; by default all are delivered.
         users: Who is known already, as saved under whatever plan: each goes on where the same step
-            is found, as of `now_ms`.
+            is found, as of `now_ms`. They are changed in place.
         now_ms: Logical time to start from.
 
     Attributes:
@@ -67,7 +67,7 @@ class Simulation:
         users: Iterable[User] = (),
         now_ms: int = 0,
     ) -> None:
-        known = {user.user_id: user for user in users}
+        known = {user.user_id: _in_no_outbox(user) for user in users}
         self.processor = Processor(plan, known, now_ms=now_ms, dedupe=dedupe, keeps=False)
         self.processor.find_anew(known.values(), plan)
         self.processor.bandits.begin(0)
@@ -167,6 +167,13 @@ class Simulation:
         if reason:
             return DeliveryReported(message.user_id, message.id, "cancelled", reason)
         return self._deliveries.deliver(message)
+
+
+def _in_no_outbox(user: User) -> User:
+    """As he was saved, without messages whose outcome nobody will tell here."""
+    user.pending = {}
+    user.held_until_ms = user.seen = 0
+    return user
 
 
 def _is_awaited(effects: list[Effect], start: int) -> bool:

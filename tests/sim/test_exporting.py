@@ -16,12 +16,28 @@ from engine.core.inputs import (
     TriggerReceived,
     UserIdentified,
 )
+from engine.core.instants import parse_instant_ms
+from engine.core.state import encode_user
 from engine.runtime.clock import Clock
+from engine.runtime.processor import Processor
 from engine.runtime.restart import restart
-from engine.sim.exported import Head, JournalUnreadable, decode_lines, users_inputs
+from engine.sim.comparing import compare_shops
+from engine.sim.exported import (
+    End,
+    FloorLine,
+    Head,
+    InputLine,
+    JournalUnreadable,
+    Line,
+    decode_lines,
+    encode_lines,
+    users_inputs,
+)
 from engine.sim.exporting import export
 from engine.sim.reading import Reading
 from engine.sim.replaying import Comparison, Replay
+from engine.sim.run import Options, run_shop
+from engine.sim.sources import open_events
 from engine.sim.world.shop import world_shop
 from engine.store import Store
 
@@ -29,7 +45,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config import Shop
-    from engine.runtime.processor import Processor
 
 START_AT_MS = 1_767_225_600_000
 KEEP_MS = 40_000
@@ -191,3 +206,82 @@ async def test_where_nothing_was_taken_in_there_is_nothing_to_export(tmp_path: P
     with pytest.raises(JournalUnreadable, match="nothing has been taken in"):
         await exported(store)
     await store.close()
+
+
+CART = """
+campaign: cart
+enter: {event: Added, reentry: never}
+steps:
+  - {wait: 1m, id: pause}
+  - {send: in_app, template: hello, id: hello}
+"""
+ORDERED = """
+campaign: ordered
+enter: {event: Order, when: count("Order") == 3}
+steps: [{exit: thrice, id: x}]
+"""
+
+
+def cart_shop(cart: str = CART) -> Shop:
+    files = {"campaigns/cart.yaml": cart, "campaigns/ordered.yaml": ORDERED}
+    return load_shop({**files, "templates/hello.in_app.liquid": "Hello"})
+
+
+def cut_journal(tmp_path: Path) -> Path:
+    """Of somebody who waits and has ordered twice where it begins; one order is in his state."""
+    happened = [("Added", 0), ("Order", 1_000), ("Order", 2_000), ("Order", 30_000)]
+    inputs = [
+        EventReceived(
+            "u", name, START_AT_MS + at_ms, START_AT_MS + at_ms, at_ms=START_AT_MS + at_ms
+        )
+        for name, at_ms in happened
+    ]
+    live = Processor(cart_shop().plan)
+    for one in inputs[:3]:
+        live.take(msgspec.structs.replace(one), one.at_ms)
+    user = live.users["u"]
+    user.seen = 3
+    lines: list[Line] = [
+        Head(1, "0", "", START_AT_MS + 40_000, START_AT_MS + 2_000, "p"),
+        FloorLine(encode_user(user)),
+        *(InputLine(number, one) for number, one in enumerate(inputs[2:], start=3)),
+        End(2, 0, 0),
+    ]
+    path = tmp_path / "journal.ndjson"
+    path.write_bytes(encode_lines(lines))
+    return path
+
+
+def told_of(path: Path, shop: Shop) -> list[tuple[int, str, str]]:
+    """What becomes of a journal under another shop than its own."""
+    lines: list[bytes] = []
+    with open_events(str(path)) as source:
+        run_shop(shop, source, options=Options(), write=lambda block: lines.extend(block.split()))
+    records = [msgspec.json.decode(line) for line in lines]
+    return [
+        (parse_instant_ms(one["at"]) - START_AT_MS, one["campaign"], one["kind"]) for one in records
+    ]
+
+
+def test_under_another_shop_everybody_goes_on_as_he_was_where_it_was_cut(tmp_path: Path) -> None:
+    path = cut_journal(tmp_path)
+    slower = CART.replace("1m", "3m")
+    for shop, sent_ms in ((cart_shop(CART), 60_000), (cart_shop(slower), 180_000)):
+        assert told_of(path, shop) == [
+            (30_000, "ordered", "entered"),
+            (30_000, "ordered", "exited"),
+            (sent_ms, "cart", "sent"),
+            (sent_ms, "cart", "finished"),
+            (sent_ms, "cart", "delivered"),
+        ]
+
+
+def test_so_does_everybody_in_both_of_two_shops_that_are_compared(tmp_path: Path) -> None:
+    twice = CART + "  - {send: in_app, template: hello, id: again}\n"
+    with open_events(str(cut_journal(tmp_path))) as source:
+        report, compared = compare_shops(
+            cart_shop(), cart_shop(twice), source, options=Options(until_ms=None)
+        )
+    assert report.users == 1
+    assert [one.sent for one in report.campaigns if one.campaign == "cart"] == [{"in_app": 1}]
+    assert [(one.before, one.after) for one in compared.changes] == [(1, 2)]

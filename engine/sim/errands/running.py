@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from config import Shop
     from engine.core.effects import Record
     from engine.core.inputs import UserInput
-    from engine.core.state import User
     from engine.runtime.errands import Archive, BacktestErrand, SimulateErrand
 
     Told = Callable[[int, int], None]
@@ -188,15 +187,7 @@ def _as_lines(events: bytes) -> bytes:
 def _over(shop: Shop, options: Options, archived: Archived, archive: Archive) -> Run:
     """A run that begins where the archive does, and tells of the part that is asked for."""
     begins_ms = archived.exact_from_ms
-    users = map(_in_no_outbox, archived.users())
-    return Run(shop, options, users=users, now_ms=begins_ms, from_ms=archive.from_ms)
-
-
-def _in_no_outbox(user: User) -> User:
-    """As he was saved, without messages whose outcome nobody will tell here."""
-    user.pending = {}
-    user.held_until_ms = user.seen = 0
-    return user
+    return Run(shop, options, users=archived.users(), now_ms=begins_ms, from_ms=archive.from_ms)
 
 
 def _counted(inputs: Iterable[UserInput], reading: Reading) -> Iterator[UserInput]:
