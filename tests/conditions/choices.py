@@ -89,6 +89,7 @@ class Scale:
     sessions: bool = False
     imports: bool = False
     downtimes: bool = False
+    makes: bool = False
     event: bool = False
     segments: tuple[str, ...] = ()
 
@@ -360,7 +361,17 @@ def make_steps(pick: Pick, scale: Scale, depth: int) -> list[dict[str, Any]]:
     steps = [make_step(pick, scale, depth) for _ in range(pick((1, 1, 2)))]
     if scale.sends:
         steps.insert(pick((0, len(steps))), {"send": "in_app"})
+    if scale.makes:
+        steps.insert(pick((0, len(steps))), make_change(pick))
     return [*steps, {"exit": pick(("done", "enough"))}] if pick((0, 1)) else steps
+
+
+def make_change(pick: Pick) -> dict[str, Any]:
+    """A step that makes an event, or tells something of the user."""
+    if pick((0, 1)):
+        return {"emit": {"event": pick(NAMES), "properties": pick(SAID)}}
+    traits = ({"n": 1}, {"n": 2}, {"n": "x"}, {"plan": "x"}, {"vip": True}, {"vip": False})
+    return {"set": pick(traits)}
 
 
 def make_step(pick: Pick, scale: Scale, depth: int) -> dict[str, Any]:

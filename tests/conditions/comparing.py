@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.faults import ShopInvalid
 from tests.conditions.choices import GRACE_MAX, make_script, make_shop
+from tests.conditions.oracle import LoopError
 from tests.conditions.play import files_of, play
 from tests.conditions.shrinking import shrink
 
@@ -23,13 +24,16 @@ SCRIPTS = 20
 def fails(case: dict[str, Any]) -> bool:
     try:
         engine, oracle = play(case)
-    except ShopInvalid:
+    except (ShopInvalid, LoopError):
         return False
     return engine != oracle
 
 
 def compare(case: dict[str, Any], seed: str) -> None:
-    engine, oracle = play(case)
+    try:
+        engine, oracle = play(case)
+    except LoopError:
+        return
     if engine == oracle:
         return
     case = shrink(case, fails)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tests.conditions import holding
 from tests.conditions.candidates import within
-from tests.conditions.functions import InSegment, Received
-from tests.conditions.trees import Happened, View, WrongError, follow, holds
+from tests.conditions.functions import Calendar, InSegment, Now, Received
+from tests.conditions.trees import Happened, Read, View, WrongError, follow, holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 Dict: TypeAlias = "dict[str, Any]"
 
@@ -26,15 +26,41 @@ LATENESS = 86_400_000
 """`events.max_lateness`, in milliseconds."""
 
 
-def asks_sends(node: Any, segments: Dict) -> bool:
-    """Whether something in it, or in a segment that it asks for, asks for messages that went."""
+CHANGES_MAX = 90
+"""Changes of one instant, some fewer than are a loop."""
+
+
+class LoopError(Exception):
+    """Campaigns that go on starting each other: what is refused then, `tests/golden` tells."""
+
+
+def asks_sends(part: Any) -> bool:
+    """Whether it asks for messages that went."""
+    return isinstance(part, Received)
+
+
+def asks_traits(part: Any) -> bool:
+    """Whether it asks for traits."""
+    match part:
+        case Read():
+            return part.of_what == "user"
+        case Now():
+            return isinstance(part.instant, str)
+        case Calendar():
+            return part.zone == "user.timezone"
+        case _:
+            return False
+
+
+def asks(node: Any, segments: Dict, what: Callable[[Any], bool]) -> bool:
+    """Whether something in it, or in a segment that it asks for, asks for that."""
     for part in within(node):
-        if isinstance(part, Received):
+        if what(part):
             return True
         segment = part.segment if isinstance(part, InSegment) else None
         if isinstance(part, dict) and isinstance(part.get("segment"), str):
             segment = part["segment"]
-        if segment is not None and asks_sends(segments[segment], segments):
+        if segment is not None and asks(segments[segment], segments, what):
             return True
     return False
 
@@ -144,7 +170,7 @@ class Oracle:
             name,
             {
                 "name": name, "traits": {}, "events": [], "active": None, "live": [], "starts": [],
-                "applied": -1, "score": None, "sent": [], "sends": [], "session": None,
+                "applied": -1, "score": None, "sent": [], "queue": [], "session": None,
                 "before": dict.fromkeys((c["id"] for c in self.campaigns), False), "count": 0,
                 "held": 0, "asked": {}, "risen": set(), "waiting": {}, "recalled": None,
             },
@@ -231,16 +257,32 @@ class Oracle:
         return bool(view.now >= live["since"] and self._goes_on(live, view))
 
     def _follow(self, user: Dict) -> None:
-        """What messages that went out make true, and what that sends in turn."""
-        for _ in range(100):
-            if not user["sends"]:
+        """What steps have made, and what that makes true, and what that makes in turn."""
+        for _ in range(CHANGES_MAX):
+            if not user["queue"]:
                 return
-            risen, view = user["sends"].pop(0), self.view(user)
-            inside = {c["id"] for c in self.campaigns if asks_sends(c, self.segments)}
+            change = user["queue"].pop(0)
+            if "event" in change:
+                self._begin_input(user)
+                self._recall(user)
+                user["events"].append(Happened(self.now, change["event"], change["said"]))
+                self._apply(user, change["event"], self.now, change["said"])
+                user["recalled"] = None
+                continue
+            view = self.view(user)
+            inside = {c["id"] for c in self.campaigns if asks(c, self.segments, change["asking"])}
             self._look_again(user, view, inside)
             for campaign in self.campaigns:
-                if campaign["id"] in risen:
+                if campaign["id"] in change["risen"]:
                     self._ask_entry(user, campaign, view, self.now)
+        raise LoopError
+
+    def _changed(self, user: Dict, what: Callable[[Any], bool]) -> None:
+        """A step has changed something: what that makes true has its turn later."""
+        enters = {c["id"] for c in self.campaigns if asks(c["enter"], self.segments, what)}
+        risen = self._risen(user, self.view(user), enters)
+        user["queue"].append({"risen": risen, "asking": what})
+        user["recalled"] = None
 
     def _look_again(self, user: Dict, view: View, inside: set[str]) -> None:
         for live in self._in_order(user):
@@ -268,12 +310,15 @@ class Oracle:
         }
 
     def _input(self, user: Dict, event: str, t: int, said: Dict, *, enters: bool = True) -> None:
+        self._apply(user, event, t, said, enters=enters)
+        self._follow(user)
+
+    def _apply(self, user: Dict, event: str, t: int, said: Dict, *, enters: bool = True) -> None:
         view = self.view(user, event, said)
         risen = self._risen(user, view)
         self._look_at_lives(user, view, event, t)
         for campaign in self.campaigns if enters else ():
             self._may_enter(user, campaign, view, risen, t)
-        self._follow(user)
 
     def _may_enter(self, user: Dict, campaign: Dict, view: View, risen: set[str], t: int) -> None:
         enter = campaign["enter"]
@@ -461,9 +506,14 @@ class Oracle:
                 self._tell(user, live["campaign"], "sent", "")
                 self._recall(user)
                 user["sent"].append((self.judged, step["send"], live["campaign"]))
-                asking = {c["id"] for c in self.campaigns if asks_sends(c["enter"], self.segments)}
-                user["sends"].append(self._risen(user, self.view(user), asking))
-                user["recalled"] = None
+                self._changed(user, asks_sends)
+            elif "set" in step:
+                self._recall(user)
+                user["traits"].update(step["set"])
+                self._changed(user, asks_traits)
+            elif "emit" in step:
+                said = step["emit"]
+                user["queue"].append({"event": said["event"], "said": said["properties"]})
             else:
                 self._exit(user, live, step["exit"])
                 return

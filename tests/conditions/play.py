@@ -80,8 +80,10 @@ def _texts(node: Any) -> Any:
 
 
 def _step(step: dict[str, Any]) -> dict[str, Any]:
-    if "exit" in step:
+    if step.keys() & {"exit", "set"}:
         return step
+    if "emit" in step:
+        return {"emit": {key: value for key, value in step["emit"].items() if value}}
     if "send" in step:
         return {**step, "template": "t"}
     inner = step["wait"] if isinstance(step.get("wait"), dict) else step
