@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from engine.sim.run import Report
 
 STEP_COLUMNS = ("reached", "sent", "skipped", "deferred", "branched", "exited", "waiting")
-CHANGE_COLUMNS = ("campaign", "channel", "here", "there", "users more", "users less")
+CHANGE_COLUMNS = (
+    *("campaign", "channel", "here", "there"),
+    *("users more", "users less", "other time", "other template"),
+)
 
 
 def print_funnels(report: Report, *, err: bool) -> None:
@@ -31,11 +34,16 @@ def print_funnels(report: Report, *, err: bool) -> None:
 def print_compared(compared: Compared, *, err: bool) -> None:
     """Print what the other shop would change."""
     click.echo(err=err)
-    if not compared.users and not compared.entered:
-        click.echo("the other shop would send everybody the same messages", err=err)
-        return
-    told = f"the other shop would send something else to {many(compared.users, 'user')}:"
+    otherwise = any(one.other_time or one.other_template for one in compared.changes)
+    if compared.users:
+        told = f"the other shop would send something else to {many(compared.users, 'user')}:"
+    elif otherwise:
+        told = "the other shop would send everybody as many messages, and not as here:"
+    else:
+        told = "the other shop would send everybody the same messages"
     click.echo(told, err=err)
+    if not (compared.users or otherwise or compared.entered):
+        return
     rows = [
         (
             one.campaign,
@@ -44,6 +52,8 @@ def print_compared(compared: Compared, *, err: bool) -> None:
             f"{one.after:,}",
             _count(one.users_more),
             _count(one.users_less),
+            _count(one.other_time),
+            _count(one.other_template),
         )
         for one in compared.changes
     ]

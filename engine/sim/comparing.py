@@ -6,11 +6,11 @@ kept of it is what one is ahead of the other: for each user for whom they differ
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from copy import copy
 from heapq import nsmallest
 from itertools import tee
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from xxhash import xxh3_64_intdigest
@@ -43,6 +43,9 @@ class Change(msgspec.Struct):
         after: How many the other one sends.
         users_more: Users who are sent more of them by the other one.
         users_less: Users who are sent fewer.
+        other_time: Of those that both send, how many the other one sends at another time; the first
+            of a user is held against his first, and so on.
+        other_template: Likewise, from another template.
     """
 
     campaign: str
@@ -51,6 +54,8 @@ class Change(msgspec.Struct):
     after: int = 0
     users_more: int = 0
     users_less: int = 0
+    other_time: int = 0
+    other_template: int = 0
 
 
 class UserChange(msgspec.Struct):
@@ -65,7 +70,7 @@ class Compared(msgspec.Struct):
 
     Attributes:
         changes: Where a message is sent by either, in order of campaign and channel.
-        users: Users who would be sent something else.
+        users: Users who would be sent more messages, or fewer.
         sample: Some of them, drawn by a hash of their ids: the same each time.
         entered: Enrollments by campaign, before and after, where those differ.
     """
@@ -79,12 +84,25 @@ class Compared(msgspec.Struct):
 _What = tuple[str, str]
 
 
+class _Ahead(NamedTuple):
+    """Messages to one user that one side has sent and the other has not: when, which template."""
+
+    side: int
+    messages: deque[tuple[int, str]]
+
+    @property
+    def count(self) -> int:
+        return len(self.messages) if self.side else -len(self.messages)
+
+
 class _Difference:
     """Counts what two shops send, and keeps for whom it differs."""
 
     def __init__(self) -> None:
         self._sent: tuple[Counter[_What], Counter[_What]] = (Counter(), Counter())
-        self._users: defaultdict[str, dict[_What, int]] = defaultdict(dict)
+        self._other_time: Counter[_What] = Counter()
+        self._other_template: Counter[_What] = Counter()
+        self._users: defaultdict[str, dict[_What, _Ahead]] = defaultdict(dict)
 
     def add(self, records: Iterable[Record], side: int) -> None:
         """Count what the first (0) or the other shop (1) did. O(records)."""
@@ -93,11 +111,16 @@ class _Difference:
                 continue
             what = (record.campaign, record.channel)
             self._sent[side][what] += 1
+            message = (record.at_ms, record.template)
             kept = self._users[record.user_id]
-            ahead = kept.get(what, 0) + (1 if side else -1)
-            if ahead:
-                kept[what] = ahead
-            else:
+            ahead = kept.setdefault(what, _Ahead(side, deque()))
+            if ahead.side == side:
+                ahead.messages.append(message)
+                continue
+            at_ms, template = ahead.messages.popleft()
+            self._other_time[what] += at_ms != message[0]
+            self._other_template[what] += template != message[1]
+            if not ahead.messages:
                 del kept[what]
                 if not kept:
                     del self._users[record.user_id]
@@ -105,17 +128,27 @@ class _Difference:
     def told(self, entered: dict[str, tuple[int, int]]) -> Compared:
         before, after = self._sent
         changes = {
-            what: Change(*what, before[what], after[what]) for what in sorted(before | after)
+            what: Change(
+                *what,
+                before[what],
+                after[what],
+                other_time=self._other_time[what],
+                other_template=self._other_template[what],
+            )
+            for what in sorted(before | after)
         }
         for kept in self._users.values():
             for what, ahead in kept.items():
-                changes[what].users_more += ahead > 0
-                changes[what].users_less += ahead < 0
+                changes[what].users_more += ahead.count > 0
+                changes[what].users_less += ahead.count < 0
         drawn = nsmallest(SAMPLE_MAX, self._users, key=_drawn)
         sample = [
             UserChange(
                 user_id,
-                {" ".join(what): ahead for what, ahead in sorted(self._users[user_id].items())},
+                {
+                    " ".join(what): ahead.count
+                    for what, ahead in sorted(self._users[user_id].items())
+                },
             )
             for user_id in drawn
         ]

@@ -80,6 +80,44 @@ def test_who_would_get_more_and_who_less_is_counted(tmp_path: Path) -> None:
         assert user.messages == {"a in_app": ahead}
 
 
+def test_what_goes_at_another_time_or_says_something_else_is_counted(tmp_path: Path) -> None:
+    later = PLAIN.replace("wait: 10m", "wait: 20m")
+    _, compared = compare(written(tmp_path), shop(PLAIN), shop(later))
+    assert compared.changes == [Change("a", "in_app", 40, 40, other_time=40)]
+    files = {"campaigns/a.yaml": PLAIN.replace("template: hello", "template: bye"), **HELLO}
+    other = load_shop({**files, "templates/bye.in_app.liquid": "Bye"})
+    _, compared = compare(written(tmp_path), shop(PLAIN), other)
+    assert compared.changes == [Change("a", "in_app", 40, 40, other_template=40)]
+    assert compared.users == 0
+
+
+def test_the_first_of_a_users_messages_is_held_against_his_first(tmp_path: Path) -> None:
+    """One more of them is one more, and none at another time."""
+    twice = PLAIN + "  - {wait: 1h, id: hour}\n  - {send: in_app, template: hello, id: again}\n"
+    _, compared = compare(written(tmp_path), shop(PLAIN), shop(twice))
+    assert compared.changes == [Change("a", "in_app", 40, 80, users_more=40)]
+    _, compared = compare(written(tmp_path), shop(twice), shop(PLAIN))
+    assert compared.changes == [Change("a", "in_app", 80, 40, users_less=40)]
+
+
+def test_the_command_says_where_there_are_as_many_messages_at_another_time(
+    tmp_path: Path,
+) -> None:
+    file = written(tmp_path)
+    for name, wait in (("one", "10m"), ("two", "1h")):
+        campaign = PLAIN.replace("10m", wait)
+        for path, text in {"campaigns/a.yaml": campaign, "hairspring.toml": "", **HELLO}.items():
+            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / path).write_text(text)
+    said = [str(tmp_path / "one"), "--events", str(file), "--compare", str(tmp_path / "two")]
+    lines = CliRunner().invoke(command, said).output.splitlines()
+    assert lines[-3:] == [
+        "the other shop would send everybody as many messages, and not as here:",
+        "campaign   channel   here   there   users more   users less   other time   other template",
+        "a          in_app    40     40      -            -            40           -",
+    ]
+
+
 def test_the_same_files_give_the_same_comparison(tmp_path: Path) -> None:
     file = written(tmp_path)
     first = compare(file, shop(PLAIN), shop(CHANGED))
@@ -120,8 +158,8 @@ def test_the_command_tells_both(tmp_path: Path) -> None:
     assert "pause       40        -           -         -          -          -        -" in lines
     start = lines.index("the other shop would send something else to 40 users:")
     assert lines[start + 1 : start + 4] == [
-        "campaign   channel   here   there   users more   users less",
-        "a          in_app    40     40      20           20",
+        "campaign   channel   here   there   users more   users less   other time   other template",
+        "a          in_app    40     40      20           20           -            -",
         "a: 40 entered here, 20 there",
     ]
     assert lines[-1] == "  and 30 users more"
