@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from channels.plaintext import plain_text
 from channels.rendering import Rendered
 from config.expected import worth
 from config.schema import EXPECT_FIELDS, EXPECT_TEXTS, SAYS
@@ -28,6 +29,9 @@ LIKE_MIN = 2
 """How many of its words an expectation must share with what happened to be told beside it."""
 
 _TEXT_SHOWN_MAX = 100
+_READ_SHOWN_MAX = 300
+
+_HTML = frozenset({"email", "in_app"})
 
 
 class Happened(msgspec.Struct, frozen=True):
@@ -42,6 +46,12 @@ class Happened(msgspec.Struct, frozen=True):
             return ""
         text = self.rendered.body if part == "body" else self.rendered.front.get(part, "")
         return " ".join(text.split())
+
+    def reading(self, part: str) -> str:
+        """The same as somebody reads it: of HTML, its text."""
+        text = self.text(part)
+        is_html = part == "body" and self.record.channel in _HTML
+        return " ".join(plain_text(text).split()) if is_html else text
 
 
 class Aligned(msgspec.Struct, frozen=True):
@@ -173,11 +183,12 @@ def differences(expected: Expected, happened: Happened) -> tuple[str, ...]:
         if found != text:
             told.append(f"{name} is {found!r}, not {text!r}")
     for name, texts in expected.texts.items():
-        found = happened.text(name)
+        found, read = happened.text(name), happened.reading(name)
+        said = (" ".join(text.split()) for text in texts)
         told += [
-            f"{name} does not hold {text!r}: it is {_short(found)!r}"
-            for text in texts
-            if " ".join(text.split()) not in found
+            f"{name} does not hold {text!r}: it is {_short(read, _READ_SHOWN_MAX)!r}"
+            for text in said
+            if text not in found and text not in read
         ]
     return tuple(told)
 
@@ -217,5 +228,5 @@ def _field(record: Record, name: str) -> str:
     return str(getattr(record, name))
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _TEXT_SHOWN_MAX else f"{text[: _TEXT_SHOWN_MAX - 1]}…"
+def _short(text: str, most: int = _TEXT_SHOWN_MAX) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -91,7 +91,8 @@ class _Ahead(NamedTuple):
     messages: deque[tuple[int, str]]
 
     @property
-    def count(self) -> int:
+    def lead(self) -> int:
+        """Of the other shop: below 0 where the first is ahead."""
         return len(self.messages) if self.side else -len(self.messages)
 
 
@@ -139,14 +140,14 @@ class _Difference:
         }
         for kept in self._users.values():
             for what, ahead in kept.items():
-                changes[what].users_more += ahead.count > 0
-                changes[what].users_less += ahead.count < 0
+                changes[what].users_more += ahead.lead > 0
+                changes[what].users_less += ahead.lead < 0
         drawn = nsmallest(SAMPLE_MAX, self._users, key=_drawn)
         sample = [
             UserChange(
                 user_id,
                 {
-                    " ".join(what): ahead.count
+                    " ".join(what): ahead.lead
                     for what, ahead in sorted(self._users[user_id].items())
                 },
             )

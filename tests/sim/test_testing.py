@@ -239,3 +239,41 @@ def test_a_test_runs_the_same_each_time() -> None:
     text = HEAD + "".join(f"    {line}\n" for line in f"{GIVEN}expect: []".splitlines())
     (test,) = read_tests({"tests/a.yaml": text}, SHOP)
     assert run_test(SHOP, test) == run_test(SHOP, test)
+
+
+MAIL = load_shop(
+    {
+        "campaigns/mail.yaml": """
+campaign: mail
+purpose: transactional
+enter: {event: Go}
+steps:
+  - {send: email, template: hello, id: mail}
+""",
+        "templates/hello.email.liquid": "---\nsubject: Hello\n---\n"
+        "<!doctype html><html><head><style>p { color: red }</style></head><body>"
+        '<p class="a">Hello <b>Ada</b>,</p><p>your total is&nbsp;<i>30</i>.</p></body></html>',
+    }
+)
+
+
+def mail_outcome(body: str) -> Outcome:
+    said = f"""
+tests:
+  - test: It
+    users: {{ada: {{email: ada@example.com}}}}
+    given: [{{at: +0s, event: Go}}]
+    expect: [{{at: +0s, sent: email, body: {body!r}}}]
+"""
+    (test,) = read_tests({"tests/a.yaml": said}, MAIL)
+    return run_test(MAIL, test)
+
+
+@pytest.mark.parametrize("body", ["Hello Ada, your total is 30.", "Hello <b>Ada</b>,"])
+def test_a_mail_holds_what_is_read_and_what_is_written(body: str) -> None:
+    assert mail_outcome(body).passed
+
+
+def test_a_mail_that_says_something_else_is_told_as_it_is_read() -> None:
+    (differs,) = [line.differs for line in mail_outcome("Hello Bob").lines if line.differs]
+    assert differs == ("body does not hold 'Hello Bob': it is 'Hello Ada, your total is 30.'",)
