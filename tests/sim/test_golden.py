@@ -3,24 +3,32 @@
 A script in `tests/golden` is parts with a `=== title` line each: files of the shop, or `shop` with
 the name of a folder that has them, `events`, maybe `options`, and `records` and `summary` at the
 end. An event is NDJSON as it is, or for short: `INSTANT USER EVENT {properties}`, or
-`INSTANT USER identify {traits}`. `pytest tests/sim --rewrite` writes the last two parts anew; read
-the difference before you keep it.
+`INSTANT USER identify {traits}`. A part `reload INSTANT FILE` is what that file of the shop is from
+then on; where it is empty, the file is gone. `pytest tests/sim --rewrite` writes the last two parts
+anew; read the difference before you keep it.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from config import load_shop, read_folder
 from engine.core.instants import parse_instant_ms
-from engine.sim.run import Options, Report, run_shop
+from engine.sim.reading import Reading
+from engine.sim.run import Options, Report, Run, arriving, run_shop
 from engine.sim.sources import open_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.sim.sources import Source
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCRIPTS = sorted(GOLDEN.glob("*.txt"))
@@ -81,21 +89,69 @@ def options_of(text: str) -> Options:
 
 def files_of(parts: dict[str, str]) -> dict[str, str]:
     files = read_folder(GOLDEN / parts["shop"].strip()) if "shop" in parts else {}
-    return files | {title: text for title, text in parts.items() if "." in title}
+    own = {title: text for title, text in parts.items() if "." in title and " " not in title}
+    return {"hairspring.toml": "", **files, **own}
+
+
+def reloads_of(parts: dict[str, str]) -> dict[int, dict[str, str]]:
+    """By instant, in order of time, the files that are others from then on."""
+    found: dict[int, dict[str, str]] = {}
+    for title, text in parts.items():
+        if title.startswith("reload "):
+            _, at, path = title.split()
+            found.setdefault(parse_instant_ms(at), {})[path] = text
+    return dict(sorted(found.items()))
+
+
+def run_reloaded(
+    files: dict[str, str],
+    reloads: dict[int, dict[str, str]],
+    source: Source,
+    options: Options,
+    write: Callable[[bytes], object],
+) -> Report:
+    """As `run_shop`, with other shops from these instants on, that everybody takes on at once."""
+    reading, names = Reading("events"), Counter[str]()
+    inputs = list(arriving(source.inputs(reading, {}), names, None))
+    run = Run(load_shop(files), options)
+    processor = run._simulation.processor
+    begun_ms = 0
+    for at_ms, changed in reloads.items():
+        run._options = msgspec.structs.replace(options, until_ms=at_ms - 1)
+        for _ in run.records([one for one in inputs if begun_ms <= arrived(one) < at_ms], write):
+            pass
+        files = {path: text for path, text in (files | changed).items() if text or "/" not in path}
+        run.shop = load_shop(files)
+        processor.adopt(run.shop.plan, at_ms)
+        while processor.sweep():
+            pass
+        begun_ms = at_ms
+    run._options = options
+    for _ in run.records([one for one in inputs if begun_ms <= arrived(one)], write):
+        pass
+    return run.report(reading, names)
+
+
+def arrived(happened: Any) -> int:
+    at_ms: int = happened.received_at_ms
+    return at_ms
 
 
 def run_script(parts: dict[str, str], folder: Path) -> dict[str, str]:
     events = folder / "events.ndjson"
     events.write_text("\n".join(map(event_line, parts["events"].splitlines())))
     lines: list[bytes] = []
+    files, options = files_of(parts), options_of(parts.get("options", ""))
+
+    def write(block: bytes) -> None:
+        lines.extend(block.splitlines())
+
     with open_events(str(events)) as source:
-        report = run_shop(
-            load_shop({"hairspring.toml": "", **files_of(parts)}),
-            source,
-            options=options_of(parts.get("options", "")),
-            write=lambda block: lines.extend(block.splitlines()),
-            label="events",
-        )
+        if reloads := reloads_of(parts):
+            report = run_reloaded(files, reloads, source, options, write)
+        else:
+            shop = load_shop(files)
+            report = run_shop(shop, source, options=options, write=write, label="events")
     return {
         "records": "".join(f"{shown(line)}\n" for line in lines),
         "summary": "".join(f"{line}\n" for line in summary_of(report)),
