@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import structlog
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from engine.core.effects import Effect
+    from engine.core.inputs import TriggerReceived
     from engine.core.state import User
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
@@ -59,6 +60,8 @@ AGAIN_MAX: Final = 120
 """How often a piece is tried again while the process can take nothing: for a minute."""
 
 _log = structlog.get_logger("hairspring")
+
+_T = TypeVar("_T")
 
 _ASKED_AT_ONCE: Final = 32
 _LOOKED_AT_AT_ONCE: Final = 8
@@ -129,6 +132,7 @@ class Starting:
         self._shell = shell
         self._processor = shell.processor
         self._now_ms = now_ms
+        self._looking = Looking(self._processor, now_ms)
         self._stopping = stopping
 
     async def start(self, bulk: Bulk, on_progress: OnProgress) -> Bulked:
@@ -167,7 +171,7 @@ class Starting:
         user_ids = await self._found(bulk)
         bulked = Bulked(bulk.said.campaign, len(user_ids))
         async for done, user_id in _some_at_a_time(user_ids, _LOOKED_AT_AT_ONCE):
-            bulked.count([self._would(bulk, user_id)])
+            bulked.count([self._looking.one(bulk.said.of_many(user_id, self._now_ms()))])
             on_progress(done, len(user_ids))
         return bulked
 
@@ -218,14 +222,29 @@ class Starting:
 
     def _is_known(self, bulk: Bulk, user_id: str) -> bool:
         """Whether the run has started a user before."""
-        dedupe = self._processor.dedupe
-        return dedupe is not None and bulk.said.of_many(user_id, 0).message_id in dedupe
+        return self._looking.is_known(bulk.said.of_many(user_id, 0))
 
-    def _would(self, bulk: Bulk, user_id: str) -> Started:
-        if self._is_known(bulk, user_id):
+
+class Looking:
+    """What manual starts would come to in one process now: nothing is taken.
+
+    Args:
+        now_ms: Logical time.
+    """
+
+    def __init__(self, processor: Processor, now_ms: Callable[[], int]) -> None:
+        self._processor = processor
+        self._now_ms = now_ms
+
+    async def would(self, inputs: Sequence[TriggerReceived]) -> list[Started]:
+        """What would come of each, the loop turning now and then. O(inputs)."""
+        return [self.one(each) async for _, each in _some_at_a_time(inputs, _LOOKED_AT_AT_ONCE)]
+
+    def one(self, happened: TriggerReceived) -> Started:
+        """What would come of one: a copy of its user is started, and let go."""
+        processor, now_ms, user_id = self._processor, self._now_ms(), happened.user_id
+        if self.is_known(happened):
             return Started(user_id, "known")
-        processor, now_ms = self._processor, self._now_ms()
-        happened = bulk.said.of_many(user_id, now_ms)
         if processor.tombstones.erased_at_ms(user_id) > now_ms:
             return Started(user_id, "refused", ERASED)
         happened.at_ms = now_ms
@@ -233,6 +252,11 @@ class Starting:
         lived = as_he_is(processor, user_id, now_ms)
         step(processor.plan, lived.user or new_user(user_id), happened, effects)
         return outcome_of(user_id, effects)
+
+    def is_known(self, happened: TriggerReceived) -> bool:
+        """Whether it was taken before, by its message id."""
+        dedupe = self._processor.dedupe
+        return dedupe is not None and bool(happened.message_id) and happened.message_id in dedupe
 
 
 def _broken_off(bulk: Bulk, done: int, total: int) -> Unavailable:
@@ -255,9 +279,9 @@ def is_in(processor: Processor, user: User, segment: Condition, now_ms: int) -> 
     return Turn(processor.plan, user, now_ms, now_ms, []).ask(segment, "")[0]
 
 
-async def _some_at_a_time(user_ids: Sequence[str], at_once: int) -> AsyncIterator[tuple[int, str]]:
-    """Each user, with how many that makes; the loop turns now and then, so that nothing is late."""
-    for done, user_id in enumerate(user_ids, start=1):
-        yield done, user_id
+async def _some_at_a_time(all_of: Sequence[_T], at_once: int) -> AsyncIterator[tuple[int, _T]]:
+    """Each, with how many that makes; the loop turns now and then, so that nothing is late."""
+    for done, one in enumerate(all_of, start=1):
+        yield done, one
         if not done % at_once:
             await asyncio.sleep(0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from engine.core.tracking_plan import no_plan
+from engine.runtime.bulk import Looking
 from engine.server.bodies import Limits
 from engine.server.doors import channel_doors
 from engine.server.ingest import IngestDoor
@@ -51,6 +52,7 @@ def front_door(
         keys=settings.keys.write,
         trigger_keys=settings.keys.trigger,
         campaigns=lambda: processor.plan.campaigns,
+        would=Looking(processor, clock.now_ms).would,
         why_not_ready=why_not_ready,
         metrics=metrics,
         log=structlog.get_logger("hairspring.http"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -10,9 +10,11 @@ from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
 from config.settings import WriteKey
+from engine.core.inputs import TriggerReceived
 from engine.core.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.metrics import Metrics
+from engine.runtime.starting import Started
 from engine.server import pixel, posthog
 from engine.server.answers import Refusal, answer_json, success
 from engine.server.bodies import Limits, body_at_hand, is_plain, read_body
@@ -33,8 +35,6 @@ from engine.server.starting import start_handler
 from engine.server.webhooks.door import ROUTE, WebhookDoor, webhook_handler
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
-
     from engine.core.inputs import UserInput
     from engine.runtime.starting import Told
     from engine.server.rates import Allowance
@@ -69,6 +69,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         limits: What one request may bring.
         trigger_keys: Who may start campaigns; empty: this machine alone.
         campaigns: Ids of those that the shop has.
+        would: Tells what would come of manual starts.
         monotonic_ns: What rates are held against.
         webhooks: What other sources call; None: nobody does.
         channels: Doors that the shop's channels have.
@@ -86,6 +87,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     limits: Limits = Limits()
     trigger_keys: tuple[str, ...] = ()
     campaigns: Callable[[], Collection[str]] = tuple[str]
+    would: Callable[[Sequence[TriggerReceived]], Awaitable[list[Started]]] | None = None
     monotonic_ns: Callable[[], int] = monotonic_ns
     channels: ChannelDoors = ChannelDoors()
     links: LinkDoor | None = None

@@ -43,6 +43,7 @@ class StartBody(msgspec.Struct):
     campaign: str | None = None
     content: msgspec.Raw = msgspec.Raw(b"")
     message_id: Id = None
+    dry_run: bool = False
 
 
 _FIELDS: Final = StartBody.__struct_fields__
@@ -66,6 +67,8 @@ def start_handler(door: IngestDoor) -> Callable[[web.Request], Awaitable[web.Res
         of = asked.said.of_many if asked.are_many else asked.said.of
         outcomes = Outcomes()
         inputs = [of(user_id, received_at_ms) for user_id in dict.fromkeys(asked.user_ids)]
+        if asked.is_dry and door.would is not None:
+            return answer_json(_told(asked, await door.would(inputs)))
         request[TAKEN] = (len(inputs), len(asked.rejected))
         await door.submit(inputs, size_bytes=len(body), told=outcomes.tell)
         door.metrics.inputs.labels("accepted").inc(len(inputs))
@@ -90,12 +93,14 @@ class _Asked(msgspec.Struct, frozen=True):
         user_ids: In order; some may be there twice.
         rejected: What of `user_ids` is no user.
         are_many: Whether it is the form for many, be it of one.
+        is_dry: Whether it is only told what would come of it.
     """
 
     said: StartSaid
     user_ids: list[str]
     rejected: list[Rejection]
     are_many: bool
+    is_dry: bool
 
 
 def _read(body: bytes, users_max: int) -> _Asked:
@@ -115,7 +120,8 @@ def _read(body: bytes, users_max: int) -> _Asked:
             message_id_of(said.message_id),
         )
         if said.user_ids is None:
-            return _Asked(start, [user_of(said.user_id, "$.user_id")], [], are_many=False)
+            user_id = user_of(said.user_id, "$.user_id")
+            return _Asked(start, [user_id], [], are_many=False, is_dry=said.dry_run)
     except ItemInvalid as fault:
         raise _invalid([fault]) from fault
     if said.user_id is not None:
@@ -123,10 +129,10 @@ def _read(body: bytes, users_max: int) -> _Asked:
     if len(said.user_ids) > users_max:
         told = f"{len(said.user_ids)} users in one body, more than {users_max} (server.events_max)"
         raise Refusal(413, "body.too_many", told)
-    return _many(start, said.user_ids)
+    return _many(start, said.user_ids, is_dry=said.dry_run)
 
 
-def _many(start: StartSaid, said: list[Any]) -> _Asked:
+def _many(start: StartSaid, said: list[Any], *, is_dry: bool) -> _Asked:
     """A start for many users: those who are none are told, and cost the others nothing."""
     user_ids: list[str] = []
     faults: list[ItemInvalid] = []
@@ -139,7 +145,7 @@ def _many(start: StartSaid, said: list[Any]) -> _Asked:
             rejected.append(Rejection(index, fault.path, fault.message))
     if not user_ids:
         raise _invalid(faults or [ItemInvalid("is empty", path="$.user_ids", hint="name somebody")])
-    return _Asked(start, user_ids, rejected, are_many=True)
+    return _Asked(start, user_ids, rejected, are_many=True, is_dry=is_dry)
 
 
 def _invalid(faults: list[ItemInvalid]) -> Refusal:
@@ -159,6 +165,7 @@ def _told(asked: _Asked, started: list[Started]) -> dict[str, object]:
         for outcome in ("entered", "refused", "known")
     }
     told = {"campaign": asked.said.campaign, **counts, "results": results}
+    told |= {"dry_run": True} if asked.is_dry else {}
     return told | {"rejected": asked.rejected} if asked.are_many else told
 
 

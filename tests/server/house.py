@@ -17,6 +17,7 @@ from channels.tokens import Signer
 from config.settings import Settings, WriteKey
 from engine.core.inputs import Input, decode_inputs
 from engine.core.plan import Plan
+from engine.runtime.bulk import Looking
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.metrics import Metrics
@@ -162,6 +163,7 @@ class House:
             limits=limits or Limits(),
             trigger_keys=trigger_keys,
             campaigns=lambda: house.processor.plan.campaigns,
+            would=Looking(house.processor, house.clock.now_ms).would,
             **shared,
             **more,
         )

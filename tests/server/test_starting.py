@@ -96,6 +96,23 @@ async def test_each_of_many_users_hears_what_came_of_him(house: House) -> None:
     assert (status, said["results"][0]["reason"]) == (200, "active")
 
 
+async def test_a_dry_run_tells_what_would_come_of_it_and_starts_nobody(house: House) -> None:
+    await start(house, {"user_id": "a", "campaign": "cart-abandonment", "message_id": "m"})
+    assert len(starts(house)) == 1
+    body = {"user_ids": ["a", "b", {}], "campaign": "cart-abandonment", "dry_run": True}
+    status, said = await start(house, body)
+    assert (status, said["dry_run"], said["entered"], said["refused"]) == (200, True, 1, 1)
+    a, b = said["results"]
+    assert a == {"user_id": "a", "outcome": "refused", "reason": "active"}
+    assert (b["user_id"], b["outcome"]) == ("b", "entered")
+    assert [one["index"] for one in said["rejected"]] == [2]
+    again = {"user_id": "a", "campaign": "cart-abandonment", "message_id": "m", "dry_run": True}
+    assert (await start(house, again))[1]["results"][0]["outcome"] == "known"
+    assert len(starts(house)) == 1
+    assert list(house.processor.users) == ["a"]
+    assert (await start(house, {**body, "dry_run": 1}))[0] == 400
+
+
 async def test_a_message_id_is_taken_once_for_each_user(house: House) -> None:
     body = {"user_ids": ["a", "b"], "campaign": "cart_abandonment", "message_id": "m"}
     assert (await start(house, body))[1]["entered"] == 2
