@@ -103,6 +103,10 @@ def reloads_of(parts: dict[str, str]) -> dict[int, dict[str, str]]:
     return dict(sorted(found.items()))
 
 
+def reloaded(files: dict[str, str], changed: dict[str, str]) -> dict[str, str]:
+    return {path: text for path, text in (files | changed).items() if text or "/" not in path}
+
+
 def run_reloaded(
     files: dict[str, str],
     reloads: dict[int, dict[str, str]],
@@ -120,7 +124,7 @@ def run_reloaded(
         run._options = msgspec.structs.replace(options, until_ms=at_ms - 1)
         for _ in run.records([one for one in inputs if begun_ms <= arrived(one) < at_ms], write):
             pass
-        files = {path: text for path, text in (files | changed).items() if text or "/" not in path}
+        files = reloaded(files, changed)
         run.shop = load_shop(files)
         processor.adopt(run.shop.plan, at_ms)
         while processor.sweep():

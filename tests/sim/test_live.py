@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from config import load_shop
+from config import Shop, load_shop
 from engine.core.inputs import DeliveryReported
 from engine.core.instants import format_instant, parse_instant_ms
 from engine.core.records import record_line
 from engine.runtime.clock import Clock
 from engine.runtime.restart import restart
+from engine.runtime.versions import versions
 from engine.sim.exporting import export
 from engine.sim.ordering import in_order
 from engine.sim.reading import Reading
@@ -26,13 +27,21 @@ from engine.sim.run import Options, run_shop
 from engine.sim.simulate import AFTER_LAST_MAX_MS
 from engine.sim.sources import open_events
 from engine.store import Store
-from tests.sim.test_golden import GOLDEN, SCRIPTS, event_line, files_of, parts_of
+from tests.sim.test_golden import (
+    GOLDEN,
+    SCRIPTS,
+    event_line,
+    files_of,
+    parts_of,
+    reloaded,
+    reloads_of,
+    run_reloaded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from config import Shop
     from engine.core.effects import Record
     from engine.core.inputs import UserInput
     from engine.runtime.processor import Processor
@@ -53,8 +62,11 @@ LIVE = [script for script in SCRIPTS if "=== options" not in script.read_text()]
 class Life:
     """A process with a clock that stands still until it is told what time it is."""
 
-    def __init__(self, shop: Shop, path: Path, seed: int) -> None:
+    def __init__(
+        self, shop: Shop, path: Path, seed: int, reloads: dict[int, Shop] | None = None
+    ) -> None:
         self.shop = shop
+        self.reloads = dict(reloads or {})
         self.path = path
         self.random = Random(seed)
         self.records: list[Record] = []
@@ -77,13 +89,26 @@ class Life:
             self.now_ms = self.now_ms or at_ms - 1
             if not hasattr(self, "processor"):
                 await self.start()
+            await self.reload(at_ms)
             await self.pass_time(at_ms)
             self.processor.take(happened, at_ms)
             await self.commit()
             if self.random.random() < 0.2:
                 await self.store.close()
                 await self.start()
-        await self.pass_time(self.now_ms + AFTER_LAST_MAX_MS)
+        last_ms = self.now_ms
+        await self.reload(last_ms + AFTER_LAST_MAX_MS)
+        await self.pass_time(last_ms + AFTER_LAST_MAX_MS)
+
+    async def reload(self, until_ms: int) -> None:
+        """Take on the shops that come by then."""
+        while self.reloads and (at_ms := min(self.reloads)) <= until_ms:
+            await self.pass_time(at_ms)
+            self.shop = self.reloads.pop(at_ms)
+            self.processor.adopt(self.shop.plan, at_ms, self.shop.content, versions())
+            while self.processor.sweep():
+                pass
+            await self.commit()
 
     async def pass_time(self, until_ms: int) -> None:
         """Let each deadline fire at its instant, and time go on to the end of it."""
@@ -112,14 +137,27 @@ def simulate(
 ) -> tuple[Shop, str, list[bytes]]:
     """The shop of a script, its events (or others) as a file, and the records made of them."""
     parts = parts_of(script.read_text())
-    shop = load_shop({"hairspring.toml": "", **files_of(parts)})
+    shop = load_shop(files_of(parts))
     events = folder / "events.ndjson"
     happened = parts["events"].splitlines() if lines is None else lines
     events.write_text("\n".join(map(event_line, happened)))
     blocks: list[bytes] = []
     with open_events(str(events)) as source:
-        run_shop(shop, source, options=Options(), write=blocks.append)
+        if reloads := reloads_of(parts):
+            run_reloaded(files_of(parts), reloads, source, Options(), blocks.append)
+        else:
+            run_shop(shop, source, options=Options(), write=blocks.append)
     return shop, str(events), b"".join(blocks).splitlines(keepends=True)
+
+
+def shops_to_come(script: Path) -> dict[int, Shop]:
+    """What the shop is reloaded to, by instant."""
+    parts = parts_of(script.read_text())
+    files, shops = files_of(parts), dict[int, Shop]()
+    for at_ms, changed in reloads_of(parts).items():
+        files = reloaded(files, changed)
+        shops[at_ms] = load_shop(files)
+    return shops
 
 
 def by_user(lines: Iterable[bytes]) -> list[bytes]:
@@ -133,7 +171,7 @@ async def test_the_live_process_says_what_simulate_says(
     script: Path, seed: int, tmp_path: Path
 ) -> None:
     shop, events, simulated = simulate(script, tmp_path)
-    await says_the_same(shop, events, simulated, seed, tmp_path)
+    await says_the_same(shop, events, simulated, seed, tmp_path, shops_to_come(script))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -179,9 +217,14 @@ def history(random: Random) -> list[str]:
 
 
 async def says_the_same(
-    shop: Shop, events: str, simulated: list[bytes], seed: int, tmp_path: Path
+    shop: Shop,
+    events: str,
+    simulated: list[bytes],
+    seed: int,
+    tmp_path: Path,
+    reloads: dict[int, Shop] | None = None,
 ) -> None:
-    life = Life(shop, tmp_path / "hairspring.db", seed)
+    life = Life(shop, tmp_path / "hairspring.db", seed, reloads)
     with open_events(events) as source:
         await life.live(in_order(source.inputs(Reading("events"), {})))
     assert by_user(map(record_line, life.records)) == by_user(simulated)
@@ -192,7 +235,7 @@ async def says_the_same(
     await life.store.close()
     journal.write_bytes(b"".join(written))
     with open_events(str(journal)) as source:
-        replayed = run_shop(shop, source, options=Options()).replayed
+        replayed = run_shop(life.shop, source, options=Options()).replayed
     assert replayed is not None
     assert (replayed.different, replayed.shown) == (0, [])
     assert replayed.inputs > 0
