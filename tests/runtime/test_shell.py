@@ -238,9 +238,9 @@ async def test_pruning_that_fails_for_lack_of_room_is_tried_again_later(
 async def test_who_waits_too_long_hears_that_it_is_not_known(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox_module, "ANSWER_WITHIN_S", 0.05)
     rig.start()
     await rig.shell.submit([rig.event(user="before", message="0")])
+    monkeypatch.setattr(inbox_module, "ANSWER_WITHIN_S", 0.05)
     rig.store.gate.clear()
     waiting = [
         asyncio.create_task(rig.shell.submit([rig.event(user=f"u{number}", message=str(number))]))
@@ -249,6 +249,7 @@ async def test_who_waits_too_long_hears_that_it_is_not_known(
     for answer in waiting:
         with pytest.raises(Unavailable, match="takes too long"):
             await answer
+    monkeypatch.undo()
     rig.store.gate.set()
     await rig.shell.submit([rig.event(user="u2", message="2")])  # sent again: a duplicate
     assert {one.user_id for one in await rig.until("entered", 3)} == {"before", "u1", "u2"}
