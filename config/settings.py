@@ -121,12 +121,14 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
         sync: `full` survives a power cut, `normal` may lose the last instants in one.
         max_replay: Inputs that a restart replays at most.
         resume_grace_ms: How long what fell due during a downtime waits for clients to send again.
+        dead_letters_max: Dead letters that are kept, about; past that the oldest go.
     """
 
     file: FileName = "hairspring.db"
     sync: Literal["full", "normal"] = "full"
     max_replay: Count = 100_000
     resume_grace_ms: Duration = field(default=30_000, name="resume_grace")
+    dead_letters_max: Count = 100_000
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):

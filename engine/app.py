@@ -231,6 +231,7 @@ class App:
             self._options.data / settings.storage.file,
             sync=settings.storage.sync,
             keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
+            letters_max=settings.storage.dead_letters_max,
             on_progress=now_and_then("database.migrating"),
         )
         self._opened.push_async_callback(self.store.close)

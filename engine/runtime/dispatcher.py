@@ -24,6 +24,7 @@ from engine.runtime.delivery.lane import Delivery, Lane
 from engine.runtime.delivery.line import Line
 from engine.runtime.delivery.linking import UNSENT
 from engine.runtime.delivery.overdue import Overdue
+from engine.runtime.delivery.tried import Tried
 from engine.runtime.looks import Looks
 
 if TYPE_CHECKING:
@@ -110,10 +111,8 @@ class Dispatcher:
             )
             for channel_id in channels
         }
-        self._attempts = [
-            self._attempts_of(channel_id, channel, jitter)
-            for channel_id, channel in channels.items()
-        ]
+        self._tried = Tried(store, self._lines)
+        self._attempts = [self._attempts_of(*channel, jitter) for channel in channels.items()]
         self._overdue = Overdue(
             store=store,
             processor=processor,
@@ -140,6 +139,7 @@ class Dispatcher:
             now_ms=self._now_ms,
             jitter=jitter,
             metrics=self._metrics,
+            tried=self._tried,
         )
 
     links = UNSENT
@@ -203,6 +203,7 @@ class Dispatcher:
         """Begin: first with what the outbox holds from earlier runs, all of it due at once."""
         for attempts in self._attempts:
             self.spawn(attempts.make_all())
+        self.spawn(self._tried.run())
         self.spawn(self._prepare_all())
         self.spawn(self._overdue.run())
         self._more.set()
@@ -220,6 +221,7 @@ class Dispatcher:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tried.stop()
         for channel in self._channels.values():
             await channel.aclose()
 

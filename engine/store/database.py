@@ -62,12 +62,16 @@ class OutboxRow(msgspec.Struct):
         number: Rows count up; the order of the sends.
         snapshot: Empty where it was not asked for, or once the message is rendered.
         rendered: What goes over the wire, once it was rendered; else None.
+        attempts: How many have failed.
+        tried_at_ms: Logical instant of the first of them; 0: none was made.
     """
 
     number: int
     message: SendMessage
     snapshot: bytes
     rendered: bytes | None
+    attempts: int = 0
+    tried_at_ms: int = 0
 
 
 class Store:
@@ -77,15 +81,25 @@ class Store:
         keep_ms: How long journal rows that no replay needs, records, dead letters and quarantined
             items are kept.
         quarantine: How full the quarantine is.
+        letters_max: Dead letters that are kept, and up to a hundredth more.
+        letters_dropped: Those that others took the place of, since the start.
         floors: Where the archive can be replayed from; for the connection's thread alone.
         indexing: Builds the archive's index; for that thread alone.
     """
 
     def __init__(
-        self, worker: Worker, path: Path, keep_ms: int, quarantine: Quarantine, next_record: int
+        self,
+        worker: Worker,
+        path: Path,
+        keep_ms: int,
+        quarantine: Quarantine,
+        next_record: int,
+        letters_max: int,
     ) -> None:
         self._connection = worker
         self._fresh_rows = 0
+        self._fresh_letters = self.letters_max = letters_max
+        self.letters_dropped = 0
         self._next_record = next_record
         self.path = path
         self.keep_ms = keep_ms
@@ -100,6 +114,7 @@ class Store:
         *,
         sync: str = "full",
         keep_ms: int = 2_592_000_000,
+        letters_max: int = 100_000,
         on_progress: OnProgress | None = None,
         worker: Worker | None = None,
     ) -> Self:
@@ -109,6 +124,7 @@ class Store:
             path: The file; its folder exists and is locked by this process.
             sync: `full` survives a power cut, `normal` may lose the last instants to one.
             keep_ms: How long what nothing needs any more is kept (`prune`).
+            letters_max: Dead letters that are kept, about.
             on_progress: Told where a migration is, many times a second, on another thread.
             worker: Who does the work on that file; a thread unless told otherwise.
 
@@ -132,7 +148,7 @@ class Store:
         except BaseException:
             await worker.end()
             raise
-        return cls(worker, path, keep_ms, quarantine, next_record)
+        return cls(worker, path, keep_ms, quarantine, next_record, letters_max)
 
     async def close(self) -> None:
         """Checkpoint and close."""
@@ -245,15 +261,23 @@ class Store:
         self.quarantine = written.quarantine
         self._next_record = written.next_record
         self._fresh_rows = max(self._fresh_rows, len(batch.records))
+        self._fresh_letters += sum(closed.dead for closed in batch.closed)
 
     def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
-        def prune(connection: sqlite3.Connection) -> tuple[bool, Quarantine]:
-            rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
-            done = pruning.prune(connection, before_ms, rows_max, self.quarantine)
-            come_to("in-pruning")
-            return done
+        rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
+        # Counting them takes a while: now and then is enough.
+        looked = self._fresh_letters >= max(1, self.letters_max // 100)
 
-        more, self.quarantine = _in_transaction(connection, prune)
+        def prune(connection: sqlite3.Connection) -> tuple[bool, Quarantine, int]:
+            more, left = pruning.prune(connection, before_ms, rows_max, self.quarantine)
+            gone = pruning.prune_letters(connection, self.letters_max, rows_max) if looked else 0
+            come_to("in-pruning")
+            return more or bool(gone), left, gone
+
+        more, self.quarantine, gone = _in_transaction(connection, prune)
+        self.letters_dropped += gone
+        if looked and gone < rows_max:
+            self._fresh_letters = 0
         self._fresh_rows = 0
         return more
 

@@ -113,6 +113,13 @@ STEPS: Final[dict[int, tuple[Change, ...]]] = {
             total INTEGER NOT NULL, PRIMARY KEY (segment, day)
         ) STRICT, WITHOUT ROWID""",
     ),
+    3: (
+        "ALTER TABLE outbox ADD COLUMN tried_at_ms INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE failing (
+            channel TEXT NOT NULL, provider TEXT NOT NULL, since_ms INTEGER NOT NULL,
+            PRIMARY KEY (channel, provider)
+        ) STRICT, WITHOUT ROWID""",
+    ),
 }
 """By the schema that it starts from, what leads to the next."""
 

@@ -6,7 +6,7 @@ letter, with what it takes to deliver it after all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -14,7 +14,7 @@ from engine.core.effects import SendMessage
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from engine.core.effects import CloseMessage, ReviveMessage
 
@@ -44,9 +44,9 @@ def read(
     bytes_max: int,
     parts: Parts,
 ) -> list[tuple[Any, ...]]:
-    """As `Store.outbox`: (number, message, snapshot, rendered) of each row."""
+    """As `Store.outbox`: (number, message, snapshot, rendered, attempts, tried_at_ms) of each."""
     cursor = connection.execute(
-        f"SELECT number, message, {_PARTS[parts]} FROM outbox "  # noqa: S608 - one of three
+        f"SELECT number, message, {_PARTS[parts]}, attempts, tried_at_ms FROM outbox "  # noqa: S608 - one of three
         "WHERE channel = ? AND urgent = ? AND number > ? AND dead IS NULL ORDER BY number LIMIT ?",
         (channel, urgent, after_number, limit),
     )
@@ -79,10 +79,48 @@ def close(connection: sqlite3.Connection, closed: Sequence[CloseMessage]) -> Non
             connection.execute("DELETE FROM outbox WHERE id = ?", (one.id,))
 
 
+class Tried(NamedTuple):
+    """How often a message was tried in vain, and when first: a row of `keep_tried`'s statement."""
+
+    attempts: int
+    first_at_ms: int
+    id: str
+
+
+def keep_tried(
+    connection: sqlite3.Connection,
+    *,
+    tried: Sequence[Tried],
+    failing: Mapping[tuple[str, str], int],
+) -> None:
+    """Note attempts that failed; and by (channel, provider), since when it is down (0: it is not).
+
+    What has come to its end meanwhile stays as it is.
+    """
+    connection.executemany(
+        "UPDATE outbox SET attempts = ?, tried_at_ms = ? WHERE id = ? AND dead IS NULL", tried
+    )
+    for provider, since_ms in failing.items():
+        if since_ms:
+            connection.execute("INSERT OR REPLACE INTO failing VALUES (?, ?, ?)",
+                               (*provider, since_ms))  # fmt: skip
+        else:
+            connection.execute("DELETE FROM failing WHERE channel = ? AND provider = ?", provider)
+
+
+def failing(connection: sqlite3.Connection) -> list[tuple[tuple[str, str], int]]:
+    """((channel, provider), since when) of those that were down, the latest first. O(those)."""
+    rows = connection.execute(
+        "SELECT channel, provider, since_ms FROM failing ORDER BY since_ms DESC"
+    )
+    return [((channel_id, provider), since_ms) for channel_id, provider, since_ms in rows]
+
+
 def revive(connection: sqlite3.Connection, revived: Sequence[ReviveMessage]) -> None:
     """Dead letters are to be delivered after all."""
     connection.executemany(
-        "UPDATE outbox SET dead = NULL, dead_at_ms = NULL, pending = NULL WHERE id = ?",
+        "UPDATE outbox SET dead = NULL, dead_at_ms = NULL, pending = NULL, attempts = 0, "
+        "tried_at_ms = 0 WHERE id = ?",
         [(one.id,) for one in revived],
     )
 
@@ -99,7 +137,7 @@ class Letter(msgspec.Struct, frozen=True):
         number: Of its row; letters are told in this order.
         reason: Why it failed, as in its record.
         failed_at_ms: When that was known; 0 where an earlier version did not keep it.
-        attempts: How many the process made that gave it up.
+        attempts: How many were made, since it was last sent on its way.
         pending: What its user knew of it, as JSON; b"" where an earlier version did not keep it.
     """
 

@@ -1,8 +1,9 @@
-"""What is let go of: what is older than it is kept, and what the quarantine has no room for.
+"""What is let go of: what is older than it is kept, and what there is no room for.
 
 Age goes a slice at a time, in transactions of their own between commits: a slice is bounded in rows
-and in bytes, since SQLite visits each page that it frees. Room is made within the commit that
-fills it, oldest first, so that it costs about what writing cost, and no burst is ahead of it.
+and in bytes, since SQLite visits each page that it frees; dead letters beyond so many go with it,
+once a hundredth of that was added. Room in the quarantine is made within the commit that fills it,
+oldest first, so that it costs about what writing cost, and no burst is ahead of it.
 """
 
 from __future__ import annotations
@@ -114,6 +115,22 @@ def prune(
         quarantine.dropped,
     )
     return any(gone.values()), left
+
+
+def prune_letters(connection: sqlite3.Connection, letters_max: int, rows_max: int) -> int:
+    """A slice of the oldest dead letters beyond so many; how many went. O(letters)."""
+    newest_that_goes = connection.execute(
+        "SELECT number FROM outbox WHERE dead IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?",
+        (letters_max,),
+    ).fetchone()
+    if newest_that_goes is None:
+        return 0
+    gone = connection.execute(
+        "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox "
+        "WHERE dead IS NOT NULL AND number <= ? ORDER BY number LIMIT ?)",
+        (*newest_that_goes, rows_max),
+    )
+    return gone.rowcount
 
 
 def _choose(rows: sqlite3.Cursor, before_ms: int, rows_max: int) -> list[tuple[int, int]]:

@@ -51,11 +51,20 @@ CREATE TABLE outbox (
     dead TEXT,
     -- Transactional messages go before the others.
     urgent INTEGER NOT NULL DEFAULT 0,
-    -- Of a dead letter: since when, after how many attempts, and what its user knew of it.
+    -- Of a dead letter: since when, and what its user knew of it.
     dead_at_ms INTEGER,
+    -- How many failed, and when the first of them was made; 0: none.
     attempts INTEGER NOT NULL DEFAULT 0,
-    pending BLOB
+    pending BLOB,
+    tried_at_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+-- Providers that are down, since when.
+CREATE TABLE failing (
+    channel TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (channel, provider)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_waiting ON outbox (channel, urgent, number) WHERE dead IS NULL;
 CREATE TABLE records (
     number INTEGER PRIMARY KEY,

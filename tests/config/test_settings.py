@@ -40,6 +40,7 @@ file = "hairspring.db"
 sync = "full"
 max_replay = 100000
 resume_grace = "30s"
+dead_letters_max = 100000
 [events]
 max_lateness = "24h"
 dedupe_window = "24h"

@@ -213,6 +213,31 @@ async def steps(store: Store, work: Callable[[sqlite3.Connection], object]) -> i
     return taken
 
 
+async def test_past_so_many_dead_letters_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "l.db", sync="normal", keep_ms=KEEP, letters_max=200)
+    names = [f"m{number}" for number in range(500)]
+    await commit(
+        store, 0, messages=[message(0, name) for name in [*names, "waits"]],
+        closed=[CloseMessage(name, dead=True) for name in names],
+    )  # fmt: skip
+    left = []
+    more = True
+    while more:
+        more = await store.prune(START)
+        left.append(await store.count("outbox"))
+    assert left == [401, 301, 201, 201]
+    assert await numbers(store, "outbox") == list(range(301, 502))
+    assert store.letters_dropped == 300
+    # Two more are a hundredth of them: they are looked at again.
+    await commit(
+        store, 1, first_message=502, messages=[message(1, "a"), message(1, "b")],
+        closed=[CloseMessage("a", dead=True), CloseMessage("b", dead=True)],
+    )  # fmt: skip
+    await store.prune(START)
+    assert (await store.count("outbox"), store.letters_dropped) == (201, 302)
+    await store.close()
+
+
 # A slice is no more than that
 
 

@@ -30,6 +30,11 @@ def watch_work(
         "Items that newer ones displaced.",
         lambda: store.quarantine.dropped,
     )
+    watch(
+        "dead_letters_dropped",
+        "Dead letters that newer ones displaced.",
+        lambda: store.letters_dropped,
+    )
     watch("erased_barred", "Inputs of erased users.", lambda: processor.tombstones.barred)
     watch(
         "dedupe_forgotten",

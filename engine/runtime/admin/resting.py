@@ -67,6 +67,7 @@ async def at_rest(
         path,
         sync=settings.storage.sync,
         keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
+        letters_max=settings.storage.dead_letters_max,
         on_progress=on_progress,
     )
     try:

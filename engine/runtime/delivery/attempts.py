@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.core.effects import SendMessage
     from engine.runtime.delivery.lane import Delivery
     from engine.runtime.delivery.line import Line, Provider
+    from engine.runtime.delivery.tried import Tried
     from engine.runtime.metrics import Metrics
 
 GIVE_UP_MS: Final = 24 * 3_600_000
@@ -89,8 +90,10 @@ class Attempts:
         now_ms: Callable[[], int],
         jitter: Callable[[], float],
         metrics: Metrics,
+        tried: Tried,
     ) -> None:
         self.is_stopping = False
+        self._tried = tried
         self._channel_id = channel_id
         self._channel = channel
         self._line = line
@@ -102,6 +105,7 @@ class Attempts:
     async def make_all(self) -> None:
         """Begin one attempt after another, as the line lets them; for ever."""
         line, desk = self._line, self._desk
+        await self._tried.is_known.wait()
         while True:
             provider, delivery = await line.next()
             if self.is_stopping or delivery.done or not desk.may_go(delivery):
@@ -146,7 +150,7 @@ class Attempts:
                 bad = delivery.wire.to if outcome.address_invalid else ""
                 self._desk.conclude(delivery, "failed", outcome.reason, bad, outcome.gone)
             case Retry():
-                self._again(delivery, outcome)
+                self._again(provider, delivery, outcome)
             case _:
                 assert_never(outcome)
 
@@ -166,6 +170,7 @@ class Attempts:
         """What an outcome tells of the provider."""
         breaker, told = provider.breaker, {"channel": self._channel_id, "provider": provider.name}
         if not isinstance(outcome, Retry) or not outcome.of_provider:
+            self._tried.answers(self._channel_id, provider.name)
             if breaker.answered():
                 _log.info("breaker.closed", **told)
                 self._desk.closed(self._channel_id)
@@ -175,24 +180,32 @@ class Attempts:
         if breaker.failed(outcome.reason, now_ms, after_ms=after_ms, jitter=jitter):
             pause_ms = breaker.until_ms - now_ms
             _log.warning("breaker.opened", **told, reason=outcome.reason, pause_ms=pause_ms)
+            self._tried.fails(self._channel_id, provider.name, breaker.failing_since_ms)
             self._desk.opened(self._channel_id, provider)
 
-    def _again(self, delivery: Delivery, outcome: Retry) -> None:
+    def _again(self, provider: Provider, delivery: Delivery, outcome: Retry) -> None:
         if not self._desk.may_go(delivery):
             return  # taken back while the attempt was under way: nobody waits for the next one
         now_ms = self._now_ms()
-        if now_ms - delivery.first_tried_at_ms >= patience_ms(delivery.message):
+        if is_over(delivery.message, delivery.first_tried_at_ms, provider, now_ms):
             self._desk.conclude(delivery, "failed", f"gave up: {outcome.reason}")
             return
         delivery.again_at_ms = now_ms + retry_delay_ms(
             delivery.attempts, after_ms=outcome.after_ms, jitter=self._jitter()
         )
+        self._tried.put_off(delivery)
         self._desk.queue(delivery)
 
 
-def patience_ms(message: SendMessage) -> int:
-    """For how long a message is tried."""
-    return GIVE_UP_FOR_FALLBACK_MS if message.more else GIVE_UP_MS
+def is_over(message: SendMessage, first_tried_at_ms: int, provider: Provider, now_ms: int) -> bool:
+    """Whether a message has been tried, or has waited for a provider that fails, for long enough.
+
+    `first_tried_at_ms` is 0 where it was not tried.
+    """
+    failing_ms = provider.breaker.failing_since_ms
+    waited = [max(message.at_ms, failing_ms)] if failing_ms else []
+    since_ms = min(waited + ([first_tried_at_ms] if first_tried_at_ms else []), default=now_ms)
+    return now_ms - since_ms >= (GIVE_UP_FOR_FALLBACK_MS if message.more else GIVE_UP_MS)
 
 
 def is_wide(channel_id: str) -> bool:

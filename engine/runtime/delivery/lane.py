@@ -41,7 +41,7 @@ class Delivery:
         snapshot: What its template may name, as JSON; empty once it is rendered.
         wire: What goes over the wire, once it was rendered.
         size: Bytes that it is held with, about.
-        attempts: How many attempts were made by this process.
+        attempts: How many attempts were made, by earlier processes too.
         first_tried_at_ms: Logical instant of the first of them.
         again_at_ms: No attempt is made before.
         in_flight: An attempt is under way.
@@ -132,7 +132,7 @@ class Lane:
         self._let_go(message_id)
         self._set_aside = True
         if delivery.attempts:
-            # Else it would never be given up, where each night begins anew.
+            # Not to be tried sooner for it; and its row may not have the last attempt yet.
             self._tried[message_id] = (
                 delivery.attempts,
                 delivery.first_tried_at_ms,
@@ -180,7 +180,9 @@ class Lane:
             wire = Message.from_bytes(row.rendered) if row.rendered is not None else None
             size = len(row.snapshot) if row.rendered is None else len(row.rendered)
             read += size
-            self._hold(Delivery(self, row.message, row.snapshot, wire, size))
+            delivery = Delivery(self, row.message, row.snapshot, wire, size)
+            delivery.attempts, delivery.first_tried_at_ms = row.attempts, row.tried_at_ms
+            self._hold(delivery)
             self._cursor = max(self._cursor, row.number)
         self._spilled |= len(rows) == limit or read >= READ_BYTES_MAX
 
@@ -194,9 +196,9 @@ class Lane:
 
     def _hold(self, delivery: Delivery) -> None:
         if delivery.message.id not in self.held:
-            delivery.attempts, delivery.first_tried_at_ms, delivery.again_at_ms = self._tried.pop(
-                delivery.message.id, (0, 0, 0)
-            )
+            known = self._tried.pop(delivery.message.id, None)
+            if known is not None:
+                delivery.attempts, delivery.first_tried_at_ms, delivery.again_at_ms = known
             self.held[delivery.message.id] = delivery
             self._bytes += delivery.size
             self.unrendered.append(delivery)

@@ -92,6 +92,11 @@ class Line:
         """The provider of that name, if it has anything to do or was failing."""
         return self._providers.get(name)
 
+    def was_failing(self, name: str, since_ms: int) -> None:
+        """A provider was down as an earlier run ended, since then: it is until it answers."""
+        provider = self._providers.setdefault(name, Provider(name))
+        provider.breaker.failing_since_ms = since_ms
+
     def failing(self) -> list[Provider]:
         """Providers whose breaker is not closed. O(providers)."""
         return [one for one in self._providers.values() if one.breaker.is_open]

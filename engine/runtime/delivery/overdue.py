@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from channels.base import WIDE, Message, provider_of
 from engine.core.holding import HELD
 from engine.core.inputs import DeliveryReported
-from engine.runtime.delivery.attempts import patience_ms
+from engine.runtime.delivery.attempts import is_over
 from engine.runtime.looks import Looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from engine.core.effects import SendMessage
     from engine.runtime.delivery.lane import Delivery, Lane
     from engine.runtime.delivery.line import Line, Provider
     from engine.runtime.processor import Processor
@@ -124,14 +123,19 @@ class Overdue:
         if reason is None or reason == HELD:
             return False
         if not reason:
-            if not self._is_over(row.message, held, provider, now_ms):
+            tried_at_ms = (held.first_tried_at_ms if held is not None else 0) or row.tried_at_ms
+            if not is_over(row.message, tried_at_ms, provider, now_ms):
                 return False
             outcome, reason = "failed", f"gave up: {provider.breaker.reason}"
         if held is not None:
             self._conclude(held, outcome, reason)
         else:
             message = row.message
-            self._report(DeliveryReported(message.user_id, message.id, outcome, reason))
+            self._report(
+                DeliveryReported(
+                    message.user_id, message.id, outcome, reason, attempts=row.attempts
+                )
+            )
         return True
 
     def _provider_of(self, row: OutboxRow, line: Line) -> Provider | None:
@@ -141,11 +145,3 @@ class Overdue:
         if row.rendered is None:
             return None  # nobody knows its address yet
         return line.known(provider_of(Message.from_bytes(row.rendered)))
-
-    def _is_over(
-        self, message: SendMessage, held: Delivery | None, provider: Provider, now_ms: int
-    ) -> bool:
-        """Whether it has waited for as long as it is tried."""
-        tried_at_ms = held.first_tried_at_ms if held is not None else 0
-        since_ms = tried_at_ms or max(message.at_ms, provider.breaker.failing_since_ms)
-        return now_ms - since_ms >= patience_ms(message)
