@@ -132,7 +132,8 @@ async def test_a_message_that_nobody_waits_for_is_told(database: Path) -> None:
     change(
         database,
         "INSERT INTO outbox SELECT number + 1000, id || 'x', user_id, channel, message, snapshot, "
-        "rendered, dead, urgent, dead_at_ms, attempts, pending FROM outbox WHERE id = ?",
+        "rendered, dead, urgent, dead_at_ms, attempts, pending, tried_at_ms "
+        "FROM outbox WHERE id = ?",
         message_id,
     )
     found = await told(database)
