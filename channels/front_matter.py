@@ -20,7 +20,17 @@ FRONT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "email": ("subject", "preheader", "from", "reply_to"),
     "push": ("title", "url", "image", "style"),
     "sms": (),
-    "in_app": ("title", "url", "image", "style", "target", "expires", "survey", "choices"),
+    "in_app": (
+        "title",
+        "url",
+        "button",
+        "image",
+        "style",
+        "target",
+        "expires",
+        "survey",
+        "choices",
+    ),
     "webhook": ("url",),
 }
 """What the front matter of each channel's templates may say."""

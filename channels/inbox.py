@@ -32,6 +32,7 @@ class InAppMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         expires_at_ms: Not shown later than this.
         style: `modal`, `banner`, `toast` or `tooltip`.
         title, body, url, image: What is shown; `body` is HTML.
+        button: What the link to `url` says; "": a word of the page's language.
         target: Of a tooltip, the selector of the element that it stands at.
         survey, choices: What is asked, and the answers that may be given, as its template says.
     """
@@ -50,6 +51,7 @@ class InAppMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     target: str = ""
     survey: str = ""
     choices: str = ""
+    button: str = ""
     enrollment: str = ""
     template: str = ""
     variant: str = ""
@@ -113,4 +115,6 @@ def in_app(message: Message, keep_ms: int) -> InAppMessage:
     )
 
 
-_SHOWN: Final = frozenset({"style", "title", "url", "image", "target", "survey", "choices"})
+_SHOWN: Final = frozenset(
+    {"style", "title", "url", "button", "image", "target", "survey", "choices"}
+)

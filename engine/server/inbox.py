@@ -250,6 +250,7 @@ def told(kept: Kept) -> dict[str, Any]:
         "title": message.title,
         "body": message.body,
         "url": message.url,
+        "button": message.button,
         "image": message.image,
         "target": message.target,
         "survey": message.survey,

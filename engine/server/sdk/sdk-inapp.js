@@ -2,7 +2,7 @@
 :host { all: initial; }
 * { box-sizing: border-box; }
 .box {
-  --back: #fff; --front: #1c1d21; --soft: #5a5e69; --line: #e3e4e8; --hover: #f1f2f4;
+  --back: #fff; --front: #1c1d21; --soft: #5a5e69; --line: #e3e4e8; --edge: #878c98; --hover: #f1f2f4;
   --accent: var(--hairspring-accent, #1f5f46); --on-accent: var(--hairspring-on-accent, #fff);
   --round: var(--hairspring-radius, 14px);
   position: fixed; z-index: 2147483000; margin: 0; padding: 0; border: 1px solid var(--line);
@@ -43,14 +43,15 @@ button, input { font: inherit; color: inherit; }
 .close:hover { background: var(--hover); color: var(--front); }
 .answers { display: flex; flex-wrap: wrap; gap: 8px; }
 .answer {
-  min-width: 44px; min-height: 44px; padding: 8px 14px; border: 1px solid var(--line); cursor: pointer;
+  min-width: 44px; min-height: 44px; padding: 8px 14px; border: 1px solid var(--edge); cursor: pointer;
   border-radius: calc(var(--round) * .7); background: none;
 }
 .answer:hover { background: var(--hover); border-color: var(--accent); }
 .field {
-  flex: 1 1 12em; min-width: 0; min-height: 44px; padding: 8px 12px; border: 1px solid var(--line);
+  flex: 1 1 12em; min-width: 0; min-height: 44px; padding: 8px 12px; border: 1px solid var(--edge);
   border-radius: calc(var(--round) * .7); background: none;
 }
+form.answers { flex: 1; }
 .thanks { margin: 0; font-weight: 600; outline: none; }
 
 .modal { inset: 0; margin: auto; width: min(440px, calc(100vw - 32px)); max-height: calc(100dvh - 32px);
@@ -77,7 +78,7 @@ button, input { font: inherit; color: inherit; }
 .toast .inner { display: grid; grid-template-columns: auto 1fr; gap: 4px 14px; padding: 16px 48px 16px 18px; }
 .toast .image { width: 48px; height: 48px; border-radius: 8px; grid-row: span 2; }
 .toast .text, .toast .answers, .toast .thanks { grid-column: 2; }
-.toast .text:first-child, .toast .text:first-child ~ * { grid-column: 1 / -1; }
+.toast .text:first-child, .toast .text:first-child ~ :not(.close) { grid-column: 1 / -1; }
 .toast .action, .tooltip .action { min-height: 0; padding: 6px 0; background: none; color: var(--accent);
   justify-self: start; justify-content: start; }
 .toast .action:hover, .tooltip .action:hover { text-decoration: underline; filter: none; }
@@ -96,13 +97,14 @@ button, input { font: inherit; color: inherit; }
   .banner .inner { flex-wrap: wrap; padding: 16px 56px 16px 16px; }
   .banner .text { flex: 1 1 calc(100% - 80px); }
   .banner .close { top: 8px; inset-inline-end: 8px; }
-  .banner .action { width: calc(100% + 40px); margin-inline-end: -40px; }
+  .banner .inner > :is(.action, .answers) { flex: none; width: calc(100% + 40px); margin-inline-end: -40px; }
   .toast { inset-inline: 12px; top: 12px; width: auto; }
   .modal .inner { padding: 24px; }
   .modal .image { width: calc(100% + 48px); margin: -24px -24px 0; height: 170px; }
 }
 @media (prefers-color-scheme: dark) {
-  .box { --back: #1d1f24; --front: #f3f4f6; --soft: #b4b9c4; --line: #353943; --hover: #2b2e36;
+  .box { --back: #1d1f24; --front: #f3f4f6; --soft: #b4b9c4; --line: #353943; --edge: #747b8a;
+    --hover: #2b2e36;
     --accent: var(--hairspring-accent, #7fd1ac); --on-accent: var(--hairspring-on-accent, #10261c);
     box-shadow: 0 12px 40px rgb(0 0 0 / .55); }
   .modal::backdrop { background: rgb(0 0 0 / .65); }

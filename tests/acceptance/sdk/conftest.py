@@ -58,6 +58,7 @@ TEMPLATE = """---
 style: {style}
 title: "Your {style}"
 url: https://shop.example/cart
+button: "{{{{ event.button }}}}"
 target: "{target}"
 ---
 <p>It is <b>still there</b>, {{{{ event.name }}}}.

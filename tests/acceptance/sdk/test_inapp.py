@@ -35,12 +35,23 @@ def send(visit: Visit, style: str, box: Locator) -> Locator:
     return box
 
 
+def is_in_the_corner(box: Locator) -> bool:
+    """Whether the way out is where people look for it."""
+    frame, close = box.bounding_box(), box.locator(".close").bounding_box()
+    assert frame
+    assert close
+    right = frame["x"] + frame["width"] - close["x"] - close["width"]
+    return 0 < right < 16 and 0 < close["y"] - frame["y"] < 16
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_a_message_shows_and_reports_its_click(visit: Visit, style: str) -> None:
     box = show(visit, style)
     assert box.locator(".title").inner_text() == f"Your {style}"
     assert box.locator(".body").inner_text() == "It is still there, Ada. More"
     visit.page.route("https://shop.example/**", lambda route: route.fulfill(body="The cart"))
+    assert box.locator(".action").inner_text() == "Take a look"  # as its template says nothing
+    assert is_in_the_corner(box) or style == "banner"
     box.locator(".action").click()
     visit.page.wait_for_url("https://shop.example/cart")
     visit.wait_for_mail("after read")
@@ -62,6 +73,13 @@ def test_a_message_that_is_closed_is_dismissed_and_does_not_come_again(
     assert visit.page.locator("hairspring-message").count() == 0
     told = [event for event, _ in visit.events() if event.startswith("In-App")]
     assert told == ["In-App Message Opened", "In-App Message Dismissed"]
+
+
+def test_the_button_says_what_its_template_says(visit: Visit) -> None:
+    page = visit.open(off="pages dwell", user_token=visit.token())
+    page.evaluate("hairspring.track('Show toast', {name: 'Ada', button: 'To <b>my</b> cart'})")
+    visit.flush()
+    assert page.locator(".box.toast .action").inner_text() == "To <b>my</b> cart"
 
 
 def test_a_modal_holds_the_focus_and_gives_it_back(visit: Visit) -> None:
