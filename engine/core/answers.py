@@ -93,8 +93,12 @@ def answered(
     link: str = "",
     machine: str = "",
     message_id: str = "",
+    dwell_ms: int = 0,
 ) -> MessageAnswered:
-    """The input that says so: with the event that it is, if a person did it."""
+    """The input that says so: with the event that it is, if a person did it.
+
+    `dwell_ms` is for how long the message was looked at before; 0: nobody knows.
+    """
     link = link[:LINK_CHARS_MAX]
     said: dict[str, object] = {
         "campaign_id": sent.campaign,
@@ -106,6 +110,8 @@ def answered(
         "link_url": link,
     }
     properties = {name: value for name, value in said.items() if value}
+    if dwell_ms:
+        properties["dwell_ms"] = dwell_ms
     if sent.sent_at_ms:
         properties["response_ms"] = max(0, received_at_ms - sent.sent_at_ms)
     return MessageAnswered(

@@ -8,7 +8,7 @@ message is journaled before it is marked in the inbox, and an answer that comes 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
@@ -22,7 +22,7 @@ from engine.core.inputs import SentMessage
 from engine.core.instants import format_instant
 from engine.server.answers import Refusal, answer_json
 from engine.server.edge import begin_answer
-from engine.server.forms import read_form
+from engine.server.forms import decode_form, read_form
 from engine.server.keys import BEARER
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ _MARKS: Final[dict[str, tuple[Answer, Mark]]] = {
     "click": ("clicked", "clicked"),
     "dismiss": ("dismissed", "dismissed"),
 }
+
+DWELL_MS_MAX: Final = 30 * 86_400_000
+"""The longest time that a message was looked at: as long as the longest is kept."""
+
 _NUMBER_DIGITS_MAX: Final = 18
 _STREAM: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _decode = msgspec.json.Decoder(InAppMessage).decode
@@ -67,6 +71,16 @@ class AnswerGiven(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /inbox/{id}/answer`."""
 
     value: str | int | float
+
+
+class Marked(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /inbox/{id}/click|dismiss`, where it has one.
+
+    Attributes:
+        dwell_ms: For how long the message was looked at before.
+    """
+
+    dwell_ms: Annotated[int, msgspec.Meta(ge=0, le=DWELL_MS_MAX)] = 0
 
 
 class InboxDoor:
@@ -122,6 +136,8 @@ class InboxDoor:
     async def mark(self, request: web.Request) -> web.Response:
         """`POST /inbox/{id}/read|click|dismiss`: 204 once it is durable."""
         user_id = self._user(request)
+        body = await request.read()
+        marked = decode_form(body, Marked) if body else Marked()
         kept = await self._inboxes.find(user_id, request.match_info["id"])
         if kept is None:
             raise Refusal(404, "inbox.unknown", "there is no such message in this inbox")
@@ -136,6 +152,7 @@ class InboxDoor:
                 self._now_ms(),
                 link=link,
                 message_id=f"inbox:{kept.id}:{done}",
+                dwell_ms=marked.dwell_ms,
             )
             await self._submit([said])
             await self._inboxes.mark(kept.id, done)

@@ -13,7 +13,7 @@ from engine.server.answers import Fault, Rejection
 from engine.server.bulk import BulkAsked
 from engine.server.consents import ConsentAsked, TokenAsked
 from engine.server.importing import Taken
-from engine.server.inbox import AnswerGiven
+from engine.server.inbox import AnswerGiven, Marked
 from engine.server.operating import BackupAsked
 from engine.server.posthog import CapturedBatch
 from engine.server.quarantine import RetryAsked
@@ -180,7 +180,7 @@ OPERATIONS: Final = (
         "text/event-stream",
     ),
     _O("post", "/inbox/{id}/answer", "browser", "an answer to one", "user", AnswerGiven, dict),
-    _O("post", "/inbox/{id}/{done}", "browser", "read, click or dismiss", "user", None, dict),
+    _O("post", "/inbox/{id}/{done}", "browser", "read, click or dismiss", "user", Marked, dict),
     _O("get", "/o/{token}.gif", "links", "a mail was opened", "", None, "image/gif"),
     _O("get", "/c/{token}", "links", "a link was clicked", "", None, "text/html"),
     _O("get", "/s/{token}", "links", "a short link", "", None, "text/html"),

@@ -315,6 +315,23 @@ async def test_a_head_of_a_stream_is_no_stream(home: Home) -> None:
     assert home.inboxes.listening == 0
 
 
+@pytest.mark.parametrize("done", ["click", "dismiss"])
+async def test_how_long_a_message_was_looked_at_is_said_by_its_event(home: Home, done: str) -> None:
+    path = f"/inbox/{await home.send()}/{done}"
+    assert (await home.post(path, {"dwell_ms": 2_400}, headers=bearer("ada"))).status == 204
+    event = home.inputs[-1]
+    assert isinstance(event, EventReceived)
+    assert msgspec.json.decode(event.properties)["dwell_ms"] == 2_400
+
+
+@pytest.mark.parametrize("said", [{"dwell_ms": -1}, {"dwell_ms": 10**12}, {"dwell": 1}, [1]])
+async def test_a_time_that_nobody_can_have_looked_is_refused(home: Home, said: Any) -> None:
+    sent = await home.send()
+    answer = await home.post(f"/inbox/{sent}/dismiss", said, headers=bearer("ada"))
+    assert answer.status == 400
+    assert len(await home.listed()) == 1
+
+
 SURVEY = {**FRONT, "survey": "nps", "choices": "1-5"}
 
 

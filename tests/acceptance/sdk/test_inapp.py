@@ -71,8 +71,11 @@ def test_a_message_that_is_closed_is_dismissed_and_does_not_come_again(
     with visit.page.expect_response("**/inbox/stream?*"):
         visit.page.reload()
     assert visit.page.locator("hairspring-message").count() == 0
-    told = [event for event, _ in visit.events() if event.startswith("In-App")]
-    assert told == ["In-App Message Opened", "In-App Message Dismissed"]
+    told = [(event, said) for event, said in visit.events() if event.startswith("In-App")]
+    assert [event for event, _ in told] == ["In-App Message Opened", "In-App Message Dismissed"]
+    (_, opened), (_, dismissed) = told
+    assert "dwell_ms" not in opened
+    assert 0 < dismissed["dwell_ms"] <= dismissed["response_ms"]
 
 
 def test_the_button_says_what_its_template_says(visit: Visit) -> None:

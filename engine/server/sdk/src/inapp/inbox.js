@@ -50,7 +50,7 @@ export class Inbox {
     const isOver = Date.parse(message.expires_at) <= Date.now();
     const isDone = message.clicked || (message.read && !stays(message));
     if (isOver || isDone || this.shown.has(message.id)) return;
-    const report = (done, body) => this.report(message.id, done, body);
+    const report = (done, value) => this.report(message.id, done, value);
     const event = new CustomEvent("hairspring:message", {
       cancelable: true,
       detail: { message, report },
@@ -62,7 +62,8 @@ export class Inbox {
 
   // No header of our own, so that no question goes ahead; alive when a link is followed.
   async report(id, done, value) {
-    const body = value === undefined ? undefined : JSON.stringify({ value });
+    const said = done === "answer" ? { value } : { dwell_ms: value };
+    const body = value === undefined ? undefined : JSON.stringify(said);
     const url = `${this.host}/inbox/${encodeURIComponent(id)}/${done}?token=${this.token}`;
     for (let wait = 1_000; wait < 60_000 && !this.isClosed; wait *= 4) {
       const answer = await fetch(url, { method: "POST", keepalive: true, body }).catch(() => null);

@@ -1,5 +1,6 @@
 // Puts messages on the page: one of a kind at a time, each in a shadow tree of its own.
 
+import { isVisible } from "../listening.js";
 import { attach } from "./attaching.js";
 import { card } from "./card.js";
 import { sheetFor } from "./style.js";
@@ -7,6 +8,19 @@ import { sheetFor } from "./style.js";
 const TOAST_MS = 8_000;
 const GONE_MS = 200;
 const ANNOUNCED_MS = 50;
+
+// How long a message was on a page that somebody could see, in ms, from now on.
+const stopwatch = (undoes) => {
+  let before = 0;
+  let since = isVisible() ? performance.now() : 0;
+  const look = () => {
+    if (since) before += performance.now() - since;
+    since = isVisible() ? performance.now() : 0;
+  };
+  document.addEventListener("visibilitychange", look);
+  undoes.push(() => document.removeEventListener("visibilitychange", look));
+  return () => Math.round(before + (since && performance.now() - since));
+};
 const lines = {};
 
 export const show = (message, report) => {
@@ -47,7 +61,7 @@ const place = (entry, next, tag, role) => {
   const end = (done) => {
     if (isOver) return;
     isOver = true;
-    if (done) report(done);
+    if (done) report(done, dwelled());
     const hadFocus = host.contains(document.activeElement);
     for (const undo of undoes) undo();
     box.classList.add("gone");
@@ -61,21 +75,23 @@ const place = (entry, next, tag, role) => {
     else setTimeout(take, GONE_MS);
   };
   const undoes = [];
+  let dwelled = () => 0;
   entry.end = () => end();
   card(box, message, {
     click: (isLast) => {
-      report("click");
+      report("click", dwelled());
       if (isLast) end();
     },
     dismiss: () => end("dismiss"),
     answer: (value) => {
       report("answer", value);
-      report("click");
+      report("click", dwelled());
     },
     done: () => end(),
   });
   root.append(box);
   const seen = () => {
+    dwelled = stopwatch(undoes);
     if (!message.read) report("read");
   };
   const escape = (event) => {
