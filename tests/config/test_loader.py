@@ -56,7 +56,12 @@ def test_the_templates_of_the_demo_shop_render_strictly_for_a_full_event() -> No
         "total": 1203.05,
         "products": [{"name": "Monstera", "quantity": 2}],
     }
-    context = {"user": {"first_name": "Ada"}, "event": event, "campaign": {"id": "x"}}
+    context = {
+        "user": {"first_name": "Ada"},
+        "event": event,
+        "campaign": {"id": "x"},
+        "links": {"unsubscribe": "https://x/u/1", "preferences": "https://x/preferences/1"},
+    }
     rendered = {
         key: template.render(context, strict=True)
         for key, template in load_shop(DEMO).templates.items()
