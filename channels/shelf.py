@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -48,6 +48,19 @@ class Catalog(Mapping[str, dict[str, Any]]):
     def __len__(self) -> int:
         """How many products there are."""
         return len(self._products)
+
+    def find(self, said: str, start: int, most: int) -> tuple[list[dict[str, Any]], int | None]:
+        """Products that have a text anywhere in them, from a place on; and from where to go on.
+
+        Upper and lower case are the same; "" is in all. O(size) where few have it.
+        """
+        wanted, found = said.casefold(), list[dict[str, Any]]()
+        for place, product in enumerate(islice(self._products.values(), start, None), start):
+            if not wanted or wanted in product.decode().casefold():
+                if len(found) == most:
+                    return found, place
+                found.append(_decode(product))
+        return found, None
 
 
 class Shelf(Mapping[str, dict[str, Any]]):

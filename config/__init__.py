@@ -16,6 +16,8 @@ from config.given import Outage
 from config.loader import (
     ContentInvalid,
     Shop,
+    campaign_id_in,
+    campaign_path,
     decode_content,
     encode_content,
     load_folder,
@@ -36,6 +38,8 @@ __all__ = [
     "ShopInvalid",
     "ShopTest",
     "WriteKey",
+    "campaign_id_in",
+    "campaign_path",
     "decode_content",
     "demo_shop",
     "encode_content",

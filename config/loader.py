@@ -33,6 +33,7 @@ from config.templates import find_templates, parse_templates
 from config.tracked import check_against
 from config.tracking import topic_warning
 from config.tracking_plan import TRACKING_PLAN_FILE, compile_tracking_plan
+from config.yaml12 import YamlFault, compose, plain
 from engine.core.plan import Plan
 from engine.core.tracking_plan import TrackingPlan
 from engine.errors import HairspringError
@@ -115,6 +116,23 @@ def decode_content(content: bytes) -> dict[str, str]:
 def plan_id_of(content: bytes) -> str:
     """32 hex digits that name a content: BLAKE2b (RFC 7693), 128 bits."""
     return blake2b(content, digest_size=16).hexdigest()
+
+
+def campaign_path(files: Mapping[str, str], campaign_id: str) -> str:
+    """The file that a campaign stands in; "" where there is none. O(size)."""
+    paths = [path for path in files if path.startswith("campaigns/")]
+    paths.sort(key=lambda path: path != f"campaigns/{campaign_id}.yaml")  # most likely, first
+    return next((path for path in paths if campaign_id_in(files[path]) == campaign_id), "")
+
+
+def campaign_id_in(text: str) -> str:
+    """The id that a campaign's file says; "" where it says none. O(size)."""
+    try:
+        said = plain(compose(text)[0])
+    except YamlFault:
+        return ""
+    found = said.get("campaign", "") if isinstance(said, dict) else ""
+    return found if isinstance(found, str) else ""
 
 
 def load_folder(path: Path, *, env: Mapping[str, str] | None = os.environ) -> Shop:

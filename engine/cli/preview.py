@@ -134,6 +134,7 @@ def _known(
 
     from engine.cli.running import Running, reach
     from engine.cli.users import at_rest
+    from engine.runtime.admin.previewing import event_of
 
     place = reach(data)
     if isinstance(place, Running):
@@ -142,20 +143,14 @@ def _known(
         timeline = msgspec.json.decode(answer)["timeline"]
     else:
         known, timeline = at_rest(place, database, lambda store: _rested(store, shop, user_id))
-    starting = {name for one in shop.plan.campaigns.values() for name in one.entry.events}
-    events = [one for one in timeline if one.get("event")]
-    wanted = [
-        one
-        for one in events
-        if one["event"] == event_name or (not event_name and one["event"] in starting)
-    ]
-    if event_name and not wanted:
-        raise PreviewFailed(
-            f"{user_id!r} has no event {event_name!r} that is kept",
-            hint="leave --event out, or name one of his: hairspring users export",
-        )
-    newest = (wanted or events)[-1:]
-    return known, (newest[0]["event"], newest[0]["properties"]) if newest else None
+    if event_name:
+        timeline = [one for one in timeline if one.get("event") == event_name]
+        if not timeline:
+            raise PreviewFailed(
+                f"{user_id!r} has no event {event_name!r} that is kept",
+                hint="leave --event out, or name one of his: hairspring users export",
+            )
+    return known, event_of(timeline, shop.plan)
 
 
 async def _rested(store: Store, shop: Shop, user_id: str) -> tuple[dict[str, Any], list[Any]]:

@@ -293,6 +293,11 @@ class Plan:
         """`reactions(name)` is None for an event that no campaign names. O(1)."""
 
     @property
+    def events(self) -> list[str]:
+        """Names of events that something of it asks for, sorted. O(names log names)."""
+        return sorted(name for name in self._reactions if name.isprintable())
+
+    @property
     def emits(self) -> frozenset[str]:
         """Names of events that its campaigns make. O(steps)."""
         steps = (step for campaign in self.campaigns.values() for step in campaign.steps)

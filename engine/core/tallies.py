@@ -3,8 +3,9 @@
 A count stands under a *key*: kind, step, channel, variant and reason of the records that it counts.
 What is more than a count stands under kinds of its own: `VALUE` and `SQUARE` add up what goals were
 worth and the squares of it, `RESPONSE` how long after a message it was answered, `LATE` how late
-deadlines fired, both by bucket. So one form holds all of it, grows with what campaigns are made of
-and with no user, and names nobody: who is erased stays counted.
+deadlines fired, both by bucket, `LINK` clicks by the mark of where they lead (`link_mark`). So one
+form holds all of it, grows with what campaigns are made of and with no user, and names nobody: who
+is erased stays counted.
 
 Records are counted into one flat table, which is folded into campaigns and hours now and then: that
 is what keeps a record below a microsecond.
@@ -16,6 +17,7 @@ from math import log2
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 from engine.core.attribution import touch_of
 
@@ -30,6 +32,9 @@ HOUR_MS: Final = 3_600_000
 KEYS_MAX: Final = 2_000
 """Keys of one campaign; what is beyond them is counted under `OTHER`."""
 
+LINKS_MAX: Final = 200
+"""Marks of links of one campaign, out of those keys; what is beyond them is likewise."""
+
 FRESH_MAX: Final = 1_000
 """Keys that are not folded yet: folding takes about a microsecond each, in one go."""
 
@@ -39,6 +44,7 @@ VALUE: Final = "goal.value"
 SQUARE: Final = "goal.square"
 RESPONSE: Final = "response"
 LATE: Final = "late"
+LINK: Final = "link"
 
 SUMMED: Final = (
     "entered", "sent", "delivered", "opened", "clicked", "skipped", "failed", "goal", VALUE,
@@ -95,12 +101,13 @@ _decode_hour = msgspec.msgpack.Decoder(dict[int, float]).decode
 class Tally:
     """What one campaign did; hours are numbered since 1970."""
 
-    __slots__ = ("_counts", "_keys", "_open", "_packed", "_sums")
+    __slots__ = ("_counts", "_keys", "_links", "_open", "_packed", "_sums")
 
     def __init__(self, saved: bytes = b"") -> None:
         kept = _decode_kept(saved) if saved else Kept([], [])
         self._keys = {key: place for place, key in enumerate(kept.keys)}
         self._counts = kept.counts
+        self._links = sum(key.kind == LINK for key in kept.keys)
         self._packed: dict[int, bytes] = {}
         self._open: dict[int, dict[int, float]] = {}
         self._sums: dict[int, tuple[float, ...]] = {}
@@ -179,13 +186,16 @@ class Tally:
         return gone
 
     def _place(self, key: Key) -> int:
-        if len(self._keys) >= KEYS_MAX and key.reason != OTHER:
+        is_link = key.kind == LINK
+        full = len(self._keys) >= KEYS_MAX or (is_link and self._links >= LINKS_MAX)
+        if full and key.reason != OTHER:
             # At most a few more for each kind.
             key = Key(key.kind, reason=OTHER)
             if key in self._keys:
                 return self._keys[key]
         place = self._keys[key] = len(self._counts)
         self._counts.append(0)
+        self._links += is_link
         return place
 
 
@@ -258,6 +268,9 @@ class Tallies:
             reason = record.branch or reason
         told = CANCELLED if kind == "skipped" and record.message else kind
         self._add(at_ms, campaign, Key(told, step, channel, variant, reason))
+        if record.link and kind == "clicked" and not reason:
+            mark = link_mark(record.link)
+            self._add(at_ms, campaign, Key(LINK, step, channel, reason=mark))
         if record.response_ms and not reason:
             bucket = f"{kind} {bucket_of(record.response_ms)}"
             self._add(at_ms, campaign, Key(RESPONSE, step, channel, variant, bucket))
@@ -272,6 +285,16 @@ class Tallies:
     def _add(self, at_ms: int, campaign: str, key: Key, count: float = 1) -> None:
         fresh = (at_ms // HOUR_MS, campaign, *key)
         self._fresh[fresh] = self._fresh.get(fresh, 0) + count
+
+
+def link_mark(address: str) -> str:
+    """What clicks on a link are counted under: 16 hex digits of where it leads. O(length).
+
+    Without query and fragment, in which a link is each person's own; and as a hash, for what there
+    is of a person in the rest.
+    """
+    bare = address.partition("#")[0].partition("?")[0]
+    return f"{xxh3_64_intdigest(bare.encode('utf-8', 'replace')):016x}"
 
 
 def told_variants(variants: Iterable[tuple[str, str]]) -> str:

@@ -28,7 +28,7 @@ GOAL_WITHIN: Final = "1d"
 
 
 def looking_handlers(
-    enter: Callable[[web.Request], House], beside: Beside
+    enter: Callable[[web.Request], House], beside: Callable[[House], Beside]
 ) -> Mapping[str, Handler]:
     """The routes' handlers; `enter` admits who may operate, `beside` does the work."""
 
@@ -38,9 +38,9 @@ def looking_handlers(
         errand = FunnelErrand(
             archive=_archive_asked(request, house),
             events=events,
-            within_ms=_duration_asked(request, FUNNEL_WITHIN),
+            within_ms=duration_asked(request, FUNNEL_WITHIN),
         )
-        return await have_done(request, beside, errand)
+        return await have_done(request, beside(house), errand)
 
     async def discover(request: web.Request) -> web.StreamResponse:
         house = enter(request)
@@ -50,11 +50,11 @@ def looking_handlers(
         errand = DiscoverErrand(
             archive=_archive_asked(request, house),
             goal=goal,
-            within_ms=_duration_asked(request, GOAL_WITHIN),
+            within_ms=duration_asked(request, GOAL_WITHIN),
             cohort=request.query.get("cohort") or "week",
             users_max=whole_number_asked(request, "users", USERS_USUAL, 100, USERS_MAX),
         )
-        return await have_done(request, beside, errand)
+        return await have_done(request, beside(house), errand)
 
     return {"/api/funnel": funnel, "/api/discover": discover}
 
@@ -69,7 +69,8 @@ def _events_asked(request: web.Request) -> list[str]:
     return events
 
 
-def _duration_asked(request: web.Request, usual: str) -> int:
+def duration_asked(request: web.Request, usual: str) -> int:
+    """`?within=`, in milliseconds. Raises Refusal (400)."""
     try:
         within_ms = parse_duration_ms(request.query.get("within", usual))
     except DurationError as error:

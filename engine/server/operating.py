@@ -111,7 +111,7 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
         )
 
     admit = partial(enter, operating=operating)
-    beside = Beside()
+    beside = partial(_beside, Beside())
     take_history = import_handler(admit)
     routes = {
         "/api/backup": backup,
@@ -128,6 +128,11 @@ def operating_handlers(operating: Operating) -> Mapping[str, Mapping[str, Handle
 def is_said(said: bytes, key: str) -> bool:
     """Whether an `Authorization` header says a key; how long that takes tells nothing of it."""
     return hmac.compare_digest(said, (BEARER + key).encode())
+
+
+def _beside(own: Beside, house: House) -> Beside:
+    """What does long work: the one that pages have it done by too, where there are any."""
+    return own if house.overview is None else house.overview.studies.beside
 
 
 def enter(request: web.Request, operating: Operating) -> House:

@@ -76,7 +76,7 @@ class BacktestAsked(_OfShop, kw_only=True):
 
 
 def simulating_handlers(
-    enter: Callable[[web.Request], House], beside: Beside
+    enter: Callable[[web.Request], House], beside: Callable[[House], Beside]
 ) -> Mapping[str, Handler]:
     """The routes' handlers; `enter` admits who may operate, `beside` does the work."""
 
@@ -86,21 +86,21 @@ def simulating_handlers(
         asked = _simulate_asked(request, body)
         until_ms = _checked(asked)
         errand = SimulateErrand(
-            content=await _content(house, asked),
+            content=await content_of(house, asked.files, bytes(asked.shop)),
             archive=archive_of(house, asked.days) if asked.days else None,
             until_ms=until_ms,
             failing=asked.fail,
             seed=asked.seed,
             records=asked.records,
         )
-        return await have_done(request, beside, errand, bytes(asked.events))
+        return await have_done(request, beside(house), errand, bytes(asked.events))
 
     async def backtest(request: web.Request) -> web.StreamResponse:
         house = enter(request)
         asked = decode_form(await _body(request) or b"{}", BacktestAsked)
         _bounded("days", asked.days, 1, DAYS_MAX)
         _bounded("records", asked.records, 0, RECORDS_MAX)
-        content = await _content(house, asked)
+        content = await content_of(house, asked.files, bytes(asked.shop))
         if (
             asked.campaign
             and asked.campaign not in house.processor.plan.campaigns
@@ -114,7 +114,7 @@ def simulating_handlers(
             campaign=asked.campaign,
             records=asked.records,
         )
-        return await have_done(request, beside, errand)
+        return await have_done(request, beside(house), errand)
 
     return {"/api/simulate": simulate, "/api/backtest": backtest}
 
@@ -189,25 +189,38 @@ def _bounded(name: str, said: int, least: int, most: int) -> None:
         raise Refusal(400, "body.invalid", message)
 
 
-async def _content(house: House, asked: _OfShop) -> str:
-    """The content of the shop that is meant, checked where it is not the running one."""
-    content = bytes(asked.shop)
+async def content_of(house: House, files: Mapping[str, str | None], content: bytes = b"") -> str:
+    """The content of the shop that is meant, checked where it is not the running one.
+
+    Args:
+        house: Whose shop is the running one.
+        files: What takes the place of those of the running shop, or of `content`; None: it is gone.
+        content: A whole other shop; b"": the running one.
+
+    Raises:
+        Refusal: It has faults, or is none.
+    """
     try:
         if not content:
-            await house.shell.durable()  # the plan in force is in the store then
-            plan_id = house.processor.plans.bare.id
-            stored = await house.store.read(partial(past.contents, ids=[plan_id]))
-            if plan_id not in stored:
-                raise Refusal(409, "shop.unknown", "the shop in force is kept nowhere; send one")
-            content = stored[plan_id]
-            if not asked.files:
+            content = await content_in_force(house)
+            if not files:
                 return content.decode()
         # On a thread: reading some hundred campaigns takes longer than a deadline may.
-        return await aside(partial(_edited, content, asked.files))
+        return await aside(partial(_edited, content, files))
     except ShopInvalid as invalid:
         raise shop_refused(invalid) from invalid
     except ContentInvalid as invalid:
         raise Refusal(400, "body.invalid", invalid.message) from invalid
+
+
+async def content_in_force(house: House) -> bytes:
+    """The running shop's own. Raises Refusal where it is kept nowhere."""
+    await house.shell.durable()  # the plan in force is in the store then
+    plan_id = house.processor.plans.bare.id
+    stored = await house.store.read(partial(past.contents, ids=[plan_id]))
+    if plan_id not in stored:
+        raise Refusal(409, "shop.unknown", "the shop in force is kept nowhere; send one")
+    return stored[plan_id]
 
 
 def _edited(content: bytes, files: Mapping[str, str | None]) -> str:

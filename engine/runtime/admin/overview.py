@@ -10,6 +10,7 @@ from engine.runtime.admin.outlook import Outlook
 from engine.runtime.admin.past import read_shop
 from engine.runtime.admin.performance import Performance
 from engine.runtime.admin.pulse import Pulse
+from engine.runtime.admin.studies import Studies
 from engine.runtime.admin.tallying import Tallying
 from engine.runtime.admin.trend import Trend
 from engine.runtime.restart import bring_back
@@ -34,13 +35,15 @@ class Overview:
         now_ms: Logical now.
         costs: By channel, what one message costs.
         currency: Of costs and values.
-        shop: Its name.
+        settings: Of the shop, as the process was started by them.
         pulse: Looks at it once a second.
         outlook: Of its users.
 
     Attributes:
         tallying: To be opened before anything is released, and told of what is.
         trend: How large segments were, day by day.
+        shop: Its name.
+        studies: Of its past, that pages ask for.
     """
 
     def __init__(
@@ -51,15 +54,17 @@ class Overview:
         *,
         costs: Mapping[str, float],
         currency: str,
-        shop: str,
+        settings: Settings,
         pulse: Pulse,
         outlook: Outlook,
     ) -> None:
-        self.shop = shop
+        self.settings = settings
+        self.shop = settings.shop.name
         self.pulse = pulse
         self.outlook = outlook
         self.tallying = Tallying(store, processor)
         self.trend = Trend(store, processor, outlook)
+        self.studies = Studies()
         self._processor = processor
         self._census = Census(processor)
         self._now_ms = now_ms
@@ -77,7 +82,7 @@ class Overview:
             clock.now_ms,
             costs=_costs(settings),
             currency=settings.shop.currency,
-            shop=settings.shop.name,
+            settings=settings,
             pulse=Pulse(metrics, processor),
             outlook=Outlook(processor, clock),
         )
@@ -95,6 +100,7 @@ class Overview:
     async def stop(self) -> None:
         """Look at nothing more, and save what was counted."""
         self.pulse.stop()
+        await self.studies.stop()
         await self.trend.stop()
         await self.outlook.stop()
         await self.tallying.stop()

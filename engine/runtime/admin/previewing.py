@@ -12,7 +12,7 @@ from channels.plaintext import plain_text
 from engine.core.collections import bind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from channels.rendering import Rendered, Template
     from config import Shop
@@ -65,6 +65,19 @@ def sample(shop: Shop, now_ms: int) -> dict[str, Any]:
         "cart": cart,
         "recent": items,
     }
+
+
+def event_of(timeline: Iterable[Mapping[str, Any]], plan: Plan) -> tuple[str, Any] | None:
+    """A user's newest event that a campaign starts by, else his newest; None where he has none.
+
+    Args:
+        timeline: As `dossier.timeline` tells it.
+        plan: Whose campaigns are meant.
+    """
+    starting = {name for one in plan.campaigns.values() for name in one.entry.events}
+    events = [one for one in timeline if one.get("event")]
+    newest = [one for one in events if one["event"] in starting][-1:] or events[-1:]
+    return (newest[0]["event"], newest[0]["properties"]) if newest else None
 
 
 def context_for(

@@ -57,7 +57,11 @@ async def show(house: House, request: web.Request, _mark: str) -> Page:
         id="found",
         data_again=_AGAIN_S,
     )
-    status = tag("span", told["status"], class_=f"pill {_STATUS.get(told['status'], 'plain')}")
+    status = [
+        tag("span", told["status"], class_=f"pill {_STATUS.get(told['status'], 'plain')}"),
+        tag("a", "File and backtest", href=f"{campaign_address(campaign_id)}/file",
+            class_="act other"),
+    ]  # fmt: skip
     return Page(title=campaign_id, path="/campaigns", lead=told["description"] or None,
                 beside=status, content=found)  # fmt: skip
 
@@ -214,10 +218,11 @@ def _holdout(told: dict[str, Any]) -> Html | None:
 def _interval(told: dict[str, Any] | None, *, signed: bool = False) -> str:
     if told is None or told["estimate"] is None:
         return words.NONE
-    form = "+.1%" if signed else ".1%"
+    form = "+.1f" if signed else ".1f"
+    estimate = f"{100 * told['estimate']:{form}} %"
     if told["low"] is None or told["high"] is None:
-        return format(told["estimate"], form)
-    return f"{told['estimate']:{form}} ({told['low']:{form}} to {told['high']:{form}})"
+        return estimate
+    return f"{estimate} ({100 * told['low']:{form}} to {100 * told['high']:{form}})"
 
 
 def _money(value: float, currency: str) -> str:

@@ -25,8 +25,12 @@ from engine.server.dashboard import (
     deliveries,
     frame,
     now,
+    past,
     people,
     person,
+    templates,
+    trying,
+    wares,
 )
 from engine.server.dashboard.frame import Page
 from engine.server.dashboard.markup import tag
@@ -41,14 +45,17 @@ if TYPE_CHECKING:
 View: TypeAlias = Callable[[House, web.Request, str], Awaitable[Page | web.StreamResponse]]
 """Of (house, request, mark): a page, or an answer of another kind."""
 
-Act: TypeAlias = Callable[[House, web.Request, Mapping[str, str]], Awaitable[tuple[str, str]]]
-"""Of (house, request, what the form says): where to go on, and what was done."""
+Act: TypeAlias = Callable[
+    [House, web.Request, Mapping[str, str]], Awaitable[tuple[str, str] | Page]
+]
+"""Of (house, request, what the form says): where to go on, and what was done; or a page."""
 
 VIEWS: Final[dict[str, View]] = {
     "/": now.show,
     "/now/stream": now.stream,
     "/campaigns": campaigns.show_all,
     "/campaigns/{id}": campaigns.show,
+    "/campaigns/{id}/file": trying.show,
     "/experiments": campaigns.experiments,
     "/users": people.show,
     "/users/{id}": person.show,
@@ -57,9 +64,16 @@ VIEWS: Final[dict[str, View]] = {
     "/segments": ahead.segments,
     "/deadlines": ahead.deadlines,
     "/deliveries": deliveries.show,
+    "/funnel": past.funnel,
+    "/discover": past.discover,
+    "/templates": templates.show_all,
+    "/templates/{id}": templates.show,
+    "/templates/{id}/body": templates.body,
+    "/catalog": wares.show,
 }
 
 ACTS: Final[dict[str, Act]] = {
+    "/campaigns/{id}/file": trying.backtest,
     "/users/{id}/erase": person.erase,
     "/deliveries/letters": deliveries.retry_letters,
     "/deliveries/quarantine": deliveries.retry_quarantine,
@@ -138,12 +152,17 @@ def _done(door: Door, act: Act) -> Handler:
         try:
             said = dict(await read_fields(request))
             door.sessions.check_mark(request, cookie, said.get("mark", ""))
-            where, done = await act(house, request, said)
+            found = await act(house, request, said)
+            if isinstance(found, Page):
+                return frame.answer(found, shop, mark)
+            where, done = found
         except Refusal as refusal:
             return frame.answer(_refused(refusal), shop, mark)
         except HairspringError as error:
             failed = Refusal(503, error.code, in_one_line(error))
             return frame.answer(_refused(failed), shop, mark)
+        if not done:
+            return _lead_on(where)
         query = urlencode({"said": done, "by": door.sessions.seal(cookie, done)})
         return _lead_on(f"{where}{'&' if '?' in where else '?'}{query}")
 

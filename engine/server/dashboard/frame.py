@@ -30,7 +30,8 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "img-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",  # with none at all, a form's origin would be told as null
     "X-Robots-Tag": "noindex, nofollow",
@@ -45,6 +46,10 @@ PAGES: Final = {
     "/segments": "Segments",
     "/deadlines": "Deadlines",
     "/deliveries": "Deliveries",
+    "/funnel": "Funnel",
+    "/discover": "Discover",
+    "/templates": "Templates",
+    "/catalog": "Catalog",
 }
 """By path, in the order in which they are offered."""
 

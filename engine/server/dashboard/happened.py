@@ -8,6 +8,7 @@ import msgspec
 
 from engine.server.dashboard import words
 from engine.server.dashboard.markup import Content, Html, tag
+from engine.server.dashboard.people import address
 
 _SAID_MAX: Final = 240
 
@@ -27,13 +28,15 @@ _WORDS: Final = {
 _DETAILS: Final = ("step", "channel", "branch", "variant", "reason", "template", "link", "until")
 
 
-def line_of(told: dict[str, Any]) -> Html:
-    """A list item for one line of `dossier.timeline`."""
+def line_of(told: dict[str, Any], *, whose: bool = False) -> Html:
+    """A list item for one line of `dossier.timeline`; `whose` tells the user too."""
     kind = told.get("kind", "")
     colour = (
         "good" if kind in _GOOD else "bad" if kind in _BAD else "own" if kind in _OURS else None
     )
-    text = tag("span", _words(kind, told), " ", tag("code", _details(told)))
+    user = told.get("user_id", "")
+    link = [tag("a", user, href=address(user)), " "] if whose and user else None
+    text = tag("span", link, _words(kind, told), " ", tag("code", _details(told)))
     return tag("li", words.instant_said(told.get("at", "")), text, class_=colour)
 
 

@@ -28,16 +28,23 @@ function follow(address) {
 }
 
 function again(part, seconds) {
-  const timer = setInterval(async () => {
-    if (document.hidden) return;
+  let timer = 0;
+  const wait = (s) => { timer = s > 0 ? setTimeout(look, s * 1000) : 0; };
+  async function look() {
+    let next = seconds;
     try {
-      const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
-      if (!answer.ok || answer.redirected) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      swap(part, fresh.getElementById(part.id).innerHTML);
+      const answer = document.hidden ? null : await fetch(location.href, { headers: { "X-Live": "1" } });
+      if (answer && answer.ok && !answer.redirected) {
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const found = fresh.getElementById(part.id);
+        swap(part, found.innerHTML);
+        next = Number(found.dataset.again); // without it, nothing more is to come
+      }
     } catch { /* the process restarts: the next look finds it */ }
-  }, seconds * 1000);
-  return () => clearInterval(timer);
+    if (timer) wait(next);
+  }
+  wait(seconds);
+  return () => { clearTimeout(timer); timer = 0; };
 }
 
 if (live) {
