@@ -11,6 +11,8 @@ from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
+from engine.core.overruled import OfOperator
+
 EMPTY = msgspec.Raw(b"{}")
 
 Answer: TypeAlias = Literal[
@@ -324,6 +326,12 @@ class HistoryFound(msgspec.Struct, tag="found", omit_defaults=True, gc=False):
     """Never a duplicate by id: what is found twice is the same."""
 
 
+class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
+    """In the place of an input whose user was erased; those behind it keep their numbers."""
+
+    at_ms: int = 0
+
+
 class UserErased(msgspec.Struct, tag="erasure", omit_defaults=True, gc=False):
     """A user is to be forgotten: all that was known of him is gone from this instant on.
 
@@ -349,12 +357,6 @@ class WeightsDrawn(msgspec.Struct, tag="weights", omit_defaults=True, gc=False):
     at_ms: int = 0
 
 
-class InputErased(msgspec.Struct, tag="erased", omit_defaults=True, gc=False):
-    """In the place of an input whose user was erased; those behind it keep their numbers."""
-
-    at_ms: int = 0
-
-
 FromClient: TypeAlias = (
     EventReceived | EventNoticed | UserIdentified | TraitsDefaulted | UsersMerged | UserScored
 )
@@ -363,15 +365,11 @@ FromClient: TypeAlias = (
 Imported: TypeAlias = EventImported | TraitsImported | UsersMerged
 """History."""
 
+OfDelivery: TypeAlias = DeliveryReported | LetterRevived | MessageAnswered
+"""What became of a message."""
+
 UserInput: TypeAlias = (
-    FromClient
-    | TriggerReceived
-    | Imported
-    | MessageAnswered
-    | ConsentStated
-    | DeliveryReported
-    | LetterRevived
-    | HistoryFound
+    FromClient | Imported | TriggerReceived | ConsentStated | OfDelivery | HistoryFound | OfOperator
 )
 """What concerns one user."""
 

@@ -51,6 +51,16 @@ def come_to(turn: Turn, enrollment: Enrollment, step: Repeat, position: int) -> 
     return position + 1
 
 
+def end_pause(enrollment: Enrollment, step: Repeat, at_ms: int) -> None:
+    """Have a repeat's steps begin the next time at this instant, if that is earlier."""
+    enrollment.iterations = tuple(
+        (repeat, begun, min(began_at_ms, at_ms - step.every_ms))
+        if repeat == step.id
+        else (repeat, begun, began_at_ms)
+        for repeat, begun, began_at_ms in enrollment.iterations
+    )
+
+
 def find_again(campaign: Campaign, enrollment: Enrollment, position: int) -> None:
     """Set which repeats are around the place that an enrollment has in a changed campaign.
 

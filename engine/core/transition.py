@@ -42,10 +42,12 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.keeping import keep, note
-from engine.core.plan import NOTHING
+from engine.core.overruled import EnrollmentForwarded
+from engine.core.overruling import overrule
 from engine.core.sending import conclude, revive
 from engine.core.state import reckon
 from engine.core.turn import Queue, Turn
+from engine.core.waking import wakes_of
 from engine.core.walk import go_on, meet, pass_on
 from engine.core.watching import earliest, is_over, own_turn, rearm, touched
 
@@ -177,14 +179,7 @@ def _apply_said(turn: Turn, happened: UserInput, held: Held) -> None:
     """As `_apply_event`, for what is no event."""
     plan, user = turn.plan, turn.user
     _apply_other(turn, happened)
-    wakes = plan.on_traits
-    if isinstance(happened, DeliveryReported | LetterRevived | HistoryFound | TriggerReceived):
-        # What is found, nothing that is in force asks for yet.
-        wakes = plan.on_traits if getattr(happened, "gone", ()) else NOTHING
-    elif isinstance(happened, UserScored):
-        wakes = plan.on_scores
-    elif isinstance(happened, UsersMerged):
-        wakes = plan.on_merges
+    wakes = wakes_of(plan, happened)
     came = risen(turn, wakes) if wakes.has_edges or user.watch is None else []
     met = happened.awaited if type(happened) is UsersJoined else None
     _look_again(turn, wakes.inside, held, met=met)
@@ -369,7 +364,7 @@ def _turn(
     return turn
 
 
-def _apply_other(turn: Turn, happened: UserInput) -> None:
+def _apply_other(turn: Turn, happened: UserInput) -> None:  # noqa: C901 - a case each
     plan, user, effects = turn.plan, turn.user, turn.effects
     match happened:
         case EventReceived():  # history: it is noted as any event, and nobody enters by it
@@ -391,5 +386,7 @@ def _apply_other(turn: Turn, happened: UserInput) -> None:
             conclude(turn, happened)
         case LetterRevived():
             revive(turn, happened)
+        case EnrollmentForwarded():
+            overrule(turn, happened)
         case _:
             assert_never(happened)

@@ -104,6 +104,12 @@ def go_on(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
     _walk_on(turn, campaign, enrollment)
 
 
+def go_on_now(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:
+    """As if the time of the wait that the enrollment is in were up at this instant."""
+    _leave_step(enrollment, _behind(campaign, enrollment), turn.at_ms)
+    _walk_on(turn, campaign, enrollment)
+
+
 def _ask_again(turn: Turn, campaign: Campaign, enrollment: Enrollment, over_at_ms: int) -> None:
     """The quiet hours that held a send are over: decide on it, and walk on from their end."""
     step = campaign.steps[enrollment.position]

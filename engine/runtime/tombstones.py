@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core import ids
-from engine.core.inputs import DeliveryReported, HistoryFound, LetterRevived, MessageAnswered
+from engine.core.inputs import (
+    DeliveryReported,
+    HistoryFound,
+    LetterRevived,
+    MessageAnswered,
+)
+from engine.core.overruled import EnrollmentForwarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -55,7 +61,9 @@ class Tombstones:
 
         O(1), and no hash for what happened after the newest erasure.
         """
-        ours = DeliveryReported | LetterRevived | HistoryFound | MessageAnswered
+        ours = (
+            DeliveryReported | LetterRevived | HistoryFound | MessageAnswered | EnrollmentForwarded
+        )
         if isinstance(happened, ours):
             # Nobody waits for a delivery, has a message, or is looked for, without being known.
             barred = happened.user_id not in known

@@ -32,6 +32,7 @@ from engine.server.machines import address_of, is_this_machine
 from engine.server.openapi import openapi_handlers
 from engine.server.operating import House, Operating, enter, is_said, operating_handlers
 from engine.server.outlook import outlook_handlers
+from engine.server.overruling import overruling_handlers
 from engine.server.quarantine import quarantine_handlers
 from engine.server.records import record_handlers
 from engine.server.users import user_handlers
@@ -119,6 +120,7 @@ def _resources(admit: Callable[[web.Request], House]) -> dict[str, Mapping[str, 
         **campaign_handlers(admit),
         **record_handlers(admit),
         **user_handlers(admit),
+        **overruling_handlers(admit),
         **consent_handlers(admit),
         **quarantine_handlers(admit),
         **deadletter_handlers(admit),

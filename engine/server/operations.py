@@ -15,6 +15,7 @@ from engine.server.consents import ConsentAsked, TokenAsked
 from engine.server.importing import Taken
 from engine.server.inbox import AnswerGiven, Marked
 from engine.server.operating import BackupAsked
+from engine.server.overruling import Overruled
 from engine.server.posthog import CapturedBatch
 from engine.server.quarantine import RetryAsked
 from engine.server.segment import ROUTES, SegmentBatch
@@ -251,6 +252,24 @@ OPERATIONS: Final = (
         None,
         dict,
         ("campaign", "at"),
+    ),
+    _O(
+        "post",
+        "/api/users/{id}/enrollments/{enrollment}/forward",
+        "operating",
+        "have an enrollment go on now",
+        "admin",
+        None,
+        Overruled,
+    ),
+    _O(
+        "post",
+        "/api/users/{id}/enrollments/{enrollment}/cancel",
+        "operating",
+        "have an enrollment end",
+        "admin",
+        None,
+        Overruled,
     ),
     _O(
         "get", "/api/users/{id}/export", "operating", "everything that is held", "admin", None, dict

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from channels.links import Links, MessageLinks, Tracking, long_id, short_id, with_utm
+from channels.links import Links, MessageLinks, Tracking, beside_links, long_id, short_id, with_utm
 from channels.plaintext import plain_text
 from channels.rendering import Rendered
 from channels.tokens import LinkFacts, Signer, TokenInvalid, unpack_facts
@@ -187,3 +187,11 @@ def test_only_marketing_offers_a_mail_program_to_unsubscribe() -> None:
 @pytest.mark.parametrize("effect_id", [ID, "no hex", "", "ABCDEF"])
 def test_ids_are_packed_and_unpacked(effect_id: str) -> None:
     assert long_id(short_id(effect_id)) == effect_id
+
+
+def test_something_is_put_beside_each_link_that_leads_to_the_web() -> None:
+    body = '<a href="https://a.example/?x=1&amp;y=2">A</a> <a href="mailto:a@b">B</a><p>C</p>'
+    assert beside_links(body, lambda leads_to: f"[{leads_to}]") == (
+        '<a href="https://a.example/?x=1&amp;y=2">[https://a.example/?x=1&y=2]A</a> '
+        '<a href="mailto:a@b">B</a><p>C</p>'
+    )

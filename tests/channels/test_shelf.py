@@ -61,3 +61,12 @@ def test_a_shop_without_a_catalog_recommends_nothing() -> None:
     assert _render("{% assign some = '0' | recommend %}{{ some | size }}", None) == "0"
     with pytest.raises(RenderFailed, match="catalog"):
         _render("{{ catalog['0'].title }}", None)
+
+
+def test_products_are_found_by_any_text_in_them_and_told_in_pages() -> None:
+    catalog = Catalog(PRODUCTS)
+    found, following = catalog.find("PRODUCT", 0, 2)
+    assert ([str(one["id"]) for one in found], following) == (["0", "1"], 2)
+    found, following = catalog.find("", 4, 9)
+    assert ([str(one["id"]) for one in found], following) == (["4", "5"], None)
+    assert catalog.find("nothing of the kind", 0, 9) == ([], None)

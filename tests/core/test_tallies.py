@@ -15,12 +15,15 @@ from engine.core.stats.comparing import lift
 from engine.core.tallies import (
     HOUR_MS,
     KEYS_MAX,
+    LINK,
+    LINKS_MAX,
     OTHER,
     SUMMED,
     Key,
     Tallies,
     Tally,
     bucket_of,
+    link_mark,
     middle_ms,
     quantile_ms,
     read_variants,
@@ -141,6 +144,31 @@ def test_a_message_taken_back_and_one_that_stands_in_are_told_apart_from_the_res
         Key("sent", "first", "sms"): 1,
         Key("cancelled", "first", "sms", "", "exited"): 1,
     }
+
+
+def test_clicks_are_counted_by_where_they_lead_without_what_is_each_persons_own() -> None:
+    tallies = Tallies()
+    about = {"step": "first", "channel": "email"}
+    links = ["https://s.example/a", "https://s.example/a?token=ada#x", "https://s.example/b"]
+    tallies.count([Record(1, "u", "c", "clicked", link=one, **about) for one in links], SHOP.plan)
+    machine = Record(1, "u", "c", "clicked", link=links[0], reason="scanner", **about)
+    tallies.count([machine], SHOP.plan)
+    tallies.fold()
+    by_mark = {k.reason: n for k, n in tallies.campaigns["c"].total().items() if k.kind == LINK}
+    assert by_mark == {link_mark(links[0]): 2, link_mark(links[2]): 1}
+
+
+def test_links_without_end_leave_room_for_what_else_is_counted() -> None:
+    tally = Tally()
+    for number in range(LINKS_MAX + 10):
+        tally.add(1, Key(LINK, reason=link_mark(f"https://s.example/{number}")), 1)
+    again = Tally(tally.encode())
+    again.add(1, Key(LINK, reason=link_mark("https://s.example/one-more")), 1)
+    again.add(1, Key("sent"), 1)
+    total = again.total()
+    assert total[Key(LINK, reason=OTHER)] == 11
+    assert total[Key("sent")] == 1
+    assert len(total) == LINKS_MAX + 2
 
 
 def test_variants_are_read_as_they_are_told() -> None:

@@ -14,6 +14,7 @@ from engine.core.inputs import (
     UserIdentified,
     decode_inputs,
 )
+from engine.core.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.core.state import User, decode_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
@@ -151,6 +152,13 @@ def apply(processor: Processor, one: tuple[Any, ...], before: int, now: int) -> 
         address = str(known.traits.get("email", "")) if known and invalid else ""
         report = DeliveryReported(user, effect_id, outcome, "said", bad_address=address)
         processor.take(report, now)
+    elif kind == "overrule":
+        user, which, ends = rest
+        known = processor.users.get(user)
+        if known is not None and known.enrollments:
+            inside = known.enrollments[which % len(known.enrollments)]
+            said = EnrollmentCancelled if ends else EnrollmentForwarded
+            processor.take(said(user, inside.enrollment, inside.clock_at_ms), now)
     elif kind == "resume":
         if rest[0]:
             processor.resume(before, rest[0] * UNIT, now)

@@ -133,3 +133,15 @@ def test_crashes_in_long_histories_change_nothing_in_the_end(
             print(f"seed {seed}, case {case}:\n{shop=}\n{rules=}\n{script=}\n{moves=}")
             raise
     assert crashes > 100
+
+
+def test_what_an_operator_overrules_is_the_same_after_a_crash() -> None:
+    crashes = 0
+    for case in range(60):
+        pick = Random(7_000 + case).choice
+        shop, rules, script = make_shop(pick), make_rules(pick), make_script(pick, (20, 40))
+        for place in range(len(script), 0, -2):
+            overruled = ("overrule", pick((0, 1)), pick(("u", "v")), pick((0, 1)), pick((0, 0, 1)))
+            script.insert(place, overruled)
+        crashes += check(shop, rules, script, [pick(MOVES) for _ in script])
+    assert crashes > 60

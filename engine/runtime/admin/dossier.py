@@ -28,6 +28,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.instants import format_instant
+from engine.core.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.core.records import told
 from engine.core.state import NEVER
 from engine.core.traits import CONSENT_CHANNELS
@@ -192,7 +193,7 @@ async def export(
     yield b"]," + _encode(rest)[1:]
 
 
-def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
+def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:  # noqa: PLR0911 - a case each
     match happened:
         case MessageAnswered(name=""):
             return _told_answer(happened)
@@ -205,6 +206,10 @@ def _told(happened: UserInput | UserErased | Record) -> dict[str, Any]:
             told_of = msgspec.json.decode(msgspec.json.encode(happened))
             told_of.pop("pending", None)
             return {"kind": kind} | _dated(told_of)
+        case EnrollmentForwarded():
+            is_end = isinstance(happened, EnrollmentCancelled)
+            own = {"kind": "cancelled" if is_end else "forwarded"}
+            return own | _dated(msgspec.to_builtins(happened))
         case UserErased() | HistoryFound():  # what was found, are events that stand here, too
             kind = "erased" if isinstance(happened, UserErased) else "found"
             return {"at": format_instant(happened.at_ms), "kind": kind}

@@ -73,6 +73,8 @@ VIEWS: Final[dict[str, View]] = {
 }
 
 ACTS: Final[dict[str, Act]] = {
+    "/users/{id}/enrollments/{enrollment}/forward": person.forward,
+    "/users/{id}/enrollments/{enrollment}/cancel": person.cancel,
     "/campaigns/{id}/file": trying.backtest,
     "/users/{id}/erase": person.erase,
     "/deliveries/letters": deliveries.retry_letters,

@@ -23,6 +23,7 @@ _WORDS: Final = {
     "entered": "Entered", "refused": "Not let in", "sent": "Sent", "skipped": "Skipped",
     "deferred": "Put off", "delivered": "Delivered", "failed": "Failed", "branched": "Went by",
     "exited": "Left", "finished": "Finished", "goal": "Reached its goal", "opened": "Opened",
+    "forwarded": "Forwarded by an operator", "cancelled": "Ended by an operator",
     "clicked": "Clicked", "unsubscribed": "Unsubscribed",
 }  # fmt: skip
 _DETAILS: Final = ("step", "channel", "branch", "variant", "reason", "template", "link", "until")

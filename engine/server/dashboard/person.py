@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from engine.core.instants import format_instant
+from engine.core.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.core.state import NEVER
 from engine.runtime.admin import dossier
 from engine.runtime.admin.explaining import Explaining, Inexplicable
@@ -21,6 +22,7 @@ from engine.server.dashboard.happened import line_of
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.dashboard.people import address
 from engine.server.dashboard.reasons import explanation
+from engine.server.overruling import overrule
 from engine.server.queries import instant_asked
 from engine.server.users import erase_user, export_user, unknown_user
 
@@ -29,14 +31,16 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from engine.core.state import User
+    from engine.core.state import Enrollment, User
     from engine.server.operating import House
+
+_DIGITS_MAX: Final = 16
 
 LINES: Final = 50
 """Of the timeline, on a page."""
 
 
-async def show(house: House, request: web.Request, _mark: str) -> Page:
+async def show(house: House, request: web.Request, mark: str) -> Page:
     """The page."""
     user = _find(house, request)
     before_ms = instant_asked(request, "before") if request.query.get("before") else None
@@ -46,7 +50,7 @@ async def show(house: House, request: web.Request, _mark: str) -> Page:
     )
     content = tag(
         "div",
-        tag("div", _about(house, user), _coming(house, user), class_="grid two"),
+        tag("div", _about(house, user), _coming(house, user, mark), class_="grid two"),
         await _why(house, request, user),
         _timeline(user, lines, before_ms),
         tag("div", _consents(user), _state(house, user), class_="grid two"),
@@ -138,7 +142,39 @@ def _about(house: House, user: User) -> Html:
                 table("Traits", ["Trait", "Value"], rows, empty="None is known."))  # fmt: skip
 
 
-def _coming(house: House, user: User) -> Html:
+async def forward(house: House, request: web.Request, said: Mapping[str, str]) -> tuple[str, str]:
+    """Have an enrollment go on now."""
+    done = await overrule(house, request, EnrollmentForwarded, _clock(said))
+    told = {"gone_on": "It had gone on already."}.get(done.outcome, "It went on.")
+    return address(done.user_id), told
+
+
+async def cancel(house: House, request: web.Request, said: Mapping[str, str]) -> tuple[str, str]:
+    """Have an enrollment end."""
+    done = await overrule(house, request, EnrollmentCancelled, _clock(said))
+    told = {"gone_on": "It had gone on: nothing was ended."}.get(done.outcome, "It is ended.")
+    return address(done.user_id), told
+
+
+def _clock(said: Mapping[str, str]) -> int:
+    clock = said.get("clock", "")
+    if not (clock.isascii() and clock.isdigit() and len(clock) < _DIGITS_MAX):
+        raise Refusal(400, "form.invalid", "the form is not whole; load the page anew")
+    return int(clock)
+
+
+def _buttons(user: User, one: Enrollment, mark: str) -> Html:
+    """Have it go on, or end; each says of which wait."""
+    place = f"{address(user.user_id)}/enrollments/{quote(one.enrollment, safe='')}"
+    clock = tag("input", type="hidden", name="clock", value=one.clock_at_ms)
+    on = tag("button", "Now", class_="other small",
+             aria_label=f"Have {one.campaign} go on now")  # fmt: skip
+    end = tag("button", "End", class_="other small", aria_label=f"End {one.campaign} for him")
+    return tag("div", form(f"{place}/forward", mark, clock, on),
+               form(f"{place}/cancel", mark, clock, end), class_="acts tight")  # fmt: skip
+
+
+def _coming(house: House, user: User, mark: str) -> Html:
     """What waits: enrollments with their next deadline, conditions, messages on their way."""
     plan = house.processor.plan
     state = dossier.told_state(user, plan)
@@ -147,18 +183,19 @@ def _coming(house: House, user: User) -> Html:
             tag("a", one.campaign, href=campaign_address(one.campaign)),
             f"in step {told.get('step', one.position)}" + (", held out" if one.held_out else ""),
             words.due(one.due_at_ms),
+            _buttons(user, one, mark),
         ])
         for one, told in zip(user.enrollments, state["enrollments"], strict=True)
     ]  # fmt: skip
     alarms = {} if user.watch is None else user.watch.alarms
     rows += [
-        (at_ms, [name, "its condition is asked again", words.due(at_ms)])
+        (at_ms, [name, "its condition is asked again", words.due(at_ms), None])
         for name, at_ms in alarms.items()
         if at_ms < NEVER
     ]
     if user.session is not None and not user.session.ended:
         rows.append(
-            (user.session.ends_at_ms, ["session", "ends", words.due(user.session.ends_at_ms)])
+            (user.session.ends_at_ms, ["session", "ends", words.due(user.session.ends_at_ms), None])
         )
     told = [row for _, row in sorted(rows, key=lambda one: one[0])]
     pending: list[list[Content]] = [
@@ -166,9 +203,10 @@ def _coming(house: House, user: User) -> Html:
          words.instant(one.sent_at_ms) if one.sent_at_ms else words.NONE]
         for one in user.pending.values()
     ]  # fmt: skip
+    heads = ["Campaign", "What", "Due, UTC", "Have it"]
     return card(
         "What comes next",
-        table("Deadlines", ["Campaign", "What", "Due, UTC"], told, empty="Nothing waits for him."),
+        table("Deadlines", heads, told, empty="Nothing waits for him."),
         [tag("h3", "Messages under way"),
          table("Messages under way", ["Campaign", "Step", "Channel", "Since"], pending)]
         if pending else None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.core import ids
 from engine.core.inputs import DeliveryReported, HistoryFound, LetterRevived
+from engine.core.overruled import EnrollmentForwarded
 from engine.core.state import NEVER
 
 if TYPE_CHECKING:
@@ -83,9 +84,8 @@ class Erased:
     def see_answered(self, inputs: Sequence[UserInput]) -> None:
         """Clients were told that these are taken."""
         for happened in inputs:
-            assert not isinstance(happened, DeliveryReported | LetterRevived | HistoryFound), (
-                "no client's"
-            )
+            ours = DeliveryReported | LetterRevived | HistoryFound | EnrollmentForwarded
+            assert not isinstance(happened, ours), "no client's"
             occurred_at_ms = happened.occurred_at_ms
             for user_id in _named(happened):
                 self._occurred_at_ms.setdefault(user_id, {})[happened.message_id] = occurred_at_ms

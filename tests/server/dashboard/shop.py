@@ -68,12 +68,14 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(folder: Path, shop: Shop | None = None) -> AsyncIterator[Served]:
+async def serve(
+    folder: Path, shop: Shop | None = None, home: Path | None = None
+) -> AsyncIterator[Served]:
     chosen = shop or load_folder(demo_shop())
     keys = msgspec.structs.replace(chosen.settings.keys, admin=KEY)
     settings = msgspec.structs.replace(chosen.settings, keys=keys)
     chosen = msgspec.structs.replace(chosen, settings=settings)
-    app = await App.start(chosen, Options(data=folder, port=0))
+    app = await App.start(chosen, Options(data=folder, folder=home, port=0))
     jar = aiohttp.CookieJar(unsafe=True)  # of an address, which most clients keep none for
     stop = asyncio.Event()
     running = asyncio.create_task(app.run(stop))

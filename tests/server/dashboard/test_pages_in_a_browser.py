@@ -30,6 +30,13 @@ PAGES = [
     "/segments",
     "/deadlines",
     "/deliveries",
+    "/campaigns/cart-abandonment/file",
+    "/funnel?event=Signed+Up&event=Product+Added",
+    "/discover?goal=Product+Added",
+    "/templates",
+    "/templates/cart-reminder.email",
+    "/templates/cart-reminder.push",
+    "/catalog",
 ]
 WHY = "/users/ada?campaign=cart-abandonment"
 
@@ -110,6 +117,21 @@ async def test_a_user_is_exported_and_erased(served: Served, tmp_path: Path) -> 
     assert "ada" not in served.app.processor
 
 
+async def test_what_somebody_waits_for_goes_on_now_or_ends_by_its_buttons(served: Served) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + "/users/ada")
+        await page.get_by_role("button", name="Have cart-abandonment go on now").click()
+        assert await page.get_by_role("status").inner_text() == "It went on."
+        timeline = page.locator("section[aria-labelledby=timeline]")
+        assert "Forwarded by an operator" in await timeline.inner_text()
+        coming = page.get_by_role("region", name="What comes next")
+        assert "wait-push" not in await coming.inner_text()
+        await page.get_by_role("button", name="End cart-abandonment for him").click()
+        assert await page.get_by_role("status").inner_text() == "It is ended."
+        assert "End cart-abandonment" not in await coming.inner_html()
+        assert "cancelled" in await timeline.inner_text()
+
+
 async def test_a_campaign_is_drawn_as_its_flow_with_what_came_of_each_step(
     served: Served,
 ) -> None:
@@ -160,7 +182,7 @@ async def test_everything_is_reached_by_keyboard(served: Served) -> None:
                 await page.keyboard.press("Enter")
                 break
         await page.get_by_role("heading", name="Users", exact=True).wait_for()
-        for _ in range(14):
+        for _ in range(24):
             await page.keyboard.press("Tab")
             if await page.evaluate("document.activeElement.id") == "q":
                 break

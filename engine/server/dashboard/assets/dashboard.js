@@ -38,7 +38,8 @@ function again(part, seconds) {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         const found = fresh.getElementById(part.id);
         swap(part, found.innerHTML);
-        next = Number(found.dataset.again); // without it, nothing more is to come
+        next = Number(found.dataset.again || 0);
+        if (!next) delete part.dataset.again; // nothing more is to come
       }
     } catch { /* the process restarts: the next look finds it */ }
     if (timer) wait(next);
