@@ -15,8 +15,8 @@ from engine.server.dashboard.now import of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from engine.runtime.errands import Errand
     from engine.runtime.admin.studies import Study
+    from engine.runtime.errands import Errand
     from engine.server.operating import House
 
 _AGAIN_S = 1

@@ -17,8 +17,8 @@ from config import Shop
 from engine.core.steps import Send
 from engine.core.tallies import LINK, chosen, link_mark
 from engine.runtime.admin import dossier
-from engine.runtime.aside import aside
 from engine.runtime.admin.previewing import context_for, event_of, sample, snapshot_of
+from engine.runtime.aside import aside
 from engine.server.answers import Refusal
 from engine.server.dashboard import words
 from engine.server.dashboard.flow import campaign_address
