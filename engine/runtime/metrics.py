@@ -8,7 +8,14 @@ from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -117,6 +124,7 @@ class Metrics:
         self.kinds: Counted[str] = Counted()
         """Records since the start, by kind: `records` has a series for each campaign and reason."""
         registry = self.registry
+        ProcessCollector(registry=registry)
         self.inputs = Counter(
             "hairspring_inputs", "Events and identify calls, by fate.", ["fate"], registry=registry
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import HairspringError
 from engine.runtime.admin.census import Census
+from engine.runtime.admin.gauges import watch_disk
 from engine.runtime.admin.outlook import Outlook
 from engine.runtime.admin.past import read_shop
 from engine.runtime.admin.performance import Performance
@@ -87,6 +88,7 @@ class Overview:
             outlook=Outlook(processor, clock),
         )
         metrics.watch_tallies(overview.tallying.tallies)
+        watch_disk(metrics, store, overview.pulse)
         late, rate = overview.tallying.late, clock.rate
         processor.on_made = lambda effects, start, now_ms: late(effects, start, now_ms, rate)
         return overview

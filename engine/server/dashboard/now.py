@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from engine.core.state import NEVER
+from engine.runtime.admin.gauges import room_of
 from engine.server.answers import Refusal
 from engine.server.dashboard import charts, words
 from engine.server.dashboard.frame import Page, card, table
@@ -209,7 +210,7 @@ def _queues(house: House, overview: Overview) -> Html:
     processor, pulse = house.processor, overview.pulse
     due_in_ms = max(0.0, (processor.wake_at_ms - house.clock.now_ms()) / house.clock.rate)
     is_due = processor.wake_at_ms < NEVER
-    unsaved = len(processor.saving.unsaved)
+    unsaved, room = len(processor.saving.unsaved), room_of(house.store.path)
     behind = f"{_ago(pulse.checkpoint_ago_s())}, {words.count(unsaved)} users are behind"
     facts: list[tuple[str, Content]] = [
         ("Inputs waiting", _level(house.shell.inbox.waiting, _INPUTS_MANY)),
@@ -218,6 +219,8 @@ def _queues(house: House, overview: Overview) -> Html:
         ("Next deadline", _due_in(round(due_in_ms)) if is_due else "none"),
         ("Journal", f"last written {_ago(pulse.committed_ago_s())}"),
         ("Checkpoint", f"reaches to {behind}" if unsaved else "everybody is in it"),
+        ("On disk", f"{words.size(room.database)}, and {words.size(room.log)} of log"),
+        ("Left there", words.size(room.free) if room.free >= 0 else words.NONE),
     ]
     told = tag("dl", [[tag("dt", name), tag("dd", value)] for name, value in facts], class_="facts")
     return card("Queues and disk", told)

@@ -19,6 +19,7 @@ _UNITS: Final = (
 _SCALES: Final = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
 _TEN = 10
 _HUNDRED = 100
+_KIBI = 1_024
 
 
 def count(number: float) -> str:
@@ -40,6 +41,16 @@ def short(number: float) -> str:
 def share(part: float, whole: float) -> str:
     """A part of a whole in per cent."""
     return f"{100 * part / whole:.1f} %" if whole else NONE
+
+
+def size(count: int) -> str:
+    """So many bytes, in the unit that leaves one to four digits."""
+    told, unit = float(count), "B"
+    for name in ("KiB", "MiB", "GiB", "TiB"):
+        if told < _KIBI:
+            break
+        told, unit = told / _KIBI, name
+    return f"{told:,.0f} {unit}" if unit == "B" or told >= _TEN else f"{told:.1f} {unit}"
 
 
 def span(ms: float) -> str:
