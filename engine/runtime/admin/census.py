@@ -2,7 +2,7 @@
 
 What enters and leaves is counted as it happens, but where an enrollment stands is written nowhere
 but in its user: a step that waits leaves no record. So those who are asked for it are counted anew,
-a slice of a millisecond at a time with the loop served between, and an answer stands for
+a slice of half a millisecond at a time with the loop served between, and an answer stands for
 `FRESH_MS`: whoever looks meanwhile gets that one, however many look.
 """
 
@@ -28,7 +28,7 @@ FRESH_MS: Final = 2_000
 AT_ONCE: Final = 32
 """Users that are looked at between two looks at the clock: in fifty campaigns each, some 0.5 ms."""
 
-SLICE_NS: Final = 1_000_000
+SLICE_NS: Final = 500_000
 
 GONE: Final = ""
 """The step of those whose own is gone, and who have not taken the change on yet."""

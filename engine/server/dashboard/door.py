@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from engine.errors import HairspringError
+from engine.runtime.aside import giving_way
 from engine.runtime.clock import monotonic_ns, wall_ms
 from engine.runtime.inbox import Unavailable
 from engine.server.answers import Refusal, in_one_line
@@ -129,7 +130,7 @@ def _shown(door: Door, view: View) -> Handler:
             return _starting(mark)
         shop = house.overview.shop if house.overview is not None else "Hairspring"
         try:
-            page = await view(house, request, mark)
+            page = await _look(view, house, request, mark)
         except Refusal as refusal:
             page = _refused(refusal)
         except Unavailable as error:
@@ -140,6 +141,16 @@ def _shown(door: Door, view: View) -> Handler:
         return frame.answer(msgspec.structs.replace(page, said=said) if said else page, shop, mark)
 
     return show
+
+
+async def _look(
+    view: View, house: House, request: web.Request, mark: str
+) -> Page | web.StreamResponse:
+    """What a view shows; what is read for it on a thread gives way to deadlines meanwhile."""
+    if view is now.stream:
+        return await view(house, request, mark)  # for as long as somebody looks
+    with giving_way():
+        return await view(house, request, mark)
 
 
 def _done(door: Door, act: Act) -> Handler:
