@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
 
-STANDS_ON: Final = ("server", "keys", "storage", "catalog", "coupons")
+STANDS_ON: Final = ("server", "keys", "storage")
 """Sections that are read at the start alone, beside those of channels."""
 
 STANDS_ON_KEYS: Final = ("events.dedupe_window", "events.dedupe_max", "events.keep")
@@ -147,7 +147,7 @@ class Reloading:
             self._dispatcher.templates = {**self._dispatcher.templates, **shop.templates}
             self._shell.adopt(shop.plan, shop.content, now)
         if self.stock is not None:
-            await self.stock.look_again()
+            await self.stock.follow(shop.settings)
         reloaded = Reloaded(
             plan_id=self._processor.plans.bare.id,
             changed=changed,

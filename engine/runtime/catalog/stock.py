@@ -64,7 +64,7 @@ class Stock:
 
     Args:
         store: Where codes are given out, and whose journal says what goes together.
-        settings: The shop's.
+        settings: The shop's, until others are taken on (`follow`).
         folder: The shop's folder; None: neither files nor pools.
         data: The data folder.
         metrics: Where products and codes left are told.
@@ -83,6 +83,7 @@ class Stock:
         self.ids_of: Callable[[str], tuple[str, ...]] = lambda user_id: (user_id,)
         self._store = store
         self._catalog = settings.catalog
+        self._key = settings.collections["recent"].key
         self._low = settings.coupons.low
         self._folder = folder
         self._kept = data / KEPT_FILE
@@ -90,20 +91,15 @@ class Stock:
         self._tasks: list[asyncio.Task[None]] = []
         self._reading_pools = asyncio.Lock()
         self._refreshing = asyncio.Lock()
+        self._following = asyncio.Lock()
         self.left: dict[str, int] = {}
         self.failures = 0
         self.shelf: Shelf | None = None
         self.recommending: Recommending | None = None
-        if self._catalog.file or self._catalog.url:
-            key = settings.collections["recent"].key
-            self.recommending = Recommending(store, self._catalog, key)
-            together = self.recommending.together
-            self.shelf = Shelf(suggest=together.suggest, owned=together.owned)
-            shelf = self.shelf
-            metrics.watch("catalog_products", "Products of the catalog.", lambda: len(shelf))
-            metrics.watch(
-                "catalog_failures", "Times that no products were read.", lambda: self.failures
-            )
+        metrics.watch("catalog_products", "Products of the catalog.", lambda: len(self.shelf or ()))
+        metrics.watch(
+            "catalog_failures", "Times that no products were read.", lambda: self.failures
+        )
         metrics.watch_each(
             "coupons_left", "Codes that are nobody's.", "pool", lambda: self.left, kind="gauge"
         )
@@ -115,8 +111,45 @@ class Stock:
     async def open(self) -> Self:
         """Read pools and products in, as far as they are at hand, and begin to look for more."""
         await self.read_pools()
-        if self.shelf is None or self.recommending is None:
-            return self
+        await self._begin()
+        return self
+
+    async def aclose(self) -> None:
+        """Look for nothing more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def follow(self, settings: Settings) -> None:
+        """Take on settings that may be others, and look at pools and products again.
+
+        Until the first ones of another feed can be read, the products are those that there were.
+        What goes together is counted anew where other events say it.
+        """
+        async with self._following:
+            self._low = settings.coupons.low
+            before = self._catalog, self._key
+            self._catalog, self._key = settings.catalog, settings.collections["recent"].key
+            if before != (self._catalog, self._key):
+                await self.aclose()
+                self._tag = ""
+                counted = self._catalog.viewed, self._catalog.bought, self._key
+                if counted != (before[0].viewed, before[0].bought, before[1]):
+                    self.recommending = None
+                await self._begin()
+            await self.look_again()
+
+    async def _begin(self) -> None:
+        """Have products, if the shop has a catalog, and look for more from then on."""
+        if not (self._catalog.file or self._catalog.url):
+            self.shelf = self.recommending = None
+            return
+        if self.recommending is None:
+            self.recommending = Recommending(self._store, self._catalog, self._key)
+        together = self.recommending.together
+        catalog = None if self.shelf is None else self.shelf.catalog
+        self.shelf = Shelf(catalog, suggest=together.suggest, owned=together.owned)
         if self._catalog.url:
             await self._take_kept()
         else:
@@ -125,16 +158,9 @@ class Stock:
             asyncio.create_task(self._refresh_all()),
             asyncio.create_task(self.recommending.run()),
         ]
-        return self
-
-    async def aclose(self) -> None:
-        """Look for nothing more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def look_again(self) -> None:
-        """The shop was read again: so are its pools and its products."""
+        """Read pools and products again."""
         try:
             await self.read_pools()
         except StoreError as error:

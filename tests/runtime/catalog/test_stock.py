@@ -285,6 +285,54 @@ async def test_a_server_that_is_not_there_is_told_and_nobody_waits_for_it(folder
     await app.stop()
 
 
+async def _reloaded(app: App, folder: Path, settings: str) -> None:
+    (folder / "hairspring.toml").write_text(settings)
+    assert app.reloading is not None
+    assert (await app.reloading.reload()).restart_needed == []
+
+
+async def test_a_reload_takes_on_another_catalog(folder: Path, feed: Feed) -> None:
+    app = await _start(folder)
+    assert app.stock.shelf is None
+    await _say(app, _event("bob", "Order Completed", product_id="p0"))
+
+    (folder / "products.json").write_bytes(msgspec.json.encode(PRODUCTS[:2]))
+    await _reloaded(app, folder, '[catalog]\nfile = "products.json"\n')
+    await _stocked(app, 2)
+    counted = app.stock.recommending
+    assert counted is not None
+    while await counted.catch_up():
+        pass
+    assert counted.together.owned("bob") == {"p0"}
+
+    feed.status = 500
+    await _reloaded(app, folder, f'[catalog]\nurl = "{feed.url}"\n')
+    await _stocked(app, 2)  # those that there were, until there are others
+    feed.status = 200
+    assert await app.stock.refresh()
+    await _stocked(app, 4)
+    assert app.stock.recommending is counted, "what goes together is the same"
+
+    await _reloaded(app, folder, f'[catalog]\nurl = "{feed.url}"\nbought = ["Paid"]\n')
+    await _stocked(app, 4)
+    assert app.stock.recommending is not counted
+    assert "catalog_products 4.0" in app.metrics.render().decode()
+
+    await _reloaded(app, folder, "")
+    assert app.stock.shelf is None
+    assert "catalog_products 0.0" in app.metrics.render().decode()
+    await app.stop()
+
+
+async def test_a_reload_takes_on_when_codes_are_few(folder: Path) -> None:
+    app = await _start(folder)
+    few = 'hairspring_coupons_low{pool="spring"}'
+    assert f"{few} 1.0" in app.metrics.render().decode()
+    await _reloaded(app, folder, "[coupons]\nlow = 1\n")
+    assert f"{few} 0.0" in app.metrics.render().decode()
+    await app.stop()
+
+
 async def test_what_was_bought_together_is_recommended_also_after_a_restart(folder: Path) -> None:
     (folder / "hairspring.toml").write_text('[catalog]\nfile = "products.json"\n')
     (folder / "products.json").write_bytes(msgspec.json.encode(PRODUCTS))
