@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from engine.sim.world import aims, restraint, trials, unions
+from engine.core.inputs import LetterRevived
+from engine.sim.world import aims, comings, exactly, replies, restraint, trials, unions
 from engine.sim.world.shop import BY_HAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
 
-    from engine.core.effects import Record
+    from engine.core.effects import Record, SendMessage
     from engine.core.inputs import Input
     from engine.core.plan import Plan
+    from engine.core.state import User
+    from engine.sim.world.consents import Consents
     from engine.sim.world.kin import Kin
     from engine.sim.world.starts import Starts
 
@@ -27,7 +31,7 @@ class Books(NamedTuple):
         journal: All inputs that are durable.
         records: All records that are, in order.
         wires: Ids of what providers took.
-        judged: When each message that was handed over had been judged.
+        judged: Each message that was let out, as it was judged.
         handed: When it was handed over last.
         plans: That ever were, by id.
         starts: What clients heard of manual starts.
@@ -35,12 +39,15 @@ class Books(NamedTuple):
         gone: Message ids of which nothing need be left.
         erased: Users who were ever erased.
         bandits: What is in the file of them.
+        users: As they are in the process.
+        consents: What they have said.
+        now_ms: The end.
     """
 
     journal: list[Input]
     records: list[Record]
     wires: Container[str]
-    judged: Mapping[str, int]
+    judged: Mapping[str, SendMessage]
     handed: Mapping[str, int]
     plans: Mapping[str, Plan]
     starts: Starts
@@ -48,6 +55,18 @@ class Books(NamedTuple):
     gone: set[str]
     erased: set[str]
     bandits: bytes
+    users: Mapping[str, User]
+    consents: Consents
+    now_ms: int
+
+    def is_plain(self, user_id: str) -> bool:
+        """Whether a user was never merged with anybody, and never erased."""
+        return user_id not in self.erased and not self.kin.is_joined(user_id)
+
+    def is_gone(self, user_id: str) -> bool:
+        """Whether anybody was erased who ever was one with a user."""
+        family = self.kin.family
+        return family(user_id) in {family(one) for one in self.erased}
 
 
 Ending: TypeAlias = "tuple[str, Callable[[Books], str]]"
@@ -62,14 +81,20 @@ def broken(books: Books) -> tuple[str, str] | None:
 
 
 def _ends(books: Books) -> str:
-    """Each message has one end, and what is told as delivered was taken."""
+    """Each message has one end, and one more each time that it is revived, which delivery is not.
+
+    What is told as delivered was taken.
+    """
     ends: dict[str, str] = {}
+    revived = Counter(one.effect_id for one in books.journal if isinstance(one, LetterRevived))
     for record in books.records:
-        if not record.message or record.kind in {"sent", "goal"}:
+        message = record.message
+        if record.kind not in unions.ENDS or not message or replies.is_bounce(record):
             continue
-        if record.message in ends:
-            return record.message
-        ends[record.message] = record.kind
+        if message in ends and (ends[message] == "delivered" or not revived[message]):
+            return f"{message} is {record.kind}, and was {ends[message]}"
+        revived[message] -= message in ends
+        ends[message] = record.kind
     for record in books.records:
         if record.kind == "sent" and record.message not in ends:
             return f"{record.message} has none"
@@ -79,6 +104,23 @@ def _ends(books: Books) -> str:
 
 def _caps(books: Books) -> str:
     return restraint.over_a_cap(books.records, books.judged, books.journal, books.plans)
+
+
+def _places(books: Books) -> str:
+    revived = {one.user_id for one in books.journal if isinstance(one, LetterRevived)}
+
+    def is_plain(user_id: str) -> bool:
+        return books.is_plain(user_id) and user_id not in revived
+
+    rules = exactly.Rules(books.journal, books.plans)
+    return exactly.miscounted(books.records, books.judged, rules, is_plain)
+
+
+def _quiet(books: Books) -> str:
+    rules = exactly.Rules(books.journal, books.plans)
+    zones = exactly.Zones(books.journal)
+    found = (books.records, books.judged, rules, zones, books.is_plain, books.now_ms)
+    return exactly.put_off_wrongly(*found)
 
 
 def _capped(books: Books) -> str:
@@ -110,8 +152,7 @@ def _bandits(books: Books) -> str:
 
 
 def _goals(books: Books) -> str:
-    families = {books.kin.family(one) for one in books.erased}
-    gone = {one.user_id for one in books.records if books.kin.family(one.user_id) in families}
+    gone = {one.user_id for one in books.records if books.is_gone(one.user_id)}
     return aims.missed(books.journal, books.records, gone)
 
 
@@ -119,15 +160,41 @@ def _merges(books: Books) -> str:
     return unions.sent_again(books.records, books.handed)
 
 
+def _answers(books: Books) -> str:
+    return replies.misheard(books.journal, books.records, books.is_gone)
+
+
+def _comings(books: Books) -> str:
+    return comings.missed(books.journal, books.records, books.is_plain, books.now_ms)
+
+
+def _traits(books: Books) -> str:
+    """What is said of users last is what is known of them; a default is what nobody has said."""
+    for user_id, said in books.consents.users.items():
+        user = books.users.get(user_id)
+        if user is None or not books.is_plain(user_id):
+            continue
+        for trait in ("email", "tier", "origin", "group", "timezone"):
+            if user.traits.get(trait) != said.traits.get(trait):
+                known = user.traits.get(trait)
+                return f"{trait} of {user_id} is {known}, and was {said.traits.get(trait)}"
+    return ""
+
+
 ENDINGS: tuple[Ending, ...] = (
     ("a message has one end", _ends),
     ("caps hold", _caps),
     ("what is capped has a full cap", _capped),
+    ("caps are exact", _places),
+    ("quiet hours put off to their very end", _quiet),
     ("a manual start comes to one end", _starts),
     ("a variant that was drawn stays", _variants),
     ("who is held out is sent nothing, and counts", _holdouts),
     ("a bandit counts what was shown and reached", _bandits),
     ("each goal is told once, with its last touch", _goals),
     ("a merge sends no step again", _merges),
+    ("what is done with a message is told", _answers),
+    ("who comes in has a cause", _comings),
+    ("of traits the last word counts", _traits),
 )
 """What is promised, and who looks whether it was kept: how it was not, or ""."""

@@ -70,6 +70,12 @@ class Erased:
             occurred = self._occurred_at_ms.get(user_id, {})
             self.gone.update(one for one, at_ms in occurred.items() if at_ms <= until_ms)
 
+    def see_restored(self, count: int) -> None:
+        """The journal ends behind its first `count` inputs again: who was erased since is back."""
+        self._erasures = {
+            user_id: erasure for user_id, erasure in self._erasures.items() if erasure[0] <= count
+        }
+
     def see_durable(
         self, number: int, at_ms: int, erased: tuple[str, ...], taken: Iterable[str]
     ) -> None:
@@ -87,14 +93,14 @@ class Erased:
             ours = DeliveryReported | LetterRevived | HistoryFound | EnrollmentForwarded
             assert not isinstance(happened, ours), "no client's"
             occurred_at_ms = happened.occurred_at_ms
-            for user_id in _named(happened):
+            for user_id in named_by(happened):
                 self._occurred_at_ms.setdefault(user_id, {})[happened.message_id] = occurred_at_ms
                 if occurred_at_ms <= self._until_ms.get(user_id, -1):
                     self.gone.add(happened.message_id)
 
     def bygone(self, number: int, happened: Input) -> bool:
         """Whether an input was taken of somebody erased before it, and happened before that."""
-        for user_id in _named(happened):
+        for user_id in named_by(happened):
             after, at_ms = self._erasures.get(user_id, (NEVER, 0))
             if number > after and getattr(happened, "occurred_at_ms", NEVER) < at_ms:
                 return True
@@ -103,7 +109,7 @@ class Erased:
     def remains(self, journal: Sequence[Input]) -> str:
         """An input of before an erasure that is still there, that one itself, or "". O(journal)."""
         for number, happened in enumerate(journal, start=1):
-            for user_id in _named(happened):
+            for user_id in named_by(happened):
                 upto, _ = self._erasures.get(user_id, (0, 0))
                 if number <= upto:
                     return f"input {number}: {happened}"
@@ -116,10 +122,10 @@ class Erased:
     def came_again(self, user_id: str, journal: Sequence[Input]) -> bool:
         """Whether anything in the journal behind his erasure names him. O(journal)."""
         after, _ = self._erasures.get(user_id, (0, 0))
-        return any(user_id in _named(one) for one in journal[after:])
+        return any(user_id in named_by(one) for one in journal[after:])
 
 
-def _named(happened: Input) -> set[str]:
+def named_by(happened: Input) -> set[str]:
     """The ids that an input names."""
     both = (getattr(happened, "user_id", ""), getattr(happened, "merged_id", ""))
     return {one for one in both if one}

@@ -26,6 +26,10 @@ class Kin:
         """The journal is about to be read from its first input on."""
         self._bearer.clear()
 
+    def see_restored(self, count: int) -> None:
+        """The journal ends behind its first `count` inputs again."""
+        self.merges = {key: both for key, both in self.merges.items() if key[0] <= count}
+
     def see(self, number: int, happened: Input) -> tuple[str, ...]:
         """Input `number` is durable; the ids that it erases, if it erases anybody."""
         if isinstance(happened, UsersMerged):
@@ -48,6 +52,10 @@ class Kin:
     def ids_of(self, bearer: str) -> tuple[str, ...]:
         """His id, and all that mean him. O(aliases)."""
         return (bearer, *[one for one, other in self._bearer.items() if other == bearer])
+
+    def is_joined(self, user_id: str) -> bool:
+        """Whether an id was ever joined with another one."""
+        return user_id in self._family or user_id in self._family.values()
 
     def family(self, user_id: str) -> str:
         """The same for all ids that were ever joined, be it that an erasure parted them since."""

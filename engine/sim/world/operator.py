@@ -1,4 +1,4 @@
-"""Who runs the shop: edits its files and has them taken on, and has users erased.
+"""Who runs the shop: edits it, has users erased, and has what failed delivered after all.
 
 He edits whether the process runs or not; where he does not have the edit taken on, the next start
 does. To erase a user he asks the running process until it says that it is done.
@@ -13,12 +13,15 @@ from engine.sim.world.machine import MS
 from engine.sim.world.shop import EDITIONS, TESTER, world_shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from config import Shop
     from engine.sim.world.machine import Machine
     from engine.sim.world.process import Process
     from engine.sim.world.scenario import Chance
+
+REVIVALS: Final = 12
+"""How often he has all dead letters delivered after all."""
 
 EDITS: Final = 3
 """How often the shop may be edited."""
@@ -38,7 +41,9 @@ class Operator:
 
     Attributes:
         edition: Of the shop's files as they are now.
+        forgets: Whether the shop keeps events for a minute.
         to_erase: Users that he wants erased, and has not heard are.
+        erased: Those who are, as he was told.
         on_reloaded: Told each time that the process took an edit on.
     """
 
@@ -51,7 +56,9 @@ class Operator:
         running: Callable[[], Process | None],
     ) -> None:
         self.edition = 0
+        self.forgets = False
         self.to_erase: set[str] = set()
+        self.erased: set[str] = set()
         self.on_reloaded: Callable[[], None] = lambda: None
         self._machine = machine
         self._chance = chance
@@ -62,7 +69,7 @@ class Operator:
     @property
     def shop(self) -> Shop:
         """As its files are now."""
-        return world_shop(self.edition)
+        return world_shop(self.edition, forgets=self.forgets)
 
     def begin(self, users: list[str], unsafe_ms: int) -> None:
         """Draw it all, for so long from now."""
@@ -71,6 +78,8 @@ class Operator:
             edition, reloads = chance.randrange(EDITIONS), chance.random() < 0.8  # noqa: PLR2004 - most
             act = partial(self._edit, edition, reloads=reloads)
             machine.after(chance.randrange(unsafe_ms) * MS, act)
+        for _ in range(REVIVALS):
+            machine.after(chance.randrange(unsafe_ms) * MS, self._revive)
         for _ in range(ERASURES):
             user = chance.choice(users)
             machine.after(chance.randrange(unsafe_ms) * MS, partial(self._want_erased, user))
@@ -98,6 +107,13 @@ class Operator:
         if process is None or process.processor.plans.bare.id != self.shop.plan.id:
             self.resume()
 
+    def _revive(self) -> None:
+        process = self._running()
+        if self._may("revived") and process is not None:
+            process.revive(partial(self._reach, "revived"))
+            if self._chance.random() < 0.2:  # noqa: PLR2004 - now and then he is impatient
+                process.revive(lambda: None)
+
     def _want_erased(self, user: str) -> None:
         if self._may("user_erased") and user not in {TESTER, *self.to_erase}:
             self._reach("user_erased")
@@ -110,6 +126,17 @@ class Operator:
             return
         process = self._running()
         if process is not None:
-            process.erase(user, partial(self.to_erase.discard, user))
+            process.erase(user, partial(self._note_erased, user))
         again_ns = self._chance.randrange(5_000, 60_000) * MS
         self._machine.after(again_ns, partial(self._ask_to_erase, user))
+
+    def _note_erased(self, user: str) -> None:
+        self.to_erase.discard(user)
+        self.erased.add(user)
+
+    def erase_again(self, erased: Collection[str]) -> None:
+        """All is as it was when only these were erased: have the others erased once more."""
+        back, self.erased = self.erased.difference(erased, self.to_erase), {*erased}
+        self.to_erase |= back
+        for user in sorted(back):
+            self._ask_to_erase(user)

@@ -17,6 +17,7 @@ from channels.redirecting import Redirections
 from engine.core.items import ItemInvalid, decode_item, read_item
 from engine.core.starts import TRIGGER, read_trigger
 from engine.errors import HairspringError
+from engine.runtime import letters
 from engine.runtime.clock import Clock, check_wall_clock
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
@@ -28,6 +29,7 @@ from engine.runtime.starting import Outcomes
 from engine.sim.world.clients import TAKEN
 from engine.sim.world.loop import WorldLoop
 from engine.store import Quarantined, Store
+from engine.store.backup import back_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from engine.sim.world.disk import Disk
     from engine.sim.world.machine import Machine
     from engine.sim.world.providers import Provider
+    from engine.sim.world.recipients import Act
     from engine.sim.world.scenario import Chance
     from engine.sim.world.witness import Witness
 
@@ -106,10 +109,27 @@ class Process:
         with self.loop.running():
             self._have_done(self._serve(items, answer), self._requests)
 
+    def hear(self, act: Act, answer: Callable[[int], None]) -> None:
+        """Somebody does something with a message, or states a consent."""
+        with self.loop.running():
+            self._have_done(self._hear(act, answer), self._requests)
+
     def reload(self, shop: Shop) -> None:
         """Take a changed shop on, as SIGHUP has it done once it is read."""
         with self.loop.running():
             work = partial(self._reloading.put_into_force, shop)
+            self._have_done(_until_it_fails(work), self._operated)
+
+    def revive(self, told: Callable[[], None]) -> None:
+        """Have all dead letters delivered; `told` is called once that is on its way, for some."""
+        with self.loop.running():
+            work = partial(self._revive, told)
+            self._have_done(_until_it_fails(work), self._operated)
+
+    def back_up(self, path: Path, made: Callable[[], None]) -> None:
+        """Copy the database, while all goes on; `made` is called once there is a backup."""
+        with self.loop.running():
+            work = partial(self._back_up, path, made)
             self._have_done(_until_it_fails(work), self._operated)
 
     def _have_done(
@@ -237,6 +257,19 @@ class Process:
         self._witness.see_erased(user_id)
         told()
 
+    async def _revive(self, told: Callable[[], None]) -> None:
+        chosen = letters.Chosen(all=True)
+        parts = self._store, self.shell, self.processor
+        came = await letters.retry(*parts, chosen, lambda *_: None)
+        if came.retried:
+            told()
+
+    async def _back_up(self, path: Path, made: Callable[[], None]) -> None:
+        known = self._witness.acknowledged.copy()
+        await back_up(self._store, path, self._clock.now_ms())
+        self._witness.see_backup(path, known)
+        made()
+
     def _release(self, released: Released) -> None:
         self._witness.see_released(released)
         self.dispatcher.release(released)
@@ -259,9 +292,24 @@ class Process:
             except ItemInvalid as fault:
                 kept = Quarantined(received_at_ms, "world", fault.path, fault.message, data)
                 quarantined.append(kept)
+        await self._submit(inputs, quarantined, sum(map(len, items)), answer)
+
+    async def _hear(self, act: Act, answer: Callable[[int], None]) -> None:
+        if self.processor.find(act.user_id) is None:
+            answer(TAKEN)  # the doors take nothing of somebody whom nobody knows
+            return
+        await self._submit(act.inputs(self._clock.now_ms()), [], 0, answer)
+
+    async def _submit(
+        self,
+        inputs: list[UserInput],
+        quarantined: list[Quarantined],
+        size_bytes: int,
+        answer: Callable[[int], None],
+    ) -> None:
         outcomes = Outcomes()
         try:
-            await self.shell.submit(inputs, quarantined, sum(map(len, items)), outcomes.tell)
+            await self.shell.submit(inputs, quarantined, size_bytes, outcomes.tell)
         except Unavailable:
             answer(NOT_KNOWN)
         else:

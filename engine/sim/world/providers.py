@@ -44,6 +44,7 @@ class Provider:
     Attributes:
         wires: Everything that was taken, as it came: (effect id, bytes).
         on_handed: Told of each attempt before it begins.
+        on_taken: Told of each message that it took.
         on_answered: Told of each message that the process was told to be taken.
     """
 
@@ -54,6 +55,7 @@ class Provider:
     ) -> None:
         self.wires: list[tuple[str, bytes]] = []
         self.on_handed: Callable[[Message], None] = lambda _: None
+        self.on_taken: Callable[[Message], None] = lambda _: None
         self.on_answered: Callable[[Message], None] = lambda _: None
         self._fate = fate
         self._pause_s = pause_s
@@ -79,6 +81,7 @@ class Provider:
                 raise OSError("the provider spoke in tongues")
             case _:
                 self.wires.append((message.id, message.to_bytes()))
+                self.on_taken(message)
         await asyncio.sleep(self._pause_s(0.1))
         if fate == "provider_deaf":
             return Retry("the connection broke before the answer")

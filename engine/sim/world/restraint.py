@@ -28,12 +28,15 @@ _ABOUT_MS: Final = 1_000
 
 def shows_quiet(plan: Plan, user: User, at_ms: int) -> bool:
     """Whether it is quiet by a user's clock, and was as the message was asked for."""
-    quiet = plan.policy.quiet_hours
-    if quiet is None:
-        return False
     ahead = AHEAD_MINUTES[user.traits.get("timezone")]
-    shown = [((at // 60_000) + ahead) % 1_440 for at in (at_ms - HAND_OVER_MS, at_ms)]
-    return all(quiet.from_minute <= minute < quiet.to_minute for minute in shown)
+    return all(is_quiet(plan, ahead, at) for at in (at_ms - HAND_OVER_MS, at_ms))
+
+
+def is_quiet(plan: Plan, ahead_minutes: int, at_ms: int) -> bool:
+    """Whether it is quiet by a clock that goes so far ahead of the shop's."""
+    quiet = plan.policy.quiet_hours
+    minute = (at_ms // 60_000 + ahead_minutes) % 1_440
+    return quiet is not None and quiet.from_minute <= minute < quiet.to_minute
 
 
 def may_repeat(plans: Iterable[Plan], sent: SendMessage, iteration: int, since_ms: int) -> bool:
@@ -56,7 +59,7 @@ def may_repeat(plans: Iterable[Plan], sent: SendMessage, iteration: int, since_m
 
 def over_a_cap(
     records: Iterable[Record],
-    judged: Mapping[str, int],
+    judged: Mapping[str, SendMessage],
     journal: Iterable[Input],
     plans: Mapping[str, Plan],
 ) -> str:
@@ -76,7 +79,7 @@ def over_a_cap(
     for one in records:
         if one.kind != "sent" or one.message in gone or one.message not in judged:
             continue
-        at_ms, before = judged[one.message], sent.setdefault(one.user_id, [])
+        at_ms, before = judged[one.message].at_ms, sent.setdefault(one.user_id, [])
         told = _over(one, at_ms, before, _in_force(changes, at_ms))
         if told:
             return told

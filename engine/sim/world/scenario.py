@@ -46,6 +46,12 @@ FAULTS: Final = {
     "user_erased": "a user is erased, who may come again",
     "merged": "users are known by their devices alone, and turn out to be who they are",
     "aliased": "two who were known already turn out to be one",
+    "answered": "messages are opened, clicked, unsubscribed by; or machines do it, or they bounce",
+    "revived": "dead letters are delivered after all",
+    "backed_up": "the shop is backed up while it runs",
+    "restored": "the newest backup stands in for the database, on a new disk or the same",
+    "pruned": "events are kept for a minute, and go",
+    "consented": "somebody says yes or no to a channel or a topic while messages wait",
 }
 """Every kind of fault, and what it is."""
 

@@ -20,6 +20,9 @@ BY_HAND: Final = frozenset({"hand"})
 AIMS: Final = {"trial": (25_000, 20.0), "cart": (60_000, -1.0)}
 """Campaigns with a goal: within how long an order may be it, and of more than which price."""
 
+TOPIC: Final = "ideas"
+"""What some messages are about, and some users want no more of."""
+
 TESTER: Final = "who1who"
 """Of the users, the one whom the shop's own files name: no erasure takes him out of those."""
 
@@ -65,6 +68,7 @@ steps:
     "campaigns/browse.yaml": """
 campaign: browse
 group: nudge
+topic: ideas
 enter: {event: Product Viewed, while_active: restart}
 exit: {event: [Product Added, Order Completed]}
 steps:
@@ -178,6 +182,35 @@ enter: {when: 'user.looks >= 2 && did("Looked Once", "20s")', reentry: 3s}
 steps:
   - {send: in_app, template: note, id: seen}
 """,
+    "campaigns/calm.yaml": """
+campaign: calm
+enter: {when: idle("6s")}
+steps:
+  - {set: {calm: true}, id: calm}
+""",
+    "campaigns/risk.yaml": """
+campaign: risk
+purpose: transactional
+enter: {when: score("churn") >= 0.7}
+steps:
+  - {send: webhook, template: note, id: warn}
+""",
+    "campaigns/parcel.yaml": """
+campaign: parcel
+purpose: transactional
+enter: {event: Parcel Sent, reentry: 3s}
+steps:
+  - {send: sms, template: note, else: [email, in_app], id: tell}
+""",
+    "campaigns/thanks.yaml": """
+campaign: thanks
+topic: ideas
+enter: {event: [Email Opened, Email Link Clicked, In-App Message Opened, SMS Link Clicked]}
+exit: {event: Unsubscribed}
+steps:
+  - {wait: 1s, id: breath}
+  - {send: email, template: note, else: [push], id: more}
+""",
     "segments.yaml": """
 keen: count("Product Viewed", "30s") >= 2
 """,
@@ -276,9 +309,12 @@ EDITIONS: Final = len(_EDITS)
 
 
 @cache
-def world_shop(edition: int = 0) -> Shop:
-    """The shop as it is in one of its editions, loaded once."""
+def world_shop(edition: int = 0, *, forgets: bool = False) -> Shop:
+    """The shop as it is in one of its editions, loaded once; one that forgets keeps a minute."""
     files = dict(_FILES)
+    if forgets:
+        short = 'dedupe_window = "1m"\nkeep = "1m"'
+        files["hairspring.toml"] = files["hairspring.toml"].replace('dedupe_window = "30d"', short)
     for name, edits in _EDITS[edition].items():
         for before, after in edits.items():
             if not before:

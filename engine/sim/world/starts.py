@@ -9,7 +9,7 @@ from engine.core.inputs import TriggerReceived
 from engine.runtime.starting import ERASED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Sequence
 
     from engine.core.effects import Record
     from engine.core.inputs import Input, UserInput
@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
 
 class Starts:
-    """Of all lives of a process."""
+    """Of all lives of a process; a start is known by its message id for a window of time."""
 
-    def __init__(self) -> None:
-        self._told: dict[str, Started] = {}
+    def __init__(self, window_ms: int) -> None:
+        self._window_ms = window_ms
+        self._told: dict[str, tuple[int, Started]] = {}
         self._began: dict[str, str] = {}
+
+    def see_restored(self, known: Container[str]) -> None:
+        """Of starts under other message ids than these nothing has come any more."""
+        self._told = {one: told for one, told in self._told.items() if one in known}
+        self._began = {began: one for began, one in self._began.items() if one in known}
 
     def see_answered(self, inputs: Iterable[UserInput], outcomes: Iterable[Started]) -> str:
         """A client was answered, with one outcome for each start among the inputs.
@@ -35,9 +41,10 @@ class Starts:
                 return f"{message_id} is answered as {outcome}"
             if outcome.outcome == "known" or outcome.reason == ERASED:
                 continue  # nothing came of it now; of an earlier try, something may have
-            if message_id in self._told:
-                return f"{message_id} is {outcome}, and was {self._told[message_id]}"
-            self._told[message_id] = outcome
+            told_at_ms, before = self._told.get(message_id, (0, None))
+            if before is not None and happened.at_ms - told_at_ms < self._window_ms:
+                return f"{message_id} is {outcome}, and was {before}"
+            self._told[message_id] = happened.at_ms, outcome
             if outcome.enrollment:
                 other = self._began.setdefault(outcome.enrollment, message_id)
                 if other != message_id:

@@ -1,20 +1,16 @@
-"""Merges by what is durable alone: no step is sent twice, and the stricter consent wins."""
+"""Merges by what is durable alone: nobody is in anything twice, and no step is sent again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from engine.core.inputs import UserIdentified, UsersMerged
+from engine.sim.world.restraint import HAND_OVER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from engine.core.effects import Record
-    from engine.core.inputs import Input
     from engine.core.state import User
-    from engine.sim.world.kin import Kin
 
 REPEATS = frozenset({"circle"})
 """Campaigns that send a step more than once."""
@@ -22,51 +18,12 @@ REPEATS = frozenset({"circle"})
 ENDS = frozenset({"delivered", "failed", "skipped"})
 """What becomes of a message."""
 
-_HAND_OVER_MS = 10
-"""Between a message's last question and its hand-over, at the most."""
-
-_decode = msgspec.json.Decoder(dict[str, object]).decode
-
 
 def doubled(user: User) -> str:
     """A campaign, and a value of `per`, that a user is in twice; "" where there is none."""
     inside = [(one.campaign, one.per) for one in user.enrollments]
     twice = {one for one in inside if inside.count(one) > 1}
     return f"{user.user_id} is twice in {sorted(twice)}" if twice else ""
-
-
-class Consents:
-    """Who said no to what, as the durable journal has it."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, dict[str, bool]] = {}
-        self._since_ms: dict[str, int] = {}
-
-    def begin(self) -> None:
-        """The journal is about to be read from its first input on."""
-        self._said.clear()
-        self._since_ms.clear()
-
-    def see(self, happened: Input, kin: Kin, erased: Sequence[str]) -> None:
-        """An input is durable; `kin` has seen it, and knows whom it has erased."""
-        for user_id in erased:
-            self._said.pop(user_id, None)
-        if not isinstance(happened, UserIdentified):
-            return
-        user_id = kin.bearer(happened.user_id)
-        own = self._said.setdefault(user_id, {})
-        if isinstance(happened, UsersMerged):
-            for channel, yes in self._said.pop(happened.merged_id, {}).items():
-                own[channel] = yes and own.get(channel, True)
-        consent = _decode(happened.traits).get("consent")
-        if isinstance(consent, dict):
-            own.update(consent)
-        self._since_ms[user_id] = happened.at_ms
-
-    def forbid(self, user_id: str, channel: str, at_ms: int) -> bool:
-        """Whether he has said no to a channel, and not only just now."""
-        is_new = at_ms - self._since_ms.get(user_id, 0) <= _HAND_OVER_MS
-        return not is_new and self._said.get(user_id, {}).get(channel) is False
 
 
 def sent_again(records: Sequence[Record], handed: Mapping[str, int]) -> str:
@@ -116,7 +73,7 @@ def _again(records: Sequence[Record], place: int, both: set[str], handed: Mappin
             return f"{one.message}: {one.step} of {one.enrollment} was come to before"
     went: dict[str, str] = {}
     for message, step in waiting.items():
-        if handed.get(message, 0) > at_ms + _HAND_OVER_MS and step not in failed:
+        if handed.get(message, 0) > at_ms + HAND_OVER_MS and step not in failed:
             other = went.setdefault(step, message)
             if other != message:
                 return f"{message} and {other} are both {step}, of {sorted(both)}"

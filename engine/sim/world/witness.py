@@ -12,33 +12,32 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import msgspec
 
 from engine.core.coming import gap
-from engine.core.effects import Record, SendMessage
+from engine.core.effects import SendMessage
 from engine.core.holding import holds
-from engine.core.inputs import Input, decode_inputs
 from engine.core.state import NEVER
 from engine.runtime.versions import versions
 from engine.sim.world import twin
+from engine.sim.world.durable import Durable, what_holds
 from engine.sim.world.endings import Books, broken
-from engine.sim.world.erased import Erased
-from engine.sim.world.kin import Kin
 from engine.sim.world.machine import MS
 from engine.sim.world.restraint import HAND_OVER_MS, may_repeat, shows_quiet
-from engine.sim.world.shop import TESTER
+from engine.sim.world.shop import GRACE_MS, TESTER
 from engine.sim.world.starts import Starts
-from engine.sim.world.unions import Consents, doubled
+from engine.sim.world.unions import doubled
+from engine.sim.world.violation import Violation
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from channels.base import Message
     from config import Shop
     from engine.core.inputs import UserInput
-    from engine.core.plan import Plan
     from engine.core.state import User
     from engine.runtime.clock import Clock
     from engine.runtime.processor import Processor, Released
     from engine.runtime.starting import Started
     from engine.sim.world.disk import Disk
 
-_decode_record = msgspec.json.Decoder(Record).decode
 _decode_message = msgspec.json.Decoder(SendMessage).decode
 
 PROMPT_MS: Final = 250
@@ -51,18 +50,6 @@ UNTOLD_MAX_MS: Final = 100
 """Between the instant that a restart tells and the one at which it is done."""
 
 
-class Violation(Exception):  # noqa: N818 - what it is
-    """A promise was broken.
-
-    Attributes:
-        promise: Which one, in a few words that stay the same from run to run.
-    """
-
-    def __init__(self, promise: str, seen: str) -> None:
-        super().__init__(f"{promise}: {seen}")
-        self.promise = promise
-
-
 class Witness:
     """Sees everything that one world does, through all lives of its process.
 
@@ -72,31 +59,35 @@ class Witness:
         violation: The first one; it is kept, since a supervisor may swallow what is raised.
     """
 
-    def __init__(self, disk: Disk, plans: list[Plan], grace_ms: int) -> None:
-        self.journal: list[Input] = []
+    def __init__(self, disk: Disk, shops: list[Shop]) -> None:
         self.acknowledged: set[str] = set()
         self.violation: Violation | None = None
         self._disk = disk
-        self._plans = {plan.id: plan for plan in plans}
-        self._erased = Erased()
-        self.kin = Kin()
-        self._starts = Starts()
-        self._grace_ms = grace_ms
-        self._numbers: dict[str, int] = {}
-        self._is_looking = False
-        self._last_at_ms = 0
+        self._plans = {shop.plan.id: shop.plan for shop in shops}
+        events = shops[0].settings.events
+        keep_ms = max(events.keep_ms, events.dedupe_window_ms)
+        self._file = Durable(disk, self.blame, keep_ms, events.dedupe_window_ms)
+        self.journal = self._file.journal
+        self._erased = self._file.erased
+        self._starts = Starts(events.dedupe_window_ms)
+        self._grace_ms = GRACE_MS
         self._now_ms = 0
         self._restarted_at_ms = 0
+        self._taken: set[str] = set()
         self._wires: dict[str, bytes] = {}
-        self._judged: dict[str, int] = {}
+        self._judged: dict[str, SendMessage] = {}
         self._handed: dict[str, int] = {}
-        self._consents = Consents()
         self._causes: dict[tuple[str, str, str, int, str], str] = {}
         self._answered: set[str] = set()
         self._offset_ms = 0
         self._prompt_from_ms = NEVER
         self._processor: Processor
         self._clock: Clock
+
+    @property
+    def pruned(self) -> int:
+        """How much the file has let go of by age."""
+        return self._file.pruned
 
     def blame(self, promise: str, seen: str) -> NoReturn:
         """Say that a promise was broken."""
@@ -107,91 +98,52 @@ class Witness:
     # The durable file
 
     def see_opened(self) -> None:
-        """A process has opened the file, and ends erasures next: know by its id what they take."""
-        kin = Kin()
-        for first, lines in self._ask("SELECT first_input, inputs FROM journal"):
-            for number, happened in enumerate(decode_inputs(lines), start=first):
-                kin.see(number, happened)
-                if message_id := getattr(happened, "message_id", ""):
-                    self._numbers[message_id] = number
-        self._see_tombstones(kin)
+        """A process has opened the file, and ends erasures next."""
+        self._file.see_opened()
 
     def see_what_is_there(self) -> None:
         """A process has ended what erasures were begun: all acknowledged has to be in the file."""
-        self.journal.clear()
-        self.kin.begin()
-        self._consents.begin()
-        before, self._numbers = self._numbers, {}
-        self._last_at_ms = 0
+        self._file.see_what_is_there(self._now_ms)
         self._answered.clear()
-        self._is_looking = True
-        self.see_work_done()
-        tombstones = dict(self._ask("SELECT digest, at_ms FROM tombstones"))
-        self._erased.see_file(tombstones, before.keys() - self._numbers.keys())
-        lost = self.acknowledged - self._numbers.keys() - self._erased.gone
+        lost = self.acknowledged - self._file.numbers.keys() - self._erased.gone
         if lost:
             self.blame("what was acknowledged is durable", f"{sorted(lost)} are gone")
         left = self._erased.remains(self.journal)
         if left or self._ask("SELECT 1 FROM tombstones WHERE finished = 0"):
             self.blame("an erasure comes to its end", left or "a tombstone is unfinished")
 
+    def see_backup(self, path: Path, known: set[str]) -> None:
+        """A backup is made; of these message ids clients knew by then that they were taken."""
+        held = what_holds(path)
+        numbers = self._file.numbers
+        pruned = {one for one in known if numbers.get(one, held.first) < held.first}
+        missing = known - held.ids.keys() - self._erased.gone - pruned
+        if missing:
+            self.blame("a backup has what was acknowledged", f"{sorted(missing)} are not in {path}")
+
+    def see_restored(self, path: Path) -> None:
+        """A backup stands in the place of the database: what came since never was."""
+        held = what_holds(path)
+        numbers = self._file.numbers
+        pruned = {one for one in numbers if numbers[one] < held.first}
+        lost = self.acknowledged - held.ids.keys() - pruned
+        self.acknowledged -= lost
+        self._file.see_restored(held, lost)
+        self._starts.see_restored(held.ids)
+        self._wires = {one: wire for one, wire in self._wires.items() if one in held.rendered}
+        self._judged = {one: how for one, how in self._judged.items() if one in held.sent}
+        self._handed = {one: at for one, at in self._handed.items() if one in held.sent}
+
     def see_end(self) -> None:
         """The process is gone."""
-        self._is_looking = False
+        self._file.see_end()
 
     def see_work_done(self) -> None:
         """The disk has done something: read what is new in the journal."""
-        if not self._is_looking or self._disk.connection is None:
-            return
-        self._see_tombstones(self.kin)
-        rows = self._ask(
-            "SELECT first_input, inputs_count, at_ms, inputs FROM journal "
-            "WHERE first_input > ? ORDER BY first_input",
-            len(self.journal),
-        )
-        for first, count, at_ms, lines in rows:
-            inputs = decode_inputs(lines)
-            if first != len(self.journal) + 1 or count != len(inputs):
-                self.blame("inputs are numbered without gaps", f"{first} after {len(self.journal)}")
-            for happened in inputs:
-                self._see_durable(happened)
-            if at_ms < self._last_at_ms:
-                self.blame("stamps never decrease", f"row {first}: {at_ms} < {self._last_at_ms}")
-
-    def _see_tombstones(self, kin: Kin) -> None:
-        for (user_id,) in self._ask("SELECT user_id FROM tombstones WHERE user_id IS NOT NULL"):
-            for one in (user_id, *kin.ids_of(kin.bearer(user_id))):
-                self._erased.see_begun(one)
-
-    def _see_durable(self, happened: Input) -> None:
-        if happened.at_ms < self._last_at_ms:
-            self.blame(
-                "stamps never decrease",
-                f"input {len(self.journal) + 1}: {happened.at_ms} < {self._last_at_ms}",
-            )
-        self._last_at_ms = happened.at_ms
-        self.journal.append(happened)
-        number = len(self.journal)
-        erased = self.kin.see(number, happened)
-        self._consents.see(happened, self.kin, erased)
-        if erased:
-            self._erased.see_durable(number, happened.at_ms, erased, self._numbers)
-        if self._erased.bygone(number, happened):
-            self.blame("nothing is taken of before an erasure", f"input {number}: {happened}")
-        if message_id := getattr(happened, "message_id", ""):
-            if message_id in self._numbers:
-                self.blame("a message id is taken once", message_id)
-            self._numbers[message_id] = number
+        self._file.see_work_done()
 
     def _ask(self, sql: str, *parameters: object) -> list[Any]:
-        connection = self._disk.connection
-        assert connection is not None
-        return connection.quietly(sql, parameters)
-
-    def _meta(self, name: str) -> bytes:
-        """What is in the file under a name; b"" for nothing."""
-        rows = self._ask("SELECT CAST(value AS BLOB) FROM meta WHERE name = ?", name)
-        return bytes(rows[0][0]) if rows else b""
+        return self._file.ask(sql, *parameters)
 
     # The process
 
@@ -205,7 +157,9 @@ class Witness:
         self._erased.see_answered(inputs)
         ids = [happened.message_id for happened in inputs]
         self.acknowledged.update(ids)
-        early = [one for one in ids if one not in self._numbers and one not in self._erased.gone]
+        early = [
+            one for one in ids if one not in self._file.numbers and one not in self._erased.gone
+        ]
         # An alias that is refused is in the quarantine, and nowhere else.
         self._erased.gone.update(filter(self._is_quarantined, early))
         early = sorted({*early} - self._erased.gone)
@@ -242,7 +196,7 @@ class Witness:
     def see_restart(self, processor: Processor, clock: Clock, shop: Shop) -> None:
         """The state is back, and the time that nobody lived through was told."""
         self._processor, self._clock = processor, clock
-        last_at_ms = int(self._meta("last_at_ms") or b"0")
+        last_at_ms = int(self._file.meta("last_at_ms") or b"0")
         self._restarted_at_ms = processor.now_ms if last_at_ms else 0
         self._now_ms = 0
         self._prompt_from_ms = NEVER
@@ -309,6 +263,7 @@ class Witness:
     def see_released(self, released: Released) -> None:
         """The processor lets go of what a batch made."""
         for _, message in released.messages:
+            self._judged[message.id] = message
             if not self._ask("SELECT 1 FROM outbox WHERE id = ?", message.id):
                 self.blame("nothing is released before its cause is durable", message.id)
 
@@ -321,6 +276,7 @@ class Witness:
         wire = message.to_bytes()
         if rows[0][1] != wire or self._wires.setdefault(message.id, wire) != wire:
             self.blame("a message has the same bytes each time", message.id)
+        self._taken.add(message.id)
         if message.id in self._answered:
             self.blame("what was delivered is not sent again", message.id)
         user = self._processor.find(message.user_id)
@@ -329,7 +285,10 @@ class Witness:
             self.blame("what was taken back is not sent", message.id)
         self._see_whether_it_may_go(message, user, marketing=pending.marketing)
         cause = _decode_message(rows[0][0])
-        self._judged[cause.id] = cause.at_ms
+        self._judged[cause.id] = cause
+        about = (cause, pending.entered_at_ms, self._file.kin)
+        if told := self._file.revivals.should_stay(*about):
+            self.blame("a letter whose enrollment was left stays dead", f"{message.id}: {told}")
         iteration = pending.iteration
         key = (cause.user_id, cause.enrollment, cause.step, iteration, cause.channel)
         if self._causes.setdefault(key, message.id) != message.id:
@@ -349,9 +308,10 @@ class Witness:
             self.blame("nothing is handed over in quiet hours", f"{message.id} at {at_ms}")
         self._handed[message.id] = at_ms
         if self._processor.awaited() == self._processor.finished:  # nothing is under way
-            bearer = self.kin.bearer(message.user_id)
-            if marketing and self._consents.forbid(bearer, message.channel, at_ms):
-                self.blame("a no to a channel is kept to", f"{message.id} to {bearer}")
+            bearer = self._file.kin.bearer(message.user_id)
+            topic = plan.campaigns[message.campaign].topic
+            if told := self._file.consents.forbid(bearer, message, topic, at_ms):
+                self.blame("a no is kept to", f"{message.id}: {told}")
 
     def see_delivered(self, message: Message) -> None:
         """The process has heard that a provider took it."""
@@ -368,29 +328,31 @@ class Witness:
     def see_end_state(self, processor: Processor, sent: set[str]) -> None:
         """Everything is healed and drained: state, messages and records are the uncrashed ones."""
         self.see_what_is_there()
-        lost = sent - self._numbers.keys() - self._erased.gone
+        lost = sent - self._file.numbers.keys() - self._erased.gone
         if lost:
             self.blame("what was sent until it was acknowledged is taken", f"{sorted(lost)}")
         expected = twin.replayed(self.journal, self._plans)
         expected.sweep()
         expected.advance(processor.now_ms)
         self._compare(expected, processor, "the end is that of an uncrashed run")
-        rows = self._ask("SELECT record FROM records ORDER BY number")
-        there = [_decode_record(row[0]) for row in rows]
+        there = list(self._file.records.values())
         if told := twin.other_records(expected, there):
             self.blame("records are those of an uncrashed run", told)
         books = Books(
             journal=self.journal,
             records=there,
-            wires=self._wires,
+            wires=self._taken,
             judged=self._judged,
             handed=self._handed,
             plans=self._plans,
             starts=self._starts,
-            kin=self.kin,
+            kin=self._file.kin,
             gone=self._erased.gone,
             erased=self._erased.users,
-            bandits=self._meta("bandits"),
+            bandits=self._file.meta("bandits"),
+            users=processor.users,
+            consents=self._file.consents,
+            now_ms=processor.now_ms,
         )
         if wrong := broken(books):
             self.blame(*wrong)

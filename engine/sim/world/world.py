@@ -7,7 +7,6 @@ import tempfile
 import traceback
 from collections import Counter
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -16,21 +15,27 @@ import msgspec
 import structlog
 
 from channels.base import CHANNEL_IDS
-from engine.sim.world.clients import BODY_SMALL, NO_ANSWER, Body, Clients
+from engine.sim.world.clients import BODY_SMALL, Clients
 from engine.sim.world.coverage import state_of
 from engine.sim.world.disk import Disk
 from engine.sim.world.machine import LOOK_NS, MS, Machine
+from engine.sim.world.network import Network
 from engine.sim.world.operator import Operator
 from engine.sim.world.process import Process
 from engine.sim.world.providers import FAULTY, Fate, Provider
+from engine.sim.world.recipients import Recipients
+from engine.sim.world.safekeeping import Safekeeping
 from engine.sim.world.scenario import Scenario, stream, who
-from engine.sim.world.shop import EDITIONS, GRACE_MS, world_shop
+from engine.sim.world.shop import EDITIONS, world_shop
 from engine.sim.world.trouble import Trouble
-from engine.sim.world.witness import Violation, Witness
+from engine.sim.world.violation import Violation
+from engine.sim.world.witness import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from channels.base import Message
+    from engine.sim.world.clients import Body
     from engine.sim.world.scenario import Chance
 
 TURNS_MAX: Final = 400_000
@@ -134,7 +139,6 @@ class World:
         self._accept_clock = False
         self._was_open = False
         self._drained_by_ns = 0
-        self._unanswered: list[Callable[[int], None]] = []
         self._fates = self._stream("providers")
         self._chaos = self._stream("process")
         self.disk = Disk(folder, self.machine, self._stream("disk"), self.may, self.reach)
@@ -145,13 +149,23 @@ class World:
             self.machine, self._stream("operator"), self.may, self.reach, self._serving
         )
         self.operator.on_reloaded = self._invite_the_worst
-        plans = [world_shop(edition).plan for edition in range(EDITIONS)]
-        self.witness = Witness(self.disk, plans, GRACE_MS)
+        self._safekeeping = Safekeeping(
+            folder, self.machine, self._stream("safekeeping"), self.may, self.reach, self._serving
+        )
+        forgets = "pruned" in scenario.faults
+        self.operator.forgets = forgets
+        shops = [world_shop(edition, forgets=forgets) for edition in range(EDITIONS)]
+        self.witness = Witness(self.disk, shops)
         self.disk.on_torn = self._on_torn
         self.disk.on_done = self.witness.see_work_done
         self.providers = {name: self._make_provider() for name in CHANNEL_IDS}
+        self._network = Network(self.machine, self._stream("network"), self._serving)
+        self._network.on_answer = self._on_answer
         self.clients = Clients(
-            self.machine, self._stream("clients"), self.may, self.reach, self._send
+            self.machine, self._stream("clients"), self.may, self.reach, self._network.send
+        )
+        self.recipients = Recipients(
+            self.machine, self._stream("recipients"), self.may, self.reach, self.clients.post
         )
 
     def may(self, kind: str) -> bool:
@@ -167,7 +181,9 @@ class World:
         scenario, machine = self.scenario, self.machine
         users = who(scenario)
         self.clients.begin(users, scenario.events, min(scenario.unsafe_ms, 40_000))
+        self.recipients.begin(users, scenario.unsafe_ms)
         self.operator.begin(users, scenario.unsafe_ms)
+        self._safekeeping.begin(self.operator, scenario.unsafe_ms)
         self._trouble.begin(scenario.unsafe_ms)
         machine.after(scenario.unsafe_ms * MS, self._heal)
         self._start()
@@ -188,6 +204,8 @@ class World:
             self._process.loop.bury()
         self.disk.move((b"", b""))
         outcome = self.outcome
+        if self.witness.pruned:
+            self.reach("pruned")
         outcome.faults = dict(self._counts)
         outcome.inputs = len(self.witness.journal)
         outcome.messages = sum(len(provider.wires) for provider in self.providers.values())
@@ -225,7 +243,7 @@ class World:
         if process.is_open:
             if not self._was_open:
                 self._was_open = True
-                self._cut_connections()
+                self._network.cut()
             self.witness.see_turn(process.processor)
             if self._healed:
                 self.witness.see_heal()
@@ -294,10 +312,11 @@ class World:
         self.witness.see_end()
         process.loop.bury()
         if self._was_open:
-            self._cut_connections()
+            self._network.cut()
         self._was_open = False
         if why != "torn":
             self.disk.crash()
+        self._safekeeping.stand_in(self.disk, self.operator, self.witness)
         # What the operator is told to do, he does.
         self._accept_clock = why == "ended: serve.clock"
         if self._accept_clock:
@@ -310,12 +329,6 @@ class World:
             away_ms = long_ms
         self.machine.after(away_ms * MS, self._start)
 
-    def _cut_connections(self) -> None:
-        """Whoever waits for an answer notices that none will come."""
-        for answered in self._unanswered:
-            self.machine.after(self._chaos.randrange(1_000) * MS, partial(answered, NO_ANSWER))
-        self._unanswered.clear()
-
     # The world around
 
     def _serving(self) -> Process | None:
@@ -325,43 +338,29 @@ class World:
     def _stream(self, name: str) -> Chance:
         return stream(self.scenario.seed, name)
 
-    def _send(self, body: Body, answered: Callable[[int], None]) -> None:
-        """A body goes over the wire, and its answer comes back, if there is one."""
-        chaos = self._chaos
-        way_ns, back_ns = chaos.randrange(50_000, 30 * MS), chaos.randrange(50_000, 30 * MS)
-
-        def arrives() -> None:
-            process = self._serving()
-            self._unanswered.append(answered)
-            if process is None:
-                return  # whoever is refused comes again once it is open
-
-            def answer(status: int) -> None:
-                self._unanswered.remove(answered)
-                if len(body.ids) > BODY_SMALL:
-                    self._invite_the_worst()
-                self.machine.after(back_ns, partial(answered, status))
-
-            process.take(body.items, answer)
-
-        self.machine.after(way_ns, arrives)
+    def _on_answer(self, body: Body) -> None:
+        if len(body.ids) > BODY_SMALL:
+            self._invite_the_worst()
 
     def _make_provider(self) -> Provider:
         fates = self._fates
 
         def draw() -> Fate:
-            if fates.random() < 0.5:  # noqa: PLR2004 - half
+            faulty = [fate for fate in FAULTY if self.may(fate)]
+            if not faulty or fates.random() < 0.5:  # noqa: PLR2004 - half
                 return "taken"
-            fate = fates.choice(FAULTY)
-            if not self.may(fate):
-                return "taken"
+            fate = fates.choice(faulty)
             self.reach(fate)
             return fate
 
         provider = Provider(draw, lambda up_to: fates.random() * up_to)
         provider.on_handed = self.witness.see_handed
+        provider.on_taken = self._on_taken
         provider.on_answered = self.witness.see_delivered
         return provider
+
+    def _on_taken(self, message: Message) -> None:
+        self.recipients.take(message)
 
     # The end
 

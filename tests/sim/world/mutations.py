@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from contextlib import suppress
 from itertools import count
 from types import SimpleNamespace
@@ -11,19 +12,23 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from engine.core import (
+    answers,
+    consents,
     exits,
     experiments,
     goals,
     guardrails,
     holding,
+    identifying,
     ids,
     merging,
+    scores,
     sending,
     traits,
     walk,
 )
-from engine.core.inputs import PlanChanged, WeightsDrawn
-from engine.runtime import population, starting
+from engine.core.inputs import EventNoticed, PlanChanged, WeightsDrawn
+from engine.runtime import letters, population, starting
 from engine.runtime import processor as processor_module
 from engine.runtime.bandits import Bandits
 from engine.runtime.clock import Clock
@@ -37,11 +42,12 @@ from engine.runtime.saving import Saving
 from engine.runtime.shell import Shell, Unavailable
 from engine.runtime.tombstones import Tombstones
 from engine.sim.world import process as process_module
-from engine.store import CommitFailed, Store, erasure
+from engine.store import CommitFailed, Store, backup, erasure, pruning, restore
 from engine.store import database as database_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pytest
 
@@ -529,6 +535,105 @@ def a_start_is_answered_with_what_came_of_another(patch: pytest.MonkeyPatch) -> 
     patch.setattr(starting, "outcome_of", of_the_first)
 
 
+# What people say and do
+
+
+def what_is_passive_counts_as_a_deed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(EventNoticed, "passive", False)
+
+
+def a_default_overrules_what_was_said(patch: pytest.MonkeyPatch) -> None:
+    tell = identifying.tell
+    patch.setattr(identifying, "tell", lambda user, said, **_: tell(user, said))
+
+
+def the_first_score_stays(patch: pytest.MonkeyPatch) -> None:
+    note = scores.note
+    patch.setattr(scores, "note", lambda user, *said: None if user.scores else note(user, *said))
+
+
+def an_opening_is_told_each_time(patch: pytest.MonkeyPatch) -> None:
+    note = answers._note
+    patch.setattr(answers, "_note", lambda *what: note(*what) or True)
+
+
+def a_no_is_asked_for_at_the_step_alone(patch: pytest.MonkeyPatch) -> None:
+    cancelled = holding.cancelled
+
+    def unless_refused(*what: Any) -> str:
+        reason = cancelled(*what)
+        return "" if reason == "no_consent" else reason
+
+    patch.setattr(holding, "cancelled", unless_refused)
+
+
+def a_topic_that_was_refused_is_written_about(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(guardrails, "is_refused", lambda *_: False)
+
+
+def an_address_that_bounced_is_written_to(patch: pytest.MonkeyPatch) -> None:
+    for module in (consents, sending):
+        patch.setattr(module, "suppress", lambda *_, **__: None)
+
+
+# Places and quiet hours, to the millisecond
+
+
+def what_failed_keeps_its_place(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sending, "give_back", lambda *_: None)
+
+
+def quiet_hours_put_off_for_too_long(patch: pytest.MonkeyPatch) -> None:
+    quiet_until_ms = guardrails.quiet_until_ms
+
+    def too_late(*what: Any) -> int:
+        until_ms = quiet_until_ms(*what)
+        return until_ms and until_ms + 1_000
+
+    patch.setattr(guardrails, "quiet_until_ms", too_late)
+
+
+# Dead letters
+
+
+def a_letter_is_revived_for_who_has_left(patch: pytest.MonkeyPatch) -> None:
+    for module in (sending, letters):
+        patch.setattr(
+            module,
+            "why_not",
+            lambda plan, user, pending, now_ms: holding.cancelled(
+                plan.policy, user, pending, now_ms
+            ),
+        )
+
+
+# Backups, and what is let go of by age
+
+
+def a_backup_leaves_the_log_out(patch: pytest.MonkeyPatch) -> None:
+    """A copy of the file, as a script would make it."""
+
+    def copy(source: Path, _: Path, part: Path, *__: Any) -> None:
+        shutil.copyfile(source, part)
+
+    patch.setattr(backup, "_copy", copy)
+
+
+def a_restoration_leaves_the_log_of_before(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(restore, "_FILES", ("",))
+
+
+def what_is_to_be_kept_goes(patch: pytest.MonkeyPatch) -> None:
+    prune = Store.prune
+    patch.setattr(Store, "prune", lambda self, now_ms: prune(self, now_ms + 30_000))
+
+
+def what_a_start_needs_goes_by_age(patch: pytest.MonkeyPatch) -> None:
+    by_age = "SELECT first_input, at_ms, length(inputs) FROM journal ORDER BY first_input"
+    oldest_first = {**pruning._OLDEST_FIRST, "journal": by_age}
+    patch.setattr(pruning, "_OLDEST_FIRST", oldest_first)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     stamps_go_back,
     inputs_pass_deadlines,
@@ -585,4 +690,18 @@ MUTATIONS: tuple[Mutation, ...] = (
     who_is_meant_by_an_alias_is_under_the_plan_of_before,
     an_erasure_that_failed_forgets_whom_it_had_begun,
     an_erasure_leaves_the_other_ids,
+    what_is_passive_counts_as_a_deed,
+    a_default_overrules_what_was_said,
+    the_first_score_stays,
+    an_opening_is_told_each_time,
+    a_no_is_asked_for_at_the_step_alone,
+    a_topic_that_was_refused_is_written_about,
+    an_address_that_bounced_is_written_to,
+    what_failed_keeps_its_place,
+    quiet_hours_put_off_for_too_long,
+    a_letter_is_revived_for_who_has_left,
+    a_backup_leaves_the_log_out,
+    a_restoration_leaves_the_log_of_before,
+    what_is_to_be_kept_goes,
+    what_a_start_needs_goes_by_age,
 )

@@ -13,7 +13,9 @@ from engine.sim.world.disk import Disk, FaultyConnection
 from engine.sim.world.loop import WorldLoop
 from engine.sim.world.machine import Machine
 from engine.sim.world.scenario import stream
-from engine.sim.world.witness import Violation, Witness
+from engine.sim.world.shop import world_shop
+from engine.sim.world.violation import Violation
+from engine.sim.world.witness import Witness
 from engine.store.schema import prepare
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def erase(disk: Disk) -> None:
 
 
 def test_what_a_torn_commit_held_and_a_start_erased_may_be_known_by_its_id(disk: Disk) -> None:
-    witness = Witness(disk, [], 0)
+    witness = Witness(disk, [world_shop()])
     witness.see_erasure_begun("who")
     keep(disk, TriggerReceived("who", "hand", 5, message_id="who-1", at_ms=5))
     witness.see_end()  # the power goes in the commit: nobody looked at what it held
@@ -62,7 +64,7 @@ def test_what_a_torn_commit_held_and_a_start_erased_may_be_known_by_its_id(disk:
 
 
 def test_what_no_start_found_may_not_be_acknowledged_behind_an_erasure(disk: Disk) -> None:
-    witness = Witness(disk, [], 0)
+    witness = Witness(disk, [world_shop()])
     witness.see_erasure_begun("who")
     witness.see_end()
     witness.see_opened()
