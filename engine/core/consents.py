@@ -60,10 +60,15 @@ def state_consent(user: User, happened: ConsentStated) -> None:
 def suppress(
     user: User, at_ms: int, channel: str, source: str, *, is_bad: bool = True, address: str = ""
 ) -> None:
-    """Send nothing more to an address of his (by default the one he has there), or free it."""
+    """Send nothing more to an address of his (by default the one he has there), or free it.
+
+    One of each channel is remembered: what is told late of an address that he has left does not
+    take the place of the one he has.
+    """
     if is_bad:
-        bad = address or address_of(user, channel)
-        if not isinstance(bad, str) or user.suppressed.get(channel) == bad:
+        own, known = address_of(user, channel), user.suppressed.get(channel)
+        bad = address or own
+        if not isinstance(bad, str) or (known is not None and known in (bad, own)):
             return
         user.suppressed = {**user.suppressed, channel: bad}
     elif channel in user.suppressed:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.core.answers import join_rapport
-from engine.core.consents import CONSENTS_MAX, proofs, prove
+from engine.core.consents import CONSENTS_MAX, proofs, prove, suppress
 from engine.core.guardrails import consents
 from engine.core.inputs import ConsentStated
 from engine.core.policy import Policy
@@ -88,6 +88,18 @@ def test_an_address_is_suppressed_and_freed() -> None:
         ("address:email", False, "complaint"),
         ("address:email", True, "operator"),
     ]
+
+
+def test_a_late_word_on_an_address_of_before_does_not_free_the_one_he_has() -> None:
+    user = new_user("u")
+    user.traits = {"email": "new@example.com", "push": {"endpoint": "https://push.example/1"}}
+    suppress(user, 1, "email", "complaint")
+    suppress(user, 2, "email", "bounced", address="old@example.com")
+    suppress(user, 3, "push", "bounced", address="https://push.example/0")
+    assert user.suppressed == {"email": "new@example.com", "push": "https://push.example/0"}
+    user.traits = {"email": "third@example.com"}
+    suppress(user, 4, "email", "bounced", address="third@example.com")
+    assert user.suppressed["email"] == "third@example.com"
 
 
 def test_a_plain_no_to_everything_stays_one_for_the_channels_that_are_not_named() -> None:
