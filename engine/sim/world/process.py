@@ -17,8 +17,8 @@ from channels.redirecting import Redirections
 from engine.core.items import ItemInvalid, decode_item, read_item
 from engine.core.starts import TRIGGER, read_trigger
 from engine.errors import HairspringError
-from engine.runtime import letters
 from engine.runtime.clock import Clock, check_wall_clock
+from engine.runtime.delivery import letters
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
 from engine.runtime.inbox import Unavailable

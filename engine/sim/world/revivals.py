@@ -19,6 +19,8 @@ EXITS: Final = {
     "circle": ("Signed Up",),
     "trial": ("Signed Up",),
     "thanks": ("Unsubscribed",),
+    "risk": ("Product Viewed", "Product Added"),
+    "parcel": ("Product Viewed", "Product Added"),
 }
 """Campaigns of a world that an event ends."""
 

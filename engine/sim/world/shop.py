@@ -192,6 +192,7 @@ steps:
 campaign: risk
 purpose: transactional
 enter: {when: score("churn") >= 0.7}
+exit: {event: [Product Viewed, Product Added]}
 steps:
   - {send: webhook, template: note, id: warn}
 """,
@@ -199,8 +200,11 @@ steps:
 campaign: parcel
 purpose: transactional
 enter: {event: Parcel Sent, reentry: 3s}
+exit: {event: [Product Viewed, Product Added]}
 steps:
-  - {send: sms, template: note, else: [email, in_app], id: tell}
+  - {send: webhook, template: note, id: tell}
+  - {wait: 2s, id: breath}
+  - {send: sms, template: note, else: [email], id: again}
 """,
     "campaigns/thanks.yaml": """
 campaign: thanks

@@ -28,11 +28,12 @@ from engine.core import (
     walk,
 )
 from engine.core.inputs import EventNoticed, PlanChanged, WeightsDrawn
-from engine.runtime import letters, population, starting
+from engine.runtime import population, starting
 from engine.runtime import processor as processor_module
 from engine.runtime.bandits import Bandits
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
+from engine.runtime.delivery import letters
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing
 from engine.runtime.plans import Plans
@@ -42,7 +43,7 @@ from engine.runtime.saving import Saving
 from engine.runtime.shell import Shell, Unavailable
 from engine.runtime.tombstones import Tombstones
 from engine.sim.world import process as process_module
-from engine.store import CommitFailed, Store, backup, erasure, pruning, restore
+from engine.store import CommitFailed, Store, backup, erasure, restore
 from engine.store import database as database_module
 
 if TYPE_CHECKING:
@@ -628,12 +629,6 @@ def what_is_to_be_kept_goes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Store, "prune", lambda self, now_ms: prune(self, now_ms + 30_000))
 
 
-def what_a_start_needs_goes_by_age(patch: pytest.MonkeyPatch) -> None:
-    by_age = "SELECT first_input, at_ms, length(inputs) FROM journal ORDER BY first_input"
-    oldest_first = {**pruning._OLDEST_FIRST, "journal": by_age}
-    patch.setattr(pruning, "_OLDEST_FIRST", oldest_first)
-
-
 MUTATIONS: tuple[Mutation, ...] = (
     stamps_go_back,
     inputs_pass_deadlines,
@@ -703,5 +698,4 @@ MUTATIONS: tuple[Mutation, ...] = (
     a_backup_leaves_the_log_out,
     a_restoration_leaves_the_log_of_before,
     what_is_to_be_kept_goes,
-    what_a_start_needs_goes_by_age,
 )
