@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
@@ -24,6 +25,7 @@ from engine.store.worker import Worker
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from engine.sim.world.loop import WorldLoop
@@ -330,3 +332,8 @@ class DiskWorker(Worker):
         self.connection = None
         if connection is not None:
             connection.close()
+
+
+def reader_of(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+    """Look into a copy of a database."""
+    return closing(sqlite3.connect(path))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -13,6 +11,7 @@ from engine.core.effects import Record
 from engine.core.inputs import Input, InputErased, decode_inputs
 from engine.core.state import NEVER
 from engine.sim.world.consents import Consents
+from engine.sim.world.disk import reader_of
 from engine.sim.world.erased import Erased, named_by
 from engine.sim.world.kin import Kin
 from engine.sim.world.revivals import Revivals
@@ -59,7 +58,7 @@ class Held(NamedTuple):
 
 def what_holds(path: Path) -> Held:
     """Read a copy. O(its size)."""
-    with closing(sqlite3.connect(path)) as connection:
+    with reader_of(path) as connection:
 
         def ask(sql: str) -> list[Any]:
             return connection.execute(sql).fetchall()
