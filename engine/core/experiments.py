@@ -105,23 +105,23 @@ def go_by(turn: Turn, enrollment: Enrollment, split: Split) -> int:
     It is an exposure: recorded, and from here on the enrollment's records bear the variant. One
     that comes by again goes the way that it went, also where its user got another one by a merge.
     """
-    before = enrollment.variants
-    went = variant = dict(before).get(split.name, "")
+    before, name = enrollment.variants, split.name
+    went = variant = dict(before).get(name, "") if before else ""
     if went not in split.weights:
-        experiment = experiment_of(enrollment.campaign, split.name)
+        experiment = experiment_of(enrollment.campaign, name)
         variant = _drawn(turn, experiment, _weights(turn.plan, split, experiment))
         if split.is_bandit and not enrollment.held_out:
-            turn.effects.append(CountArm(enrollment.campaign, split.name, variant))
-    others = [one for one in before if one[0] != split.name]
-    enrollment.variants = (*others, (split.name, variant))
+            turn.effects.append(CountArm(enrollment.campaign, name, variant))
+    own = ((name, variant),)
+    enrollment.variants = (*[one for one in before if one[0] != name], *own) if before else own
     reason = "holdout" if enrollment.held_out else ""
     branched = turn.record("branched", enrollment, split.id, "", "", reason)
     branched.variants = crossed(turn.plan, enrollment)
-    return split.ways[[*split.weights].index(variant)]
+    return split.way_of[variant]
 
 
 def count_goal(turn: Turn, reached: Enrollment | Ended) -> None:
-    """Have a goal counted for each bandit that the enrollment has gone by. O(steps)."""
+    """Have a goal counted for each bandit that the enrollment has gone by. O(splits)."""
     if not reached.variants or reached.held_out:
         return
     bandits = {one.name for one in turn.plan.campaigns[reached.campaign].splits if one.is_bandit}
@@ -133,7 +133,7 @@ def count_goal(turn: Turn, reached: Enrollment | Ended) -> None:
 def crossed(plan: Plan, one: Enrollment | Ended) -> tuple[tuple[str, str], ...]:
     """Every split that an enrollment has gone by, for its record, where there are several.
 
-    One split's variant the record bears anyhow. O(steps).
+    One split's variant the record bears anyhow. O(1).
     """
     campaign = plan.campaigns.get(one.campaign)
     return one.variants if campaign is not None and len(campaign.splits) > 1 else ()

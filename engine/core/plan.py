@@ -103,6 +103,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         group: A user is in at most one enrollment of all campaigns of a group; "" is none.
         raised_by: What can make a condition true that is asked of those who are in it, if one is.
         repeats: Its `repeat` steps and their positions, in the order of the file.
+        splits: Its `split` steps, in the order of the file.
         goal: What it is for, if that is said.
         holdout: Share of entrants, 0.0 to 1.0, who go through everything and are sent nothing.
         topic: What its messages are about, for those who want no more of that; "" is not said.
@@ -129,6 +130,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
     holdout: float = 0.0
     group: str = ""
     repeats: tuple[tuple[int, Repeat], ...] = ()
+    splits: tuple[Split, ...] = ()
     goal: Goal | None = None
     topic: str = ""
     tracking: dict[str, Any] | None = None
@@ -145,6 +147,7 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
         derive(self, "is_live", self.status == "live")
         repeats = tuple((at, s) for at, s in enumerate(self.steps) if isinstance(s, Repeat))
         derive(self, "repeats", repeats)
+        derive(self, "splits", tuple(step for step in self.steps if isinstance(step, Split)))
         asked = [step.condition for step in self.steps if isinstance(step, WaitWhen)]
         if self.exit_when is not None:
             asked.append(self.exit_when)
@@ -160,11 +163,6 @@ class Campaign(msgspec.Struct, frozen=True, eq=False):
             yield from filter(None, (self.goal.when, self.goal.value))
         for step in self.steps:
             yield from programs_of(step)
-
-    @property
-    def splits(self) -> list[Split]:
-        """Its splits, in order. O(steps)."""
-        return [step for step in self.steps if isinstance(step, Split)]
 
     @property
     def rank(self) -> tuple[int, str]:

@@ -139,6 +139,7 @@ class Split(msgspec.Struct, frozen=True, eq=False):
         weights: By variant, each above 0: their shares count.
         is_bandit: Whether they are only what it begins with, and follow then what converts.
         ways: The position from which each of them goes on, in their order.
+        way_of: The same, by variant.
     """
 
     id: str
@@ -146,6 +147,11 @@ class Split(msgspec.Struct, frozen=True, eq=False):
     weights: dict[str, float]
     ways: tuple[int, ...]
     is_bandit: bool = False
+    way_of: dict[str, int] = {}
+
+    def __post_init__(self) -> None:
+        way_of = dict(zip(self.weights, self.ways, strict=True))
+        msgspec.structs.force_setattr(self, "way_of", way_of)
 
 
 class Given(msgspec.Struct, frozen=True, eq=False):
