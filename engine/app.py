@@ -90,6 +90,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         rate: Logical milliseconds a real one (the demo's faster time).
         drain_s: How long what is under way may take once the process is told to stop.
         accept_clock: Whether a wall clock far from the last stamp is believed.
+        storefront: Whether the demo's own shop is served to clients' browsers.
     """
 
     data: Path
@@ -99,6 +100,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 1.0
     drain_s: float = DRAIN_S
     accept_clock: bool = False
+    storefront: bool = False
 
 
 class App:
@@ -387,6 +389,7 @@ class App:
             inboxes=self._inboxes,
             signer=self._links.signer,
             tracking_plan=self._tracking_plan,
+            with_storefront=self._options.storefront,
         )
         most = connections_for(attempts_max(self.shop.settings.channels))
         self.ingest = await serve(make_ingest_app(door), bound, log=door.log, connections_max=most)

@@ -100,7 +100,8 @@ class _Speed(click.ParamType[float]):
 def command(*, for_ms: int | None, speed: float, port: int, as_json: bool) -> None:
     """Serve the demo shop, with simulated shoppers and time sped up.
 
-    Shoppers come through the shop's own HTTP door; each message is shown as it goes out.
+    Shoppers come through the shop's own HTTP door; each message is shown as it goes out. A browser
+    may come too: the shop's pages have the browser SDK on them.
     """
     from engine.cli.serve import fastest_loop
     from engine.runtime.logs import set_up_logs
@@ -120,7 +121,7 @@ async def _demo(data: Path, for_ms: int | None, speed: float, port: int, *, as_j
     from engine.cli.serve import stop_on_signals
 
     shop = _at_any_rate(load_folder(demo_shop()))
-    app = await App.start(shop, Options(data=data, port=port, rate=speed))
+    app = await App.start(shop, Options(data=data, port=port, rate=speed, storefront=True))
     stop = stop_on_signals()
     stage = (_JsonStage if as_json else _Stage)(app, stop)
     stage.open(speed, for_ms)
@@ -160,7 +161,8 @@ class _Stage:
 
     def open(self, speed: float, for_ms: int | None) -> None:
         until = "ctrl-C ends it" if for_ms is None else f"ends by itself after {for_ms / 1000:g} s"
-        self._say(f"{self._app.shop.settings.shop.name} is open on {self._app.ingest.url}")
+        name = self._app.shop.settings.shop.name
+        self._say(f"{name} is open on {self._app.ingest.url}: walk in with a browser")
         self._say(f"the dashboard is on {self._app.way_in}")
         self._say(f"time runs {speed:g} times faster; {until}\n")
 

@@ -20,8 +20,8 @@ Example:
 def command(*, folder: Path, as_json: bool) -> None:
     """Write a commented shop to DIR, to start from.
 
-    Settings, three campaigns with their templates and tests, each with words beside it. DIR is made
-    if it is not there; a folder that holds something is left as it is.
+    Settings, campaigns with their templates and tests, each with words beside it. DIR is made if it
+    is not there; a folder that holds something is left as it is.
     """
     from config import write_starter
 

@@ -11,6 +11,7 @@ from engine.runtime.bulk import Looking
 from engine.server.bodies import Limits
 from engine.server.doors import channel_doors
 from engine.server.ingest import IngestDoor
+from engine.server.storefront import Storefront
 from engine.server.webhooks.opening import webhooks_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def front_door(
     why_not_ready: Callable[[], str],
     instance: str,
     tracking_plan: Callable[[], TrackingPlan | None] = no_plan,
+    with_storefront: bool = False,
 ) -> IngestDoor:
     """All that clients may reach; `instance` begins request ids, different in each run."""
     return IngestDoor(
@@ -68,6 +70,7 @@ def front_door(
             tracking_plan=tracking_plan,
         ),
         links=links,
+        storefront=_storefront(settings, signer) if with_storefront else None,
         tracking_plan=tracking_plan,
         channels=channel_doors(
             settings,
@@ -79,3 +82,8 @@ def front_door(
             signer=signer,
         ),
     )
+
+
+def _storefront(settings: Settings, signer: Signer) -> Storefront:
+    shop = settings.shop
+    return Storefront(signer, settings.keys.write[0].key, shop.name, shop.currency)

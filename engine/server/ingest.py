@@ -32,6 +32,7 @@ from engine.server.sdk import sdk_handlers
 from engine.server.segment import ROUTES, sort_batch, sort_call
 from engine.server.sorting import Sorted
 from engine.server.starting import start_handler
+from engine.server.storefront import Storefront
 from engine.server.webhooks.door import ROUTE, WebhookDoor, webhook_handler
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         webhooks: What other sources call; None: nobody does.
         channels: Doors that the shop's channels have.
         links: What stands behind links in messages, and whether `Sec-GPC` is honoured.
+        storefront: The demo's own shop; None: no pages are served.
         tracking_plan: Gives the one in force, or None.
     """
 
@@ -93,6 +95,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     links: LinkDoor | None = None
     tracking_plan: Callable[[], TrackingPlan | None] = no_plan
     webhooks: WebhookDoor | None = None
+    storefront: Storefront | None = None
 
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
@@ -114,8 +117,9 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     for one, of_pages in ((door.channels.twilio, False), (door.channels.inbox, True)):
         for path, handlers in one.routes().items() if one is not None else ():
             edge.add_resource(app, path, handlers, of_pages=of_pages)
-    for path, handlers in {} if door.links is None else door.links.routes().items():
-        edge.add_resource(app, path, handlers)
+    for served in (door.links, door.storefront):
+        for path, handlers in {} if served is None else served.routes().items():
+            edge.add_resource(app, path, handlers)
     if door.webhooks is not None:
         edge.add_routes(app, "POST", {ROUTE: webhook_handler(door.webhooks)})
     edge.close(app)

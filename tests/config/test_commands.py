@@ -23,7 +23,7 @@ def test_init_writes_a_shop_that_checks(tmp_path: Path) -> None:
     assert "hairspring check" in made.output
     checked = CliRunner().invoke(check, [str(shop)])
     assert checked.exit_code == 0, checked.output
-    assert checked.output == "3 campaigns, 9 templates: no faults, no warnings\n"
+    assert checked.output == "8 campaigns, 14 templates: no faults, no warnings\n"
     assert read_folder(shop) == read_folder(demo_shop())
     assert load_folder(shop, env={}).plan.id == load_folder(demo_shop(), env={}).plan.id
 
@@ -80,7 +80,8 @@ def test_check_speaks_json(tmp_path: Path) -> None:
     told = msgspec.json.decode(CliRunner().invoke(check, [str(tmp_path / "shop"), "--json"]).output)
     assert told["ok"] is True
     assert told["plan_id"] == load_folder(tmp_path / "shop", env={}).plan.id
-    assert told["campaigns"] == ["order-receipt", "cart-abandonment", "welcome"]
+    assert told["campaigns"] == list(load_folder(tmp_path / "shop", env={}).plan.campaigns)
+    assert told["campaigns"][0] == "order-receipt"  # the highest priority
     (tmp_path / "shop/hairspring.toml").write_text("[sho]\n")
     bad = CliRunner().invoke(check, [str(tmp_path / "shop"), "--json"])
     told = msgspec.json.decode(bad.output)

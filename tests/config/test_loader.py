@@ -41,7 +41,9 @@ SMALL = {"campaigns/a.yaml": CAMPAIGN, "templates/hello.email.liquid": TEMPLATE}
 def test_the_demo_shop_has_no_fault_and_no_warning() -> None:
     shop = load_folder(demo_shop(), env={})
     assert shop.warnings == []
-    assert set(shop.plan.campaigns) == {"cart-abandonment", "welcome", "order-receipt"}
+    on_the_page = {"before-you-go", "checkout-help", "product-advice", "season-letter"}
+    by_event = {"cart-abandonment", "welcome", "order-receipt"}
+    assert set(shop.plan.campaigns) == by_event | on_the_page | {"what-is-stuck"}
     for campaign in shop.plan.campaigns.values():
         assert all(not step.id.startswith("steps.") for step in campaign.steps)
 
