@@ -154,6 +154,7 @@ def test_a_report_has_the_shape_that_ci_reads(shop: Path, tmp_path: Path) -> Non
     assert [suite.get("name") for suite in root] == [
         "tests/broken.yaml",
         "tests/cart-abandonment.yaml",
+        "tests/on-the-page.yaml",
         "tests/order-receipt.yaml",
         "tests/welcome.yaml",
     ]
