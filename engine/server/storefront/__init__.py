@@ -87,7 +87,6 @@ class Storefront(msgspec.Struct, frozen=True, eq=False):
             "Cache-Control": "no-store",
             "Content-Security-Policy": _POLICY,
             "Referrer-Policy": "same-origin",
-            "X-Content-Type-Options": "nosniff",
         }
         answer = web.Response(text=text, content_type="text/html", headers=headers)
         answer.set_cookie(COOKIE, visitor, max_age=VISIT_MS // 1000, httponly=True, samesite="Lax")
@@ -97,7 +96,6 @@ class Storefront(msgspec.Struct, frozen=True, eq=False):
 def _file(path: str, kind: str) -> Handler:
     async def answer(_: web.Request) -> web.Response:
         text = (_FOLDER / path[1:]).read_text(encoding="utf-8")
-        headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-        return web.Response(text=text, content_type=kind, headers=headers)
+        return web.Response(text=text, content_type=kind, headers={"Cache-Control": "no-cache"})
 
     return answer
