@@ -158,7 +158,7 @@ def test_what_somebody_does_without_saying_so_starts_a_campaign(
 def test_a_message_shows_and_its_click_is_reported(demo: Demo, page: Page) -> None:
     leave_by_the_top(page)
     box = shown(page, "modal", "Wool throw would miss you")
-    box.get_by_role("link", name="Take a look").click()
+    box.get_by_role("link", name="Go on to the checkout").click()
     page.wait_for_url(f"{demo.url}/checkout")
     told = ("Exit Intended", "In-App Message Opened", "In-App Message Clicked")
     see_in_the_dashboard(demo, page, *told)
