@@ -228,17 +228,16 @@ class App:
         return ingest
 
     async def _recover(self) -> None:
-        settings = self.shop.settings
+        settings, data = self.shop.settings, self._options.data
         self.store = await Store.open(
-            self._options.data / settings.storage.file,
+            data / settings.storage.file,
             sync=settings.storage.sync,
             keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
             letters_max=settings.storage.dead_letters_max,
             on_progress=now_and_then("database.migrating"),
         )
         self._opened.push_async_callback(self.store.close)
-        await finish_erasures(self.store, self._options.data / "outbox")
-        data = self._options.data
+        await finish_erasures(self.store, data / "outbox")
         self.sinks = await open_sinks(settings, self.store, data, self.metrics)
         self._opened.push_async_callback(self.sinks.stop)
         stock = Stock(self.store, settings, self._options.folder, data, self.metrics)
