@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TextIO
 
+from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.for_tag import ForNode, ForTag
 from liquid.builtin.tags.tablerow_tag import TablerowNode, TablerowTag
@@ -18,8 +19,9 @@ from markupsafe import escape
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from liquid import RenderContext
+    from liquid import RenderContext, Token
     from liquid.ast import Node
+    from liquid.expression import Expression
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 """A rendered text, and each text that a filter makes on the way, is no longer than this."""
@@ -106,13 +108,27 @@ class MeteredTablerow(TablerowTag):
 
 
 class MeteredOutputNode(OutputNode):
-    """A `{{ … }}`: python-liquid's, with a shorter way for what is a text, as nearly always."""
+    """A `{{ … }}`: python-liquid's, with shorter ways for what is a plain path, and for texts."""
 
-    __slots__ = ()
+    __slots__ = ("filters", "path", "path_token")
+
+    def __init__(self, token: Token, expression: Expression) -> None:
+        super().__init__(token, expression)
+        self.path: list[object] | None = None
+        if type(expression) is FilteredExpression and type(expression.left) is Path:
+            segments = expression.left.path
+            if not any(isinstance(one, Path) for one in segments):  # none that is looked up first
+                self.path, self.path_token = [*segments], expression.left.token
+                self.filters = expression.filters or ()
 
     @override
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        value = self.expression.evaluate(context)
+        if self.path is None:
+            value = self.expression.evaluate(context)
+        else:
+            value = context.get(self.path, token=self.path_token)
+            for one in self.filters:
+                value = one.evaluate(value, context)
         if type(value) is str:
             return buffer.write(escape(value) if context.autoescape else value)
         return buffer.write(to_liquid_string(value, context.autoescape))
