@@ -124,7 +124,10 @@ class Automaton:
         Raises:
             CelWorkError: The question that `visits` are of visits more than `STATE_VISITS_MAX`.
         """
-        visits = Visits() if visits is None else visits
+        if visits is None:
+            if (len(text) + 1) * len(self._states) <= STATE_VISITS_MAX:
+                return self._is_in(text)
+            visits = Visits()
         met = visits.met.setdefault(self._pattern, {})
         states: frozenset[int] = frozenset()
         before = _END
@@ -140,6 +143,19 @@ class Automaton:
                         hint="use a simpler one, or ask it of shorter texts",
                     )
                 met[step] = following
+            if following is None:
+                return True
+            states, before = following, char
+        return False
+
+    def _is_in(self, text: str) -> bool:
+        """As `found_in`, for a text that is too short for any limit: nothing is counted."""
+        states: frozenset[int] = frozenset()
+        before = _END
+        known = self._steps
+        for char in (*text, _END):
+            step = states, before, char
+            following, _ = known.get(step) or self._made(step)
             if following is None:
                 return True
             states, before = following, char
