@@ -310,8 +310,10 @@ class _PatternParser:
 
 @lru_cache(_FORMS_KEPT_MAX)
 def _forms_of(char: str) -> tuple[int, ...]:
-    """A character's code points in either case."""
-    return tuple({ord(form) for form in (char, *char.lower(), *char.upper())})
+    """A character's code points in either case; what two characters make in the other is none."""
+    lower, upper = char.lower(), char.upper()
+    forms = (char, lower, upper, upper.lower(), lower.upper())
+    return tuple({ord(form) for form in forms if len(form) == 1})
 
 
 def _united(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
