@@ -51,7 +51,8 @@ async def show(house: House, request: web.Request, _mark: str) -> Page:
         _behind(told),
         _tiles(told),
         card("Flow", draw(campaign, told)),
-        tag("div", _channels(told), _reasons(told), class_="grid two"),
+        _channels(told),
+        _reasons(told),
         [_experiment(one, campaign_id) for one in told["experiments"]],
         _holdout(told),
         id="found",
@@ -111,12 +112,12 @@ def _tiles(told: dict[str, Any]) -> Html:
     entered, rate = told["entered"], told["goal_rate"]
     opened = told["response"].get("opened")
     reply = [] if not opened else [f"half open within {words.span(opened['p50_ms'])}"]
-    late = told["lateness"]
     return tag(
         "div",
         _tile("Inside now", words.count(told["active"]), f"{words.count(entered)} entered",
               _trend(told, "entered")),
-        _tile("Sent", words.count(told["sent"]), f"{words.count(told['delivered'])} delivered",
+        _tile("Sent", words.count(told["sent"]),
+              f"{words.count(told['delivered'])} delivered{_late(told['lateness'])}",
               _trend(told, "sent")),
         _tile("Opened", words.count(told["opened"]),
               f"{words.share(told['opened'], told['delivered'])} of what was delivered",
@@ -124,15 +125,28 @@ def _tiles(told: dict[str, Any]) -> Html:
         _tile("Clicked", words.count(told["clicked"]), ", ".join(reply), _trend(told, "clicked")),
         _tile("Converted", words.count(told["converted"]), _interval(rate),
               _trend(told, "converted")),
-        _tile("Value", _money(told["goal_value"], told["currency"]), _late(late), None),
+        _tile("Value", _money(told["goal_value"], told["currency"]), _earned(told), None),
         class_="tiles",
     )  # fmt: skip
 
 
 def _late(late: dict[str, Any]) -> str:
-    if late["p50_ms"] is None:
+    return "" if late["p99_ms"] is None else f"; late by p99 {words.span(late['p99_ms'])}"
+
+
+def _earned(told: dict[str, Any]) -> str:
+    """What of a campaign's value its messages brought, for what they cost."""
+    attributed, currency = told["attributed"], told["currency"]
+    if not attributed["goals"]:
         return ""
-    return f"late by {words.span(late['p50_ms'])}, p99 {words.span(late['p99_ms'])}"
+    said = f"{_money(attributed['goal_value'], currency)} after a message"
+    if told["cost"]:
+        said += f", for {_money(told['cost'], currency)}: ROI {_roi(attributed['roi'])}"
+    return said
+
+
+def _roi(roi: float | None) -> str:
+    return words.NONE if roi is None else f"{100 * roi:+,.0f} %"
 
 
 def _tile(name: str, big: str, note: str, chart: Html | None) -> Html:
@@ -146,14 +160,16 @@ def _trend(told: dict[str, Any], name: str) -> Html:
 
 
 def _channels(told: dict[str, Any]) -> Html:
-    names = ("sent", "delivered", "opened", "clicked", "failed")
+    names = ("sent", "delivered", "opened", "clicked", "failed", "goals")
+    currency = told["currency"]
     rows: list[list[Content]] = [
         [one["channel"], *(words.count(one[name]) for name in names),
-         _money(one["cost"], told["currency"])]
+         _money(one["goal_value"], currency), _money(one["cost"], currency), _roi(one["roi"])]
         for one in told["channels"]
     ]  # fmt: skip
-    heads = ["Channel", *(f"{name.capitalize()}#" for name in names), "Cost#"]
-    return card("By channel", table("By channel", heads, rows))
+    heads = ["Channel", *(f"{name.capitalize()}#" for name in names), "Value#", "Cost#", "ROI#"]
+    note = "Goals and their value are those whose last message before was of the channel."
+    return card("By channel", table("By channel", heads, rows), tag("p", note, class_="soft"))
 
 
 def _reasons(told: dict[str, Any]) -> Html:
@@ -172,7 +188,7 @@ def _reasons(told: dict[str, Any]) -> Html:
 def _experiment(told: dict[str, Any], campaign_id: str) -> Html:
     rows: list[list[Content]] = [list(_variant(one)) for one in told["variants"]]
     heads = ["Variant", "Weight#", "Entered#", "Converted#", "Rate and interval", "Best#",
-             "Against the first"]  # fmt: skip
+             "Against the first", "Cost#", "ROI#"]  # fmt: skip
     where = tag("a", campaign_id, href=campaign_address(campaign_id))
     mode = " (a bandit)" if told["mode"] == "bandit" else ""
     needed = told.get("needed")
@@ -194,6 +210,8 @@ def _variant(one: dict[str, Any]) -> Iterator[Content]:
     yield _interval(one["rate"])
     yield words.NONE if one["best"] is None else words.share(one["best"], 1)
     yield words.NONE if one["lift"] is None else _interval(one["lift"], signed=True)
+    yield words.NONE if one["cost"] is None else _money(one["cost"], "")
+    yield _roi(one["roi"])
 
 
 def _holdout(told: dict[str, Any]) -> Html | None:
@@ -210,7 +228,15 @@ def _holdout(told: dict[str, Any]) -> Html | None:
         f"{told['id']}: lift over holdout",
         tag("p", holdout["verdict"], class_="verdict"),
         table("Holdout", heads, rows),
-        tag("p", "Lift ", _interval(holdout["lift"], signed=True), class_="soft"),
+        tag(
+            "p",
+            "Lift ",
+            _interval(holdout["lift"], signed=True),
+            f", ROI of what came by it {_roi(holdout['roi'])}"
+            if holdout["roi"] is not None
+            else None,
+            class_="soft",
+        ),
         id_=f"holdout-{told['id']}",
     )
 

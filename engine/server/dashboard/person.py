@@ -180,8 +180,8 @@ def _coming(house: House, user: User, mark: str) -> Html:
     state = dossier.told_state(user, plan)
     rows: list[tuple[int, list[Content]]] = [
         (one.due_at_ms, [
-            tag("a", one.campaign, href=campaign_address(one.campaign)),
-            f"in step {told.get('step', one.position)}" + (", held out" if one.held_out else ""),
+            [tag("a", one.campaign, href=campaign_address(one.campaign)), tag("br"),
+             f"in step {told.get('step', one.position)}", ", held out" if one.held_out else ""],
             words.due(one.due_at_ms),
             _buttons(user, one, mark),
         ])
@@ -189,13 +189,16 @@ def _coming(house: House, user: User, mark: str) -> Html:
     ]  # fmt: skip
     alarms = {} if user.watch is None else user.watch.alarms
     rows += [
-        (at_ms, [name, "its condition is asked again", words.due(at_ms), None])
+        (at_ms, [[name, tag("br"), "its condition is asked again"], words.due(at_ms), None])
         for name, at_ms in alarms.items()
         if at_ms < NEVER
     ]
     if user.session is not None and not user.session.ended:
         rows.append(
-            (user.session.ends_at_ms, ["session", "ends", words.due(user.session.ends_at_ms), None])
+            (
+                user.session.ends_at_ms,
+                ["his session ends", words.due(user.session.ends_at_ms), None],
+            )
         )
     told = [row for _, row in sorted(rows, key=lambda one: one[0])]
     pending: list[list[Content]] = [
@@ -203,7 +206,7 @@ def _coming(house: House, user: User, mark: str) -> Html:
          words.instant(one.sent_at_ms) if one.sent_at_ms else words.NONE]
         for one in user.pending.values()
     ]  # fmt: skip
-    heads = ["Campaign", "What", "Due, UTC", "Have it"]
+    heads = ["What", "Due, UTC", "Have it"]
     return card(
         "What comes next",
         table("Deadlines", heads, told, empty="Nothing waits for him."),

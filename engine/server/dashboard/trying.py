@@ -162,8 +162,8 @@ def _edit(campaign_id: str, mark: str, file: _File, text: str, days: str) -> Htm
     written = tag(
         "div",
         tag("label", file.path, for_="text"),
-        tag("textarea", Html("\n"), text, id="text", name="text", rows=lines, spellcheck="false",
-            autocapitalize="off"),
+        tag("textarea", Html("\n"), text, id="text", name="text", rows=lines, wrap="off",
+            spellcheck="false", autocapitalize="off"),
         class_="field",
     )  # fmt: skip
     span = tag(
@@ -223,7 +223,7 @@ def _told(campaign_id: str, told: dict[str, Any]) -> Content:
         card(
             "What would have happened",
             tag("p", verdict, class_="verdict", role="status"),
-            table("Compared", ["What", "As it was#", "As it would be#", "More or less#"],
+            table("Compared", ["What", "Was#", "Would be#", "Change#"],
                   _rows(_of(told["before"]), _of(told["after"]))),
             studied.spanned(told),
             exact,

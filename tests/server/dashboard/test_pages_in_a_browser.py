@@ -146,7 +146,7 @@ async def test_a_campaign_is_drawn_as_its_flow_with_what_came_of_each_step(
         waiting = await page.locator(".node", has_text="wait-push").inner_text()
         assert "2 wait here" in waiting
         branches = page.locator(".ways .way h3")
-        assert await branches.all_inner_texts() == ["then", "else"]
+        assert await branches.all_inner_texts() == ["then", "then", "else", "else"]
 
 
 async def test_deadlines_stand_in_their_hours(served: Served) -> None:
