@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     Solve: TypeAlias = Callable[[Bound], tuple[bool, int]]
     """Whether it is definitely so, and the first instant at which that may change by itself."""
 
-ATOMS_MAX = 4_000
+ATOMS_MAX = 2_000
 """Atoms that one question may ask: more than a text has room for, unless `?:` and `==` nest."""
 
 

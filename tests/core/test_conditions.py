@@ -8,13 +8,18 @@ import msgspec
 import pytest
 
 from config import load_shop
+from engine.core import cel
 from engine.core.cel import MOMENT
+from engine.core.conditions import Condition
+from engine.core.history import Kept, insert
 from engine.core.inputs import EventReceived
 from engine.core.moment import Moment
+from engine.core.plan import Plan
 from engine.core.state import new_user
 from engine.runtime.processor import Processor
 from tests.core.world import START
 
+ALL = Kept(most=1_000, properties=None, total=True)
 LONG = list(range(300))
 HEAVY = "user.l.exists(a, (a - 5000) in user.l)"
 """Visits 90,300 elements of the 100,000 that a question may."""
@@ -51,6 +56,20 @@ def test_so_have_the_segments_that_it_asks_for() -> None:
     segments = {"s": f"!{HEAVY}", "t": f"!{HEAVY} || user.vip"}
     assert asked('in_segment("s")', {"l": LONG}, **segments) == (True, False)
     assert asked('in_segment("s") && in_segment("t")', {"l": LONG}, **segments)[0] is False
+
+
+def test_so_have_all_conditions_on_counted_events() -> None:
+    user = new_user("u")
+    for at_ms in range(1, 1_001):
+        insert(user, "A", at_ms, ALL, at_ms, b'{"n": 1}')
+    for many, failed in ((90, False), (110, True)):
+        counts = [f'count("A", e, e.n > {number}) > 1' for number in range(1, many)]
+        condition = Condition(cel.compile(" || ".join(counts)))
+        moment = Moment(user, 2_000, Plan("p", ()))
+        assert condition.ask({MOMENT: moment, "user": {}})[0] is False
+        assert moment.failed is failed
+        evaluated = condition.program.truth({MOMENT: moment, "user": {}})
+        assert isinstance(evaluated, cel.CelError) is failed
 
 
 @pytest.mark.parametrize("link", ["&&", "||", "=="])

@@ -70,33 +70,39 @@ def some(over: Value, test: Callable[[Value], Value], work: Work) -> bool:
     return _decided(True, _asked(over, test, work))
 
 
-def met(test: Callable[[Value], Value]) -> Callable[[Value], bool]:
+def met(test: Callable[[Value], Value], work: Work) -> Callable[[Value], bool]:
     """Whether the test is true of an element; where it ends in an error it is not."""
 
     def is_met(element: Value) -> bool:
-        try:
-            return test(element) is True
-        except CelWorkError:
-            raise  # it would be so for each event that follows, and say nothing of them
-        except CelError:
-            return False
+        work.spend(1)
+        return _is_met(test, element)
 
     return is_met
 
 
 def met_somehow(
-    fast: Callable[[Value], Value], careful: Callable[[Value], Value]
+    fast: Callable[[Value], Value], careful: Callable[[Value], Value], work: Work
 ) -> Callable[[Value], bool]:
     """As `met`, of a fast form of a test, and of the careful one where that gives no boolean."""
 
     def is_met(element: Value) -> bool:
+        work.spend(1)
         try:
             truth = fast(element)
         except TRAPS:
-            return met(careful)(element)
+            return _is_met(careful, element)
         return truth is True
 
     return is_met
+
+
+def _is_met(test: Callable[[Value], Value], element: Value) -> bool:
+    try:
+        return test(element) is True
+    except CelWorkError:
+        raise  # it would be so for each event that follows, and say nothing of them
+    except CelError:
+        return False
 
 
 def _asked(

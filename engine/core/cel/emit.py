@@ -65,7 +65,7 @@ _MACROS: dict[str, Callable[..., bool | list[Value]]] = {
 }
 
 BINDINGS = "bindings"
-_WORK = "work"
+WORK = "work"
 _FUNCTION = "function_"
 
 
@@ -130,7 +130,7 @@ class CarefulCode:
         body: list[ast.stmt] = [ast.Return(self.expression(tree))]
         if self.works:
             work = call(absorbing.work_of, name(BINDINGS))
-            body.insert(0, ast.Assign([ast.Name(_WORK, ast.Store())], work))
+            body.insert(0, ast.Assign([ast.Name(WORK, ast.Store())], work))
         arguments = ast.arguments([], [ast.arg(BINDINGS)], None, [], [], None, [])
         definition = ast.FunctionDef("condition", arguments, body, [])
         module = ast.fix_missing_locations(ast.Module([definition], []))
@@ -192,11 +192,11 @@ class CarefulCode:
                 given = [self.expression(argument) for argument in arguments]
                 if function == "matches":
                     self.works = True
-                    return call(costly.matched_at_cost, name(_WORK), *given)
+                    return call(costly.matched_at_cost, name(WORK), *given)
                 asked = name(_FUNCTION + function)
                 if self._repeats and costly.is_costly(function):
                     self.works = True
-                    return call(costly.applied_at_cost, name(_WORK), asked, *given)
+                    return call(costly.applied_at_cost, name(WORK), asked, *given)
                 return ast.Call(asked, given, [])
             case _:
                 assert_never(tree)
@@ -207,10 +207,10 @@ class CarefulCode:
         if tree.test is not None:
             test = self.of_element(tree.level, self.condition, tree.test)
             macro = _MACROS.get(tree.macro, absorbing.kept)
-            over = call(macro, over, test, name(_WORK))
+            over = call(macro, over, test, name(WORK))
         if tree.result is not None:
             result = self.of_element(tree.level, self.expression, tree.result)
-            over = call(absorbing.mapped, over, result, name(_WORK))
+            over = call(absorbing.mapped, over, result, name(WORK))
         return over
 
     def _asked(self, tree: Asked) -> ast.expr:
@@ -227,7 +227,8 @@ class CarefulCode:
 
     def predicate(self, level: int, test: Checked) -> ast.expr:
         """A function of a counted event: whether the test is true of it, which an error is not."""
-        return call(absorbing.met, self.of_element(level, self.expression, test))
+        self.works = True
+        return call(absorbing.met, self.of_element(level, self.expression, test), name(WORK))
 
     def of_element(
         self, level: int, make: Callable[[Checked], ast.expr], tree: Checked
@@ -272,5 +273,5 @@ class CarefulCode:
         """A call of the operator that cannot lie."""
         if self._repeats and operator in costly.OPERATORS:
             self.works = True
-            return call(costly.OPERATORS[operator], name(_WORK), *operands)
+            return call(costly.OPERATORS[operator], name(WORK), *operands)
         return call(OPERATORS[operator], *operands)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from engine.core.cel import absorbing, values
 from engine.core.cel.checked import Checked, Constant, Items, Kind, Logic, Operate
-from engine.core.cel.emit import BINDINGS, CarefulCode, call, name
+from engine.core.cel.emit import BINDINGS, WORK, CarefulCode, call, name
 
 _COMPARED: dict[str, type[ast.cmpop]] = {
     "<": ast.Lt,
@@ -82,8 +82,8 @@ class FastCode(CarefulCode):
         fast = self.of_element(level, self.expression, test)
         code = CarefulCode()
         careful = code.of_element(level, code.expression, test)
-        self.works |= code.works
-        return call(absorbing.met_somehow, fast, careful)
+        self.works = True
+        return call(absorbing.met_somehow, fast, careful, name(WORK))
 
     @override
     def logic(self, tree: Logic) -> ast.expr:

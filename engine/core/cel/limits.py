@@ -20,9 +20,9 @@ FAULTS_MAX = 25
 WORK_MAX = 100_000
 """Elements that all macros of one question together may visit; then it is a `CelError`.
 
-So does every fourth character that a regular expression is asked of and, within macros and
-predicates, each element that is compared or joined, and every 256 characters that are joined or
-searched (`costly`).
+So do events that the condition on a counted event is asked of, and every fourth character that a
+regular expression is; within macros and such conditions also each element that is compared or
+joined, and every 256 characters that are joined or searched (`costly`).
 """
 
 INT_MIN = -(2**63)
