@@ -14,7 +14,7 @@ from engine.core.plan import Plan
 from tests.clients.chromium import QUIET, why_not
 from tests.core.world import campaign, send
 from tests.server.house import House
-from tests.server.links.visits import Reader
+from tests.server.links.visits import Reader, given
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,7 +67,7 @@ async def a_page(width: int = 1440, height: int = 900, **more: Any) -> AsyncIter
 
 
 def address(reader: Reader, route: str, about: str = "") -> str:
-    purpose: Any = "unsubscribe" if route == "u" else "preferences"
+    purpose: Any = {"u": "unsubscribe", "s": "survey"}.get(route, "preferences")
     return f"{reader.house.site.url}/{route}/{reader.token(purpose, about)}"
 
 
@@ -127,9 +127,20 @@ async def test_without_script_the_button_unsubscribes_and_leads_on(reader: Reade
         await browser.close()
 
 
+async def test_an_answer_is_given_by_its_button_by_keyboard(reader: Reader) -> None:
+    async with a_page() as page:
+        await page.goto(address(reader, "s", "nps\n9"))
+        assert await page.get_by_text("You chose: 9").is_visible()
+        assert given(reader) == []
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await page.get_by_text("Thank you").wait_for()
+    assert given(reader) == [9]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1440])
-@pytest.mark.parametrize("route", ["preferences", "u"])
+@pytest.mark.parametrize("route", ["preferences", "u", "s"])
 async def test_pages_fit_and_can_be_read(
     reader: Reader, route: str, width: int, scheme: Any, tmp_path: Path
 ) -> None:
@@ -138,7 +149,7 @@ async def test_pages_fit_and_can_be_read(
     async with a_page(width, 844, color_scheme=scheme) as page:
         page.on("console", lambda said: errors.append(said.text))
         page.on("request", lambda request: asked.append(request.url))
-        await page.goto(address(reader, route, "sales"))
+        await page.goto(address(reader, route, "nps\n9" if route == "s" else "sales"))
         shot = await page.screenshot(path=tmp_path / f"{route}-{width}-{scheme}.png")
         wide = await page.evaluate("document.documentElement.scrollWidth")
         faint = [(t, c) for t, c in await page.evaluate(CONTRAST) if c < CONTRAST_MIN]

@@ -12,7 +12,7 @@ from engine.core.effects import SendMessage
 from engine.core.inputs import EventReceived
 from engine.runtime.delivery.linking import render_linked
 from tests.server.house import House
-from tests.server.links.visits import ID, Reader
+from tests.server.links.visits import ID, Reader, given
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,14 +26,6 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
     await made.exists(locale="fr")
     yield made
     await house.aclose()
-
-
-def given(reader: Reader) -> list[object]:
-    return [
-        msgspec.json.decode(one.properties)["value"]
-        for one in reader.house.inputs
-        if isinstance(one, EventReceived) and one.name == "Feedback Given"
-    ]
 
 
 async def test_looking_at_a_link_gives_no_answer(reader: Reader) -> None:

@@ -7,9 +7,11 @@ from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import msgspec
+
 from channels.links import LinkFacts, short_id
 from channels.tokens import pack_facts
-from engine.core.inputs import ConsentStated, MessageAnswered
+from engine.core.inputs import ConsentStated, EventReceived, MessageAnswered
 
 if TYPE_CHECKING:
     from channels.tokens import Purpose
@@ -85,3 +87,12 @@ def forms(page: str) -> list[tuple[str, str, bool]]:
         r'<input type="checkbox" name="([^"]+)" value="([^"]+)"( checked)?>', unescape(page)
     )
     return [(name, value, bool(ticked)) for name, value, ticked in found]
+
+
+def given(reader: Reader) -> list[object]:
+    """Answers to surveys that came."""
+    return [
+        msgspec.json.decode(one.properties)["value"]
+        for one in reader.house.inputs
+        if isinstance(one, EventReceived) and one.name == "Feedback Given"
+    ]
