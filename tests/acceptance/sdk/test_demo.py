@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.clients import node
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -177,6 +179,22 @@ def test_an_answer_is_an_event_and_an_order_brings_its_receipt(demo: Demo, page:
     page.get_by_role("heading", name="Thank you").wait_for()
     page.evaluate("() => void hairspring.flush()")
     see_in_the_dashboard(demo, page, "Feedback Given", "Order Completed", "order-receipt")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_whoever_walks_in_can_use_it(demo: Demo, context: BrowserContext, width: int) -> None:
+    if reason := node.why_not():
+        pytest.skip(reason)
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.add_init_script(path=node.HERE / "node_modules/axe-core/axe.min.js")
+    for path in ("/", "/product/mug-01", "/checkout"):
+        page.goto(demo.url + path)
+        if path.startswith("/product"):
+            page.get_by_role("button", name="Add to basket").click()
+        found = page.evaluate("async () => (await axe.run('header, main, aside')).violations")
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_shop_knows_its_visitor_again(demo: Demo, page: Page) -> None:

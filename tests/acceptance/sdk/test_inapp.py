@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from tests.acceptance.sdk.conftest import STYLES, SURVEYS
+from tests.clients import node
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -225,6 +226,31 @@ def test_an_answer_in_words_starts_a_campaign(visit: Visit) -> None:
     field.fill("  More ferns ")
     field.press("Enter")
     assert answered(visit, "words")["value"] == "More ferns"
+
+
+AXE = """async () => {
+  // A colour that the shop has chosen is its own to answer for.
+  const {shadowRoot} = document.querySelector("hairspring-message")
+  for (const link of shadowRoot.querySelectorAll(".body a")) link.removeAttribute("style")
+  const {violations} = await axe.run("hairspring-message")
+  return violations.map((one) => [one.id, one.nodes.map((node) => node.html)])
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("style", [*STYLES, "rating", "words"])
+def test_no_rule_of_accessibility_is_broken(
+    visit: Visit, style: str, scheme: Literal["light", "dark"]
+) -> None:
+    if reason := node.why_not():
+        pytest.skip(reason)
+    visit.page.emulate_media(reduced_motion="reduce", color_scheme=scheme)
+    if style in SURVEYS:
+        ask(visit, style)
+    else:
+        show(visit, style).locator(".inner").wait_for()
+    visit.page.add_script_tag(path=node.HERE / "node_modules/axe-core/axe.min.js")
+    assert visit.page.evaluate(AXE) == []
 
 
 HOSTILE = """<img src="https://x.invalid/" onerror="ran()"><script>ran()</script>
