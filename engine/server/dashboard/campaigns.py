@@ -54,6 +54,7 @@ async def show(house: House, request: web.Request, _mark: str) -> Page:
         _channels(told),
         _reasons(told),
         [_experiment(one, campaign_id) for one in told["experiments"]],
+        _factorial(told),
         _holdout(told),
         id="found",
         data_again=_AGAIN_S,
@@ -75,7 +76,7 @@ async def experiments(house: House, _request: web.Request, _mark: str) -> Page:
         told = performance.campaign(campaign_id)
         if told is not None:
             parts += [_experiment(one, campaign_id) for one in told["experiments"]]
-            parts += [one for one in [_holdout(told)] if one is not None]
+            parts += [one for one in (_factorial(told), _holdout(told)) if one is not None]
     empty = "No campaign has a split or a holdout. A step with split: would make one."
     found = tag("div", parts or card("Experiments", tag("p", empty, class_="empty")),
                 id="found", data_again=_AGAIN_S)  # fmt: skip
@@ -191,11 +192,9 @@ def _experiment(told: dict[str, Any], campaign_id: str) -> Html:
              "Against the first", "Cost#", "ROI#"]  # fmt: skip
     where = tag("a", campaign_id, href=campaign_address(campaign_id))
     mode = " (a bandit)" if told["mode"] == "bandit" else ""
-    needed = told.get("needed")
-    more = f" About {words.count(needed)} more are needed." if needed else ""
     return card(
         f"{campaign_id}: {told['split']}",
-        tag("p", told["verdict"], more, class_="verdict"),
+        tag("p", told["verdict"], class_="verdict"),
         table(f"Variants of {told['split']}", heads, rows),
         tag("p", "In ", where, f", step {told['step']}{mode}.", class_="soft"),
         id_=f"split-{campaign_id}-{told['split']}",
@@ -212,6 +211,27 @@ def _variant(one: dict[str, Any]) -> Iterator[Content]:
     yield words.NONE if one["lift"] is None else _interval(one["lift"], signed=True)
     yield words.NONE if one["cost"] is None else _money(one["cost"], "")
     yield _roi(one["roi"])
+
+
+def _factorial(told: dict[str, Any]) -> Html | None:
+    """What the variants of crossed splits do each by itself, and two of them together."""
+    factorial = told["factorial"]
+    if factorial is None:
+        return None
+    rows: list[list[Content]] = [
+        [
+            " with ".join(f"{split}: {variant}" for split, variant in one["variants"].items()),
+            "by itself" if len(one["variants"]) == 1 else "together, beyond both",
+            _interval(one["effect"], signed=True),
+        ]
+        for one in factorial["effects"]
+    ]
+    return card(
+        f"{told['id']}: its splits together",
+        table("Effects", ["Variant", "Effect", "On the rate, in points"], rows),
+        tag("p", "Against the first of each split, averaged over all others.", class_="soft"),
+        id_=f"splits-{told['id']}",
+    )
 
 
 def _holdout(told: dict[str, Any]) -> Html | None:

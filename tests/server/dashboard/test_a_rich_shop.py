@@ -55,6 +55,15 @@ steps:
     id: thrice
   - {wait: {event: Answered, at_most: 2d}, id: answer}
 """,
+    "campaigns/crossed.yaml": """
+campaign: crossed
+enter: {event: Go}
+goal: {event: Bought}
+steps:
+  - {split: {name: tone, variants: {warm: {weight: 1}, plain: {weight: 1}}}, id: tone}
+  - {split: {name: size, variants: {large: {weight: 1}, small: {weight: 1}}}, id: size}
+  - {wait: 1d, id: a-day}
+""",
     "campaigns/broken.yaml": """
 campaign: broken
 purpose: transactional
@@ -113,7 +122,15 @@ async def test_experiments_say_what_is_known(rich: Served) -> None:
     async with a_page(rich) as page:
         await page.goto(rich.url + "/experiments")
         headings = await page.get_by_role("heading", level=2).all_inner_texts()
-        assert headings == ["offer: copy", "offer: lift over holdout"]
+        assert headings == [
+            "crossed: tone", "crossed: size", "crossed: its splits together",
+            "offer: copy", "offer: lift over holdout",
+        ]  # fmt: skip
+        card = page.get_by_role("region", name="crossed: its splits together")
+        effects = card.locator("tbody td:first-child")
+        assert await effects.all_inner_texts() == [
+            "tone: plain", "size: small", "tone: plain with size: small",
+        ]  # fmt: skip
         assert all(await page.locator(".verdict").all_inner_texts())
 
 
