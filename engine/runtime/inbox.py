@@ -91,6 +91,13 @@ class Submission:
         """Items that still wait."""
         return len(self.inputs) - self.taken + len(self.quarantined)
 
+    def let_go(self) -> None:
+        """Its inputs are taken: what waits from now on is the answer alone.
+
+        Of the next bodies inputs are made in the memory that these had, which is in the cache.
+        """
+        self.inputs = ()
+
 
 class Inbox:
     """Submissions that wait to be taken, and those that wait to be durable.
@@ -156,6 +163,7 @@ class Inbox:
         submission = self.queue.popleft()
         self.waiting -= submission.left
         if submission.answer is not None:
+            submission.let_go()
             submission.awaited = awaited
             self._awaiting.append(submission)
 

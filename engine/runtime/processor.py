@@ -12,7 +12,6 @@ The live process, the simulator and recovery are three such owners of the same o
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -34,11 +33,12 @@ from engine.core.inputs import (
 from engine.core.state import NEVER, User, encode_merged
 from engine.core.transition import step, step_event
 from engine.runtime.bandits import Bandits
-from engine.runtime.dedupe import HASH_CODE, Dedupe, hash_of
+from engine.runtime.dedupe import Dedupe, hash_of
 from engine.runtime.hearing import hear
 from engine.runtime.population import Population
 from engine.runtime.saving import Saving
 from engine.runtime.sealing import Released, release, seal
+from engine.runtime.taking import ENCODED_AT_ONCE, Taken
 from engine.runtime.tombstones import Tombstones
 from engine.runtime.versions import NO_VERSIONS, Versions
 
@@ -231,7 +231,11 @@ class Processor(Population):
     @property
     def open_size(self) -> int:
         """What the open batch holds: inputs, effects, users to save, and quarantined items."""
-        return len(self._inputs) + len(self._effects) + len(self._touched) + len(self._quarantined)
+        return len(self._taken) + len(self._effects) + len(self._touched) + len(self._quarantined)
+
+    def encode(self) -> None:
+        """Encode for the journal what was taken, while it is at hand, where that is worth it."""
+        self._taken.encode(ENCODED_AT_ONCE)
 
     def awaited(self) -> int:
         """Number of the batch whose end makes everything so far durable."""
@@ -249,15 +253,14 @@ class Processor(Population):
             self.dedupe.limit(self.now_ms)
         self._touched.update(dict.fromkeys(self.plans.roster.choose_saves()))
         touched = self._touched if self._keeps else ()
-        saves = self.saving.choose(self._number, touched, len(self._inputs), self.next_input)
+        saves = self.saving.choose(self._number, touched, len(self._taken), self.next_input)
         saves.rows += self._merged
         batch = seal(
             self._number,
             self.now_ms,
             next_input=self.next_input,
             next_message=self._next_message,
-            inputs=self._inputs,
-            hashes=self._hashes,
+            taken=self._taken,
             effects=self._effects,
             quarantined=self._quarantined,
             saves=saves,
@@ -282,16 +285,15 @@ class Processor(Population):
         self._touched.update(dict.fromkeys(self.saving.unsaved))
 
     def _open(self) -> None:
-        self._inputs: list[Input] = []
+        self._taken = Taken()
+        self._inputs, self._hashes = self._taken.fresh, self._taken.hashes
         self._effects = []
         self._touched = {}
         self._merged: list[tuple[str, bytes]] = []
-        self._hashes = array(HASH_CODE)
         self._quarantined: list[QuarantineChange] = []
 
     def _has_open(self) -> bool:
-        held = self._inputs or self._effects or self._touched or self._quarantined
-        return bool(held) or self.plans.is_unsettled
+        return self.open_size > 0 or self.plans.is_unsettled
 
     def _take_other(self, happened: UserInput, now_ms: int) -> bool:
         """As `take`, for an input that is no event, or history."""

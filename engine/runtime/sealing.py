@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
@@ -19,18 +18,15 @@ from engine.core.effects import (
     ReviveMessage,
     SendMessage,
 )
-from engine.core.inputs import Input, encode_inputs
 from engine.store.batch import Batch, QuarantineChange, kept_of
 
 if TYPE_CHECKING:
-    from array import array
     from collections import Counter
 
     from engine.runtime.bandits import Bandits
     from engine.runtime.plans import Plans
     from engine.runtime.saving import Saves
-
-_USER_ID: Final = attrgetter("user_id")
+    from engine.runtime.taking import Taken
 
 _KINDS: Final[tuple[type, ...]] = get_args(Effect)
 
@@ -65,8 +61,7 @@ def seal(
     *,
     next_input: int,
     next_message: int,
-    inputs: list[Input],
-    hashes: array[int],
+    taken: Taken,
     effects: list[Effect],
     quarantined: list[QuarantineChange],
     saves: Saves,
@@ -88,14 +83,15 @@ def seal(
         errors.update([effect.campaign for effect in failed])
     if counted := by_type[CountArm]:
         bandits.count(counted, plans.plan, at_ms)
+    inputs = taken.seal()
     return Batch(
         number=number,
         at_ms=at_ms,
-        first_input=next_input - len(inputs),
-        inputs_count=len(inputs),
-        inputs=encode_inputs(inputs),
-        hashes=hashes.tobytes(),
-        user_ids=_whose(inputs),
+        first_input=next_input - len(taken),
+        inputs_count=len(taken),
+        inputs=inputs,
+        hashes=taken.hashes.tobytes(),
+        user_ids=taken.user_ids,
         users=saves.rows,
         states=saves.states,
         messages=messages,
@@ -112,14 +108,6 @@ def seal(
         revived=by_type[ReviveMessage],
         times=_times(effects) if by_type[CountTime] else [],
     )
-
-
-def _whose(inputs: list[Input]) -> set[str]:
-    """Whose inputs they are; "" where any concerns everybody. O(inputs)."""
-    try:
-        return set(map(_USER_ID, inputs))
-    except AttributeError:
-        return {getattr(one, "user_id", "") for one in inputs}
 
 
 def _times(effects: list[Effect]) -> list[tuple[int, CountTime]]:

@@ -121,6 +121,7 @@ class Shell:
         if self.failure:
             raise Unavailable(f"the journal cannot be written: {self.failure}")
         answer = self.inbox.put(inputs, quarantined, size_bytes, told)
+        del inputs  # of whom else they are nobody's, they are let go of as soon as they are taken
         self._wake.set()
         await answer
 
@@ -282,6 +283,7 @@ class Shell:
             if self._monotonic_ns() >= until_ns:
                 break
         inbox.take(place - submission.taken)
+        processor.encode()
         if place < count:
             return
         for item in submission.quarantined:

@@ -199,10 +199,10 @@ class _Ingest:
     ) -> web.Response:
         single = await sort_events(body, into, kind)
         await self._take(request, into, len(body))
-        if into.rejected and not into.inputs and not into.untracked:
+        if into.rejected and not into.accepted and not into.untracked:
             none = {"accepted": 0, "rejected": into.rejected}
             raise _nothing_taken(into, None if single else none)
-        counted = {"accepted": len(into.inputs), "rejected": into.rejected}
+        counted = {"accepted": into.accepted, "rejected": into.rejected}
         if into.untracked:
             counted["untracked"] = into.untracked
         return answer_json(more | counted)
@@ -222,7 +222,7 @@ class _Ingest:
         self, request: web.Request, into: Sorted, size_bytes: int
     ) -> web.Response:
         await self._take(request, into, size_bytes)
-        if into.rejected and not into.inputs and not into.untracked:
+        if into.rejected and not into.accepted and not into.untracked:
             raise _nothing_taken(into)
         return success()
 
@@ -234,7 +234,7 @@ class _Ingest:
         request[TAKEN] = (taken, rejected)
         if not taken and not rejected:
             return
-        await self._submit(into.inputs, into.quarantined, size_bytes)
+        await self._submit(into.hand_over(), into.quarantined, size_bytes)
         if taken:
             self._accepted.inc(taken)
         if rejected:

@@ -45,11 +45,13 @@ class Sorted:
         quarantined: The same, as they are kept; paths within the body.
         plan: As given.
         untracked: How many were left out, since the browser asked not to be tracked.
+        accepted: How many were handed over.
     """
 
     __slots__ = (
         "_allowance",
         "_limits",
+        "accepted",
         "inputs",
         "plan",
         "quarantined",
@@ -72,7 +74,7 @@ class Sorted:
         self.inputs: list[FromClient] = []
         self.rejected: list[Rejection] = []
         self.quarantined: list[Quarantined] = []
-        self.untracked = 0
+        self.untracked = self.accepted = 0
         self._limits = limits
         self._allowance = allowance
         self.plan = plan
@@ -86,6 +88,12 @@ class Sorted:
         self.untracked = len(self.inputs) - len(kept)
         self.inputs = kept
         return self.untracked
+
+    def hand_over(self) -> list[FromClient]:
+        """What is taken, which whoever gets it keeps for as long as he needs it: no longer here."""
+        inputs, self.inputs = self.inputs, []
+        self.accepted += len(inputs)
+        return inputs
 
     def judging(self, read: Read) -> Read:
         """The same reader, which holds what it reads against the tracking plan, if there is one."""
