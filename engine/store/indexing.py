@@ -9,7 +9,6 @@ read from the rows, a slice at a time; from its end on commits note again.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,15 +17,17 @@ from engine.store.archive import BUCKET_SHIFT, BUCKETS, mark_of, marks_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from engine.store.archive import Kind
     from engine.store.batch import Batch
     from engine.store.writing import Written
 
-SEGMENT_INPUTS: Final = 2_048
+SEGMENT_INPUTS: Final = 8_192
+SEGMENT_ROWS: Final = 2_048
 SEGMENT_RECORDS: Final = 1_024
-"""What a segment holds at the least, and so what a look-up may have to scan."""
+"""What a segment holds at the least, of the journal so many inputs or so many rows of a few each;
+and so what a look-up may have to scan."""
 
 SLICE_INPUTS: Final = 1_024
 """Inputs that a slice reads, and one journal row more."""
@@ -48,19 +49,30 @@ class _Open:
     Attributes:
         first: Key of its first row.
         behind: Key behind its last row, where the next is expected; 0: not known yet.
-        marks: What is noted of its rows.
+        rows: How many are noted.
+        buckets: What is noted of them, by bucket.
     """
 
-    __slots__ = ("behind", "first", "marks")
+    __slots__ = ("behind", "buckets", "first", "rows")
 
     def __init__(self, behind: int = 0) -> None:
         self.first = self.behind = behind
-        self.marks: list[int] = []
+        self.rows = 0
+        self.buckets = [array("Q") for _ in range(BUCKETS)]
 
-    def add(self, behind: int, marks: Iterable[int]) -> None:
-        """Note rows up to the key `behind`."""
-        self.marks += marks
+    def add(self, behind: int, rows: int, marks: Iterable[int]) -> None:
+        """Note some rows up to the key `behind`. O(marks)."""
+        buckets = self.buckets
+        for mark in marks:
+            buckets[mark >> BUCKET_SHIFT].append(mark)
+        self.rows += rows
         self.behind = behind
+
+    def is_enough(self, kind: Kind) -> bool:
+        """Whether it is to be written."""
+        if kind == "records":
+            return self.rows >= SEGMENT_RECORDS
+        return self.rows >= SEGMENT_ROWS or self.behind - self.first >= SEGMENT_INPUTS
 
 
 class Indexing:
@@ -86,7 +98,7 @@ class Indexing:
         if batch.inputs_count and journal.behind == batch.first_input:
             place = batch.first_input - journal.first
             marks = marks_of(batch.user_ids, place)
-            journal.add(batch.first_input + batch.inputs_count, marks)
+            journal.add(batch.first_input + batch.inputs_count, 1, marks)
         if not written.recorded:
             return
         records = self._open["records"]
@@ -94,14 +106,13 @@ class Indexing:
         if records.behind == first:
             places = enumerate(written.recorded, start=first - records.first)
             marks = [mark_of(user_id) | place for place, user_id in places]
-            records.add(written.next_record, marks)
+            records.add(written.next_record, len(marks), marks)
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write what is enough for a segment. O(a segment)."""
         for kind, gathered in self._open.items():
-            least = SEGMENT_INPUTS if kind == "journal" else SEGMENT_RECORDS
-            if gathered.behind - gathered.first >= least:
-                _write(connection, kind, gathered.first, sorted(gathered.marks), gathered.behind)
+            if gathered.is_enough(kind):
+                _write(connection, kind, gathered)
                 self._open[kind] = _Open(gathered.behind)
 
     def catch_up(self, connection: sqlite3.Connection) -> bool:
@@ -122,12 +133,12 @@ class Indexing:
             (begun,),
         )
         for first_input, inputs_count, inputs in rows:
-            if not gathered.marks:
+            if not gathered.rows:
                 gathered.first = first_input
             place = first_input - gathered.first
             user_ids = {whose.user_id for whose in _decode_whose(inputs)}
             marks = marks_of(user_ids, place)
-            gathered.add(first_input + inputs_count, marks)
+            gathered.add(first_input + inputs_count, 1, marks)
             size += len(inputs)
             if gathered.behind - begun >= SLICE_INPUTS or size >= SLICE_BYTES_MAX:
                 break
@@ -142,10 +153,10 @@ class Indexing:
         ).fetchall()
         if not rows:
             return False
-        if not gathered.marks:
+        if not gathered.rows:
             gathered.first = rows[0][0]
         marks = [mark_of(user_id) | number - gathered.first for number, user_id in rows]
-        gathered.add(rows[-1][0] + 1, marks)
+        gathered.add(rows[-1][0] + 1, len(rows), marks)
         return True
 
     def _opened(self, connection: sqlite3.Connection, kind: Kind) -> _Open:
@@ -162,22 +173,13 @@ def _indexed(connection: sqlite3.Connection, kind: Kind) -> int:
     return int(row[0]) if row else 1
 
 
-def _write(
-    connection: sqlite3.Connection, kind: Kind, first: int, marks: list[int], behind: int
-) -> None:
+def _write(connection: sqlite3.Connection, kind: Kind, gathered: _Open) -> None:
     values: list[object] = []
-    for bucket, entries in _buckets(marks):
-        if entries or not bucket:  # the first bucket tells which segments there are
-            values += (kind, bucket, first, entries)
+    for bucket, marks in enumerate(gathered.buckets):
+        if marks or not bucket:  # the first bucket tells which segments there are
+            values += (kind, bucket, gathered.first, marks.tobytes())
     # One step for all: each step gives the interpreter's lock away and has to win it back.
     rows = ", ".join(["(?, ?, ?, ?)"] * (len(values) // 4))
     connection.execute(f"INSERT OR REPLACE INTO archive_index VALUES {rows}", values)  # noqa: S608 - marks alone
+    behind = gathered.behind
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"indexed_{kind}", behind))
-
-
-def _buckets(marks: list[int]) -> Iterator[tuple[int, bytes]]:
-    start = 0
-    for bucket in range(BUCKETS):
-        end = bisect_left(marks, (bucket + 1) << BUCKET_SHIFT, start)
-        yield bucket, array("Q", marks[start:end]).tobytes()
-        start = end

@@ -12,7 +12,7 @@ import pytest
 from engine.core.inputs import decode_inputs, encode_inputs
 from engine.core.state import Pending, decode_user, encode_user
 from engine.sim.auditing import Audit, audit
-from engine.store import Store
+from engine.store import Store, indexing
 from engine.store.saved import saved_bytes
 from tests.sim.test_exporting import KEEP_MS, Run
 
@@ -228,6 +228,12 @@ async def test_a_message_id_that_is_not_remembered_is_told(tmp_path: Path) -> No
     assert f"dedupe input {first + named} its message id is not remembered" in await told(path)
 
 
+@pytest.fixture
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "SEGMENT_INPUTS", 2_048)
+
+
+@pytest.mark.usefixtures("short_segments")
 async def test_an_index_that_leads_nowhere_or_lacks_somebody_is_told(tmp_path: Path) -> None:
     path = tmp_path / "hairspring.db"
     connection = sqlite3.connect(path)
@@ -268,6 +274,7 @@ async def make_indexed(path: Path) -> None:
     await store.close()
 
 
+@pytest.mark.usefixtures("short_segments")
 async def test_a_long_archive_that_is_sound_is_told_so(tmp_path: Path) -> None:
     path = tmp_path / "hairspring.db"
     await make_indexed(path)

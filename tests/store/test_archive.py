@@ -79,6 +79,23 @@ def plain(one: Input) -> bytes:
     return msgspec.json.encode(one)
 
 
+async def test_a_segment_is_written_after_many_rows_of_few_inputs_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look-up reads each row that no segment holds: under light load each has one input."""
+    monkeypatch.setattr(indexing, "SEGMENT_INPUTS", 1_000_000)
+    monkeypatch.setattr(indexing, "SEGMENT_ROWS", 40)
+    while await store.keep_archive(START):
+        pass
+    await fill(store, Random(1), 100, slices=0)
+    segments = await store.read(
+        lambda c: c.execute(
+            "SELECT count(DISTINCT first) FROM archive_index WHERE kind = 'journal'"
+        ).fetchone()
+    )
+    assert segments == (2,)
+
+
 @pytest.mark.parametrize("slices", [0.3, 0])
 @pytest.mark.parametrize("seed", range(5))
 async def test_the_index_finds_what_a_scan_finds_in_order_of_time(
