@@ -100,6 +100,7 @@ class Store:
         self._fresh_rows = 0
         self._fresh_letters = self.letters_max = letters_max
         self.letters_dropped = 0
+        self._unnoted: tuple[Batch, Written] | None = None
         self._next_record = next_record
         self.path = path
         self.keep_ms = keep_ms
@@ -245,6 +246,8 @@ class Store:
     # of pruning are under way side by side, and the later must see what the earlier left.
 
     def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
+        self._note()
+
         def write(connection: sqlite3.Connection) -> Written:
             written = write_batch(connection, batch, self.quarantine, self._next_record)
             self.indexing.write(connection)
@@ -257,11 +260,17 @@ class Store:
             self.indexing.forget()
             raise
         come_to("after-commit")
-        self.indexing.note(batch, written)
+        self._unnoted = batch, written
         self.quarantine = written.quarantine
         self._next_record = written.next_record
         self._fresh_rows = max(self._fresh_rows, len(batch.records))
         self._fresh_letters += sum(closed.dead for closed in batch.closed)
+
+    def _note(self) -> None:
+        """Note for the index what was committed last: it is no matter of whoever awaits that."""
+        if self._unnoted is not None:
+            self.indexing.note(*self._unnoted)
+            self._unnoted = None
 
     def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
         rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
@@ -282,6 +291,8 @@ class Store:
         return more
 
     def _keep_archive(self, connection: sqlite3.Connection, now_ms: int) -> bool:
+        self._note()
+
         def keep(connection: sqlite3.Connection) -> bool:
             indexed = self.indexing.catch_up(connection)
             dropped = archive.drop_below(connection)

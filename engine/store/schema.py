@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine.errors import StoreError
 from engine.store.migrations import SCHEMA_VERSION, migrate
 from engine.store.soundness import check, unusable, was_cut_short
+from engine.store.writing import TAKEN_APART
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,6 +201,7 @@ def prepare(
         elif version < SCHEMA_VERSION:
             migrate(connection, path, version, on_progress)
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
+        connection.executescript(TAKEN_APART)
         # Writes nothing, but asks to: BEGIN IMMEDIATE alone is granted on a read-only file. What
         # cannot be written is refused here, not at the first commit.
         connection.execute("DELETE FROM meta WHERE 0")

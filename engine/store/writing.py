@@ -1,7 +1,9 @@
 """What one commit writes: a row for all that may be one, and few statements for the rest.
 
-Each statement gives the interpreter's lock away and has to win it back from a busy loop: a commit
-under load is mostly that, and pages.
+Each statement gives the interpreter's lock away and has to win it back from a busy loop: under
+load that takes a millisecond or two, and a commit of a dozen statements was mostly that. So what
+every commit has goes in one statement, which a trigger takes apart, and what there are many of goes
+many at a time.
 """
 
 from __future__ import annotations
@@ -21,8 +23,43 @@ if TYPE_CHECKING:
 
     from engine.store.batch import Batch, QuarantineChange
 
-ROWS_A_STATEMENT_MAX = 16
-"""Beyond it SQLite takes as long to bind a statement's values as it saves."""
+ROWS_A_STATEMENT_MAX = 64
+
+TAKEN_APART = """
+CREATE TEMP VIEW commits AS SELECT
+    0 AS first_input, 0 AS inputs_count, 0 AS at_ms, x'' AS hashes, x'' AS inputs,
+    0 AS batch, x'' AS states, x'' AS users, '' AS users_at,
+    0 AS first_record, x'' AS records, '' AS records_at, 0 AS next_record, 0 AS replay_from;
+CREATE TEMP TRIGGER commits_written INSTEAD OF INSERT ON commits BEGIN
+    INSERT INTO journal
+        SELECT new.first_input, new.inputs_count, new.at_ms, new.hashes, new.inputs
+        WHERE new.inputs_count > 0;
+    INSERT OR REPLACE INTO users
+        SELECT
+            CAST(substr(new.users, value ->> 0, value ->> 1) AS TEXT),
+            substr(new.users, value ->> 2, value ->> 3),
+            new.batch
+        FROM json_each(new.users_at);
+    INSERT INTO user_log SELECT new.batch, new.states WHERE new.states IS NOT NULL;
+    INSERT INTO records
+        SELECT
+            new.first_record + key,
+            CAST(substr(new.records, value ->> 0, value ->> 1) AS TEXT),
+            CAST(substr(new.records, value ->> 2, value ->> 3) AS TEXT),
+            substr(new.records, value ->> 4, value ->> 5)
+        FROM json_each(new.records_at);
+    INSERT OR REPLACE INTO meta VALUES
+        ('replay_from', new.replay_from),
+        ('next_input', new.first_input + new.inputs_count),
+        ('last_at_ms', new.at_ms),
+        ('next_batch', new.batch + 1),
+        ('next_record', new.next_record);
+END;
+"""
+"""What every commit has, as one row: of a connection's own, and nowhere in the file.
+
+Rows within it are packed (`_pack`): as JSON alone, a text would end at its first NUL.
+"""
 
 LOG_SWEPT_EVERY = 16
 """Commits between two sweeps of the user log: a restart passes over a row that is not needed."""
@@ -48,37 +85,37 @@ def write_batch(
     connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine, next_record: int
 ) -> Written:
     """Write it all, within a transaction. O(the batch)."""
-    run = connection.execute
-    if batch.inputs_count:
-        run(
-            "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
-            (batch.first_input, batch.inputs_count, batch.at_ms, batch.hashes, batch.inputs),
-        )
-    _write_users(connection, batch)
-    _write_messages(connection, batch)
     happened = [record for record in batch.records if record.kind != "refused"]
+    first_record = next_record
+    next_record += len(happened)
+    users = [(user_id.encode(), state) for user_id, state in batch.users]
     records = [
-        (number, record.user_id, record.campaign, _encode(record))
-        for number, record in enumerate(happened, start=next_record)
+        (record.user_id.encode(), record.campaign.encode(), _encode(record)) for record in happened
     ]
-    next_record += len(records)
-    _insert(connection, "INTO records", records)
-    if batch.quarantined:
-        quarantine = _write_quarantine(connection, batch.quarantined, quarantine)
-    run(
-        "INSERT OR REPLACE INTO meta VALUES "
-        "('replay_from', ?), ('next_input', ?), ('last_at_ms', ?), ('next_batch', ?), "
-        "('next_record', ?)",
+    connection.execute(
+        "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            batch.replay_from,
-            batch.first_input + batch.inputs_count,
+            batch.first_input,
+            batch.inputs_count,
             batch.at_ms,
-            batch.number + 1,
+            batch.hashes,
+            batch.inputs,
+            batch.number,
+            recovery.pack(batch.states) if batch.states else None,
+            *_pack(users),
+            first_record,
+            *_pack(records),
             next_record,
+            batch.replay_from,
         ),
     )
+    _write_messages(connection, batch)
+    if batch.quarantined:
+        quarantine = _write_quarantine(connection, batch.quarantined, quarantine)
+    if not batch.number % LOG_SWEPT_EVERY:
+        connection.execute("DELETE FROM user_log WHERE batch < ?", (batch.log_from,))
     if batch.bandits:
-        run("INSERT OR REPLACE INTO meta VALUES ('bandits', ?)", (batch.bandits,))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('bandits', ?)", (batch.bandits,))
     if batch.changes or batch.settled:
         plans.write(connection, batch.changes, batch.settled)
     return Written(quarantine, [record.user_id for record in happened], next_record)
@@ -97,16 +134,6 @@ def _write_quarantine(
         _insert(connection, into, [msgspec.structs.astuple(item) for item in kept])
         quarantine = pruning.make_room(connection, quarantine, [len(item.body) for item in kept])
     return quarantine
-
-
-def _write_users(connection: sqlite3.Connection, batch: Batch) -> None:
-    rows = [(user_id, state, batch.number) for user_id, state in batch.users]
-    _insert(connection, "OR REPLACE INTO users", rows)
-    if batch.states:
-        row = (batch.number, recovery.pack(batch.states))
-        connection.execute("INSERT INTO user_log VALUES (?, ?)", row)
-    if not batch.number % LOG_SWEPT_EVERY:
-        connection.execute("DELETE FROM user_log WHERE batch < ?", (batch.log_from,))
 
 
 def _write_messages(connection: sqlite3.Connection, batch: Batch) -> None:
@@ -132,18 +159,36 @@ def _write_messages(connection: sqlite3.Connection, batch: Batch) -> None:
 
 
 def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, in order, some in each statement."""
-    place = 0
-    while place < len(rows):
-        # Powers of two, so that few statements are ever prepared.
-        count = min(ROWS_A_STATEMENT_MAX, 1 << ((len(rows) - place).bit_length() - 1))
-        some = rows[place : place + count]
-        statement = _statement(into, len(some[0]), count)
-        connection.execute(statement, [value for row in some for value in row])
-        place += count
+    """Insert rows, in order, some in each statement. The first value of none is None."""
+    for place in range(0, len(rows), ROWS_A_STATEMENT_MAX):
+        some = rows[place : place + ROWS_A_STATEMENT_MAX]
+        width = len(some[0])
+        # Powers of two, so that few statements are ever prepared; what is left over stays NULL.
+        count = 1 << (len(some) - 1).bit_length()
+        values = [value for row in some for value in row]
+        values += [None] * (count * width - len(values))
+        connection.execute(_statement(into, width, count), values)
+
+
+def _pack(rows: Sequence[tuple[bytes, ...]]) -> tuple[bytes, str]:
+    """What rows hold, one part behind the other; and as JSON, where each part begins, its length.
+
+    Places count from 1, as in SQL. O(size).
+    """
+    places: list[list[int]] = []
+    begins = 1
+    for row in rows:
+        place: list[int] = []
+        for part in row:
+            size = len(part)
+            place += (begins, size)
+            begins += size
+        places.append(place)
+    return b"".join([part for row in rows for part in row]), _encode(places).decode()
 
 
 @cache
 def _statement(into: str, columns: int, rows: int) -> str:
     row = "(" + ", ".join("?" * columns) + ")"
-    return f"INSERT {into} VALUES " + ", ".join([row] * rows)  # noqa: S608 - only of this module
+    values = ", ".join([row] * rows)
+    return f"INSERT {into} SELECT * FROM (VALUES {values}) WHERE column1 IS NOT NULL"  # noqa: S608 - only of this module

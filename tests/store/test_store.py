@@ -11,8 +11,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
+from engine.core.effects import Record
 from engine.core.inputs import EventReceived, PlanChanged
 from engine.core.plan import Plan
 from engine.core.state import encode_user
@@ -85,6 +87,35 @@ async def test_a_new_database_holds_nothing(store: Store) -> None:
     recovered = await store.recover(HOUR)
     assert (recovered.users, recovered.tail, recovered.hashes) == ({}, [], [])
     assert (recovered.next_input, recovered.next_message, recovered.plan_id) == (1, 1, "")
+
+
+async def test_a_commit_of_many_kinds_of_rows_keeps_ids_whole_whatever_is_in_them(
+    store: Store,
+) -> None:
+    """One statement takes all of it apart, and a text of SQL's JSON would end at its first NUL."""
+    processor = await start(store)
+    odd = ["nul\0behind", "é€𝄞", '"quoted",\n[1]', "x" * 1_000]
+    for user in odd:
+        processor.take(event(0, user=user), START)
+    processor.save_all()
+    batch = processor.begin(START)
+    assert batch is not None
+    batch.users = [(user, encode_user(processor.users[user])) for user in odd]
+    await store.commit(batch)
+    rows = await store.read(
+        lambda c: c.execute("SELECT user_id, state, batch FROM users").fetchall()
+    )
+    assert {row[0]: row[1:] for row in rows} == {
+        user: (encode_user(processor.users[user]), batch.number) for user in odd
+    }
+    records = await store.read(
+        lambda c: c.execute(
+            "SELECT user_id, campaign, record FROM records ORDER BY number"
+        ).fetchall()
+    )
+    assert [row[:2] for row in records] == [(user, "c") for user in odd]
+    assert [msgspec.json.decode(row[2], type=Record).user_id for row in records] == odd
+    assert set((await store.recover(HOUR)).users) == set(odd)
 
 
 async def test_the_state_after_a_restart_is_that_before(path: Path) -> None:

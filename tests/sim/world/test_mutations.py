@@ -22,6 +22,7 @@ RARE = {
     "a_merge_lets_what_the_other_had_drawn_go": 600,
     "a_merge_sends_a_step_that_the_other_had": 600,
     "a_message_of_after_an_order_has_brought_it_in": 600,
+    "of_two_consents_any_yes_wins": 600,
 }
 """From which seed on to look for what few worlds meet; none of those is broken either."""
 
