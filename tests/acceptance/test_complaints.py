@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
+from config import load_shop
+from engine.cli.diff import command as diff_command
 from engine.cli.testing import command
+from engine.core.inputs import EventReceived
+from engine.runtime.processor import Processor
 from tests.acceptance.conftest import write
 
 TEMPLATES = {
@@ -24,6 +30,25 @@ TEMPLATES = {
     "templates/hello.push.liquid": "Hello",
     "templates/hello.email.liquid": "---\nsubject: Hello\n---\n<p>Hello</p>\n",
 }
+
+MANY = load_shop(
+    {
+        "hairspring.toml": "",
+        "segments.yaml": 'buyers: did("Order Completed", "30d")\n',
+        "campaigns/a.yaml": """
+campaign: cart
+enter:
+  when: did("Product Added", "7d") && !did("Order Completed", "7d") && idle("30m")
+steps: [{send: in_app, template: hello, id: hello}]
+""",
+        "campaigns/b.yaml": """
+campaign: buyers
+enter: {segment: buyers}
+steps: [{wait: 1d, id: pause}, {send: in_app, template: hello, id: hello}]
+""",
+        **TEMPLATES,
+    }
+)
 
 
 def tried(campaigns: str, test: str, *, settings: str = "", segments: str = "") -> dict:
@@ -440,6 +465,67 @@ def campaign(shop: Path, name: str, wait: str, status: str = "live", expires: st
     template = f"---\nsubject: {name}\n---\n<p>{name}</p>\n"
     files = {f"campaigns/{name}.yaml": text, f"templates/{name}.email.liquid": template}
     write(shop, files)
+
+
+def test_one_users_event_is_no_work_about_anybody_else() -> None:
+    """Mautic 2870: days for one decision at a million contacts."""
+
+    def calls(users: int) -> int:
+        processor = Processor(MANY.plan, now_ms=0)
+        raw = msgspec.Raw(b"{}")
+        for number in range(users):
+            processor.take(EventReceived(f"u{number}", "Product Added", 0, 0, raw), 0)
+        count = 0
+
+        def counted(_frame: object, happened: str, _what: object) -> None:
+            nonlocal count
+            count += happened == "call"
+
+        sys.setprofile(counted)
+        try:
+            processor.take(EventReceived("u1", "Order Completed", 1, 1, raw), 1)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(10) == calls(2_000) > 0
+
+
+@pytest.mark.acceptance
+def test_two_workers_never_go_over_the_same_users(shop, serve, mailbox):
+    """Mautic PR 15348: parallel workers, and everything twice."""
+    campaign(shop, "hello", "100ms")
+    campaign(shop, "fresh", "0ms")
+    serving = serve(shop)
+    second = serve(shop, may_fail=True)
+    assert second._end() == 1
+    tell(serving, "hello asked")
+    mailbox.wait_for(lambda: "hello" in mailbox.ids)
+    tell(serving, "fresh asked")
+    mailbox.wait_for(lambda: "fresh" in mailbox.ids)
+    assert serving.drain() == 0
+    assert sorted(mail["Subject"] for mail in mailbox.mails) == ["fresh", "hello"]
+
+
+@pytest.mark.acceptance
+def test_a_mistake_behind_a_delay_is_seen_before_it_goes_out_and_taken_back(shop, serve, mailbox):
+    """PostHog: hundreds were told that their credits were cancelled, unseen for twelve hours."""
+    campaign(shop, "mistake", "12h")
+    campaign(shop, "fresh", "0ms")
+    serving = serve(shop)
+    tell(serving, "mistake asked")
+    campaign(shop, "mistake", "12h", "archived")
+    diff = CliRunner().invoke(diff_command, [str(shop), "--json"], catch_exceptions=False)
+    (told,) = [one for one in json.loads(diff.output)["campaigns"] if one["inside"]]
+    assert (told["campaign"], told["waiting"]) == ("mistake", {"pause": 1})
+    assert told["exits"] == {"archived": 1}
+    reload(serving, 1)
+    campaign(shop, "mistake", "0ms")  # nobody is inside any more, whatever is said now
+    reload(serving, 2)
+    tell(serving, "fresh asked")
+    mailbox.wait_for(lambda: "fresh" in mailbox.ids)
+    assert serving.drain() == 0
+    assert "mistake" not in mailbox.ids
 
 
 @pytest.mark.acceptance
