@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FAILING_MAX: Final = 1_000
 """Providers that are noted as down: addresses may be anybody's."""
 
+NOTED_MAX: Final = 10_000
+"""Messages that wait to be noted, as while there is no room on the disk; the oldest go."""
+
 
 class Tried:
     """Notes what fails, and writes it behind the attempts.
@@ -51,6 +54,8 @@ class Tried:
         self._messages[message_id] = outbox.Tried(
             delivery.attempts, delivery.first_tried_at_ms, message_id
         )
+        if len(self._messages) > NOTED_MAX:
+            del self._messages[next(iter(self._messages))]
         self._noted.set()
 
     def fails(self, channel_id: str, provider: str, since_ms: int) -> None:
