@@ -49,7 +49,7 @@ _SEGMENTS = 'buyers: \'count("Begin", "7d") > 0\'\nparisians: \'user.city == "Pa
 PAGES = (
     "/", "/campaigns", "/campaigns/long", "/experiments", "/users", "/users?q=user-7",
     "/users?q=nobody", "/users?q=city=Lyon", "/users/user-7", "/segments", "/deadlines",
-    "/deliveries",
+    "/deliveries", "/funnel", "/discover", "/templates", "/catalog",
 )  # fmt: skip
 
 
