@@ -55,7 +55,7 @@ async def discover(house: House, request: web.Request, _mark: str) -> Page:
     archive = _archive(house, request)
     fields = [
         _event_field("goal", "goal", "Goal", goal, required=True),
-        _field("cohort", "Cohorts by (a trait; empty: week of first being seen)", cohort),
+        _field("cohort", "Cohorts: a trait (empty: first week)", cohort),
     ]
     form = _form(house, "/discover", fields, request, GOAL_WITHIN, "Reached within")
     found: Content = None
@@ -162,6 +162,11 @@ def _discover_told(told: dict[str, Any]) -> Content:
     )
     findings = found["findings"]
     verdict = _best(findings[0], found) if findings else "Nothing stands out from chance."
+    if not found["users"]:
+        verdict = (
+            "Nobody can be looked at yet: it takes users whose events lie "
+            f"{found['within']} or more behind."
+        )
     suggestion: Content = None
     if told["suggestion"]:
         suggestion = card(

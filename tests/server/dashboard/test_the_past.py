@@ -29,6 +29,7 @@ steps:
   - {send: in_app, template: t, id: one}
 """,
 }
+DAY_MS = 86_400_000
 LATER = FILES["campaigns/cart.yaml"].replace("steps:", "steps:\n  - {wait: 1h, id: first}")
 
 
@@ -36,13 +37,14 @@ LATER = FILES["campaigns/cart.yaml"].replace("steps:", "steps:\n  - {wait: 1h, i
 async def shop(tmp_path: Path) -> AsyncIterator[Served]:
     """Sixty users: twenty of those who viewed twice buy, and none of the others."""
     async with serve(tmp_path, load_shop(FILES)) as made:
+        begins_ms = made.app.clock.now_ms() - 20 * DAY_MS
         for number in range(60):
-            day, names = "2026-11-0", ["Seen", "Viewed", "Added"]
+            names = ["Seen", "Viewed", "Added"]
             if number % 2:
                 names = ["Seen", "Viewed", "Viewed", "Added"] + ["Bought"] * (number % 3 > 0)
             await made.send(*(
                 {"user_id": f"u{number}", "event": name,
-                 "timestamp": f"{day}{1 + place}T0{number % 8}:{number:02d}:00Z"}
+                 "timestamp": begins_ms + place * DAY_MS + number * 60_000}
                 for place, name in enumerate(names)
             ))  # fmt: skip
         await made.settled()
