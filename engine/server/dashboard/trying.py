@@ -209,11 +209,18 @@ def _counted(count: int, name: str) -> str:
 def _told(campaign_id: str, told: dict[str, Any]) -> Content:
     compared = told["compared"]
     users = compared["users"]
-    verdict = (
-        f"It would have sent something else to {_counted(users, 'user')}."
-        if users
-        else "It would have sent everybody the same messages."
+    late, other = (
+        sum(one[name] for one in compared["changes"]) for name in ("other_time", "other_template")
     )
+    if users:
+        verdict = f"It would have sent something else to {_counted(users, 'user')}."
+    elif late or other:
+        verdict = (
+            f"It would have sent everybody as many messages, {words.count(late)} of them at "
+            f"another time, {words.count(other)} from another template."
+        )
+    else:
+        verdict = "It would have sent everybody the same messages."
     since = told["exact_from"]
     exact: Content = None
     if since:
@@ -262,10 +269,12 @@ def _rows(before: dict[str, float], after: dict[str, float]) -> list[list[Conten
 def _changes(compared: dict[str, Any]) -> Html:
     rows: list[list[Content]] = [
         [one["channel"], words.count(one["before"]), words.count(one["after"]),
-         words.count(one["users_more"]), words.count(one["users_less"])]
+         words.count(one["users_more"]), words.count(one["users_less"]),
+         words.count(one["other_time"]), words.count(one["other_template"])]
         for one in compared["changes"]
     ]  # fmt: skip
-    heads = ["Channel", "Was#", "Would be#", "Users with more#", "With fewer#"]
+    heads = ["Channel", "Was#", "Would be#", "Users with more#", "With fewer#", "Other time#",
+             "Other template#"]  # fmt: skip
     return card("Messages", table("Messages by channel", heads, rows, empty="None, either way."))
 
 

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(bool(chromium.why_not()), reason=chromium.why_no
 FILES = {
     "hairspring.toml": "[consent]\nrequired = []\n",
     "templates/t.in_app.liquid": "---\ntitle: Hi\n---\nHi",
+    "templates/other.in_app.liquid": "---\ntitle: Hello\n---\nHello",
     "campaigns/cart.yaml": """
 campaign: cart
 enter: {event: Added}
@@ -115,6 +116,10 @@ async def test_a_campaign_at_fault_is_told_where_and_keeps_what_was_typed(shop: 
         await page.get_by_role("button", name="Check").click()
         await page.get_by_text("It checks.").wait_for()
         assert "wait: 1h" in await text.input_value()
+        await text.fill(FILES["campaigns/cart.yaml"].replace("template: t", "template: other"))
+        await page.get_by_role("button", name="Backtest").click()
+        told = "as many messages, 0 of them at another time, 60 from another template."
+        await page.get_by_text(told).wait_for()
 
 
 async def test_what_is_not_kept_any_more_is_said(shop: Served) -> None:
