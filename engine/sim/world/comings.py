@@ -53,33 +53,38 @@ def missed(
         user_id = getattr(one, "user_id", "")
         if user_id and is_plain(user_id):
             own[user_id].append(one)
-    gaps = [
-        (one.stopped_at_ms, one.at_ms + one.grace_ms)
-        for one in journal
-        if isinstance(one, TimeResumed | ClockAdjusted)
-    ]
+    unsure = gaps(journal)
     expected: Counter[Entry] = Counter()
     for user_id, inputs in own.items():
         expected.update(_at_risk(user_id, inputs))
-        expected.update(_calm(user_id, inputs, now_ms, gaps))
+        expected.update(_calm(user_id, inputs, now_ms, unsure))
     found: Counter[Entry] = Counter()
     for record in records:
         campaign, user_id = record.campaign, record.user_id
         if record.kind == "entered" and campaign in {"risk", "calm"} and is_plain(user_id):
             found[campaign, user_id, record.at_ms] += 1
     for told, more in (("did not come in", expected - found), ("came in", found - expected)):
-        if wrong := [entry for entry in more if _is_sure(entry, gaps)]:
+        if wrong := [entry for entry in more if _is_sure(entry, unsure)]:
             return f"{told}: {wrong}"
     return ""
 
 
-def _is_sure(entry: Entry, gaps: Iterable[tuple[int, int]]) -> bool:
+def gaps(journal: Iterable[Input]) -> list[tuple[int, int]]:
+    """Time that nobody lived through, with the grace behind it."""
+    return [
+        (one.stopped_at_ms, one.at_ms + one.grace_ms)
+        for one in journal
+        if isinstance(one, TimeResumed | ClockAdjusted)
+    ]
+
+
+def _is_sure(entry: Entry, unsure: Iterable[tuple[int, int]]) -> bool:
     """Whether it can be told when an entry is due.
 
     What falls due in time that nobody lived through, or in the grace behind it, is judged later: by
     then its user may have done something.
     """
-    return entry[0] == "risk" or not any(since <= entry[2] <= until for since, until in gaps)
+    return entry[0] == "risk" or not any(since <= entry[2] <= until for since, until in unsure)
 
 
 def _at_risk(user_id: str, inputs: Iterable[Input]) -> list[Entry]:

@@ -237,7 +237,7 @@ class Durable:
             self._memory.append(happened)
         erased = self.kin.see(number, happened)
         self.consents.see(happened, self.kin, erased)
-        self.revivals.see(number, happened)
+        self.revivals.see(happened, self.kin, erased)
         if erased:
             self.erased.see_durable(number, happened.at_ms, erased, self.numbers)
         if self.erased.bygone(number, happened):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 
 from engine.core.inputs import PlanChanged, UserIdentified
+from engine.sim.world.comings import gaps
 from engine.sim.world.replies import is_bounce
 from engine.sim.world.restraint import AHEAD_MINUTES, is_quiet
 
@@ -40,10 +41,15 @@ SLACK_MS: Final = 999
 class Rules:
     """Which plan was in force when, as far as that is sure."""
 
-    def __init__(self, journal: Iterable[Input], plans: Mapping[str, Plan]) -> None:
+    def __init__(self, journal: Sequence[Input], plans: Mapping[str, Plan]) -> None:
+        self._gaps = gaps(journal)
         self._changes = [
             (one.at_ms, plans[one.plan_id]) for one in journal if isinstance(one, PlanChanged)
         ]
+
+    def lived_through(self, at_ms: int) -> bool:
+        """Whether what fell due then fired at once."""
+        return not any(since <= at_ms <= until for since, until in self._gaps)
 
     def of(self, since_ms: int, until_ms: int) -> Plan | None:
         """The one of a stretch of time; None where it changed in it, or not long before."""
@@ -147,7 +153,8 @@ def put_off_wrongly(
                 continue
             if not any(_ends_at(plan, at_ms, until_ms, minutes) for minutes in ahead):
                 return f"{one.step} of {one.enrollment} was put off at {at_ms} to {until_ms}"
-            if until_ms < now_ms and not _is_asked_again(records, place, one):
+            is_over = until_ms < now_ms and rules.lived_through(until_ms)
+            if is_over and not _is_asked_again(records, place, one):
                 return f"{one.step} of {one.enrollment} was not asked again at {until_ms}"
     return ""
 

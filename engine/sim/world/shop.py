@@ -60,6 +60,7 @@ campaign: receipt
 purpose: transactional
 priority: 90
 enter: {event: Order Completed, per: event.order, reentry: never}
+exit: {event: Signed Up}
 steps:
   - {send: email, template: note, else: [webhook], id: receipt}
   - {wait: 7s, id: pause}
@@ -102,7 +103,7 @@ campaign: hand
 priority: 60
 group: nudge
 enter: {manual: true, reentry: 4s}
-exit: {event: Order Completed}
+exit: {event: [Product Viewed, Order Completed]}
 steps:
   - {send: in_app, template: note, id: word}
   - {wait: 3s, id: pause}

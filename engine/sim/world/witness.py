@@ -286,8 +286,7 @@ class Witness:
         self._see_whether_it_may_go(message, user, marketing=pending.marketing)
         cause = _decode_message(rows[0][0])
         self._judged[cause.id] = cause
-        about = (cause, pending.entered_at_ms, self._file.kin)
-        if told := self._file.revivals.should_stay(*about):
+        if told := self._file.revivals.should_stay(cause, pending.entered_at_ms):
             self.blame("a letter whose enrollment was left stays dead", f"{message.id}: {told}")
         iteration = pending.iteration
         key = (cause.user_id, cause.enrollment, cause.step, iteration, cause.channel)
