@@ -33,7 +33,6 @@ from engine.runtime import processor as processor_module
 from engine.runtime.bandits import Bandits
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
-from engine.runtime.delivery import letters
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing
 from engine.runtime.plans import Plans
@@ -594,20 +593,6 @@ def quiet_hours_put_off_for_too_long(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(guardrails, "quiet_until_ms", too_late)
 
 
-# Dead letters
-
-
-def a_letter_is_revived_for_who_has_left(patch: pytest.MonkeyPatch) -> None:
-    for module in (sending, letters):
-        patch.setattr(
-            module,
-            "why_not",
-            lambda plan, user, pending, now_ms: holding.cancelled(
-                plan.policy, user, pending, now_ms
-            ),
-        )
-
-
 # Backups, and what is let go of by age
 
 
@@ -694,7 +679,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     an_address_that_bounced_is_written_to,
     what_failed_keeps_its_place,
     quiet_hours_put_off_for_too_long,
-    a_letter_is_revived_for_who_has_left,
     a_backup_leaves_the_log_out,
     a_restoration_leaves_the_log_of_before,
     what_is_to_be_kept_goes,
