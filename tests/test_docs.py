@@ -129,7 +129,7 @@ def test_every_command_is_documented():
 
 def test_no_example_leaves_the_prompt_behind_what_it_printed():
     # What the server answers has no end of line; a pipe, a file or `; echo` takes care of it.
-    command = re.compile(r"^curl (?:[^'\n]|'[^']*')*", re.MULTILINE)
+    command = re.compile(r"^curl (?:[^'\n\\]|\\(?:.|\n)|'[^']*')*", re.MULTILINE)
     answers = [
         f"{page.relative_to(ROOT)}: {found}"
         for page in PAGES
