@@ -26,6 +26,7 @@ STAGES: Final = 6
 DAYS_USUAL: Final = 30
 
 _COUNTS: Final = "times"
+_TEN = 10
 
 
 async def funnel(house: House, request: web.Request, _mark: str) -> Page:
@@ -264,8 +265,12 @@ def _paths(title: str, whose: str, paths: list[dict[str, Any]], whole: int) -> H
 def _lift(one: dict[str, Any]) -> Html:
     low, high = one["lift_interval"]
     kind = "good" if low > 1 else "bad" if high < 1 else "plain"
-    return tag("span", tag("span", f"{one['lift']:.2f} times", class_=f"pill {kind}"),
-               f" {low:.2f} to {high:.2f}", class_="unbroken")  # fmt: skip
+    pill = tag("span", f"{_ratio(one['lift'])} times", class_=f"pill {kind}")
+    return tag("span", pill, f" {_ratio(low)} to {_ratio(high)}", class_="unbroken")
+
+
+def _ratio(ratio: float) -> str:
+    return words.short(ratio) if ratio >= _TEN else f"{ratio:.2f}"
 
 
 def _between(rate: float, interval: Sequence[float]) -> str:
