@@ -19,8 +19,10 @@ from engine.core.inputs import (
 from engine.core.instants import parse_instant_ms
 from engine.core.state import encode_user
 from engine.runtime.clock import Clock
+from engine.runtime.errands import Archive
 from engine.runtime.processor import Processor
 from engine.runtime.restart import restart
+from engine.sim.archived import Archived
 from engine.sim.comparing import compare_shops
 from engine.sim.exported import (
     End,
@@ -29,8 +31,10 @@ from engine.sim.exported import (
     InputLine,
     JournalUnreadable,
     Line,
+    beginning,
     decode_lines,
     encode_lines,
+    seen_by,
     users_inputs,
 )
 from engine.sim.exporting import export
@@ -199,6 +203,25 @@ async def test_events_alone_come_at_their_stamps(tmp_path: Path) -> None:
     alone = list(users_inputs(decode_lines(lines, "run"), reading))
     assert reading.events == len(alone) > 0
     assert [one.received_at_ms for one in alone] == sorted(one.at_ms for one in alone)
+
+
+async def test_an_archive_and_its_export_begin_with_the_same_users(tmp_path: Path) -> None:
+    path = tmp_path / "hairspring.db"
+    store = await Store.open(path, sync="normal", keep_ms=KEEP_MS)
+    run = Run(store, 1, archives=True)
+    await run.live(spans=20)
+    lines = await exported(store)
+    told: list[tuple[int, int]] = []
+    archive = Archive(path=str(path), keep_ms=KEEP_MS, from_ms=0, until_ms=run.now_ms)
+    with Archived(archive, lambda done, total: told.append((done, total))) as archived:
+        users = {user.user_id: user.seen for user in archived.users()}
+        inputs = list(archived.inputs())
+    await store.close()
+    journal = list(decode_lines(lines, "run"))
+    _, floors, rest = beginning(iter(journal))
+    assert users == {user.user_id: user.seen for user in floors}
+    assert inputs == list(users_inputs(rest, Reading("run"), seen_by(floors)))
+    assert len(users) > 1 < len(inputs)
 
 
 async def test_where_nothing_was_taken_in_there_is_nothing_to_export(tmp_path: Path) -> None:
