@@ -98,10 +98,11 @@ export const flush = async () => {
   const texts = batchFrom(0);
   const body = bodyOf(texts);
   underWay = texts.length;
-  let answer;
+  let answer, told;
   try {
     const keepalive = body.length < BATCH_CHARS_MAX * 1.1;
     answer = await fetch(url, { method: "POST", body, keepalive, credentials: "omit" });
+    told = await answer.text(); // one that nobody reads holds its connection, of which there are six
   } catch {
     // Nobody there, or not reachable from here.
   }
@@ -113,7 +114,7 @@ export const flush = async () => {
   } else if (status === 413 && texts.length > 1) {
     most = texts.length >> 1;
   } else {
-    if (status >= 400) warn(`${status}: ${texts.length} not taken`, await answer.text());
+    if (status >= 400) warn(`${status}: ${texts.length} not taken`, told);
     drop(0, texts.length);
     failures = 0;
     if (isStored) store();

@@ -32,10 +32,9 @@ export class Inbox {
 
   // An EventSource does not tell why it was refused; the list, asked with the same token, does.
   async ask() {
-    const status = await fetch(`${this.host}/inbox?token=${this.token}`).then(
-      (answer) => answer.status,
-      () => 0,
-    );
+    const status = await fetch(`${this.host}/inbox?token=${this.token}`)
+      .then((answer) => answer.text().then(() => answer.status))
+      .catch(() => 0);
     if (this.isClosed) return;
     if (status === 401) {
       // The page has its server sign another one, and says hairspring.inbox(token).
