@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from typing import Final
 
@@ -33,5 +32,5 @@ def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
         body: The request's body.
     """
     signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
-    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    digest = hmac.digest(key, signed, "sha256")
     return f"v1,{base64.b64encode(digest).decode()}"

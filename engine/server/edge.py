@@ -54,7 +54,7 @@ _ERROR_MIN = 400
 _TOO_MANY = 429
 _FAILED_MIN = 500
 _OWN_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
-_CODES: Final = {404: "http.not_found", 417: "http.expectation"}
+_CODES: Final = {404: "http.not_found", 413: "body.too_large", 417: "http.expectation"}
 """Of what aiohttp refuses before a handler is asked."""
 
 

@@ -51,7 +51,7 @@ class CapturedBatch(msgspec.Struct):
     sent_at: Instant = None
 
 
-class _Captured(msgspec.Struct):
+class Captured(msgspec.Struct):
     """One item."""
 
     distinct_id: Id = None
@@ -65,7 +65,7 @@ class _Captured(msgspec.Struct):
 
 
 _decode_batch = msgspec.json.Decoder(CapturedBatch).decode
-_decode_captured = msgspec.json.Decoder(_Captured).decode
+_decode_captured = msgspec.json.Decoder(Captured).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -112,7 +112,7 @@ def _spelled(path: str) -> str:
     return _SPELLING.get(path, path)
 
 
-def _decode(raw: bytes) -> _Captured:
+def _decode(raw: bytes) -> Captured:
     try:
         return _decode_captured(mend_surrogates(raw))
     except msgspec.MsgspecError as error:
@@ -123,7 +123,7 @@ def _decode(raw: bytes) -> _Captured:
         raise ItemInvalid("nests too deep") from None
 
 
-def _items(captured: _Captured) -> list[Item]:
+def _items(captured: Captured) -> list[Item]:
     """What an item says, in the forms that `read_item` knows; at least one."""
     said = captured.properties
     items = []
@@ -163,7 +163,7 @@ def _items(captured: _Captured) -> list[Item]:
     return items
 
 
-def _identified(captured: _Captured) -> Item | None:
+def _identified(captured: Captured) -> Item | None:
     """What it says of who the user is: traits, a second id, or nothing."""
     said = captured.properties
     if captured.event == "$create_alias":
@@ -175,7 +175,7 @@ def _identified(captured: _Captured) -> Item | None:
     return _item(captured, type="identify", anonymous_id=device, traits=_object(traits or {}))
 
 
-def _item(captured: _Captured, **what: Any) -> Item:  # noqa: ANN401 - fields of an item
+def _item(captured: Captured, **what: Any) -> Item:  # noqa: ANN401 - fields of an item
     who = {"user_id": captured.distinct_id}
     if _is_nobodys_name(captured.properties) and what["type"] not in {"alias", "group"}:
         who = {"anonymous_id": captured.distinct_id}

@@ -16,7 +16,7 @@ from engine.server import listen
 from engine.server.dashboard import dashboard_handlers
 from engine.server.dashboard.frame import FILES
 from engine.server.hardening import HARDENING, harden
-from engine.server.operations import OPERATIONS
+from engine.server.openapi import OPERATIONS
 from tests.server.test_edge import REFUSED, ask
 from tests.server.test_openapi import EVERYTHING
 

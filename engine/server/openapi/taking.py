@@ -1,0 +1,328 @@
+"""Operations of the port that clients reach."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from engine.core.items import Item
+from engine.server.inbox import AnswerGiven, Marked
+from engine.server.openapi import refusals, told
+from engine.server.openapi.operation import FORM, Operation, Parameter
+from engine.server.openapi.refusals import (
+    BODY,
+    DURABLE,
+    ITEMS,
+    READING,
+    SENDING,
+    STARTING,
+    merged,
+)
+from engine.server.posthog import ROUTES as OF_POSTHOG
+from engine.server.posthog import CapturedBatch
+from engine.server.segment import ROUTES, SegmentBatch
+from engine.server.starting import StartBody
+
+HTML: Final = "text/html"
+GIF: Final = "image/gif"
+SCRIPT: Final = "text/javascript"
+
+_ITEM: Final = {
+    "user_id": "u1",
+    "event": "Product Added",
+    "message_id": "m1",
+    "properties": {"product_id": "p1", "price": 19.5},
+}
+_CALL: Final = {"userId": "u1", "event": "Product Added", "properties": {"price": 19.5}}
+_OF_KIND: Final[dict[str, dict[str, Any]]] = {
+    "alias": {"userId": "u1", "previousId": "u0"},
+    "group": {"userId": "u1", "groupId": "g1"},
+    "identify": {"userId": "u1", "traits": {"email": "ada@example.com"}},
+}
+_CAPTURED: Final = {
+    "api_key": "demo-write-key",
+    "batch": [{"distinct_id": "u1", "event": "Seen", "properties": {"page": "cart"}}],
+}
+_SCORE: Final = {"user_id": "u1", "model": "churn", "score": 0.75}
+_START: Final = {"user_id": "u1", "trigger_type": "cart_abandonment", "content": {"code": "SAVE20"}}
+_TOKEN: Final = (Parameter("token", "Signed; it stands in the message's link."),)
+_QUARANTINED: Final = "Items that cannot be taken are quarantined; 400 where none could be."
+
+
+def _sdk() -> list[Operation]:
+    found = []
+    refused = merged(BODY, ITEMS, SENDING, DURABLE)
+    for path, kind in ROUTES.items():
+        body, example = (Item, _OF_KIND.get(kind, _CALL)) if kind else (SegmentBatch, {})
+        found.append(
+            Operation(
+                "post",
+                path,
+                "events",
+                f"a {kind} call, as Segment's clients send it" if kind else "many calls",
+                "write",
+                body=body,
+                answer=told.Success,
+                example=example or {"batch": [{"type": "track", **_CALL}]},
+                refused=refused,
+                about=_QUARANTINED,
+            )
+        )
+    found += [
+        Operation(
+            "post",
+            path,
+            "events",
+            "events, as PostHog's clients send them",
+            "write",
+            body=CapturedBatch,
+            answer=told.Success,
+            example=_CAPTURED,
+            refused=refused,
+            about=_QUARANTINED,
+        )
+        for path in OF_POSTHOG
+    ]
+    return found
+
+
+def _native() -> list[Operation]:
+    refused = merged(BODY, ITEMS, SENDING, DURABLE)
+    who = (
+        Parameter("user_id", "Whose event it is.", example="u1"),
+        Parameter("anonymous_id", "Who he is while nobody knows his id."),
+        Parameter("event", "What happened.", required=True, example="Mail Read"),
+        Parameter("timestamp", "When; else now.", example="2026-11-23T09:00:00Z"),
+        Parameter("message_id", "Under the same one, nothing is taken twice."),
+    )
+    return [
+        Operation(
+            "post",
+            "/events",
+            "events",
+            "events and traits",
+            "write",
+            body=[Item],
+            answer=told.Accepted,
+            example=_ITEM,
+            refused=refused,
+            about=f"One item, an array of them, or one a line (NDJSON). {_QUARANTINED}",
+        ),
+        Operation(
+            "post",
+            "/v1/scores",
+            "events",
+            "models' scores",
+            "write",
+            body=[Item],
+            answer=told.ScoresAccepted,
+            example=_SCORE,
+            refused=refused,
+            about=_QUARANTINED,
+        ),
+        Operation(
+            "get",
+            "/track",
+            "events",
+            "a tracking pixel",
+            "key",
+            answer=GIF,
+            query=who,
+            refused=merged(ITEMS, SENDING, DURABLE),
+            about="Further parameters are properties. The key may be left out where there is one.",
+        ),
+        Operation(
+            "post",
+            "/track",
+            "events",
+            "an event of a page that is left",
+            "key",
+            body=[Item],
+            answer=told.Accepted,
+            example=_ITEM,
+            refused=refused,
+            about="As `/events`; or a form, as `GET /track` has parameters.",
+        ),
+        Operation(
+            "post",
+            "/trigger",
+            "events",
+            "start a campaign",
+            "trigger",
+            body=StartBody,
+            answer=told.TriggerTold,
+            example=_START,
+            refused=merged(
+                BODY, STARTING, DURABLE, {404: ("campaign.unknown",), 413: ("body.too_many",)}
+            ),
+            about="While `[keys] trigger` is empty, from this machine alone and without a key.",
+        ),
+    ]
+
+
+def _webhooks() -> list[Operation]:
+    codes = {
+        400: ("http.malformed", "webhook.nobody", "webhook.unmapped"),
+        401: ("webhook.secret", "webhook.signature", "webhook.stale"),
+        404: ("webhook.unknown",),
+        406: ("webhook.again",),
+        503: ("webhook.amazon",),
+    }
+    return [
+        Operation(
+            "post",
+            "/webhooks/{source}",
+            "events",
+            "what shops and providers tell",
+            body=dict,
+            answer=told.Heard,
+            of_path=(Parameter("source", "One of `[webhooks]` in `hairspring.toml`."),),
+            refused=merged(BODY, DURABLE, codes),
+            about="Signed by its source; what is in it, each source says in its own way.",
+        ),
+        Operation(
+            "post",
+            "/webhooks/twilio",
+            "events",
+            "what Twilio tells",
+            body=FORM,
+            answer="text/xml",
+            refused=merged(BODY, DURABLE, {403: ("twilio.signature",)}),
+            about="Signed by `X-Twilio-Signature`. 204 for what became of a message.",
+        ),
+    ]
+
+
+def _browser() -> list[Operation]:
+    of_key = Parameter("writeKey", "A write key.", required=True, example="demo-write-key")
+    after = Parameter("last_event_id", "Behind which message; else `Last-Event-ID` says it.")
+    of_message = Parameter("id", "A message's.")
+    done = Parameter("done", "What was done with it.", Literal["read", "click", "dismiss"])
+    unknown: refusals.Refusals = {404: ("inbox.unknown",)}
+    of_form: refusals.Refusals = {400: ("body.invalid", "survey.value"), 413: ("body.too_large",)}
+    rudder = [
+        Operation(
+            "get",
+            path,
+            "browser",
+            "settings of RudderStack's browser client",
+            answer=told.RudderSettings,
+            query=(of_key,),
+            refused=SENDING,
+        )
+        for path in ("/sourceConfig", "/sourceConfig/")
+    ]
+    files = [
+        Operation("get", f"/{name}", "browser", what, answer=SCRIPT)
+        for name, what in (
+            ("sdk.js", "the browser SDK"),
+            ("sdk-inapp.js", "its in-app messages"),
+            ("sdk-sw.js", "its service worker"),
+        )
+    ]
+    return [
+        Operation(
+            "get",
+            "/v1/projects/{key}/settings",
+            "browser",
+            "settings of Segment's browser client",
+            answer=told.SegmentSettings,
+            of_path=(Parameter("key", "A write key.", example="demo-write-key"),),
+            refused=SENDING,
+        ),
+        *rudder,
+        *files,
+        Operation(
+            "get",
+            "/push/key",
+            "browser",
+            "the public key for web push",
+            answer=told.PushKey,
+            refused={404: ("push.off",)},
+        ),
+        Operation(
+            "get", "/inbox", "browser", "a user's in-app messages", "user", answer=told.Inbox,
+            refused=READING,
+        ),
+        Operation(
+            "get",
+            "/inbox/stream",
+            "browser",
+            "the same as they come",
+            "user",
+            answer="text/event-stream",
+            query=(after,),
+            refused=merged(READING, {429: ("inbox.streams_of_user",), 503: ("inbox.streams",)}),
+            about="Server-sent events; each has a message as JSON for its data.",
+        ),
+        Operation(
+            "post",
+            "/inbox/{id}/answer",
+            "browser",
+            "an answer to one that asks",
+            "user",
+            body=AnswerGiven,
+            of_path=(of_message,),
+            example={"value": 5},
+            status=204,
+            refused=merged(READING, unknown, DURABLE, of_form),
+        ),
+        Operation(
+            "post",
+            "/inbox/{id}/{done}",
+            "browser",
+            "read, click or dismiss",
+            "user",
+            body=Marked,
+            of_path=(of_message, done),
+            example={"dwell_ms": 1_500},
+            status=204,
+            refused=merged(READING, unknown, DURABLE, of_form, {404: ("http.not_found",)}),
+            needs_body=False,
+        ),
+    ]  # fmt: skip
+
+
+def _links() -> list[Operation]:
+    guessed: refusals.Refusals = {429: ("key.too_many",)}
+    of_form = merged(guessed, BODY, DURABLE)
+
+    def page(path: str, asks: str, takes: str) -> list[Operation]:
+        pages: dict[str, Any] = {"answer": HTML, "of_path": _TOKEN, "shown": (404, 410)}
+        return [
+            Operation("get", path, "links", asks, refused=guessed, **pages),
+            Operation(
+                "post", path, "links", takes, body=FORM, refused=of_form, needs_body=False, **pages
+            ),
+        ]
+
+    return [
+        Operation(
+            "get",
+            "/o/{token}.gif",
+            "links",
+            "a mail was opened",
+            answer=GIF,
+            of_path=_TOKEN,
+            shown=(404, 410),
+            refused=guessed,
+        ),
+        Operation(
+            "get",
+            "/c/{token}",
+            "links",
+            "a link was clicked",
+            answer=HTML,
+            of_path=_TOKEN,
+            status=302,
+            shown=(404, 410),
+            refused=guessed,
+            about="Leads to the address that was signed into the token, and nowhere else.",
+        ),
+        *page("/s/{token}", "an answer to a survey, to be confirmed", "the answer"),
+        *page("/u/{token}", "ask to unsubscribe", "unsubscribe by one click (RFC 8058)"),
+        *page("/preferences/{token}", "the preference centre", "what somebody prefers"),
+    ]
+
+
+TAKING: Final = (*_sdk(), *_native(), *_webhooks(), *_browser(), *_links())
+"""All of them but those of both ports."""
