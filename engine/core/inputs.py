@@ -395,4 +395,7 @@ def encode_inputs(inputs: list[Input]) -> bytes:
 
 def decode_inputs(lines: bytes) -> list[Input]:
     """The inverse of `encode_inputs`. Raises `msgspec.DecodeError` on anything else."""
-    return _decoder.decode_lines(lines)
+    try:
+        return _decoder.decode_lines(lines)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error

@@ -43,7 +43,7 @@ def import_handler(enter: Callable[[web.Request], House]) -> Handler:
         body = await request.read()
         try:
             history = _decode(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Refusal(400, "history.invalid", f"this is no history: {error}") from error
         known = house.processor.dedupe
         fresh = history if known is None else known.fresh(history)

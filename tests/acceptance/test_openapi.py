@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LONG = ("/api/simulate", "/api/backtest", "/api/funnel", "/api/discover")
 """What starts a process beside: one request of each kind is enough."""
 
-TAKEN = {"events": 0.5, "health": 1.0, "operating": 0.3}
+TAKEN = {"events": 0.1, "health": 1.0, "operating": 0.3}
 """The share of operations of which chance finds a request that is taken, at the least."""
 
 FEW, ONE = 3, 1

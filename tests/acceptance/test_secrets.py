@@ -171,5 +171,6 @@ def test_nothing_that_is_to_be_kept_is_said(tmp_path: Path, serve: Callable[...,
     kept = [*SECRETS.values(), *ADDRESSES.values(), quote(ADDRESSES["email"]), token, GUESSED]
     for secret in kept:
         for where, text in told.items():
+            # Whoever says an address hears of the one he said.
             may_say = where.startswith("answer") and secret in ADDRESSES.values()
             assert may_say or secret not in text, (where, secret)
