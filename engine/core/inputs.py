@@ -1,8 +1,7 @@
 """What goes into the core: everything undetermined, in the past tense, stamped when applied.
 
 All instants are integer milliseconds since the Unix epoch, UTC. `at_ms` is the logical instant at
-which the core took the input; 0 until the processor stamps it. Inputs are journaled as JSON, one a
-line, tagged by `type`.
+which the core took the input; 0 until the processor stamps it. They are journaled as JSON lines.
 """
 
 from __future__ import annotations
@@ -384,18 +383,18 @@ OfAll: TypeAlias = OfPlan | WeightsDrawn
 
 Input: TypeAlias = UserInput | TimeSkipped | OfAll | UserErased | InputErased
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Input)
+_encode_lines = msgspec.json.Encoder().encode_lines
+_decode_lines = msgspec.json.Decoder(Input).decode_lines
 
 
 def encode_inputs(inputs: list[Input]) -> bytes:
     """Inputs as JSON lines, in order. O(total size)."""
-    return _encoder.encode_lines(inputs)
+    return _encode_lines(inputs)
 
 
 def decode_inputs(lines: bytes) -> list[Input]:
     """The inverse of `encode_inputs`. Raises `msgspec.DecodeError` on anything else."""
     try:
-        return _decoder.decode_lines(lines)
+        return _decode_lines(lines)
     except (UnicodeDecodeError, RecursionError) as error:
         raise msgspec.DecodeError(str(error)) from error

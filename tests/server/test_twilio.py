@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -53,23 +53,31 @@ class Open(House):
         await self.shell.submit([UserIdentified(user, now_ms, now_ms, raw)])
 
 
+class Late:
+    """The door of a house that is being built."""
+
+    def __init__(self) -> None:
+        self.doors: list[TwilioDoor] = []
+
+    def routes(self) -> Any:
+        async def take(request: Any) -> Any:
+            return await self.doors[0].take(request)
+
+        return {PATH: {"POST": take}}
+
+
+async def opened(path: Path, **settings: Any) -> Open:
+    late = Late()
+    house = await Open.start(path, channels=ChannelDoors(twilio=cast("TwilioDoor", late)))
+    late.doors.append(house.door(**settings))
+    return house
+
+
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Open]:
-    doors: list[TwilioDoor] = []
-
-    class Late:
-        """The door of a house that is being built."""
-
-        def routes(self) -> Any:
-            async def take(request: Any) -> Any:
-                return await doors[0].take(request)
-
-            return {PATH: {"POST": take}}
-
-    opened = await Open.start(tmp_path, channels=ChannelDoors(twilio=Late()))
-    doors.append(opened.door(help_text="Write to <help@shop.example>"))
-    yield opened
-    await opened.aclose()
+    house = await opened(tmp_path, help_text="Write to <help@shop.example>")
+    yield house
+    await house.aclose()
 
 
 def test_a_signature_is_the_one_of_twilios_own_example() -> None:

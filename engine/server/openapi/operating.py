@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from engine.runtime.admin.dossier import TIMELINE_MAX
-from engine.runtime.admin.explaining import Explanation
 from engine.runtime.admin.performance import HOURS, HOURS_MAX
-from engine.runtime.admin.quarantine import LISTED, LISTED_MAX
 from engine.runtime.bulk import Bulked
-from engine.runtime.delivery import letters
-from engine.runtime.erasing import Erased
 from engine.runtime.errands import DAYS_MAX
 from engine.runtime.reloading import Reloaded
 from engine.server.bulk import BulkAsked
-from engine.server.consents import ConsentAsked, TokenAsked
 from engine.server.importing import Taken
 from engine.server.looking import FUNNEL_WITHIN, GOAL_WITHIN, USERS_MAX, USERS_USUAL
 from engine.server.openapi import told
-from engine.server.openapi.operation import LINES, Moment, Operation, Parameter, whole
+from engine.server.openapi.operation import LINES, Moment, Operation, Parameter, of_admin, whole
 from engine.server.openapi.refusals import (
     FORM,
     OF_ADMIN_PORT,
-    OPERATING,
     QUERY,
-    USER,
     Refusals,
     merged,
 )
+from engine.server.openapi.users import OF_USERS
 from engine.server.operating import BackupAsked
 from engine.server.outlook import DAYS_AHEAD, DAYS_AHEAD_MAX, DAYS_BACK
-from engine.server.overruling import Overruled
-from engine.server.quarantine import NUMBER_MAX, RetryAsked
-from engine.server.quarantine import Outcome as Retaken
 from engine.server.records import KINDS
 from engine.server.records import NUMBER_MAX as RECORD_MAX
 from engine.server.simulating import BacktestAsked, SimulateAsked
-from engine.server.users import TIMELINE_LIMIT
 from engine.store.backup import Backup
 from engine.store.segments import DAYS_KEPT
 
 _CAMPAIGN: Final[Refusals] = {404: ("campaign.unknown",)}
 _SHOP: Final[Refusals] = {409: ("shop.unknown",), 422: ("shop.invalid",)}
 _BUSY: Final[Refusals] = {503: ("busy",)}
-_USER_ID: Final = (Parameter("id", "Any id of a user, percent-encoded.", example="u1"),)
 _HOURS: Final = whole("hours", "How many hours the trend has.", 1, HOURS_MAX, HOURS)
 _DAYS: Final = whole("days", "The last so many days of the archive; else all of it.", 1, DAYS_MAX)
 _SINCE: Final = Parameter("since", "From which instant on.", Moment)
@@ -52,18 +40,6 @@ _SEEN: Final = {"user_id": "u1", "event": "Seen", "timestamp": "2026-11-01T09:00
 _SHOP_EXAMPLE: Final = {
     "files": {"campaigns/hello.yaml": "campaign: hello\nenter: {event: Seen}\nsteps: []\n"}
 }
-
-
-def _of_admin(method: str, path: str, summary: str, *refused: Refusals, **more: Any) -> Operation:  # noqa: ANN401 - its other fields
-    return Operation(
-        method,
-        path,
-        "operating",
-        summary,
-        "admin",
-        refused=merged(OPERATING, *refused),
-        **more,
-    )
 
 
 def _both_ports() -> list[Operation]:
@@ -99,7 +75,7 @@ def _process() -> list[Operation]:
             refused=merged(OF_ADMIN_PORT, {401: ("key.unknown",), 429: ("key.too_many",)}),
             about="From this machine no key is needed.",
         ),
-        _of_admin(
+        of_admin(
             "post",
             "/api/backup",
             "write a backup",
@@ -109,7 +85,7 @@ def _process() -> list[Operation]:
             lines=Backup,
             example={"path": "/backups/shop.db"},
         ),
-        _of_admin(
+        of_admin(
             "post",
             "/api/import",
             "history, as lines",
@@ -118,14 +94,14 @@ def _process() -> list[Operation]:
             answer=Taken,
             needs_body=False,
         ),
-        _of_admin(
+        of_admin(
             "post",
             "/api/reload",
             "take a changed shop on",
             {409: ("reload.nowhere",), 422: ("shop.invalid",)},
             answer=Reloaded,
         ),
-        _of_admin(
+        of_admin(
             "post",
             "/api/diff",
             "what would come of a changed shop",
@@ -136,13 +112,13 @@ def _process() -> list[Operation]:
             about=_OF_SHOP,
             needs_body=False,
         ),
-        _of_admin("get", "/api/plan/infer", "propose a tracking plan", lines=dict),
+        of_admin("get", "/api/plan/infer", "propose a tracking plan", lines=dict),
     ]
 
 
 def _virtual_time() -> list[Operation]:
     return [
-        _of_admin(
+        of_admin(
             "post",
             "/api/simulate",
             "run a shop over events in virtual time",
@@ -153,7 +129,7 @@ def _virtual_time() -> list[Operation]:
             lines=dict,
             example={"events": [_SEEN]},
         ),
-        _of_admin(
+        of_admin(
             "post",
             "/api/backtest",
             "run a shop over the archive",
@@ -166,7 +142,7 @@ def _virtual_time() -> list[Operation]:
             example={"days": 7, **_SHOP_EXAMPLE},
             needs_body=False,
         ),
-        _of_admin(
+        of_admin(
             "get",
             "/api/funnel",
             "who went from event to event",
@@ -182,7 +158,7 @@ def _virtual_time() -> list[Operation]:
                 _DAYS,
             ),
         ),
-        _of_admin(
+        of_admin(
             "get",
             "/api/discover",
             "what goes before a goal",
@@ -208,11 +184,11 @@ def _campaigns() -> list[Operation]:
         whole("after", "Behind which record.", 0, RECORD_MAX, 0),
     )
     return [
-        _of_admin(
+        of_admin(
             "get", "/api/campaigns", "how campaigns do", QUERY, answer=told.Campaigns,
             query=(_HOURS,),
         ),
-        _of_admin(
+        of_admin(
             "get",
             "/api/campaigns/{id}",
             "how one does",
@@ -222,7 +198,7 @@ def _campaigns() -> list[Operation]:
             query=(_HOURS,),
             of_path=(Parameter("id", "A campaign's."),),
         ),
-        _of_admin(
+        of_admin(
             "post",
             "/api/trigger",
             "start a campaign, at a pace",
@@ -232,13 +208,13 @@ def _campaigns() -> list[Operation]:
             lines=Bulked,
             example={"campaign": "cart-abandonment", "user_ids": ["u1"], "dry_run": True},
         ),
-        _of_admin(
+        of_admin(
             "get", "/api/records.csv", "records as CSV", QUERY, answer="text/csv", query=of_records
         ),
-        _of_admin(
+        of_admin(
             "get", "/api/records.ndjson", "records as lines", QUERY, answer=LINES, query=of_records
         ),
-        _of_admin(
+        of_admin(
             "get",
             "/api/deadlines",
             "what is due, by hour",
@@ -248,7 +224,7 @@ def _campaigns() -> list[Operation]:
                 whole("days", "Ahead.", 1, DAYS_AHEAD_MAX, DAYS_AHEAD),
             ),
         ),
-        _of_admin(
+        of_admin(
             "get",
             "/api/segments",
             "how large segments are",
@@ -259,149 +235,11 @@ def _campaigns() -> list[Operation]:
     ]  # fmt: skip
 
 
-def _users() -> list[Operation]:
-    at = "/api/users/{id}"
-    more: dict[str, Any] = {"of_path": _USER_ID}
-    return [
-        _of_admin("get", at, "a user's state", USER, answer=told.UserState, **more),
-        _of_admin(
-            "delete", at, "erase a user", USER, {500: ("erase.files",)}, answer=Erased, **more
-        ),
-        _of_admin(
-            "get", f"{at}/snapshot", "what templates may name", USER, answer=told.Snapshot, **more
-        ),
-        _of_admin(
-            "get",
-            f"{at}/timeline",
-            "what happened",
-            USER,
-            QUERY,
-            answer=told.Timeline,
-            query=(
-                whole("limit", "The newest so many lines.", 1, TIMELINE_MAX, TIMELINE_LIMIT),
-                Parameter("before", "Of before this instant.", Moment),
-            ),
-            **more,
-        ),
-        _of_admin(
-            "get",
-            f"{at}/explain",
-            "why he came into a campaign, did not, or when he will",
-            QUERY,
-            {
-                400: ("explain.instant",),
-                404: ("campaign.unknown", "explain.archive", "past.plan", "user.unknown"),
-            },
-            answer=Explanation,
-            query=(
-                Parameter("campaign", "A campaign's id.", required=True, example="welcome"),
-                Parameter("at", "An instant in the past.", Moment),
-            ),
-            **more,
-        ),
-        *[
-            _of_admin(
-                "post",
-                f"{at}/enrollments/{{enrollment}}/{done}",
-                f"have an enrollment {what}",
-                {404: ("enrollment.unknown", "user.unknown")},
-                *refused,
-                answer=Overruled,
-                of_path=(*_USER_ID, Parameter("enrollment", "Its id, as the user's state has it.")),
-            )
-            for done, what, *refused in (
-                (
-                    "forward",
-                    "go on now",
-                    {409: ("enrollment.held", "enrollment.quiet_hours")},
-                ),
-                ("cancel", "end"),
-            )
-        ],
-        _of_admin(
-            "get", f"{at}/export", "everything that is held", USER, answer=told.Export, **more
-        ),
-        _of_admin(
-            "post",
-            f"{at}/consent",
-            "state consent that came otherwise",
-            USER,
-            FORM,
-            body=ConsentAsked,
-            answer=told.ConsentTold,
-            example={"source": "phone call", "channels": {"email": True}},
-            **more,
-        ),
-        _of_admin(
-            "post",
-            f"{at}/token",
-            "a signed user token",
-            FORM,
-            body=TokenAsked,
-            answer=told.TokenTold,
-            example={"expires_in": 3_600},
-            **more,
-        ),
-        _of_admin(
-            "get", "/api/suppressed", "addresses that nothing goes to", answer=told.Suppressed
-        ),
-    ]
-
-
-def _refused_items() -> list[Operation]:
-    return [
-        _of_admin(
-            "get",
-            "/api/quarantine",
-            "what could not be taken",
-            QUERY,
-            answer=told.QuarantinePage,
-            query=(
-                whole("limit", "Items of a page.", 1, LISTED_MAX, LISTED),
-                whole("after", "Behind which number.", 0, NUMBER_MAX, 0),
-                Parameter("source", "The route that they came by.", example="/v1/batch"),
-            ),
-        ),
-        _of_admin(
-            "post",
-            "/api/quarantine/retry",
-            "try it again",
-            FORM,
-            body=RetryAsked,
-            lines=Retaken,
-            example={"all": True},
-        ),
-        _of_admin(
-            "get",
-            "/api/deadletters",
-            "messages that failed for good",
-            QUERY,
-            answer=told.LettersPage,
-            query=(
-                whole("limit", "Letters of a page.", 1, letters.LISTED_MAX, letters.LISTED),
-                whole("after", "Behind which number.", 0, NUMBER_MAX, 0),
-                Parameter("campaign", "Of this campaign."),
-                Parameter("channel", "Of this channel."),
-            ),
-        ),
-        _of_admin(
-            "post",
-            "/api/deadletters/retry",
-            "deliver them after all",
-            FORM,
-            body=letters.Chosen,
-            lines=letters.Outcome,
-            example={"all": True},
-        ),
-    ]
-
-
 OF_OPERATORS: Final = (
     *_both_ports(),
     *_process(),
     *_virtual_time(),
     *_campaigns(),
-    *_users(),
-    *_refused_items(),
+    *OF_USERS,
 )
 """All of them. Those of long work answer in lines, of which the last has the result."""

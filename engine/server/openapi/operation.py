@@ -6,9 +6,12 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from engine.server.openapi.refusals import NONE, Refusals
+from engine.server.openapi.refusals import NONE, OPERATING, Refusals, merged
 
 LINES: Final = "application/x-ndjson"
+HTML: Final = "text/html"
+GIF: Final = "image/gif"
+SCRIPT: Final = "text/javascript"
 FORM: Final = "application/x-www-form-urlencoded"
 
 Moment: TypeAlias = Annotated[
@@ -77,3 +80,16 @@ class Operation(NamedTuple):
     shown: tuple[int, ...] = ()
     about: str = ""
     needs_body: bool = True
+
+
+def of_admin(method: str, path: str, summary: str, *refused: Refusals, **more: Any) -> Operation:  # noqa: ANN401 - its other fields
+    """One that the admin key admits, and what it may refuse beside that."""
+    return Operation(
+        method,
+        path,
+        "operating",
+        summary,
+        "admin",
+        refused=merged(OPERATING, *refused),
+        **more,
+    )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from engine.core.items import Item
-from engine.server.inbox import AnswerGiven, Marked
-from engine.server.openapi import refusals, told
-from engine.server.openapi.operation import FORM, Operation, Parameter
+from engine.server.openapi import told
+from engine.server.openapi.browsing import BROWSING
+from engine.server.openapi.operation import FORM, GIF, Operation, Parameter
 from engine.server.openapi.refusals import (
     BODY,
     DURABLE,
     ITEMS,
-    READING,
     SENDING,
     STARTING,
     merged,
@@ -21,10 +20,6 @@ from engine.server.posthog import ROUTES as OF_POSTHOG
 from engine.server.posthog import CapturedBatch
 from engine.server.segment import ROUTES, SegmentBatch
 from engine.server.starting import StartBody
-
-HTML: Final = "text/html"
-GIF: Final = "image/gif"
-SCRIPT: Final = "text/javascript"
 
 _ITEM: Final = {
     "user_id": "u1",
@@ -44,7 +39,6 @@ _CAPTURED: Final = {
 }
 _SCORE: Final = {"user_id": "u1", "model": "churn", "score": 0.75}
 _START: Final = {"user_id": "u1", "trigger_type": "cart_abandonment", "content": {"code": "SAVE20"}}
-_TOKEN: Final = (Parameter("token", "Signed; it stands in the message's link."),)
 _QUARANTINED: Final = "Items that cannot be taken are quarantined; 400 where none could be."
 
 
@@ -142,6 +136,11 @@ def _native() -> list[Operation]:
             refused=refused,
             about="As `/events`; or a form, as `GET /track` has parameters.",
         ),
+    ]
+
+
+def _starting() -> list[Operation]:
+    return [
         Operation(
             "post",
             "/trigger",
@@ -192,137 +191,5 @@ def _webhooks() -> list[Operation]:
     ]
 
 
-def _browser() -> list[Operation]:
-    of_key = Parameter("writeKey", "A write key.", required=True, example="demo-write-key")
-    after = Parameter("last_event_id", "Behind which message; else `Last-Event-ID` says it.")
-    of_message = Parameter("id", "A message's.")
-    done = Parameter("done", "What was done with it.", Literal["read", "click", "dismiss"])
-    unknown: refusals.Refusals = {404: ("inbox.unknown",)}
-    of_form: refusals.Refusals = {400: ("body.invalid", "survey.value"), 413: ("body.too_large",)}
-    rudder = [
-        Operation(
-            "get",
-            path,
-            "browser",
-            "settings of RudderStack's browser client",
-            answer=told.RudderSettings,
-            query=(of_key,),
-            refused=SENDING,
-        )
-        for path in ("/sourceConfig", "/sourceConfig/")
-    ]
-    files = [
-        Operation("get", f"/{name}", "browser", what, answer=SCRIPT)
-        for name, what in (
-            ("sdk.js", "the browser SDK"),
-            ("sdk-inapp.js", "its in-app messages"),
-            ("sdk-sw.js", "its service worker"),
-        )
-    ]
-    return [
-        Operation(
-            "get",
-            "/v1/projects/{key}/settings",
-            "browser",
-            "settings of Segment's browser client",
-            answer=told.SegmentSettings,
-            of_path=(Parameter("key", "A write key.", example="demo-write-key"),),
-            refused=SENDING,
-        ),
-        *rudder,
-        *files,
-        Operation(
-            "get",
-            "/push/key",
-            "browser",
-            "the public key for web push",
-            answer=told.PushKey,
-            refused={404: ("push.off",)},
-        ),
-        Operation(
-            "get", "/inbox", "browser", "a user's in-app messages", "user", answer=told.Inbox,
-            refused=READING,
-        ),
-        Operation(
-            "get",
-            "/inbox/stream",
-            "browser",
-            "the same as they come",
-            "user",
-            answer="text/event-stream",
-            query=(after,),
-            refused=merged(READING, {429: ("inbox.streams_of_user",), 503: ("inbox.streams",)}),
-            about="Server-sent events; each has a message as JSON for its data.",
-        ),
-        Operation(
-            "post",
-            "/inbox/{id}/answer",
-            "browser",
-            "an answer to one that asks",
-            "user",
-            body=AnswerGiven,
-            of_path=(of_message,),
-            example={"value": 5},
-            status=204,
-            refused=merged(READING, unknown, DURABLE, of_form),
-        ),
-        Operation(
-            "post",
-            "/inbox/{id}/{done}",
-            "browser",
-            "read, click or dismiss",
-            "user",
-            body=Marked,
-            of_path=(of_message, done),
-            example={"dwell_ms": 1_500},
-            status=204,
-            refused=merged(READING, unknown, DURABLE, of_form, {404: ("http.not_found",)}),
-            needs_body=False,
-        ),
-    ]  # fmt: skip
-
-
-def _links() -> list[Operation]:
-    guessed: refusals.Refusals = {429: ("key.too_many",)}
-    of_form = merged(guessed, BODY, DURABLE)
-
-    def page(path: str, asks: str, takes: str) -> list[Operation]:
-        pages: dict[str, Any] = {"answer": HTML, "of_path": _TOKEN, "shown": (404, 410)}
-        return [
-            Operation("get", path, "links", asks, refused=guessed, **pages),
-            Operation(
-                "post", path, "links", takes, body=FORM, refused=of_form, needs_body=False, **pages
-            ),
-        ]
-
-    return [
-        Operation(
-            "get",
-            "/o/{token}.gif",
-            "links",
-            "a mail was opened",
-            answer=GIF,
-            of_path=_TOKEN,
-            shown=(404, 410),
-            refused=guessed,
-        ),
-        Operation(
-            "get",
-            "/c/{token}",
-            "links",
-            "a link was clicked",
-            answer=HTML,
-            of_path=_TOKEN,
-            status=302,
-            shown=(404, 410),
-            refused=guessed,
-            about="Leads to the address that was signed into the token, and nowhere else.",
-        ),
-        *page("/s/{token}", "an answer to a survey, to be confirmed", "the answer"),
-        *page("/u/{token}", "ask to unsubscribe", "unsubscribe by one click (RFC 8058)"),
-        *page("/preferences/{token}", "the preference centre", "what somebody prefers"),
-    ]
-
-
-TAKING: Final = (*_sdk(), *_native(), *_webhooks(), *_browser(), *_links())
+TAKING: Final = (*_sdk(), *_native(), *_starting(), *_webhooks(), *BROWSING)
 """All of them but those of both ports."""

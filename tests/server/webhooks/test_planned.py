@@ -1,0 +1,85 @@
+"""What a webhook says is held against the tracking plan as what a client says is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from config.settings import Settings
+from engine.core.forms import Form
+from engine.core.inputs import EventNoticed, EventReceived
+from engine.core.tracking_plan import TrackingPlan
+from engine.server import IngestDoor, listen, make_ingest_app, webhooks_of
+from engine.server.quarantine import read_again
+from tests.server.webhooks.conftest import SOURCES, Called
+from tests.server.webhooks.signing import hmac_hex
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.server.house import House
+
+POINTS = Form(kind="object", properties={"points": Form(kind="integer", required=True)})
+PLAN = TrackingPlan(
+    {"Points Earned": POINTS, "Parcel lost": Form(kind="object")},
+    frozenset({"Parcel lost"}),
+    Form(),
+)
+
+
+@pytest.fixture
+async def planned(house: House) -> AsyncIterator[Called]:
+    door = IngestDoor(
+        submit=house.shell.submit,
+        now_ms=house.clock.now_ms,
+        keys=(),
+        why_not_ready=str,
+        metrics=house.metrics,
+        log=house.log,
+        instance="test",
+        webhooks=webhooks_of(
+            Settings(webhooks=SOURCES),
+            shell=house.shell,
+            processor=house.processor,
+            store=house.store,
+            clock=house.clock,
+            metrics=house.metrics,
+            tracking_plan=lambda: PLAN,
+        ),
+    )
+    async with await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log) as site:
+        yield Called(house, site)
+
+
+def earned(points: Any) -> dict[str, Any]:
+    who = {"id": "m7", "mail": "m7@example.com", "tier": "gold"}
+    return {"kind": "earned", "points": points, "member": who, "at": "2026-01-01T00:00:00Z"}
+
+
+async def test_what_fits_is_taken_and_what_does_not_waits_in_the_quarantine(
+    planned: Called,
+) -> None:
+    good = await planned.call("loyalty", earned(5), "standard", id="one")
+    bad = await planned.call("loyalty", earned("five"), "standard", id="two")
+
+    # The traits of a call are an item of their own: they are taken with either.
+    assert (good.status, good.json["accepted"]) == (200, 2)
+    assert (bad.status, bad.json["accepted"]) == (200, 1)
+    (rejected,) = bad.json["rejected"]
+    assert rejected["path"] == "$.properties.points"
+    (kept,) = planned.house.quarantined
+    assert kept.source == "/webhooks/loyalty"
+    # With another plan it is taken as it is.
+    (again,) = read_again(kept.source, bytes(kept.body), 1, None)
+    assert isinstance(again, EventReceived)
+    assert again.name == "Points Earned"
+
+
+async def test_what_the_plan_calls_passive_is_passive(planned: Called) -> None:
+    body = json.dumps({"state": "lost", "to": "m7@example.com", "id": "p1"}).encode()
+    answer = await planned.send("parcels", body, {"X-Parcel-Signature": hmac_hex(body)})
+    assert answer.json["accepted"] == 1
+    (noticed,) = planned.house.inputs
+    assert isinstance(noticed, EventNoticed)
