@@ -26,6 +26,8 @@ from tests.acceptance.conftest import Serving, write
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+
 LONG = ("/api/simulate", "/api/backtest", "/api/funnel", "/api/discover")
 """What starts a process beside: one request of each kind is enough."""
 
