@@ -102,7 +102,7 @@ export const flush = async () => {
   try {
     const keepalive = body.length < BATCH_CHARS_MAX * 1.1;
     answer = await fetch(url, { method: "POST", body, keepalive, credentials: "omit" });
-    told = await answer.text(); // one that nobody reads holds its connection, of which there are six
+    told = await answer.text(); // read to its end, so that the browser is done with it
   } catch {
     // Nobody there, or not reachable from here.
   }
