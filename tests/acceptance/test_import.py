@@ -170,3 +170,28 @@ def test_an_id_that_is_there_twice_is_taken_once_and_said_so(shop, serve, tmp_pa
     said = brought(shop, file)
     assert (said["taken"], said["known"]) == (1, 2)
     assert serving is None or serving.drain() == 0
+
+
+PLAN = """
+events:
+  Order Cancelled: {properties: {total: {type: number, required: true}}}
+  Price Dropped: {passive: true}
+"""
+
+
+def test_history_is_held_against_the_plan_and_what_that_calls_passive_is(shop, tmp_path: Path):
+    write(shop, {"tracking-plan.yaml": PLAN})
+    file = tmp_path / "history.ndjson"
+    cancelled = {"user_id": "old", "event": "Order Cancelled", "timestamp": YEAR_AGO}
+    lines = [
+        {**cancelled, "properties": {"total": 4.5}},
+        {**cancelled, "properties": {"total": "4.5"}},
+        {"user_id": "old", "event": "Price Dropped", "timestamp": "2021-06-01T00:00:00Z"},
+    ]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = run("import", shop, "--events", file, "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["taken"], said["bad_lines"]) == (0, 2, 1)
+    user = users_of(shop / "data")["old"]
+    (once,) = instants_of(user.history["Order Cancelled"])
+    assert user.last_seen_at_ms == once
