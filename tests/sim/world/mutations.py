@@ -349,18 +349,6 @@ def a_changed_plan_passes_by_who_has_a_deadline(patch: pytest.MonkeyPatch) -> No
     patch.setattr(Processor, "_catch_up", catch_up)
 
 
-def who_is_meant_by_an_alias_is_under_the_plan_of_before(patch: pytest.MonkeyPatch) -> None:
-    def welcome_as_he_is(self: Processor, happened: Any) -> Any:
-        changed, self._changed = self._changed, 0
-        try:
-            return welcome(self, happened)
-        finally:
-            self._changed = changed
-
-    welcome = Processor._welcome
-    patch.setattr(Processor, "_welcome", welcome_as_he_is)
-
-
 # Rule 10: erasing a user erases
 
 
@@ -667,7 +655,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     a_merge_lets_both_go_on,
     a_merge_sends_a_step_that_the_other_had,
     of_two_consents_any_yes_wins,
-    who_is_meant_by_an_alias_is_under_the_plan_of_before,
     an_erasure_that_failed_forgets_whom_it_had_begun,
     an_erasure_leaves_the_other_ids,
     what_is_passive_counts_as_a_deed,
