@@ -449,10 +449,6 @@ def goals_have_no_window(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-def a_message_of_after_an_order_has_brought_it_in(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(goals, "_last_touch", lambda one, _: max(one.touches, default=(0, "")))
-
-
 def a_bandit_forgets_what_it_counted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Bandits, "to_save", lambda _: b"")
 
@@ -647,7 +643,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     who_is_held_out_has_no_goals,
     a_goal_counts_each_time,
     goals_have_no_window,
-    a_message_of_after_an_order_has_brought_it_in,
     a_bandit_forgets_what_it_counted,
     a_bandits_weights_are_forgotten_by_a_restart,
     a_merge_moves_who_had_a_variant,

@@ -22,7 +22,6 @@ RARE = {
     "a_changed_plan_is_taken_on_late": 125,
     "a_merge_lets_what_the_other_had_drawn_go": 725,
     "a_merge_sends_a_step_that_the_other_had": 645,
-    "a_message_of_after_an_order_has_brought_it_in": 600,
     "a_no_is_asked_for_at_the_step_alone": 80,
     "an_erasure_that_failed_forgets_whom_it_had_begun": 115,
     "an_opening_is_told_each_time": 100,
