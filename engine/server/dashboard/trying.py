@@ -18,10 +18,11 @@ from config import (
     encode_content,
     load_shop,
 )
+from engine.runtime.admin.diffing import Diffing
 from engine.runtime.aside import aside
 from engine.runtime.errands import DAYS_MAX, BacktestErrand
 from engine.server.answers import Refusal
-from engine.server.dashboard import studied, words
+from engine.server.dashboard import studied, taken, words
 from engine.server.dashboard.flow import campaign_address
 from engine.server.dashboard.frame import Page, card, form, table
 from engine.server.dashboard.happened import line_of
@@ -31,7 +32,7 @@ from engine.server.dashboard.people import address
 from engine.server.simulating import DAYS_USUAL, archive_of, content_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiohttp import web
 
@@ -74,7 +75,12 @@ async def show(house: House, request: web.Request, mark: str) -> Page:
     elif digits:
         gone = tag("p", "What came of it is not kept any more: run it again.", class_="alert")
     checked = await _looked_over(house, file.edited(text))
-    found = studied.parts((study, partial(_told, campaign_id)), (checked, _findings))
+    taking = study and _taken_on(house, f"{digits} {campaign_id}", file.edited(text))
+    found = studied.parts(
+        (study, partial(_told, campaign_id)),
+        (taking, partial(taken.told, campaign_id)),
+        (checked, _findings),
+    )
     return _page(campaign_id, [_edit(campaign_id, mark, file, text, days), gone, found])
 
 
@@ -131,6 +137,19 @@ async def _looked_over(house: House, content: bytes) -> Study:
     study = studies.look(f"check {_digits(content)}", check)
     await studies.wait(study, _WITHIN_S)
     return study
+
+
+def _taken_on(house: House, key: str, content: bytes) -> Study:
+    """What would come of a shop, were it taken on now."""
+
+    async def differ(told: Callable[[int, int], None]) -> msgspec.Raw:
+        changed = await aside(lambda: load_shop(decode_content(content), env=os.environ))
+        await house.shell.durable()  # the plan in force is in the store then
+        differing = Diffing(house.store, house.processor, told)
+        came = await differing.diff(changed, house.clock.now_ms, [])
+        return msgspec.Raw(msgspec.json.encode(came))
+
+    return of(house).studies.look(f"taken on {key}", differ)
 
 
 def _check(content: bytes) -> msgspec.Raw:

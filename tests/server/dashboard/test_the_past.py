@@ -29,6 +29,13 @@ exit: {event: Bought}
 steps:
   - {send: in_app, template: t, id: one}
 """,
+    "campaigns/twice.yaml": """
+campaign: twice
+status: draft
+enter: {when: 'count("Viewed") >= 2', backfill: true}
+steps:
+  - {wait: 1h, id: first}
+""",
 }
 DAY_MS = 86_400_000
 LATER = FILES["campaigns/cart.yaml"].replace("steps:", "steps:\n  - {wait: 1h, id: first}")
@@ -99,6 +106,20 @@ async def test_an_edited_campaign_is_tried_on_the_archive_and_compared(shop: Ser
         assert "two" in await text.input_value()
         assert await page.locator(".timeline li").count() == 100
         assert shop.app.processor.plan.campaigns["cart"].steps[-1].id == "one"
+
+
+async def test_how_many_a_backfill_would_bring_in_is_told(shop: Served) -> None:
+    async with a_page(shop) as page:
+        await page.goto(shop.url + "/campaigns/twice/file")
+        text = FILES["campaigns/twice.yaml"].replace("draft", "live")
+        await page.get_by_label("campaigns/twice.yaml").fill(text)
+        await page.get_by_role("button", name="Backtest").click()
+        row = page.get_by_role("group", name="Taken on").get_by_role("row", name="(backfill)")
+        await row.wait_for()
+        assert (await row.locator("td").all_inner_texts())[1] == "30"
+        await page.goto(shop.url + "/campaigns/twice/file")
+        await page.get_by_role("button", name="Backtest").click()
+        await page.get_by_text("Nothing changes").wait_for()
 
 
 async def test_a_campaign_at_fault_is_told_where_and_keeps_what_was_typed(shop: Served) -> None:
