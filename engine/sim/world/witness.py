@@ -103,7 +103,8 @@ class Witness:
 
     def see_what_is_there(self) -> None:
         """A process has ended what erasures were begun: all acknowledged has to be in the file."""
-        self._file.see_what_is_there(self._now_ms)
+        before: Processor | None = getattr(self, "_processor", None)  # it pruned in its drain, too
+        self._file.see_what_is_there(before.now_ms if before is not None else 0)
         self._answered.clear()
         lost = self.acknowledged - self._file.numbers.keys() - self._erased.gone
         if lost:
