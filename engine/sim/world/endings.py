@@ -124,7 +124,8 @@ def _quiet(books: Books) -> str:
 
 
 def _capped(books: Books) -> str:
-    return restraint.capped_for_nothing(books.records, books.plans.values(), books.kin, SLACK_MS)
+    found = (books.records, books.journal, books.plans.values(), books.kin, SLACK_MS)
+    return restraint.capped_for_nothing(*found)
 
 
 def _starts(books: Books) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from engine.core.inputs import PlanChanged
+from engine.core.inputs import LetterRevived, PlanChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from engine.core.caps import Cap
     from engine.core.effects import Record, SendMessage
@@ -113,25 +113,35 @@ def _over(one: Record, at_ms: int, before: list[tuple[int, str]], plan: Plan | N
 
 
 def capped_for_nothing(
-    records: Iterable[Record], plans: Iterable[Plan], kin: Kin, slack_ms: int
+    records: Sequence[Record],
+    journal: Iterable[Input],
+    plans: Iterable[Plan],
+    kin: Kin,
+    slack_ms: int,
 ) -> str:
     """A message that was held back by a cap that had room in every plan; "" where there is none.
 
     All that was ever sent to any id of the user counts: what gave its place back may have had it.
+    So does what was revived.
     """
     caps = {cap for plan in plans for cap in plan.policy.caps}
     sent: dict[str, list[tuple[int, str]]] = {}
-    for one in records:
-        at_ms, family = max(one.at_ms, one.judged_at_ms), kin.family(one.user_id)
+    channels = {one.message: one.channel for one in records if one.kind == "sent"}
+    for one in journal:
+        if isinstance(one, LetterRevived):
+            place = one.at_ms, channels.get(one.effect_id, "")
+            sent.setdefault(kin.family(one.user_id), []).append(place)
+    for record in records:
+        at_ms, family = max(record.at_ms, record.judged_at_ms), kin.family(record.user_id)
         before = sent.setdefault(family, [])
-        if one.kind == "sent":
-            before.append((at_ms, one.channel))
+        if record.kind == "sent":
+            before.append((at_ms, record.channel))
         elif (
-            one.kind == "skipped"
-            and one.reason == "capped"
-            and not _some_is_full(caps, before, one.channel, at_ms, slack_ms)
+            record.kind == "skipped"
+            and record.reason == "capped"
+            and not _some_is_full(caps, before, record.channel, at_ms, slack_ms)
         ):
-            return f"{one.step} of {one.enrollment} at {at_ms}, behind {before}"
+            return f"{record.step} of {record.enrollment} at {at_ms}, behind {before}"
     return ""
 
 
