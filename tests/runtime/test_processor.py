@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.inputs import EventReceived, UserIdentified
+from engine.core.inputs import EMPTY, EventReceived, UserIdentified, UsersMerged
 from engine.core.items import decode_item, read_item
 from engine.core.plan import Plan
 from engine.core.state import decode_user, encode_user
@@ -245,3 +245,17 @@ def test_a_replay_refuses_the_same_traits_and_quarantines_nothing_twice() -> Non
     assert batch is None or batch.quarantined == []
     assert encode_user(second.users["u"]) == encode_user(first.users["u"])
     assert len(second.users["u"].traits) == 3
+
+
+def test_whoever_is_meant_by_another_id_is_under_the_plan_in_force_before_it_is_applied() -> None:
+    processor = machine(campaign("c", wait(9)))
+    processor.take(event(user="ann"), START)
+    joined = UsersMerged("ann", START + 1, START + 1, EMPTY, merged_id="old")
+    processor.take(joined, START + 1)
+    processor.adopt(Plan("q"), START + 2)
+    processor.take(event("Other", at=3, user="old"), START + 3)
+    batch = processor.begin(START + 3)
+    assert batch is not None
+    told = [(one.kind, one.at_ms - START, one.user_id) for one in batch.records]
+    assert told == [("entered", 0, "ann"), ("exited", 2, "ann")]
+    assert not processor.users["ann"].enrollments
