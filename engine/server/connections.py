@@ -220,7 +220,7 @@ class Connections:
 class Connection(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_awaits_head", "_begun", "_connections", "_socket")
+    __slots__ = ("_awaits_head", "_begun", "_connections", "_ended", "_failed", "_socket")
 
     def __init__(
         self,
@@ -234,6 +234,8 @@ class Connection(web.RequestHandler):
         self._awaits_head = True
         self._begun = False
         self._connections = connections
+        self._ended = False
+        self._failed: BaseException | None = None
         # aiohttp forgets its transport as soon as it is closing, be it with unread bytes.
         self._socket: asyncio.Transport | None = None
 
@@ -246,6 +248,7 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         own = cast("asyncio.Transport", transport)  # uvloop's is of no common class
         if not self._connections.take(self):
+            self._parser = None  # it refers back
             self._connections.turn_away(own)
             return
         self._socket = own
@@ -257,13 +260,31 @@ class Connection(web.RequestHandler):
             self.force_close()
 
     @override
+    async def start(self) -> None:
+        try:
+            await super().start()
+        finally:
+            self._ended = True
+            self._let_go()
+
+    @override
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.forget(self)
-        # A transport of asyncio refers to itself by this method of its own: were it to wait for the
-        # collector, one that was frozen while it was open would stay for ever (`runtime.memory`).
-        getattr(self._socket, "__dict__", {}).pop("_read_ready_cb", None)
+        _unbind(self._socket)
         self._socket = None
-        super().connection_lost(exc)
+        # Not why: aiohttp would raise `exc` of the transport, with its frames, where one waits.
+        super().connection_lost(None)
+        if self._ended:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Break the cycles of what failed, and of requests that nobody will ask for."""
+        if self._failed is not None:
+            self._failed.__traceback__ = None
+            self._failed = None
+        for message, _ in self._messages:
+            _forget_frames(getattr(message, "exc", None))
+        self._messages.clear()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -298,10 +319,14 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """The answer to what no handler has answered; the connection ends with it."""
         if isinstance(exc, ConnectionError):
-            raise exc  # the client is gone
-        if request.writer.output_size:
-            raise ConnectionResetError("an answer has begun; there is no second one")
-        return self._connections.edge.answer_unhandled(exc)
+            self._failed = exc  # the client is gone
+        elif request.writer.output_size:
+            self._failed = ConnectionResetError("an answer has begun; there is no second one")
+        if self._failed is not None:
+            raise self._failed
+        answer = self._connections.edge.answer_unhandled(exc)
+        _forget_frames(exc)
+        return answer
 
     def refuse_head(self, within_s: float) -> None:
         """The head did not come in time."""
@@ -336,8 +361,19 @@ class _TurnedAway(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._timer.cancel()
         self._leaving.pop(self, None)
+        _unbind(self._transport)
 
     def abort(self) -> None:
         """Close now."""
         self._leaving.pop(self, None)
         self._transport.abort()
+
+
+def _unbind(transport: asyncio.Transport | None) -> None:
+    """A closed transport of asyncio refers to itself by this method of its own."""
+    getattr(transport, "__dict__", {}).pop("_read_ready_cb", None)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    if error is not None:
+        error.__traceback__ = None

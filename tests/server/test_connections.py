@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import resource
 import socket
@@ -13,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from engine.server import Patience, listen
-from engine.server.connections import TURNED_AWAY_MAX, Connection
+from engine.server.connections import TURNED_AWAY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -230,22 +229,3 @@ async def test_a_process_without_files_rests_and_goes_on(narrow: Site) -> None:
     assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
     assert {context["message"] for context in told} == {"socket.accept() out of system resource"}
     writer.close()
-
-
-async def test_a_connection_that_is_closed_leaves_nothing_to_the_collector(house: House) -> None:
-    gc.collect()
-    gc.disable()
-    try:
-        async with await listen(make_app(), "127.0.0.1", 0, log=house.log) as site:
-            reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
-            writer.write(ASK)
-            await reader.readuntil(b"{}")
-            ours = [type(one) for one in site._connections.open]
-            writer.close()
-            await writer.wait_closed()
-            await until(lambda: not site.open)
-            await asyncio.sleep(0)
-        assert ours == [Connection]
-        assert [one for one in gc.get_objects() if type(one) is Connection] == []
-    finally:
-        gc.enable()
