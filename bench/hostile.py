@@ -34,7 +34,7 @@ LEAD_MS: Final = 2_000
 PROMISED_MS: Final = 20
 CROWD: Final = 200
 GOOD_EACH_S: Final = 0.02
-GROWS_BYTES_MAX: Final = 160 << 20
+GROWS_BYTES_MAX: Final = 48 << 20
 
 _RSS = re.compile(r"VmRSS:\s+(\d+) kB")
 

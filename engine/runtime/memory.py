@@ -5,8 +5,8 @@ one of a million users, who are two or three dicts each, took 1.8 s. But state h
 reference counts free it. So whatever outlives one young collection is *frozen*, which takes no time
 and means that the collector never looks at it again; it is freed like anything else once nobody
 refers to it. What is never freed is a cycle that was frozen while it was in use. There are few: a
-young collection comes only after so many objects more were made than freed, and a request that was
-answered adds none to them.
+young collection comes only after so many objects more were made than freed, a request that was
+answered adds none to them, and a connection leaves none, however it ends (`server.connections`).
 """
 
 from __future__ import annotations
