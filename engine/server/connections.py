@@ -328,6 +328,13 @@ class Connection(web.RequestHandler):
         _forget_frames(exc)
         return answer
 
+    @override
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        error = options.get("exc_info")
+        if self._socket is None and isinstance(error, RuntimeError):
+            return  # its client left while the rest of a refused body was read
+        super().log_exception(*args, **options)
+
     def refuse_head(self, within_s: float) -> None:
         """The head did not come in time."""
         socket = self._socket

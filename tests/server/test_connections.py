@@ -208,6 +208,26 @@ async def test_who_does_not_read_the_answer_is_cut(hurried: Site) -> None:
     client.close()
 
 
+async def test_who_leaves_while_the_rest_of_a_refused_body_comes_is_no_fault(
+    hurried: Site, house: House
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hurried.port)
+    writer.write(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 405 ")
+    (ours,) = hurried._connections.open
+    await until(lambda: not ours.busy)
+
+    # It is lost in the turn of the loop in which more of the body came.
+    ours.abort()
+    ours.data_received(b"more")
+
+    server = hurried._runner.server
+    assert server is not None
+    await until(lambda: not hurried.open and not server.connections)
+    assert "http.broken" not in {one["event"] for one in house.lines.entries}
+    writer.close()
+
+
 async def test_a_process_without_files_rests_and_goes_on(narrow: Site) -> None:
     client = socket.socket()
     client.setblocking(False)
