@@ -55,14 +55,14 @@ async def test_what_fired_before_a_downtime_is_not_held_by_it_when_the_journal_i
     first = (await started(store, START_AT_MS)).processor
     viewed = EventReceived("u", "Product Viewed", START_AT_MS, START_AT_MS)
     first.take(viewed, START_AT_MS)
-    first.advance(START_AT_MS + 6_000)  # its wait of five seconds is over
+    first.advance(START_AT_MS + 6_000)  # his wait of five seconds is over, and he was idle for six
     await committed(store, first, START_AT_MS + 6_000)
     second = (await started(store, START_AT_MS + AWAY_MS)).processor
     await committed(store, second, second.now_ms)
     await store.close()
     again = from_the_first_input(path, second.plan)
     assert encode_user(again.users["u"]) == encode_user(second.users["u"])
-    assert second.users["u"].fired_at_ms == START_AT_MS + 5_000
+    assert second.users["u"].fired_at_ms == START_AT_MS + 6_000
 
 
 async def test_what_fell_due_after_the_last_stamp_waits_for_the_grace(tmp_path: Path) -> None:
