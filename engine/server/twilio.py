@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ _ANSWERS: Final[dict[str, Answer]] = {
     "undelivered": "bounced",
     "failed": "bounced",
 }
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -137,7 +139,6 @@ class TwilioDoor:
         user = self._find(about.get("user", ""))
         if answer is None or user is None or not about.get("id"):
             return
-        at = about.get("at", "")
         sent = SentMessage(
             id=about["id"],
             channel="sms",
@@ -146,15 +147,14 @@ class TwilioDoor:
             step=about.get("step", ""),
             template=about.get("template", ""),
             variant=about.get("variant", ""),
-            sent_at_ms=int(at) if at.isascii() and at.isdecimal() else 0,
+            sent_at_ms=_number(about.get("at", "")),
         )
         told = f"{said.get('MessageSid', '')}:{status}"
         now_ms = self._now_ms()
         inputs: list[UserInput] = [
             answered(user.user_id, sent, answer, now_ms, message_id=f"twilio:{told}")
         ]
-        error = said.get("ErrorCode", "")
-        code = int(error) if error.isascii() and error.isdecimal() else 0
+        code = _number(said.get("ErrorCode", ""))
         is_his = e164(said.get("To", "")) == e164(str(address_of(user, "sms") or ""))
         if is_his and code == STOPPED:
             inputs.append(_stated(user.user_id, now_ms, "sms-stop", f"{told}:stop", yes=False))
@@ -222,3 +222,8 @@ def _twiml(text: str) -> web.Response:
     inside = f"<Message>{escape(text)}</Message>" if text else ""
     body = f'<?xml version="1.0" encoding="UTF-8"?><Response>{inside}</Response>'
     return web.Response(text=body, content_type="text/xml")
+
+
+def _number(text: str) -> int:
+    """0 where it is none, or none that can be kept."""
+    return int(text) if _NUMBER.fullmatch(text) else 0
