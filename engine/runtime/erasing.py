@@ -155,10 +155,6 @@ class Erasing:
         self._left: dict[str, int] = {}
         self._one_at_a_time = asyncio.Lock()
 
-    def is_under_way(self, user_id: str) -> bool:
-        """Whether his erasure was begun, and nothing of him is taken until it is done."""
-        return user_id in self._begun
-
     def is_unfinished(self, user_id: str) -> bool:
         """Whether his erasure was begun and has not come to its end: it may have failed."""
         return user_id in self._begun or user_id in self._left

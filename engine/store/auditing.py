@@ -49,13 +49,6 @@ class _Whose(msgspec.Struct):
     user_id: str = ""
 
 
-class _Row(msgspec.Struct):
-    """The part of a record that stands in columns, too."""
-
-    user_id: str
-    campaign: str
-
-
 _decode_whose = msgspec.json.Decoder(_Whose).decode_lines
 _decode_record = msgspec.json.Decoder(Record).decode
 _decode_message = msgspec.json.Decoder(SendMessage).decode

@@ -22,6 +22,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from tests.acceptance.conftest import Serving, write
+from tests.server.test_openapi import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,17 +45,7 @@ SHOP = {
 admin = "{KEY}"
 [server]
 rate = 0
-[webhooks.stripe]
-kind = "stripe"
-secret = "whsec_x"
-[channels.in_app]
-transport = "inbox"
-[channels.sms]
-transport = "twilio"
-account_sid = "AC00000000000000000000000000000000"
-auth_token = "x"
-from = "+15550001111"
-""",
+{EVERYTHING}""",
     "segments.yaml": 'buyers: {when: did("Order Completed")}\n',
     "campaigns/hello.yaml": """
 campaign: hello

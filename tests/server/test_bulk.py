@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import engine.server
 from config import load_shop
 from engine.core.inputs import TriggerReceived
 from engine.runtime import bulk
@@ -40,15 +39,7 @@ def plan_of(**files: str) -> Plan:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     started = await House.start(tmp_path, plan=plan_of())
-    operated = engine.server.House(
-        started.store,
-        started.shell,
-        started.processor,
-        started.clock,
-        None,  # type: ignore[arg-type] - nobody is erased
-        None,
-    )
-    started.operated = lambda: operated
+    started.operate()
     assert (await started.post("/events", USERS)).status == 200
     yield started
     await started.aclose()

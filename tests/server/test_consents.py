@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import engine.server
 from channels.tokens import TokenInvalid
 from engine.runtime.clock import Clock, wall_ms
 from tests.server.house import SIGNER, House
@@ -19,8 +18,7 @@ ADMIN = {"Authorization": "Bearer an-admin-key"}
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     started = await House.start(tmp_path)
-    parts: Any = (started.store, started.shell, started.processor, started.clock, None, None)
-    started.operated = lambda: engine.server.House(*parts, signer=SIGNER)
+    started.operate(signer=SIGNER)
     said = {"type": "identify", "user_id": "ada", "traits": {"email": "ada@example.com"}}
     await started.post("/events", said)
     yield started
@@ -75,9 +73,7 @@ async def test_it_needs_the_admin_key(house: House) -> None:
 
 
 async def test_a_token_is_the_users_for_so_long_whatever_the_shops_own_time(house: House) -> None:
-    ahead = Clock(wall_ms() + 30 * 86_400_000)
-    parts: Any = (house.store, house.shell, house.processor, ahead, None, None)
-    house.operated = lambda: engine.server.House(*parts, signer=SIGNER)
+    house.operate(clock=Clock(wall_ms() + 30 * 86_400_000), signer=SIGNER)
     status, answer = await ask(house, "/api/users/ada%2F1/token", {"expires_in": 60})
 
     assert status == 200

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import engine.server
 from config import load_shop
 from engine.core.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.runtime.versions import NO_VERSIONS
@@ -28,15 +27,7 @@ steps: [{wait: 1h, id: first}, {wait: 1h, id: second}]
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     shop = load_shop({"hairspring.toml": "", "campaigns/call.yaml": CALL})
     started = await House.start(tmp_path, plan=shop.plan)
-    operated = engine.server.House(
-        started.store,
-        started.shell,
-        started.processor,
-        started.clock,
-        None,  # type: ignore[arg-type] - nobody is erased
-        None,
-    )
-    started.operated = lambda: operated
+    started.operate()
     assert (await started.post("/events", {"user_id": "ada", "event": "Go"})).status == 200
     yield started
     await started.aclose()

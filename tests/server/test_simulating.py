@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-import engine.server
 from config import load_shop
 from engine.core.inputs import EventReceived
 from engine.runtime.versions import NO_VERSIONS
@@ -35,14 +34,7 @@ EVENTS = [
 
 def open_house(house: House) -> int:
     """Have the house run the shop; its first instant."""
-    house.operated = lambda: engine.server.House(
-        store=house.store,
-        shell=house.shell,
-        processor=house.processor,
-        clock=house.clock,
-        erasing=None,  # type: ignore[arg-type]  # nobody is erased here
-        reloading=None,
-    )
+    house.operate()
     shop = load_shop(FILES)
     now_ms = house.clock.now_ms()
     house.processor.adopt(shop.plan, now_ms, shop.content, NO_VERSIONS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import engine.server
 from engine.core.forms import Form
 from engine.core.inputs import EventNoticed, EventReceived
 from engine.core.tracking_plan import TrackingPlan
@@ -42,8 +41,7 @@ class Planned:
 async def planned(tmp_path: Path) -> AsyncIterator[Planned]:
     planned = Planned()
     house = await Started.start(tmp_path, tracking_plan=lambda: planned.plan)
-    parts = house.store, house.shell, house.processor, house.clock, None, None
-    house.operated = lambda: engine.server.House(*parts, tracking_plan=lambda: planned.plan)  # type: ignore[arg-type]
+    house.operate(tracking_plan=lambda: planned.plan)
     planned.house = house
     yield planned
     await house.aclose()

@@ -16,6 +16,7 @@ from tests.server.webhooks.signing import SECRET, SENDGRID_KEY, signed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from engine.core.tracking_plan import TrackingPlan
     from engine.server import Site
     from engine.server.webhooks.sns import Fetch
     from tests.server.house import House
@@ -72,7 +73,14 @@ def fetch() -> Fetch | None:
 
 
 @pytest.fixture
-async def called(house: House, fetch: Fetch | None) -> AsyncIterator[Called]:
+def plan() -> TrackingPlan | None:
+    return None
+
+
+@pytest.fixture
+async def called(
+    house: House, fetch: Fetch | None, plan: TrackingPlan | None
+) -> AsyncIterator[Called]:
     door = IngestDoor(
         submit=house.shell.submit,
         now_ms=house.clock.now_ms,
@@ -89,6 +97,7 @@ async def called(house: House, fetch: Fetch | None) -> AsyncIterator[Called]:
             clock=house.clock,
             metrics=house.metrics,
             fetch=fetch,
+            tracking_plan=lambda: plan,
         ),
     )
     async with await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log) as site:

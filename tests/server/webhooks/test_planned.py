@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from config.settings import Settings
 from engine.core.forms import Form
 from engine.core.inputs import EventNoticed, EventReceived
 from engine.core.tracking_plan import TrackingPlan
-from engine.server import IngestDoor, listen, make_ingest_app, webhooks_of
 from engine.server.quarantine import read_again
-from tests.server.webhooks.conftest import SOURCES, Called
 from tests.server.webhooks.signing import hmac_hex
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from tests.server.house import House
+    from tests.server.webhooks.conftest import Called
 
 POINTS = Form(kind="object", properties={"points": Form(kind="integer", required=True)})
 PLAN = TrackingPlan(
@@ -30,27 +25,8 @@ PLAN = TrackingPlan(
 
 
 @pytest.fixture
-async def planned(house: House) -> AsyncIterator[Called]:
-    door = IngestDoor(
-        submit=house.shell.submit,
-        now_ms=house.clock.now_ms,
-        keys=(),
-        why_not_ready=str,
-        metrics=house.metrics,
-        log=house.log,
-        instance="test",
-        webhooks=webhooks_of(
-            Settings(webhooks=SOURCES),
-            shell=house.shell,
-            processor=house.processor,
-            store=house.store,
-            clock=house.clock,
-            metrics=house.metrics,
-            tracking_plan=lambda: PLAN,
-        ),
-    )
-    async with await listen(make_ingest_app(door), "127.0.0.1", 0, log=house.log) as site:
-        yield Called(house, site)
+def plan() -> TrackingPlan:
+    return PLAN
 
 
 def earned(points: Any) -> dict[str, Any]:
@@ -59,17 +35,17 @@ def earned(points: Any) -> dict[str, Any]:
 
 
 async def test_what_fits_is_taken_and_what_does_not_waits_in_the_quarantine(
-    planned: Called,
+    called: Called,
 ) -> None:
-    good = await planned.call("loyalty", earned(5), "standard", id="one")
-    bad = await planned.call("loyalty", earned("five"), "standard", id="two")
+    good = await called.call("loyalty", earned(5), "standard", id="one")
+    bad = await called.call("loyalty", earned("five"), "standard", id="two")
 
     # The traits of a call are an item of their own: they are taken with either.
     assert (good.status, good.json["accepted"]) == (200, 2)
     assert (bad.status, bad.json["accepted"]) == (200, 1)
     (rejected,) = bad.json["rejected"]
     assert rejected["path"] == "$.properties.points"
-    (kept,) = planned.house.quarantined
+    (kept,) = called.house.quarantined
     assert kept.source == "/webhooks/loyalty"
     # With another plan it is taken as it is.
     (again,) = read_again(kept.source, bytes(kept.body), 1, None)
@@ -77,9 +53,9 @@ async def test_what_fits_is_taken_and_what_does_not_waits_in_the_quarantine(
     assert again.name == "Points Earned"
 
 
-async def test_what_the_plan_calls_passive_is_passive(planned: Called) -> None:
+async def test_what_the_plan_calls_passive_is_passive(called: Called) -> None:
     body = json.dumps({"state": "lost", "to": "m7@example.com", "id": "p1"}).encode()
-    answer = await planned.send("parcels", body, {"X-Parcel-Signature": hmac_hex(body)})
+    answer = await called.send("parcels", body, {"X-Parcel-Signature": hmac_hex(body)})
     assert answer.json["accepted"] == 1
-    (noticed,) = planned.house.inputs
+    (noticed,) = called.house.inputs
     assert isinstance(noticed, EventNoticed)
