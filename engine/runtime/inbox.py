@@ -125,17 +125,18 @@ class Inbox:
         told: Told | None = None,
     ) -> asyncio.Future[None]:
         """Add items of a client; what to await. Raises Unavailable where there is no room."""
-        held_bytes = self.held_bytes
+        count, held_bytes = len(inputs) + len(quarantined), self.held_bytes + size_bytes
         # One body may be larger than either bound, as the shop has set it: it comes through alone.
-        waiting = self.waiting
-        if (waiting and waiting + len(inputs) + len(quarantined) > INBOX_MAX) or (
-            held_bytes and held_bytes + size_bytes > HELD_BYTES_MAX
+        if (self.waiting and self.waiting + count > INBOX_MAX) or (
+            self.held_bytes and held_bytes > HELD_BYTES_MAX
         ):
             raise Unavailable("too much is waiting to be taken", hint="send it again in a moment")
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         answer_by_s = loop.time() + ANSWER_WITHIN_S
-        self._add(Submission(inputs, quarantined, answer, answer_by_s, size_bytes, told))
+        self.queue.append(Submission(inputs, quarantined, answer, answer_by_s, size_bytes, told))
+        self.waiting += count
+        self.held_bytes = held_bytes
         if self._patience is None:
             # One timer for all who wait: one each would cost more than taking the input.
             self._patience = loop.call_at(answer_by_s, self._give_up, loop)
@@ -143,7 +144,8 @@ class Inbox:
 
     def put_own(self, inputs: Sequence[UserInput], answer: asyncio.Future[None] | None) -> None:
         """Add what the process itself has to say; never refused."""
-        self._add(Submission(inputs, (), answer))
+        self.queue.append(Submission(inputs, (), answer))
+        self.waiting += len(inputs)
 
     def wait(self, awaited: int) -> asyncio.Future[None]:
         """What to await until a batch is durable, which is the open one or was sealed last."""
@@ -213,11 +215,6 @@ class Inbox:
         for submission in chain(self._awaiting, self.queue):
             if submission.answer is not None and not submission.answer.done():
                 submission.answer.set_exception(Unavailable(error))
-
-    def _add(self, submission: Submission) -> None:
-        self.queue.append(submission)
-        self.waiting += submission.left
-        self.held_bytes += submission.size
 
     def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
         """Those who have waited too long hear that it is not known; they wait in order of time."""

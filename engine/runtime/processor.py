@@ -33,7 +33,7 @@ from engine.core.inputs import (
 from engine.core.state import NEVER, User, encode_merged
 from engine.core.transition import step, step_event
 from engine.runtime.bandits import Bandits
-from engine.runtime.dedupe import Dedupe, hash_of
+from engine.runtime.dedupe import SHARDS_MASK, Dedupe, hash_of
 from engine.runtime.hearing import hear
 from engine.runtime.population import Population
 from engine.runtime.saving import Saving
@@ -127,10 +127,12 @@ class Processor(Population):
         if message_id and dedupe is not None:
             if now_ms >= dedupe.full_at_ms:
                 dedupe.turn(now_ms)
-            digest, taken = hash_of(message_id.encode()), dedupe.new
-            if digest in taken or digest in dedupe.old:
+            digest = hash_of(message_id.encode())
+            shard = dedupe.new[digest & SHARDS_MASK]
+            if digest in shard or digest in dedupe.old[digest & SHARDS_MASK]:
                 return False
-            taken.add(digest)
+            shard.add(digest)
+            dedupe.taken += 1
             if self._keeps:
                 self._hashes.append(digest)
         happened.at_ms = now_ms

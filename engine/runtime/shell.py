@@ -100,6 +100,7 @@ class Shell:
         self._pruning: asyncio.Task[None] | None = None
         self._prune_at = processor.finished  # commits index the archive once the rows before are
         self._stopping = False
+        self._running = False
 
     async def submit(
         self,
@@ -120,8 +121,11 @@ class Shell:
             raise Unavailable("the process is stopping", hint="send it again in a moment")
         if self.failure:
             raise Unavailable(f"the journal cannot be written: {self.failure}")
+        count = len(inputs)
         answer = self.inbox.put(inputs, quarantined, size_bytes, told)
         del inputs  # of whom else they are nobody's, they are let go of as soon as they are taken
+        if count > LOOK_EVERY:
+            self._take_at_once()
         self._wake.set()
         await answer
 
@@ -176,6 +180,7 @@ class Shell:
         """Work until cancelled, or until a commit fails for good (raises CommitFailed)."""
         ticker = make_ticker(self._ring)
         self._armed_at_ms = NEVER
+        self._running = True
         self._steer()
         try:
             while True:
@@ -194,6 +199,7 @@ class Shell:
             self.inbox.abandon(f"the journal cannot be written: {self.failure}")
             raise
         finally:
+            self._running = False
             ticker.close()
             if self._steering is not None:
                 self._steering.cancel()
@@ -249,6 +255,24 @@ class Shell:
         self._begin()
         return sweeps or self._may_take() or processor.wake_at_ms <= self._clock.now_ms()
 
+    def _take_at_once(self) -> None:
+        """Apply a slice of what just came, where nothing waits before it and nothing is due.
+
+        It is in the cache still; and what is made of the next body comes into the same memory.
+        """
+        if (
+            not self._running
+            or len(self.inbox.queue) > 1
+            or not self._may_take()
+            or self._broken is not None
+            or self.processor.wake_at_ms <= self._clock.now_ms()
+        ):
+            return
+        try:
+            self._take(self._monotonic_ns() + SLICE_NS)
+        except Exception as error:  # noqa: BLE001 - `run` raises it
+            self._broken = error
+
     def _may_take(self) -> bool:
         return (
             bool(self.inbox.queue)
@@ -292,6 +316,8 @@ class Shell:
 
     def _begin(self) -> None:
         """Have the oldest batch committed where none is, and seal one that is full."""
+        if self._broken is not None:
+            return
         idle = self._commit is None
         if self.processor.open_size >= BATCH_MAX or (idle and not self._sealed):
             batch = self.processor.begin(self._clock.now_ms())

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
+import weakref
 from array import array
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runtime.dedupe import HASH_CODE, Dedupe
+from engine.runtime.dedupe import HASH_CODE, SHARDS_GONE_AT_ONCE, Dedupe
 
 WINDOW = 100
 
@@ -59,3 +61,19 @@ def test_what_was_taken_is_known_again_after_a_restart() -> None:
     assert again.take("a", 1_050) is None
     assert again.take("b", 1_050) is None
     assert again.take("c", 1_050) is not None
+
+
+def test_a_generation_grows_and_goes_a_shard_at_a_time() -> None:
+    dedupe = Dedupe(WINDOW, 40_000)
+    for number in range(20_000):
+        dedupe.take(str(number), 1_000)
+    assert max(map(len, dedupe.new)) < 2 * 20_000 // len(dedupe.new)
+    shards = [weakref.ref(shard) for shard in dedupe.new]
+    dedupe.turn(1_000)
+    dedupe.turn(1_000)
+    left = [sum(shard() is not None for shard in shards)]
+    while left[-1]:
+        dedupe.limit(1_000)
+        left.append(sum(shard() is not None for shard in shards))
+    went = {before - after for before, after in itertools.pairwise(left)}
+    assert went == {SHARDS_GONE_AT_ONCE}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from engine.core.inputs import UserInput
+
 PLAN = Plan("p", [campaign("c", wait(HOUR))])
 
 
@@ -73,6 +75,60 @@ async def test_while_one_commit_is_under_way_the_next_batch_fills(rig: Rig) -> N
     rig.store.gate.set()
     await asyncio.gather(first, *more)
     assert [batch.inputs_count for batch in rig.store.batches] == [1, 9]
+
+
+async def test_a_body_of_many_is_taken_as_it_comes_and_what_is_behind_it_waits(rig: Rig) -> None:
+    rig.start()
+    await turns()
+    both = asyncio.gather(
+        rig.shell.submit([rig.event() for _ in range(30)]), rig.shell.submit([rig.event()])
+    )
+    await asyncio.sleep(0)
+    assert rig.processor.next_input == 31
+    await both
+    assert rig.processor.next_input == 32
+
+
+async def test_a_body_of_many_does_not_go_before_a_deadline_that_is_due(rig: Rig) -> None:
+    fired: list[int] = []
+    rig.processor.on_fired = lambda _due_at_ms, _now_ms: fired.append(rig.processor.next_input)
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    await turns()
+    rig.clock.jump(rig.clock.now_ms() + HOUR)
+    many = asyncio.gather(rig.shell.submit([rig.event(user="b") for _ in range(30)]))
+    await asyncio.sleep(0)
+    assert rig.processor.next_input == 2
+    await many
+    assert fired == [2]
+
+
+async def test_an_input_that_breaks_the_processor_ends_the_work_and_is_not_committed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    take, left = rig.processor.take, iter(range(20))
+
+    def fail_at_last(happened: UserInput, now_ms: int) -> bool:
+        if next(left, None) is None:
+            raise ZeroDivisionError
+        return take(happened, now_ms)
+
+    monkeypatch.setattr(rig.processor, "take", fail_at_last)
+    rig.store.gate.clear()
+    under_way = asyncio.create_task(rig.shell.submit([rig.event()]))
+    await rig.store.began.wait()
+    many = asyncio.gather(rig.shell.submit([rig.event() for _ in range(30)]))
+    await asyncio.sleep(0)
+    rig.store.gate.set()
+    assert rig.working is not None
+    with pytest.raises(ZeroDivisionError):
+        await rig.working
+    for task in (under_way, many):
+        task.cancel()
+    await asyncio.gather(under_way, many, return_exceptions=True)
+    assert {batch.inputs_count for batch in rig.store.batches} == {1}
 
 
 async def test_a_full_inbox_refuses_before_anything_is_stamped(
