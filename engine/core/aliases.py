@@ -43,6 +43,10 @@ class Aliases:
         """The id of the user whom an id means; itself where it is nobody's alias. O(1)."""
         return self.of.get(user_id, user_id)
 
+    def mean_one(self, user_id: str, other_id: str) -> bool:
+        """Whether two ids are one user's. O(1)."""
+        return self.bearer(user_id) == self.bearer(other_id)
+
     def forget(self, user: User) -> None:
         """Nobody bears these any more. O(his aliases)."""
         for alias in user.aliases:

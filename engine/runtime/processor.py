@@ -342,10 +342,9 @@ class Processor(Population):
 
         Returns the input as it is to be applied.
         """
-        bearer = self.aliases.bearer
-        if not isinstance(happened, UsersMerged) or (
-            bearer(happened.user_id) == bearer(happened.merged_id)
-        ):
+        if not isinstance(happened, UsersMerged):
+            return happened
+        if self.aliases.mean_one(happened.user_id, happened.merged_id):
             return happened
         user, joined = self._unite(happened)
         self.saving.forget(happened.merged_id)

@@ -21,6 +21,7 @@ from engine.runtime.clock import STEER_EVERY_MS
 from engine.runtime.inbox import Inbox, Unavailable
 from engine.runtime.starting import telling
 from engine.runtime.ticker import make_ticker
+from engine.runtime.tidying import Tidying
 from engine.store import CommitFailed
 
 if TYPE_CHECKING:
@@ -48,9 +49,6 @@ A batch is sealed and released in one go, at about a microsecond each: this boun
 so how late a bulk import makes a deadline. Inputs wait then for the commit under way; what
 deadlines do goes on into the next batch.
 """
-
-PRUNE_EVERY = 64
-"""Commits between two looks for what is older than it is kept."""
 
 STALL_MIN_MS = 1_000
 """A deadline later than this was missed by a stall, and is treated like one after a downtime."""
@@ -97,8 +95,7 @@ class Shell:
         self._broken: Exception | None = None
         self._armed_at_ms = NEVER
         self._sealed: deque[Batch] = deque()
-        self._pruning: asyncio.Task[None] | None = None
-        self._prune_at = processor.finished  # commits index the archive once the rows before are
+        self._tidying = Tidying(processor, store)
         self._stopping = False
         self._running = False
 
@@ -192,7 +189,7 @@ class Shell:
                     await self._wake.wait()
                 if self._broken is not None:
                     raise self._broken
-                self._look_after_pruning()
+                self._tidying.look_after()
         except CommitFailed as error:
             # Clients hear it now: the drain would wait for them, and they for an answer.
             self.failure = error.message
@@ -204,7 +201,7 @@ class Shell:
             if self._steering is not None:
                 self._steering.cancel()
             # A commit that fails would be tried again for ever, on a store that is closed by then.
-            begun = [task for task in (self._commit, self._pruning) if task is not None]
+            begun = [task for task in (self._commit, self._tidying.task) if task is not None]
             for task in begun:
                 task.cancel()
             await asyncio.gather(*begun, return_exceptions=True)
@@ -364,26 +361,6 @@ class Shell:
         if self.failure:
             _log.info("commit.recovered")
         self.failure = ""
-
-    def _look_after_pruning(self) -> None:
-        """Begin to prune now and then, in slices that commits come between; one at a time."""
-        if self._pruning is None:
-            if self.processor.finished >= self._prune_at:
-                self._prune_at = self.processor.finished + PRUNE_EVERY
-                self._pruning = asyncio.create_task(self._prune())
-        elif self._pruning.done():
-            self._pruning.result()
-            self._pruning = None
-
-    async def _prune(self) -> None:
-        try:
-            while await self._store.prune(self.processor.now_ms):
-                pass
-            while await self._store.keep_archive(self.processor.now_ms):
-                pass
-        except CommitFailed as error:
-            if not error.again:
-                raise  # what cannot be mended ends the work, as a commit's own would
 
     def _ring(self) -> None:
         self._armed_at_ms = NEVER

@@ -10,6 +10,7 @@ from engine.core.plan import Plan
 from engine.runtime import clock as clock_module
 from engine.runtime import inbox as inbox_module
 from engine.runtime import shell as shell_module
+from engine.runtime import tidying as tidying_module
 from engine.runtime.inbox import Unavailable
 from engine.store import CommitFailed, Quarantined
 from tests.core.world import HOUR, campaign, wait
@@ -263,7 +264,7 @@ async def test_a_client_that_is_refused_while_the_journal_fails_holds_nothing(
 async def test_what_is_older_than_it_is_kept_goes_between_commits(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "PRUNE_EVERY", 4)
+    monkeypatch.setattr(tidying_module, "TIDY_EVERY", 4)
     rig.shell = shell_module.Shell(rig.processor, rig.store, rig.clock, rig.release)
     rig.store.keep_ms = 1
 
@@ -281,7 +282,7 @@ async def test_what_is_older_than_it_is_kept_goes_between_commits(
 async def test_pruning_that_fails_for_lack_of_room_is_tried_again_later(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "PRUNE_EVERY", 1)
+    monkeypatch.setattr(tidying_module, "TIDY_EVERY", 1)
     rig.shell = shell_module.Shell(rig.processor, rig.store, rig.clock, rig.release)
     rig.store.prune_faults = [full(), full()]
     rig.start()
@@ -371,7 +372,7 @@ async def test_while_a_commit_fails_new_input_is_refused_and_then_all_goes_on(
 async def test_pruning_that_fails_for_good_ends_the_work(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shell_module, "PRUNE_EVERY", 1)
+    monkeypatch.setattr(tidying_module, "TIDY_EVERY", 1)
     rig.shell = shell_module.Shell(rig.processor, rig.store, rig.clock, rig.release)
     rig.store.prune_faults = [CommitFailed("the disk is broken", hint="check it", again=False)]
     rig.start()
