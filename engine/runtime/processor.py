@@ -137,8 +137,7 @@ class Processor(Population):
                 self._hashes.append(digest)
         happened.at_ms = now_ms
         user = self.users.get(happened.user_id)
-        effects = self._effects
-        before = len(effects)
+        before = len(effects := self._effects)
         if user is None:
             user = self._welcome(happened)
         elif user.seen < self._changed:
