@@ -121,7 +121,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
         sync: `full` survives a power cut, `normal` may lose the last instants in one.
         max_replay: Inputs that a restart replays at most.
         resume_grace_ms: How long what fell due during a downtime waits for clients to send again.
-        dead_letters_max: Dead letters that are kept, about; past that the oldest go.
+        dead_letters_max, dead_letters_bytes_max: Dead letters kept, about; else the oldest go.
     """
 
     file: FileName = "hairspring.db"
@@ -129,6 +129,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     max_replay: Count = 100_000
     resume_grace_ms: Duration = field(default=30_000, name="resume_grace")
     dead_letters_max: Count = 100_000
+    dead_letters_bytes_max: Size = field(default=1 << 30, name="dead_letters_size_max")
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):
@@ -396,5 +397,4 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "coupons": CouponSettings,
     "alerts": Alerts,
 }
-"""The Struct of each section, but for `[collections.*]`, and for `[channels.*]` of `channels`; and
-but for `[filters]`, which has the names that the shop gives."""
+"""The Struct of each section but `[channels.*]`, and those with names of the shop's own."""

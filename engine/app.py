@@ -35,7 +35,7 @@ from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.reloading import PlanInForce, Reloading
-from engine.runtime.restart import come_in_time, restart
+from engine.runtime.restart import come_in_time, open_store, restart
 from engine.runtime.stalls import StallWatch
 from engine.server import (
     AdminDoor,
@@ -229,12 +229,8 @@ class App:
 
     async def _recover(self) -> None:
         settings, data = self.shop.settings, self._options.data
-        self.store = await Store.open(
-            data / settings.storage.file,
-            sync=settings.storage.sync,
-            keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
-            letters_max=settings.storage.dead_letters_max,
-            on_progress=now_and_then("database.migrating"),
+        self.store = await open_store(
+            data / settings.storage.file, settings, now_and_then("database.migrating")
         )
         self._opened.push_async_callback(self.store.close)
         await finish_erasures(self.store, data / "outbox")

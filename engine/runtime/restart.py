@@ -24,18 +24,38 @@ from engine.runtime.shell import Shell
 from engine.runtime.stored import Stored, read_stored
 from engine.runtime.tombstones import Tombstones
 from engine.runtime.versions import versions
-from engine.store import erasure
+from engine.store import Store, erasure
+from engine.store.pruning import LettersMax
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from channels.rendering import Template
     from config import Shop
+    from config.settings import Settings
     from engine.runtime.clock import Clock
     from engine.runtime.processor import Released
-    from engine.store import Recovered, Store
+    from engine.store import Recovered
 
 _log = structlog.get_logger("hairspring")
+
+
+async def open_store(
+    path: Path, settings: Settings, on_progress: Callable[[str], None] | None = None
+) -> Store:
+    """The database of a shop, which keeps what its settings say. Raises StoreError.
+
+    `on_progress` is told where a migration is, on another thread.
+    """
+    storage, events = settings.storage, settings.events
+    return await Store.open(
+        path,
+        sync=storage.sync,
+        keep_ms=max(events.keep_ms, events.dedupe_window_ms),
+        letters_max=LettersMax(storage.dead_letters_max, storage.dead_letters_bytes_max),
+        on_progress=on_progress,
+    )
 
 
 class Restarted(NamedTuple):

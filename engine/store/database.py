@@ -16,6 +16,7 @@ from engine.failpoints import come_to
 from engine.store import archive, outbox, pruning, recovery, schema
 from engine.store.floors import Floors
 from engine.store.indexing import Indexing
+from engine.store.pruning import LettersMax
 from engine.store.restore import finish_restore
 from engine.store.soundness import unusable
 from engine.store.worker import Thread
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from engine.store.batch import Batch
     from engine.store.migrations import OnProgress
     from engine.store.outbox import Parts
-    from engine.store.pruning import Quarantine
+    from engine.store.pruning import Letters, Quarantine
     from engine.store.recovery import Recovered
     from engine.store.worker import Worker
 
@@ -81,8 +82,7 @@ class Store:
         keep_ms: How long journal rows that no replay needs, records, dead letters and quarantined
             items are kept.
         quarantine: How full the quarantine is.
-        letters_max: Dead letters that are kept, and up to a hundredth more.
-        letters_dropped: Those that others took the place of, since the start.
+        letters: How many dead letters are kept, and how many went to make room for others.
         floors: Where the archive can be replayed from; for the connection's thread alone.
         indexing: Builds the archive's index; for that thread alone.
     """
@@ -94,12 +94,11 @@ class Store:
         keep_ms: int,
         quarantine: Quarantine,
         next_record: int,
-        letters_max: int,
+        letters_max: LettersMax,
     ) -> None:
         self._connection = worker
         self._fresh_rows = 0
-        self._fresh_letters = self.letters_max = letters_max
-        self.letters_dropped = 0
+        self.letters = pruning.unknown_letters(letters_max)
         self._unnoted: tuple[Batch, Written] | None = None
         self._next_record = next_record
         self.path = path
@@ -115,7 +114,7 @@ class Store:
         *,
         sync: str = "full",
         keep_ms: int = 2_592_000_000,
-        letters_max: int = 100_000,
+        letters_max: LettersMax = LettersMax(),  # noqa: B008 - it is immutable
         on_progress: OnProgress | None = None,
         worker: Worker | None = None,
     ) -> Self:
@@ -264,7 +263,8 @@ class Store:
         self.quarantine = written.quarantine
         self._next_record = written.next_record
         self._fresh_rows = max(self._fresh_rows, len(batch.records))
-        self._fresh_letters += sum(closed.dead for closed in batch.closed)
+        dead = sum(closed.dead for closed in batch.closed)
+        self.letters = self.letters.and_more(dead, written.dead_bytes)
 
     def _note(self) -> None:
         """Note for the index what was committed last: it is no matter of whoever awaits that."""
@@ -274,19 +274,14 @@ class Store:
 
     def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
         rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
-        # Counting them takes a while: now and then is enough.
-        looked = self._fresh_letters >= max(1, self.letters_max // 100)
 
-        def prune(connection: sqlite3.Connection) -> tuple[bool, Quarantine, int]:
+        def prune(connection: sqlite3.Connection) -> tuple[bool, Quarantine, Letters]:
             more, left = pruning.prune(connection, before_ms, rows_max, self.quarantine)
-            gone = pruning.prune_letters(connection, self.letters_max, rows_max) if looked else 0
+            letters = pruning.prune_letters(connection, self.letters, rows_max)
             come_to("in-pruning")
-            return more or bool(gone), left, gone
+            return more or bool(letters.goes_to), left, letters
 
-        more, self.quarantine, gone = _in_transaction(connection, prune)
-        self.letters_dropped += gone
-        if looked and gone < rows_max:
-            self._fresh_letters = 0
+        more, self.quarantine, self.letters = _in_transaction(connection, prune)
         self._fresh_rows = 0
         return more
 

@@ -30,6 +30,9 @@ _PARTS: Final[dict[Parts, str]] = {
 COLUMNS: Final = "(number, id, user_id, channel, urgent, message, snapshot)"
 """Of a row as it is written first."""
 
+SIZE: Final = "length(message) + length(snapshot) + ifnull(length(rendered), 0)"
+"""Of a row, in bytes; SQLite reads them from the row's head."""
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(SendMessage).decode
 
@@ -66,17 +69,23 @@ def row_of(number: int, message: SendMessage) -> tuple[Any, ...]:
     return (number, message.id, message.user_id, message.channel, message.urgent, _head(message))
 
 
-def close(connection: sqlite3.Connection, closed: Sequence[CloseMessage]) -> None:
-    """Deliveries came to their end: rows go, or are dead letters from here on."""
+def close(connection: sqlite3.Connection, closed: Sequence[CloseMessage]) -> int:
+    """Deliveries came to their end: rows go, or are dead letters from here on.
+
+    Returns how many bytes those are (`SIZE`).
+    """
+    dead_bytes = 0
     for one in closed:
         if one.dead:
-            connection.execute(
-                "UPDATE outbox SET dead = ?, dead_at_ms = ?, attempts = ?, pending = ? "
-                "WHERE id = ?",
+            row = connection.execute(
+                "UPDATE outbox SET dead = ?, dead_at_ms = ?, attempts = ?, pending = ? "  # noqa: S608 - a constant
+                f"WHERE id = ? RETURNING {SIZE}",
                 (one.reason, one.at_ms, one.attempts, one.pending or None, one.id),
-            )
+            ).fetchone()
+            dead_bytes += row[0] if row else 0
         else:
             connection.execute("DELETE FROM outbox WHERE id = ?", (one.id,))
+    return dead_bytes
 
 
 class Tried(NamedTuple):

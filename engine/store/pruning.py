@@ -1,9 +1,9 @@
 """What is let go of: what is older than it is kept, and what there is no room for.
 
 Age goes a slice at a time, in transactions of their own between commits: a slice is bounded in rows
-and in bytes, since SQLite visits each page that it frees; dead letters beyond so many go with it,
-once a hundredth of that was added. Room in the quarantine is made within the commit that fills it,
-oldest first, so that it costs about what writing cost, and no burst is ahead of it.
+and in bytes, since SQLite visits each page that it frees; dead letters beyond so many, or so large,
+go with it, once there may be a hundredth too much. Room in the quarantine is made within the commit
+that fills it, oldest first, so that it costs about what writing cost, and no burst is ahead of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from engine.store import plans
+from engine.store.outbox import SIZE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,6 +42,53 @@ class Quarantine(msgspec.Struct):
     rows: int = 0
     bytes: int = 0
     dropped: int = 0
+
+
+class LettersMax(msgspec.Struct, frozen=True):
+    """Dead letters that are kept, and up to a hundredth more.
+
+    Attributes:
+        rows: How many.
+        bytes: Of what they are made of, and of what they were rendered to.
+    """
+
+    rows: int = 100_000
+    bytes: int = 1 << 30
+
+
+class Letters(msgspec.Struct, frozen=True):
+    """Dead letters and their bound.
+
+    Attributes:
+        most: Their bound.
+        rows, bytes: What there is, or more: that a letter is retried or erased is not noted.
+        goes_to: Letters up to this number go; 0: none do, as far as is known.
+        dropped: Those that others took the place of, since the start.
+    """
+
+    most: LettersMax
+    rows: int
+    bytes: int = 0
+    goes_to: int = 0
+    dropped: int = 0
+
+    @property
+    def may_be_too_many(self) -> bool:
+        """Whether to count them, which takes a while: when there may be a hundredth too much."""
+        most = self.most
+        return (
+            self.rows >= most.rows + max(1, most.rows // 100)
+            or self.bytes >= most.bytes + max(1, most.bytes // 100)
+        )  # fmt: skip
+
+    def and_more(self, rows: int, size: int) -> Letters:
+        """With others."""
+        return msgspec.structs.replace(self, rows=self.rows + rows, bytes=self.bytes + size)
+
+
+def unknown_letters(most: LettersMax) -> Letters:
+    """Those of a database that was just opened: they are counted first of all."""
+    return Letters(most, rows=2 * most.rows + 1)
 
 
 class _At(msgspec.Struct):
@@ -117,20 +165,42 @@ def prune(
     return any(gone.values()), left
 
 
-def prune_letters(connection: sqlite3.Connection, letters_max: int, rows_max: int) -> int:
-    """A slice of the oldest dead letters beyond so many; how many went. O(letters)."""
-    newest_that_goes = connection.execute(
-        "SELECT number FROM outbox WHERE dead IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET ?",
-        (letters_max,),
-    ).fetchone()
-    if newest_that_goes is None:
-        return 0
-    gone = connection.execute(
-        "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox "
-        "WHERE dead IS NOT NULL AND number <= ? ORDER BY number LIMIT ?)",
-        (*newest_that_goes, rows_max),
+def prune_letters(connection: sqlite3.Connection, before: Letters, rows_max: int) -> Letters:
+    """A slice of the oldest dead letters beyond so many, or so large; how that leaves them.
+
+    O(what goes), and O(letters) where there may be too many.
+    """
+    if not before.goes_to:
+        if not before.may_be_too_many:
+            return before
+        before = _counted(connection, before)
+    cursor = connection.execute(_OLDEST_LETTERS, (before.goes_to, rows_max))
+    gone: list[tuple[int]] = []
+    size = 0
+    for number, of_one in cursor:
+        if size >= SLICE_BYTES_MAX:
+            break
+        gone.append((number,))
+        size += of_one
+    cursor.close()
+    connection.executemany(_DELETE["outbox"], gone)
+    return msgspec.structs.replace(
+        before,
+        rows=before.rows - len(gone),
+        bytes=before.bytes - size,
+        goes_to=before.goes_to if gone else 0,
+        dropped=before.dropped + len(gone),
     )
-    return gone.rowcount
+
+
+def _counted(connection: sqlite3.Connection, before: Letters) -> Letters:
+    most = before.most
+    rows, size = connection.execute(_LETTERS).fetchone()
+    newest = None
+    if rows > most.rows or size > most.bytes:
+        newest = connection.execute(_NEWEST_THAT_GOES, (most.rows, most.bytes)).fetchone()
+    goes_to = newest[0] if newest else 0
+    return msgspec.structs.replace(before, rows=rows, bytes=size, goes_to=goes_to)
 
 
 def _choose(rows: sqlite3.Cursor, before_ms: int, rows_max: int) -> list[tuple[int, int]]:
@@ -147,6 +217,18 @@ def _choose(rows: sqlite3.Cursor, before_ms: int, rows_max: int) -> list[tuple[i
     return chosen
 
 
+_LETTERS: Final = f"SELECT count(*), ifnull(sum({SIZE}), 0) FROM outbox WHERE dead IS NOT NULL"  # noqa: S608 - a constant
+_NEWEST_THAT_GOES: Final = (
+    "SELECT number FROM (SELECT number, row_number() OVER newest AS place, "  # noqa: S608 - a constant
+    f"sum({SIZE}) OVER newest AS size FROM outbox WHERE dead IS NOT NULL "
+    "WINDOW newest AS (ORDER BY number DESC ROWS UNBOUNDED PRECEDING)) "
+    "WHERE place > ? OR size > ? ORDER BY number DESC LIMIT 1"
+)
+_OLDEST_LETTERS: Final = (
+    f"SELECT number, {SIZE} FROM outbox WHERE dead IS NOT NULL AND number <= ? "  # noqa: S608 - a constant
+    "ORDER BY number LIMIT ?"
+)
+
 _OLDEST_FIRST: Final = {
     # The row that a replay begins in stays, and so do those behind it; and a replay of the archive
     # begins at its floor. Both bound the key: a sum alone would be asked of every row that stays.
@@ -157,7 +239,7 @@ _OLDEST_FIRST: Final = {
     "(SELECT value FROM meta WHERE name = 'replay_from'))) "
     "AND first_input + inputs_count <= (SELECT first FROM floor) ORDER BY first_input",
     "records": "SELECT number, record, length(record) FROM records ORDER BY number",
-    "outbox": "SELECT number, message, length(snapshot) + ifnull(length(rendered), 0) FROM outbox "
+    "outbox": f"SELECT number, message, {SIZE} FROM outbox "  # noqa: S608 - a constant
     "WHERE dead IS NOT NULL ORDER BY number",
     "quarantine": "SELECT number, received_at_ms, length(body) FROM quarantine ORDER BY number",
 }

@@ -74,11 +74,13 @@ class Written(msgspec.Struct):
         quarantine: How full the quarantine is now.
         recorded: Of whom there is a new record, in order, once for each.
         next_record: The number that the next one gets.
+        dead_bytes: Of the messages that are dead letters from here on.
     """
 
     quarantine: Quarantine
     recorded: list[str]
     next_record: int
+    dead_bytes: int
 
 
 def write_batch(
@@ -109,7 +111,7 @@ def write_batch(
             batch.replay_from,
         ),
     )
-    _write_messages(connection, batch)
+    dead_bytes = _write_messages(connection, batch)
     if batch.quarantined:
         quarantine = _write_quarantine(connection, batch.quarantined, quarantine)
     if not batch.number % LOG_SWEPT_EVERY:
@@ -118,7 +120,7 @@ def write_batch(
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('bandits', ?)", (batch.bandits,))
     if batch.changes or batch.settled:
         plans.write(connection, batch.changes, batch.settled)
-    return Written(quarantine, [record.user_id for record in happened], next_record)
+    return Written(quarantine, [record.user_id for record in happened], next_record, dead_bytes)
 
 
 def _write_quarantine(
@@ -136,8 +138,8 @@ def _write_quarantine(
     return quarantine
 
 
-def _write_messages(connection: sqlite3.Connection, batch: Batch) -> None:
-    """New outbox rows, then what happened to others.
+def _write_messages(connection: sqlite3.Connection, batch: Batch) -> int:
+    """New outbox rows, then what happened to others; the bytes of new dead letters.
 
     A row whose id is there already is that same message, and stays as it is.
     """
@@ -153,9 +155,10 @@ def _write_messages(connection: sqlite3.Connection, batch: Batch) -> None:
         else:
             rows.append((*row, bytes(message.snapshot)))
     _insert(connection, f"OR IGNORE INTO outbox {outbox.COLUMNS}", rows)
-    outbox.close(connection, batch.closed)
+    dead_bytes = outbox.close(connection, batch.closed)
     if batch.revived:
         outbox.revive(connection, batch.revived)
+    return dead_bytes
 
 
 def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -83,11 +83,12 @@ def message(channel: str, number: int = 1, **changes: Any) -> Message:
     return msgspec.structs.replace(made, **changes)
 
 
-Mood: TypeAlias = Literal["well", "busy", "hangs", "cuts", "deaf", "raves"]
+Mood: TypeAlias = Literal["well", "busy", "hangs", "cuts", "deaf", "raves", "refuses"]
 """How an end takes what it is given: as it should; not now; without a word; by cutting the
-connection before it took anything; by cutting it once it has the message; with nonsense."""
+connection before it took anything; by cutting it once it has the message; with nonsense; never."""
 
 BAD_MOODS: tuple[Mood, ...] = ("busy", "hangs", "cuts", "deaf", "raves")
+"""Those that pass: what was handed over in one is tried again."""
 
 
 class End(Protocol):
@@ -240,6 +241,8 @@ class Mailbox:
             self.drop_connections()
         if (self.mood, command) == ("busy", "RCPT"):
             return "451 4.3.2 come again"
+        if (self.mood, command) == ("refuses", "DATA"):
+            return "554 5.7.1 not this one"
         return "what is it now" if (self.mood, command) == ("raves", "MAIL") else usual
 
     def _reply(self, command: str, usual: str) -> str:
@@ -412,6 +415,8 @@ class HttpProvider:
             transport.close()
         elif self.mood == "cuts":
             transport.abort()
+        elif self.mood == "refuses":
+            return web.Response(status=422, text="not this one")
         return web.Response(status=503, text="come again")
 
     def be(self, mood: Mood) -> None:
@@ -566,18 +571,23 @@ class TwilioProvider(HttpProvider):
 
 
 class InboxProvider:
-    """An inbox in a database; each wire is a message as it is kept there."""
+    """An inbox in a database; each wire is a message as it is kept there.
+
+    It is busy where the file takes no message, and hangs while another process writes to it.
+    """
 
     channel_id = "in_app"
     duplicates = 1
     refused = message("in_app", 99, body="x" * MESSAGE_BYTES_MAX)
-    moods: ClassVar[Sequence[Mood]] = ()
+    moods: ClassVar[Sequence[Mood]] = ("busy", "hangs")
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "inbox.db"
 
     async def start(self) -> None:
         self._store = await Store.open(self._path)
+        await self._store.read(lambda c: c.execute("PRAGMA busy_timeout = 100").fetchall())
+        self._other = sqlite3.connect(self._path, isolation_level=None)
         self._inboxes = Inboxes(self._store, lambda: AT_MS, lambda user_id: (user_id,), 1_000)
 
     def make(self, **changes: Any) -> Channel:
@@ -598,12 +608,22 @@ class InboxProvider:
         return msgspec.json.decode(wire)["body"]
 
     def be(self, mood: Mood) -> None:
-        raise AssertionError(f"a database is never {mood}")
+        if self._other.in_transaction:
+            self._other.execute("ROLLBACK")
+        self._other.execute("DROP TRIGGER IF EXISTS busy")
+        if mood == "hangs":
+            self._other.execute("BEGIN IMMEDIATE")
+        elif mood != "well":
+            self._other.execute(
+                "CREATE TRIGGER busy BEFORE INSERT ON inbox "
+                "BEGIN SELECT RAISE(ABORT, 'come again'); END"
+            )
 
     async def stop(self) -> None:
         await self._store.read(lambda c: c.execute("PRAGMA query_only = 1").fetchall())
 
     async def close(self) -> None:
+        self._other.close()
         await self._store.close()
 
 

@@ -41,6 +41,7 @@ sync = "full"
 max_replay = 100000
 resume_grace = "30s"
 dead_letters_max = 100000
+dead_letters_size_max = "1 GiB"
 [events]
 max_lateness = "24h"
 dedupe_window = "24h"

@@ -14,6 +14,7 @@ from engine.store.pruning import (
     QUARANTINE_ROWS_MAX,
     SLICE_BYTES_MAX,
     SLICE_ROWS_MAX,
+    LettersMax,
     Quarantine,
     prune,
 )
@@ -214,7 +215,9 @@ async def steps(store: Store, work: Callable[[sqlite3.Connection], object]) -> i
 
 
 async def test_past_so_many_dead_letters_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "l.db", sync="normal", keep_ms=KEEP, letters_max=200)
+    store = await Store.open(
+        tmp_path / "l.db", sync="normal", keep_ms=KEEP, letters_max=LettersMax(200)
+    )
     names = [f"m{number}" for number in range(500)]
     await commit(
         store, 0, messages=[message(0, name) for name in [*names, "waits"]],
@@ -227,14 +230,42 @@ async def test_past_so_many_dead_letters_the_oldest_go_and_are_counted(tmp_path:
         left.append(await store.count("outbox"))
     assert left == [401, 301, 201, 201]
     assert await numbers(store, "outbox") == list(range(301, 502))
-    assert store.letters_dropped == 300
+    assert store.letters.dropped == 300
     # Two more are a hundredth of them: they are looked at again.
     await commit(
         store, 1, first_message=502, messages=[message(1, "a"), message(1, "b")],
         closed=[CloseMessage("a", dead=True), CloseMessage("b", dead=True)],
     )  # fmt: skip
     await store.prune(START)
-    assert (await store.count("outbox"), store.letters_dropped) == (201, 302)
+    assert (await store.count("outbox"), store.letters.dropped) == (201, 302)
+    await store.close()
+
+
+async def test_past_so_many_bytes_of_dead_letters_the_oldest_go_however_few_they_are(
+    tmp_path: Path,
+) -> None:
+    most = LettersMax(bytes=10_000_000)
+    store = await Store.open(tmp_path / "l.db", sync="normal", keep_ms=KEEP, letters_max=most)
+    assert not await store.prune(START)  # it knows by now that there are none
+
+    async def fail(first: int, count: int) -> None:
+        names = [f"m{number}" for number in range(first, first + count)]
+        sent = [message(0, name) for name in names]
+        await commit(store, first, first_message=first, messages=sent)
+        await store.keep_rendered([(b"x" * 1_000_000, name) for name in names])
+        await commit(store, first + 1, closed=[CloseMessage(name, dead=True) for name in names])
+
+    await fail(1, 12)
+    left = []
+    while await store.prune(START):
+        left.append(await store.count("outbox"))
+    assert left == [9], "ten are more than that by what they are made of"
+    assert await numbers(store, "outbox") == list(range(4, 13))
+    await fail(20, 2)
+    while await store.prune(START):
+        pass
+    assert await numbers(store, "outbox") == [*range(6, 13), 20, 21]
+    assert store.letters.dropped == 5
     await store.close()
 
 

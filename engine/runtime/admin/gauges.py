@@ -82,7 +82,7 @@ def watch_work(
     watch(
         "dead_letters_dropped",
         "Dead letters that newer ones displaced.",
-        lambda: store.letters_dropped,
+        lambda: store.letters.dropped,
     )
     watch("erased_barred", "Inputs of erased users.", lambda: processor.tombstones.barred)
     watch(

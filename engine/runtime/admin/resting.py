@@ -13,8 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from engine.runtime.clock import Clock, wall_ms
-from engine.runtime.restart import restart
-from engine.store import Store
+from engine.runtime.restart import open_store, restart
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from config import Shop
     from engine.runtime.restart import Restarted
+    from engine.store import Store
 
 _NS_PER_MS = 1_000_000
 
@@ -62,14 +62,7 @@ async def at_rest(
 
     `on_progress` is told where a migration is. Raises StoreError.
     """
-    settings = shop.settings
-    store = await Store.open(
-        path,
-        sync=settings.storage.sync,
-        keep_ms=max(settings.events.keep_ms, settings.events.dedupe_window_ms),
-        letters_max=settings.storage.dead_letters_max,
-        on_progress=on_progress,
-    )
+    store = await open_store(path, shop.settings, on_progress)
     try:
         resting = Resting(await restart(shop, store, lambda _: None, _standing), store)
         try:
