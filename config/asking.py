@@ -44,9 +44,13 @@ class Mention(msgspec.Struct, frozen=True):
     where: str
 
 
-def warn_of_memory(program: Program, memory: Memory, warn: Warn) -> None:
-    """Warn where a condition reads further back than is kept. O(size of the condition)."""
-    for asked in unsure(program, memory.events_max):
+def warn_of_memory(program: Program, memory: Memory, warn: Warn, *, is_sound: bool = True) -> None:
+    """Warn where a condition reads further back than is kept. O(size of the condition).
+
+    How many events one reads cannot be told where the call of it, or what its answer is compared
+    with, may be at fault (`is_sound`).
+    """
+    for asked in unsure(program, memory.events_max) if is_sound else ():
         told = f"{asked.function}() reads more than the {memory.events_max} events kept of a name"
         hint = "raise history.max_events"
         if asked.window_ms is None:

@@ -106,33 +106,37 @@ def _program(
         fields.fault(name, "is empty", "write a condition, or leave it out")
         return None
     names = scope.variables | fields.source.collections
-    program, is_sound = _compiled(fields, name, text, Scope(names, scope.functions, scope.kinds))
-    if program is None:
+    read, is_sound = _compiled(fields, name, text, Scope(names, scope.functions, scope.kinds))
+    if not read:
         return None
+    program = read[0]
     if program.kind not in kinds:
         fields.fault(name, f"gives {told(program.kind)}", wanted)
         is_sound = False
-    is_sound &= _are_segments_known(fields, name, program)
-    _note_mentions(fields, name, program)
+    is_sound &= _is_there_what_is_named(fields, name, read)
+    _warn_of_past(fields, name, read, is_sound=is_sound)
     if not is_sound:
         if is_timed:
             _tell_of_time(fields, name, program)
         return None
-    fields.source.written.append(Written(fields, name, program))
     if kinds is _TRUTHS:
         _warn_of_foregone(fields, name, program)
-    _warn_of_past(fields, name, program)
     return program
 
 
-def _compiled(fields: Fields, name: str, text: str, scope: Scope) -> tuple[Program | None, bool]:
-    """A text's program and whether it is without fault; what is left of one is looked at, too."""
+def _compiled(fields: Fields, name: str, text: str, scope: Scope) -> tuple[list[Program], bool]:
+    """A text's program and whether it is without fault.
+
+    What is left of one that is not is looked at, too, and behind it what its faults are made of.
+    """
     try:
-        return compile_cel(text, scope), True
+        return [compile_cel(text, scope)], True
     except CelTextError as error:
         _tell(fields, name, error)
-        rest = error.rest if isinstance(error, CelCheckError) else None
-        return (None if rest is None else Program(text, rest, frozenset())), False
+        if not isinstance(error, CelCheckError) or error.rest is None:
+            return [], False
+        left = (error.rest, *error.beside)
+        return [Program(text, tree, frozenset()) for tree in left], False
 
 
 def _tell_of_time(fields: Fields, name: str, program: Program) -> None:
@@ -141,6 +145,16 @@ def _tell_of_time(fields: Fields, name: str, program: Program) -> None:
         Solution(program.tree, program.text)
     except CelTextError as error:
         _tell(fields, name, error)
+
+
+def _is_there_what_is_named(fields: Fields, name: str, read: list[Program]) -> bool:
+    """Note what a condition names, for the shop to be held against; whether its segments are."""
+    are_there = True
+    for part in read:
+        are_there &= _are_segments_known(fields, name, part)
+        _note_mentions(fields, name, part)
+        fields.source.written.append(Written(fields, name, part))
+    return are_there
 
 
 def _are_segments_known(fields: Fields, name: str, program: Program) -> bool:
@@ -177,14 +191,15 @@ def _place(fields: Fields, name: str, at: int) -> tuple[int, int, str]:
     return line, column, f"{fields.prefix}{name}, column {column}"
 
 
-def _warn_of_past(fields: Fields, name: str, program: Program) -> None:
+def _warn_of_past(fields: Fields, name: str, read: list[Program], *, is_sound: bool) -> None:
     """Warn where a condition asks for more of the past than is kept."""
 
     def warn(at: int, told_of: str, hint: str) -> None:
         line, column, where = _place(fields, name, at)
         fields.source.warn(line, f"{where}: {told_of}", hint, column=column)
 
-    warn_of_memory(program, fields.source.memory, warn)
+    for part in read:
+        warn_of_memory(part, fields.source.memory, warn, is_sound=is_sound)
 
 
 def _note_mentions(fields: Fields, name: str, program: Program) -> None:

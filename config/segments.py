@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from typing import Final
 
 import msgspec
@@ -40,8 +41,11 @@ class _Segments:
     def __init__(self, source: Source, node: Mapping) -> None:
         self._node = node
         self._found: dict[str, Condition] = {}
-        # A segment may ask for those that were found before it, and for no others.
-        self._source = msgspec.structs.replace(source, segments=self._found)
+        self._read: set[str] = set()
+        # A segment may ask for those that were found before it: what stands in for the others
+        # is asked of those at fault alone.
+        known = ChainMap(self._found, {segment: _nobody() for segment in node.entries})
+        self._source = msgspec.structs.replace(source, segments=known)
 
     def compiled(self) -> dict[str, Condition]:
         for segment, node in self._node.entries.items():
@@ -68,12 +72,15 @@ class _Segments:
         fields, key = self._place(segment, node)
         if fields.required(key, _HINT) is None:
             return
-        for other in _asked_by(fields.get(key)):
-            if other in self._node.entries:
-                self._visit(other, self._node.entries[other], (*above, segment))
-                if other not in self._found:
-                    return  # its own fault is told
-        self._found[segment] = timed_condition(fields, key, has_event=False) or _nobody()
+        asked = [other for other in _asked_by(fields.get(key)) if other in self._node.entries]
+        for other in asked:
+            self._visit(other, self._node.entries[other], (*above, segment))
+        if segment in self._read:
+            return
+        self._read.add(segment)
+        condition = timed_condition(fields, key, has_event=False) or _nobody()
+        if all(other in self._found for other in asked):
+            self._found[segment] = condition  # else their own faults are told
 
     def _place(self, segment: str, node: Node) -> tuple[Fields, str]:
         """Where the segment's condition stands: under its id, or in a map of its own."""

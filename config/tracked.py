@@ -7,6 +7,7 @@ warning: the shop may send it all the same.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from config.asking import Mention
@@ -16,6 +17,7 @@ from engine.core.answers import EVENTS as ANSWERS
 from engine.core.cel.checked import (
     Apply,
     Asked,
+    Comprehension,
     Constant,
     Field,
     Has,
@@ -32,12 +34,13 @@ from engine.core.steps import Emit, Send, Set
 from engine.core.tracking_plan import RESERVED_TRAITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from channels.rendering import Template
     from config.circles import Placed
     from config.faults import Findings
     from config.source import Source, Written
+    from engine.core.cel.checked import Checked
     from engine.core.forms import Form
     from engine.core.tracking_plan import TrackingPlan
 
@@ -173,7 +176,8 @@ class Tracked:
 
     def fault(self, place: Mention, told: str, hint: str) -> None:
         """Something that can never be."""
-        self._findings.fault(place.path, place.line, f"{place.where}: {told}", hint)
+        text = f"{place.where}: {told}"
+        self._findings.fault(place.path, place.line, text, hint, column=place.column)
 
 
 def check_against(
@@ -209,33 +213,54 @@ class _Condition:
     def _visit(self, node: object) -> None:
         match node:
             case Asked():
-                self._ask(node)
-            case Operate(_, operator, operands):
-                if operator in _COMPARED and len(operands) == 2:  # noqa: PLR2004 - two sides
-                    self._compare(node.at, operator, *operands)
-                elif operator == "in" and isinstance(operands[1], Items):
-                    for item in operands[1].items:
-                        self._compare(node.at, "==", operands[0], item)
+                with self._element(node.level, self._to._forms([node.name])):  # noqa: SLF001 - as above
+                    self._ask(node)
+                    self._visit(node.predicate)
+            case Comprehension(_, _, over, level, test, result):
+                self._visit(over)
+                with self._element(level, None):
+                    self._visit(test)
+                    self._visit(result)
+            case _:
+                self._hold_against(node)
+                for part in parts(node):
+                    self._visit(part)
+
+    def _hold_against(self, node: object) -> None:
+        """What is said of a value, against what the plan says that it is."""
+        match node:
+            case Operate(at, operator, (left, right)) if operator in _COMPARED:
+                self._compare(at, operator, left, right)
+            case Operate(at, "in", (left, Items(_, items))):
+                for item in items:
+                    self._compare(at, "==", left, item)
             case Apply(at, function, (target, *_)) if function in _OF_TEXTS:
                 side = self._side(target)
                 if side not in {"", "a text"}:
                     told = f"{function}() is asked of {side}, by tracking-plan.yaml"
                     self._to.fault(self._place("", at), told, "it is for texts")
+            case Field() | Has():
+                self._forms_of(node, tell=True)
             case _:
                 pass
-        if isinstance(node, Field | Has):
-            self._forms_of(node, tell=True)
-        for part in parts(node):
-            self._visit(part)
+
+    @contextmanager
+    def _element(self, level: int, forms: list[Form] | None) -> Iterator[None]:
+        """While what is asked of each event, or of each element of a list, is looked at."""
+        around = self._locals.get(level)
+        self._locals[level] = forms
+        try:
+            yield
+        finally:
+            self._locals[level] = around
 
     def _ask(self, asked: Asked) -> None:
         if asked.function not in _OF_EVENTS:
             return
         self._to._check_event(asked.name, self._place(asked.name, asked.at))  # noqa: SLF001 - as above
-        forms = self._to._forms([asked.name])  # noqa: SLF001 - as above
-        self._locals[asked.level] = forms
         if not asked.field:
             return
+        forms = self._locals[asked.level]
         found = self._to.check_name(forms, self._place(asked.field, asked.at))
         odd = [form for form in found or () if form.kind not in {"integer", "number", "any"}]
         if odd and asked.function in _OF_NUMBERS:
@@ -276,7 +301,9 @@ class _Condition:
             return sides.pop() if len(sides) == 1 else ""
         return _KINDS.get(getattr(node, "kind", Kind.ANY), "")
 
-    def _compare(self, at: int, operator: str, left: object, right: object) -> None:
+    def _compare(self, at: int, operator: str, left: Checked, right: Checked) -> None:
+        if Kind.ANY not in {left.kind, right.kind}:
+            return  # what is wrong with it, the language has told
         sides = self._side(left), self._side(right)
         if all(sides) and sides[0] != sides[1]:
             told = f"`{operator}` between {sides[0]} and {sides[1]}, by tracking-plan.yaml"

@@ -99,6 +99,7 @@ def read_arguments(tree: Call, tell: Tell) -> Arguments:
         read.field = _text(tree, rest, "a property", tell, hint)
         if not rest and is_duration_text(read.field):
             tell(tree.at, f"{tree.function}() wants a property before its window", hint=hint)
+            read.field = ""
     if question.predicate and len(rest) > 1:
         read.predicate = rest.pop()
         variable = rest.pop()

@@ -16,7 +16,7 @@ from engine.core.cel.functions import FUNCTIONS, Function, matches
 from engine.core.cel.hints import of_function, of_name, of_operator, told
 from engine.core.cel.limits import FAULTS_MAX, HEIGHT_MAX
 from engine.core.cel.moments import GETTERS, to_duration
-from engine.core.cel.overloads import result_of
+from engine.core.cel.overloads import can_equal, result_of
 from engine.core.cel.tree import Call, ListOf, Literal, MapOf, Name, Operation, Select, Tree
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def check(text: str, tree: Tree, scope: Scope | None) -> tuple[Checked, frozense
     with suppress(_NoMore):
         result = checker.checked(tree)
     if result is None or checker.faults:
-        raise together(checker.faults, result)
+        raise together(checker.faults, result, checker.beside)
     return result, frozenset(checker.names)
 
 
@@ -92,6 +92,7 @@ class _Checker:
         self._counting = ""
         self.names: set[str] = set()
         self.faults: list[CelCheckError] = []
+        self.beside: list[Checked] = []
 
     def _tell(self, at: int, message: str, *, hint: str = "") -> None:
         self.faults.append(check_error(self._text, at, message, hint=hint))
@@ -215,14 +216,29 @@ class _Checker:
                     found = " and ".join(map(told, kinds))
                     shown = "-" if operator == "negate" else operator
                     hint = of_operator(shown, kinds)
+                    self.beside += operands
                     self._tell(tree.at, f"`{shown}` does not take {found}", hint=hint)
                     return to.Unbound(tree.at, shown)
-                if self._scope is not None and Kind.DURATION in kinds:
-                    self._durations(operands)
+                if self._scope is not None:
+                    self._alike(tree.at, operator, operands)
                 return to.Operate(tree.at, operator, operands, result)
 
+    def _alike(self, at: int, operator: str, operands: tuple[Checked, ...]) -> None:
+        """What is compared can be equal, and a text beside a duration is one."""
+        kinds = [operand.kind for operand in operands]
+        if operator in {"==", "!="} and not can_equal(*kinds):
+            found = " and ".join(map(told, kinds))
+            hint = of_operator(operator, kinds)
+            self._tell(at, f"`{operator}` between {found}, which are never equal", hint=hint)
+        if operator == "in" and isinstance(operands[1], to.Items):
+            for item in operands[1].items:
+                if not can_equal(kinds[0], item.kind):
+                    what = f"{told(item.kind)}, and {told(kinds[0])} is looked for"
+                    self._tell(item.at, f"this is {what}: they are never equal")
+        if Kind.DURATION in kinds:
+            self._durations(operands)
+
     def _durations(self, operands: tuple[Checked, ...]) -> None:
-        """A text beside a duration is one, or the two could never compare."""
         for operand in operands:
             if isinstance(operand, to.Constant) and isinstance(operand.value, str):
                 try:
@@ -259,12 +275,12 @@ class _Checker:
         """
         around, self._locals = self._locals, [*self._locals]
         if tree.target is not None:
-            self.checked(tree.target)
+            self.beside.append(self.checked(tree.target))
         for argument in tree.arguments[:-1]:
             if isinstance(argument, Name) and not argument.absolute:
                 self._locals.append(argument.name)
         for argument in tree.arguments:
-            self.checked(argument)
+            self.beside.append(self.checked(argument))
         self._locals = around
         return to.Unbound(tree.at, tree.function, kind)
 

@@ -52,10 +52,12 @@ class CelCheckError(CelTextError):
     Attributes:
         rest: The checked tree with something of any kind in the place of what is at fault, for
             whoever looks for more; None where it was not read to its end.
+        beside: What the parts at fault are made of, which `rest` is without.
     """
 
     code = "cel.check"
     rest: Checked | None = None
+    beside: tuple[Checked, ...] = ()
 
 
 class CelError(ExpressionError):
@@ -101,11 +103,13 @@ def check_error(text: str, offset: int, message: str, *, hint: str = "") -> CelC
     return CelCheckError(message, line=line, column=column, hint=hint)
 
 
-def together(faults: Iterable[CelCheckError], rest: Checked | None = None) -> CelCheckError:
+def together(
+    faults: Iterable[CelCheckError], rest: Checked | None = None, beside: Iterable[Checked] = ()
+) -> CelCheckError:
     """Several faults of one text, at least one, as the first of them with the others."""
     every = [one for fault in faults for one in fault.every()]
     # What is asked in two ways is at fault twice.
     first, *others = {(one.line, one.column, one.message): one for one in every}.values()
     assert isinstance(first, CelCheckError)
-    first.others, first.rest = tuple(others), rest
+    first.others, first.rest, first.beside = tuple(others), rest, tuple(beside)
     return first

@@ -70,6 +70,11 @@ def result_of(  # noqa: PLR0911 - one return a family of operators
     return _BINARY.get((operator, left, right))
 
 
+def can_equal(left: Kind, right: Kind) -> bool:
+    """Whether values of two kinds are ever equal: of most, those of one kind alone."""
+    return left is right or Kind.ANY in {left, right} or _orderable(left, right)
+
+
 def _orderable(left: Kind, right: Kind) -> bool:
     if Kind.ANY in {left, right}:
         return {left, right} <= _ORDERED | {Kind.ANY}

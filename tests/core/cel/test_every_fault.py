@@ -52,6 +52,11 @@ def test_two_unknown_functions_and_a_bad_window_are_three_faults() -> None:
         ('now - "x" > "y" || since("A") > "z"', [5, 33]),
         ("int(1, a) == b", [1, 8, 14]),
         ('last("A").x && 3', [16]),
+        ("now == '2026-01-31' || user.x == 1", [5]),
+        ("count('A') == '3' || did('A') != 1", [12, 31]),
+        ("since('A') == 5 || !(since('A') == '5m')", [12]),
+        ("size(user.x) in [1, '2', null, 3.5, user.y]", [21, 26]),
+        ("type(user.x) == 'int' || user.x == null || [] == {}", [14, 47]),
     ],
 )
 def test_what_is_wrong_in_several_places_is_told_of_each(text: str, columns: list[int]) -> None:
