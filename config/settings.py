@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from channels import links
 from channels.customs import Customs
@@ -173,8 +173,7 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
 
     def of_links(self) -> links.Tracking:
         """The same, as those read it who make links."""
-        said = {name: getattr(self, name) for name in self.__struct_fields__}
-        return links.Tracking(**said)
+        return links.Tracking(**structs.asdict(self))
 
 
 class Cap(msgspec.Struct, frozen=True, kw_only=True):
@@ -358,11 +357,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def customs(self) -> Customs:
         """What of it templates are parsed by."""
+        shop, filters = self.shop, tuple(self.filters.items())
         return Customs(
-            currency=self.shop.currency,
-            locale=self.shop.locale,
-            timezone=self.shop.timezone,
-            filters=tuple(self.filters.items()),
+            currency=shop.currency, locale=shop.locale, timezone=shop.timezone, filters=filters
         )
 
     def policy(self) -> Policy:
@@ -379,6 +376,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             caps=self.guardrails.core_caps(),
             quiet_hours=self.guardrails.core_quiet_hours(),
             timezone=self.shop.timezone,
+            utm=tuple(self.tracking.utm.items()),
+            utm_transactional=self.tracking.transactional,
         )
 
 

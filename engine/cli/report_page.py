@@ -129,13 +129,18 @@ def _card(title: str, inner: str) -> str:
 
 def _tiles(told: Told) -> str:
     rate = told["goal_rate"]
-    spent = told["cost"]
+    spent, credited = told["cost"], told["attributed"]
     tiles = [
         ("Entered", whole(told["entered"]), f"{whole(told['active'])} in it now"),
         ("Sent", whole(told["sent"]), f"{whole(told['delivered'])} delivered"),
         ("Opened", whole(told["opened"]), _when(told["response"]["opened"])),
         ("Clicked", whole(told["clicked"]), _when(told["response"]["clicked"])),
         ("Reached the goal", whole(told["converted"]), share(rate)),
+        (
+            "After a message",
+            whole(credited["goals"]),
+            f"{whole(credited['goals_clicked'])} by click",
+        ),
         (
             "Worth",
             f"{told['goal_value']:,.0f} {told['currency']}",

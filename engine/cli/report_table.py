@@ -70,6 +70,13 @@ def _summed_up(told: Told) -> Iterator[str]:
         f"worth {money(told['goal_value'], told['currency'])}, "
         f"cost {money(told['cost'], told['currency'])}"
     )
+    credited = told["attributed"]
+    if credited["goals"]:
+        yield (
+            f"put down to a message: {whole(credited['goals'])}, "
+            f"{whole(credited['goals_clicked'])} of them after a click; "
+            f"worth {money(credited['goal_value'], told['currency'])}"
+        )
     skipped = ", ".join(f"{reason} {whole(n)}" for reason, n in sorted(told["skipped"].items()))
     if skipped:
         yield f"skipped: {skipped}"

@@ -33,9 +33,17 @@ def touch_of(campaign: Campaign | None, goal: Record) -> tuple[str, str]:
     """
     if not goal.message:
         return "", ""
+    return send_of(campaign, goal.enrollment, goal.message)
+
+
+def send_of(campaign: Campaign | None, enrollment: str, message: str) -> tuple[str, str]:
+    """Step and channel of a message, by its id; `UNKNOWN` where no step of now makes that id.
+
+    O(sends * channels * times of repeats), `TRIED_MAX` at most.
+    """
     if campaign is not None:
         for step, channel, iteration in islice(_could_be(campaign), TRIED_MAX):
-            if effect_id(goal.enrollment, step, iteration, channel) == goal.message:
+            if effect_id(enrollment, step, iteration, channel) == message:
                 return step, channel
     return UNKNOWN, UNKNOWN
 

@@ -54,6 +54,7 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
         response_ms: Of what a message was answered with: how long after it was sent; else 0.
         variants: Of `branched` by a split and of `goal`, where the campaign has several splits:
             (split, variant) of each that the enrollment had gone by; else none.
+        touch: Of a `goal` that names a message: whether it was `clicked`, or `delivered` alone.
     """
 
     at_ms: int
@@ -74,6 +75,7 @@ class Record(msgspec.Struct, omit_defaults=True, gc=False):
     link: str = ""
     response_ms: int = 0
     variants: tuple[tuple[str, str], ...] = ()
+    touch: str = ""
 
 
 class SendMessage(msgspec.Struct, omit_defaults=True, gc=False):

@@ -5,8 +5,9 @@ with its user, in short (`state.Ended`). Whether an event counts follows from it
 when it came: within the window, and not later than lateness allows behind it. Whoever is forgotten
 is so for that reason or for want of room, never because somebody looked.
 
-Last touch: of all enrollments whose goal one event is, the one whose message was delivered last, up
-to the event's own time, names that message.
+Last touch: of all enrollments whose goal one event is, the one whose message was clicked last, up
+to the event's own time, names that message; where none was clicked, the one whose message was
+delivered last.
 """
 
 from __future__ import annotations
@@ -78,11 +79,13 @@ def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[st
     touches = [_last_touch(one, occurred_at_ms) for one in reached]
     last = max(touches)
     for one, touch in zip(reached, touches, strict=True):
-        message = last[1] if touch == last else ""
+        message = last[2] if touch == last else ""
         reason = "holdout" if one.held_out else ""
         value = _value(turn, one.campaign)
         goal = turn.record("goal", one, reason=reason, message=message)
         goal.value = value
+        if message:
+            goal.touch = "clicked" if last[0] else "delivered"
         if one.variants:
             goal.variants = crossed(turn.plan, one)
         count_goal(turn, one)
@@ -106,6 +109,7 @@ def await_goal(turn: Turn, enrollment: Enrollment) -> None:
         enrollment.held_out,
         enrollment.variants,
         enrollment.touches,
+        enrollment.clicks,
     )
     user = turn.user
     forget_over(turn)
@@ -173,9 +177,16 @@ def _is_met(turn: Turn, campaign_id: str) -> bool:
     return goal is not None and (goal.when is None or turn.holds(goal.when, campaign_id))
 
 
-def _last_touch(one: Awaiting, occurred_at_ms: int) -> tuple[int, str]:
-    """Instant and id of the last message by an event's time; (0, "") where there is none."""
-    return max((touch for touch in one.touches if touch[0] <= occurred_at_ms), default=(0, ""))
+def _last_touch(one: Awaiting, occurred_at_ms: int) -> tuple[bool, int, str]:
+    """Of the last touch by an event's time: whether it was clicked, when, and the message's id.
+
+    Whatever was clicked is later than all that was not; (False, 0, "") where there is none.
+    """
+    clicks = [(True, *click) for click in one.clicks if click[0] <= occurred_at_ms]
+    if clicks:
+        return max(clicks)
+    touches = [(False, *touch) for touch in one.touches if touch[0] <= occurred_at_ms]
+    return max(touches, default=(False, 0, ""))
 
 
 def _value(turn: Turn, campaign_id: str) -> float | None:

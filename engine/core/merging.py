@@ -18,6 +18,7 @@ import msgspec
 
 from engine.core import refusals
 from engine.core.answers import join_rapport
+from engine.core.clicks import CLICKS_MAX
 from engine.core.edges import refresh
 from engine.core.entered import count_entries, each_entry, newest_entry, with_entry
 from engine.core.entry import ENTRIES_MAX, forget_entries
@@ -230,6 +231,7 @@ def _give_way(turn: Turn, own: Enrollment, theirs: Enrollment) -> None:
     _share_pending(turn, stays, leaves)
     join_passed(stays, leaves)
     stays.touches = tuple(sorted((*stays.touches, *leaves.touches))[-TOUCHES_MAX:])
+    stays.clicks = tuple(sorted((*stays.clicks, *leaves.clicks))[-CLICKS_MAX:])
     leaves.position = END
     drop(turn.user, leaves)
     turn.record("exited", leaves, reason=MERGED)

@@ -20,6 +20,7 @@ import msgspec
 from engine.core.bindings import binder, event_reader
 from engine.core.caps import place_name, places_kept
 from engine.core.cel import Program
+from engine.core.clicks import utm_of
 from engine.core.collections import Role, asked_for, roles
 from engine.core.coming import widen, widen_collections
 from engine.core.conditions import Condition
@@ -264,8 +265,8 @@ class Plan:
         woken = Index(ranked, self.collections.values())
         by_event = _by_event(ranked)
         names.update(woken.events(), by_event[2], by_event[3])
-        self.has_goals = bool(by_event[3])
-        """Whether an enrollment can reach a goal."""
+        self.has_goals, self.utm = bool(by_event[3]), utm_of(ranked, self.policy)
+        """Whether an enrollment can reach a goal; by campaign, what visits tell its links by."""
         self.edges = tuple(c for c in ranked if c.entry.edge is not None)
         """Campaigns that users come in by a condition, in order of rank."""
         self.newcomers: frozenset[str] | None = None

@@ -13,7 +13,8 @@ class Policy(msgspec.Struct, frozen=True):
     """The policy; defaults are those of `hairspring.toml`.
 
     `caps` has the least time between two messages, too (`caps`). `restrains` is whether anything
-    but a holdout can hold back a marketing message that could go.
+    but a holdout can hold back a marketing message that could go. `utm` is what links get, by key,
+    those of transactional messages where that is said.
     """
 
     max_lateness_ms: int = 86_400_000
@@ -28,6 +29,8 @@ class Policy(msgspec.Struct, frozen=True):
     caps: tuple[Cap, ...] = ()
     quiet_hours: QuietHours | None = None
     restrains: bool = False
+    utm: tuple[tuple[str, str], ...] = ()
+    utm_transactional: bool = False
 
     def __post_init__(self) -> None:
         restrains = bool(self.caps) or self.quiet_hours is not None

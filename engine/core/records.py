@@ -34,6 +34,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
         link: Of `clicked`, the address that the link leads to.
         response_ms: How long after it was sent a message was opened, clicked, …; else 0.
         variants: In a campaign of several splits, of `branched` and `goal`: the variant by split.
+        touch: Of a `goal` that names a message: `clicked`, or `delivered` where nobody clicked.
         subject: Of a rendered message; as `title` and `body`, where rendering was asked for.
     """
 
@@ -56,6 +57,7 @@ class RecordLine(msgspec.Struct, omit_defaults=True, gc=False):
     link: str = ""
     response_ms: int = 0
     variants: dict[str, str] | None = None
+    touch: str = ""
     subject: str = ""
     title: str = ""
     body: str = ""
@@ -87,6 +89,7 @@ def told(record: Record) -> RecordLine:
         record.link,
         record.response_ms,
         dict(record.variants) if record.variants else None,
+        record.touch,
     )
 
 

@@ -9,7 +9,16 @@ import msgspec
 
 from engine.core.stats.sequences import Arm
 from engine.core.steps import Split
-from engine.core.tallies import CANCELLED, RESPONSE, SQUARE, VALUE, Key, quantile_ms, read_variants
+from engine.core.tallies import (
+    CANCELLED,
+    CLICKED,
+    RESPONSE,
+    SQUARE,
+    VALUE,
+    Key,
+    quantile_ms,
+    read_variants,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +43,7 @@ class Messages(msgspec.Struct):
         machine: Opens and clicks of machines, which count nowhere else.
         unsubscribed: Said no by way of one.
         goals: Reached with one of them as the last touch.
+        goals_clicked: Those of them whose message was clicked, and not delivered alone.
         goal_value: What those were worth together.
         cost: What those delivered cost.
         skipped: Not sent, or taken back, by reason.
@@ -48,6 +58,7 @@ class Messages(msgspec.Struct):
     unsubscribed: int = 0
     deferred: int = 0
     goals: int = 0
+    goals_clicked: int = 0
     goal_value: float = 0.0
     cost: float = 0.0
     skipped: dict[str, int] = {}
@@ -90,6 +101,8 @@ def _add(into: Messages, key: Key, count: float, costs: Mapping[str, float]) -> 
         into.skipped[key.reason] = into.skipped.get(key.reason, 0) + int(count)
     elif kind == "goal" and key.channel:
         into.goals += int(count)
+    elif kind == CLICKED:
+        into.goals_clicked += int(count)
     elif kind == VALUE and key.channel:
         into.goal_value += count
 

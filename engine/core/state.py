@@ -86,7 +86,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         iterations: Of each `repeat` around its place, the outermost first: the step's id, how often
             it has begun, and when it did so last (`repeats`).
         variants: (split, variant) of each split it went by, the newest last.
-        touches: (delivered_at_ms, effect id) of its newest messages, where it may reach a goal.
+        touches, clicks: (instant, effect id) of its newest deliveries, and clicks, for its goal.
     """
 
     enrollment: str
@@ -107,6 +107,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     touches: tuple[tuple[int, str], ...] = ()
     content: bytes = b""
     iterations: tuple[tuple[str, int, int], ...] = ()
+    clicks: tuple[tuple[int, str], ...] = ()
 
     @property
     def is_deferred(self) -> bool:
@@ -129,6 +130,7 @@ class Ended(msgspec.Struct, omit_defaults=True, gc=False):
     held_out: bool = False
     variants: tuple[tuple[str, str], ...] = ()
     touches: tuple[tuple[int, str], ...] = ()
+    clicks: tuple[tuple[int, str], ...] = ()
 
 
 class Pending(msgspec.Struct, omit_defaults=True, gc=False):

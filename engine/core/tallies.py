@@ -42,6 +42,7 @@ OTHER: Final = "other"
 
 VALUE: Final = "goal.value"
 SQUARE: Final = "goal.square"
+CLICKED: Final = "goal.clicked"
 RESPONSE: Final = "response"
 LATE: Final = "late"
 LINK: Final = "link"
@@ -260,6 +261,8 @@ class Tallies:
             reason = ""  # a provider's own text, with no end of variants, and it may name somebody
         if kind == "goal":
             step, channel = touch_of(plan.campaigns.get(campaign), record)
+            if record.touch == "clicked":
+                self._add(at_ms, campaign, Key(CLICKED, step, channel, variant, reason))
             if record.value is not None:
                 worth = max(-WORTH_MAX, min(record.value, WORTH_MAX))
                 self._add(at_ms, campaign, Key(VALUE, step, channel, variant, reason), worth)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from engine.core import scores, sessions
 from engine.core.answers import take_answer
+from engine.core.clicks import note_click, note_visit
 from engine.core.collections import collect
 from engine.core.consents import state_consent
 from engine.core.edges import alarmed, recall, refresh, ring, risen
@@ -90,6 +91,8 @@ def step_event(
 
     One that was `made` by others than the user is nothing that he did.
     """
+    if plan.utm and not made and (user.enrollments or user.ended):
+        note_visit(plan, user, event)
     if plan.is_timed:
         _step_timed(plan, user, event, effects)
         return True
@@ -112,6 +115,8 @@ def step_event(
 
 def _step_answer(plan: Plan, user: User, happened: MessageAnswered, effects: list[Effect]) -> None:
     """Remember what was done with a message, and apply the event that it is, if it is one."""
+    if happened.answer == "clicked" and not happened.machine and plan.has_goals:
+        note_click(user, happened)
     if (event := take_answer(user, happened, effects)) is not None:
         step(plan, user, event, effects)
 

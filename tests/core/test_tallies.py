@@ -10,7 +10,7 @@ from engine.core.attribution import UNKNOWN, touch_of
 from engine.core.effects import Record
 from engine.core.ids import effect_id
 from engine.core.repeats import TIMES_MAX
-from engine.core.results import held_out
+from engine.core.results import held_out, messages_by
 from engine.core.stats.comparing import lift
 from engine.core.tallies import (
     HOUR_MS,
@@ -78,6 +78,19 @@ def test_a_message_that_no_step_makes_any_more_is_another_one() -> None:
     assert touch_of(CAMPAIGN, goal("f" * 32)) == (UNKNOWN, UNKNOWN)
     assert touch_of(None, goal("f" * 32)) == (UNKNOWN, UNKNOWN)
     assert touch_of(CAMPAIGN, goal("")) == ("", "")
+
+
+def test_goals_after_a_click_are_counted_apart_by_step_and_channel() -> None:
+    tallies = Tallies()
+    message = effect_id(ENROLLMENT, "first", 0, "email")
+    by = [msgspec.structs.replace(goal(message), touch=how) for how in ("clicked", "delivered")]
+    tallies.count([*by, goal("")], SHOP.plan)
+    tallies.fold()
+    counts = tallies.campaigns["c"].total()
+    of_step = messages_by(counts, lambda key: key.step or None, {})
+    assert [(name, one.goals, one.goals_clicked) for name, one in of_step.items()] == [
+        ("first", 2, 1)
+    ]
 
 
 @pytest.mark.parametrize("value", [1e200, -1.7e308])

@@ -46,6 +46,8 @@ HOURS_MAX: Final = 31 * 24
 
 _OF_VARIANT: Final = ("sent", "opened", "clicked", "cost", "roi")
 
+_ATTRIBUTED: Final = ("goals", "goals_clicked", "goal_value", "roi")
+
 _TREND: Final = (*SUMMED[:-2], "converted")
 
 
@@ -145,7 +147,7 @@ class Performance:
             **_messages(all_of_it),
         }
         # Goals count for the campaign with a message as their last touch, or with none.
-        told["attributed"] = {name: told.pop(name) for name in ("goals", "goal_value", "roi")}
+        told["attributed"] = {name: told.pop(name) for name in _ATTRIBUTED}
         told["converted"] = treated.goals + out.goals
         told["goal_value"] = treated.value + out.value
         told["trend"] = self._trend(tally, hours)

@@ -141,6 +141,9 @@ def _earned(told: dict[str, Any]) -> str:
     if not attributed["goals"]:
         return ""
     said = f"{_money(attributed['goal_value'], currency)} after a message"
+    if attributed["goals_clicked"]:
+        clicked = words.count(attributed["goals_clicked"])
+        said += f" ({clicked} of {words.count(attributed['goals'])} after a click)"
     if told["cost"]:
         said += f", for {_money(told['cost'], currency)}: ROI {_roi(attributed['roi'])}"
     return said
@@ -160,16 +163,28 @@ def _trend(told: dict[str, Any], name: str) -> Html:
     return charts.line(values, f"{name}, hour by hour, over 24 hours")
 
 
+_HEADS: Final = {"goals_clicked": "By click"}
+
+
 def _channels(told: dict[str, Any]) -> Html:
-    names = ("sent", "delivered", "opened", "clicked", "failed", "goals")
+    names = ("sent", "delivered", "opened", "clicked", "failed", "goals", "goals_clicked")
     currency = told["currency"]
     rows: list[list[Content]] = [
         [one["channel"], *(words.count(one[name]) for name in names),
          _money(one["goal_value"], currency), _money(one["cost"], currency), _roi(one["roi"])]
         for one in told["channels"]
     ]  # fmt: skip
-    heads = ["Channel", *(f"{name.capitalize()}#" for name in names), "Value#", "Cost#", "ROI#"]
-    note = "Goals and their value are those whose last message before was of the channel."
+    heads = [
+        "Channel",
+        *(f"{_HEADS.get(name, name.capitalize())}#" for name in names),
+        "Value#",
+        "Cost#",
+        "ROI#",
+    ]
+    note = (
+        "Goals and their value are those of the last touch: the message that was clicked last "
+        "before, or where none was, the one that was delivered last."
+    )
     return card("By channel", table("By channel", heads, rows), tag("p", note, class_="soft"))
 
 

@@ -26,7 +26,17 @@ _WORDS: Final = {
     "forwarded": "Forwarded by an operator", "cancelled": "Ended by an operator",
     "clicked": "Clicked", "unsubscribed": "Unsubscribed",
 }  # fmt: skip
-_DETAILS: Final = ("step", "channel", "branch", "variant", "reason", "template", "link", "until")
+_DETAILS: Final = (
+    "step",
+    "channel",
+    "branch",
+    "variant",
+    "reason",
+    "template",
+    "link",
+    "until",
+    "touch",
+)
 
 
 def line_of(told: dict[str, Any], *, whose: bool = False) -> Html:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.inputs import DeliveryReported, EventReceived, TriggerReceived, UsersMerged
+from engine.core.inputs import (
+    DeliveryReported,
+    EventReceived,
+    MessageAnswered,
+    TriggerReceived,
+    UsersMerged,
+)
 from engine.sim.world.kin import Kin
 from engine.sim.world.shop import AIMS
 
@@ -36,7 +42,7 @@ class Aim:
         self.campaign = entered.campaign
         self.user_id = entered.user_id
         self.started_at_ms = started_at_ms
-        self.touches: list[tuple[int, str]] = []
+        self.touches: list[tuple[bool, int, str]] = []
 
     def counts(self, occurred_at_ms: int, at_ms: int, price: float) -> bool:
         """Whether an order is its goal."""
@@ -45,9 +51,10 @@ class Aim:
         too_late_ms = self.started_at_ms + within_ms + LATENESS_MS
         return 0 <= late_ms < within_ms and at_ms < too_late_ms and price > above
 
-    def touch(self, occurred_at_ms: int) -> tuple[int, str]:
-        """The newest message by then."""
-        return max((one for one in self.touches if one[0] <= occurred_at_ms), default=(0, ""))
+    def touch(self, occurred_at_ms: int) -> tuple[bool, int, str]:
+        """The message that was clicked last by then, else the newest that was delivered."""
+        by_then = [one for one in self.touches if one[1] <= occurred_at_ms]
+        return max(by_then, default=(False, 0, ""))
 
 
 class Ledger:
@@ -58,7 +65,7 @@ class Ledger:
     """
 
     def __init__(self, journal: Sequence[Input], records: Sequence[Record]) -> None:
-        self.expected: list[tuple[str, int, object, str]] = []
+        self.expected: list[tuple[str, int, object, str, str]] = []
         self.unsure: set[str] = set()
         self._journal = journal
         self._kin = Kin()
@@ -95,6 +102,8 @@ class Ledger:
             self._kin.see(number, happened)
             if isinstance(happened, DeliveryReported):
                 self._deliver(happened)
+            elif isinstance(happened, MessageAnswered):
+                self._click(happened)
             elif isinstance(happened, UsersMerged):
                 self._give_way(self._kin.bearer(happened.user_id), happened.at_ms)
             elif isinstance(happened, EventReceived | TriggerReceived):
@@ -128,20 +137,28 @@ class Ledger:
             if self._kin.bearer(aim.user_id) == user_id
             and aim.counts(occurred_at_ms, order.at_ms, price)
         ]
-        last = max((aim.touch(occurred_at_ms) for aim in reached), default=(0, ""))
+        last = max((aim.touch(occurred_at_ms) for aim in reached), default=(False, 0, ""))
         for aim in reached:
-            message = last[1] if aim.touch(occurred_at_ms) == last else ""
-            self.expected.append((aim.enrollment, order.at_ms, price, message))
+            message = last[2] if aim.touch(occurred_at_ms) == last else ""
+            how = "" if not message else "clicked" if last[0] else "delivered"
+            self.expected.append((aim.enrollment, order.at_ms, price, message, how))
             del self._aims[aim.enrollment]
 
     def _deliver(self, report: DeliveryReported) -> None:
         told = self._delivered.get(report.effect_id)
         if told is None or told.at_ms != report.at_ms:
             return
-        enrollment = self._sent[report.effect_id]
+        self._touch((False, report.at_ms, report.effect_id))
+
+    def _click(self, answer: MessageAnswered) -> None:
+        if answer.answer == "clicked" and not answer.machine and answer.sent.id in self._sent:
+            self._touch((True, answer.occurred_at_ms, answer.sent.id))
+
+    def _touch(self, touch: tuple[bool, int, str]) -> None:
+        enrollment = self._sent[touch[2]]
         aim = self._aims.get(self._heirs.get(enrollment, enrollment))
         if aim is not None:
-            aim.touches.append((report.at_ms, report.effect_id))
+            aim.touches.append(touch)
 
     def _give_way(self, user_id: str, at_ms: int) -> None:
         """Whoever left by this merge: what he was sent is the other one's in the campaign."""
@@ -184,7 +201,9 @@ def missed(journal: Sequence[Input], records: Sequence[Record], gone: set[str]) 
     ledger.go_through()
     whose = {one.enrollment: one.user_id for one in records}
     found = {
-        (one.enrollment, one.at_ms, one.value, one.message) for one in records if one.kind == "goal"
+        (one.enrollment, one.at_ms, one.value, one.message, one.touch)
+        for one in records
+        if one.kind == "goal"
     }
     for goal in sorted(found ^ set(ledger.expected), key=repr):
         user_id = whose[goal[0]]
