@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from typing_extensions import override
 
 from engine.server.answers import RETRY_AFTER_S, Refusal
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 CONNECTIONS_MAX = 4096
 """Open connections on one port, where the limit of open files allows as many."""
 
-TURNED_AWAY_MAX = 32
-"""Connections that were turned away and are still open, so that their clients can read why."""
+LEAVING_MAX = 32
+"""Connections that have heard their last and are still open, so that their clients can read it."""
 
 _LINGER_S = 1.0
 _SAY_EVERY_S = 1.0
@@ -95,7 +96,7 @@ class Connections:
         open: Those that are open now.
         cut: How many were cut since the start.
         turned_away: How many were too many, since the start.
-        leaving: Those of them that are open still, longest first.
+        leaving: Those that have heard their last and are open still, longest first.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Connections:
         self.open: set[Connection] = set()
         self.cut = 0
         self.turned_away = 0
-        self.leaving: dict[_TurnedAway, None] = {}
+        self.leaving: dict[_Leaving, None] = {}
         self._say_from_s = -inf
         self._log = log
         self._patience = patience
@@ -137,12 +138,14 @@ class Connections:
             self._log.warning("connections.turned_away", so_far=self.turned_away, most=self.most)
         message = f"all {self.most} connections are in use; come again in a moment"
         headers = {"Retry-After": str(RETRY_AFTER_S)}
-        transport.write(
-            self.edge.answer_raw(Refusal(503, "connections.full", message, headers=headers))
-        )
-        if len(self.leaving) >= TURNED_AWAY_MAX:
+        self.part_with(transport, Refusal(503, "connections.full", message, headers=headers))
+
+    def part_with(self, transport: asyncio.Transport, why: Refusal) -> None:
+        """Tell why, and close once that could be read: soon, however slowly its client does."""
+        transport.write(self.edge.answer_raw(why))
+        if len(self.leaving) >= LEAVING_MAX:
             next(iter(self.leaving)).abort()  # who had the most time to read
-        transport.set_protocol(_TurnedAway(transport, self.leaving, self._loop))
+        transport.set_protocol(_Leaving(transport, self.leaving, self._loop))
 
     def forget(self, connection: Connection) -> None:
         """It is closed. Idempotent."""
@@ -318,13 +321,18 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to what no handler has answered; the connection ends with it."""
+        edge = self._connections.edge
         if isinstance(exc, ConnectionError):
             self._failed = exc  # the client is gone
+        elif isinstance(exc, HttpProcessingError):
+            self._part_with(edge.refuse_malformed(exc))
+            _forget_frames(exc)
+            self._failed = ConnectionResetError("what is no HTTP is answered, and left")
         elif request.writer.output_size:
             self._failed = ConnectionResetError("an answer has begun; there is no second one")
         if self._failed is not None:
             raise self._failed
-        answer = self._connections.edge.answer_unhandled(exc)
+        answer = edge.answer_unhandled(exc)
         _forget_frames(exc)
         return answer
 
@@ -337,11 +345,20 @@ class Connection(web.RequestHandler):
 
     def refuse_head(self, within_s: float) -> None:
         """The head did not come in time."""
-        socket = self._socket
-        if socket is not None and self._begun and not socket.is_closing():
+        if self._begun:
             message = f"the head of the request did not arrive within {within_s:g} s"
-            socket.write(self._connections.edge.answer_raw(Refusal(408, "http.slow", message)))
+            self._part_with(Refusal(408, "http.slow", message))
         self.force_close()
+
+    def _part_with(self, why: Refusal) -> None:
+        """Here it ends; its socket is closed once the answer could be read."""
+        socket = self._socket
+        if socket is None or socket.is_closing():
+            return
+        # A close while more of a request comes in would be a reset, and the answer lost with it.
+        self.transport = self._socket = None
+        self._connections.part_with(socket, why)
+        self.connection_lost(None)
 
     def abort(self) -> None:
         """Close now, whatever was to be sent."""
@@ -349,13 +366,17 @@ class Connection(web.RequestHandler):
             self._socket.abort()
 
 
-class _TurnedAway(asyncio.Protocol):
-    """A connection too many, while its client reads why: a close at once would be a reset."""
+class _Leaving(asyncio.Protocol):
+    """A connection that has heard its last, while its client reads that: what it says is dropped.
+
+    A close while more comes in would be a reset, with which a client loses what it has not read
+    (RFC 9112, 9.6).
+    """
 
     def __init__(
         self,
         transport: asyncio.Transport,
-        leaving: dict[_TurnedAway, None],
+        leaving: dict[_Leaving, None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._transport = transport
@@ -363,6 +384,8 @@ class _TurnedAway(asyncio.Protocol):
         self._timer = loop.call_later(_LINGER_S, transport.abort)
         leaving[self] = None
         transport.write_eof()
+        if not transport.is_reading():  # of requests in a row, as many waited as may
+            transport.resume_reading()
 
     @override
     def connection_lost(self, exc: BaseException | None) -> None:

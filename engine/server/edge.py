@@ -174,16 +174,17 @@ class Edge:
         if self._origins is not None and origin is not None:
             self._origins.mark(headers, origin)
 
+    def refuse_malformed(self, error: HttpProcessingError) -> Refusal:
+        """What is said to bytes that are no HTTP."""
+        refusal = _malformed(error)
+        # Whoever scans ports sends it: noise on the open internet.
+        self._log.debug("http.malformed", status=refusal.status, error=type(error).__name__)
+        return refusal
+
     def answer_unhandled(self, error: BaseException | None) -> web.Response:
-        """The answer to bytes that are no HTTP, and to a fault below the handlers."""
-        if isinstance(error, HttpProcessingError):
-            refusal = _malformed(error)
-            # Whoever scans ports sends it: noise on the open internet.
-            self._log.debug("http.malformed", status=refusal.status, error=type(error).__name__)
-        else:
-            refusal = _BROKEN
-            self._log.error("http.broken", exc_info=error)
-        answer = problem(refusal)
+        """The answer to a fault below the handlers."""
+        self._log.error("http.broken", exc_info=error)
+        answer = problem(_BROKEN)
         answer.headers[REQUEST_ID] = self._next_id()
         answer.headers["Server"] = SERVER
         harden(answer.headers)

@@ -6,13 +6,14 @@ import asyncio
 import os
 import resource
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 
 from engine.server import Patience, listen
-from engine.server.connections import TURNED_AWAY_MAX
+from engine.server.connections import LEAVING_MAX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -115,7 +116,7 @@ async def test_many_that_are_turned_away_are_counted_and_told_in_few_lines(
         _, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
         writers.append(writer)
     await until(lambda: narrow.turned_away == 100)
-    assert len(narrow._connections.leaving) <= TURNED_AWAY_MAX
+    assert len(narrow._connections.leaving) <= LEAVING_MAX
     await narrow.aclose(0)
 
     lines = [one for one in house.lines.entries if one["event"] == "connections.turned_away"]
@@ -149,6 +150,60 @@ async def test_bytes_that_trickle_in_win_no_time(hurried: Site) -> None:
 
     assert reading.result().startswith(b"HTTP/1.1 408 ")
     writer.close()
+
+
+async def test_who_is_cut_amid_his_head_reads_why_and_no_reset(hurried: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", hurried.port)
+    writer.write(b"GET / HTTP/1.1\r\nA: ")
+    await until(lambda: any(one._begun for one in hurried._connections.open))
+    (ours,) = hurried._connections.open
+    assert ours._socket is not None
+    ours._socket.pause_reading()
+    writer.write(b"a" * 1000)  # a close that leaves it unread is a reset
+
+    said = await reader.read()
+
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert b"http.slow" in said
+    assert not hurried.open
+    writer.close()
+
+
+async def test_whose_head_is_too_large_reads_why_while_he_still_sends_it(narrow: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
+    writer.write(b"GET / HTTP/1.1\r\nA: " + b"a" * (MEGABYTES << 20))
+
+    said = await reader.read()
+
+    assert said.startswith(b"HTTP/1.1 431 ")
+    assert b"http.head_too_large" in said
+    assert not narrow.open
+    writer.close()
+
+
+async def test_who_sends_without_an_end_after_his_last_answer_is_cut(narrow: Site) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
+    with suppress(ConnectionError):
+        while True:
+            writer.write(b"no HTTP " * 1000)
+            await writer.drain()
+
+    assert not narrow._connections.leaving
+    assert not narrow.open
+    reader.feed_eof()
+    writer.close()
+
+
+async def test_of_those_that_have_heard_their_last_few_are_open(narrow: Site) -> None:
+    writers = []
+    for _ in range(3 * LEAVING_MAX):
+        reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
+        writer.write(b"no HTTP at all\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+        assert len(narrow._connections.leaving) <= LEAVING_MAX
+        writers.append(writer)
+    for writer in writers:
+        writer.close()
 
 
 async def test_the_second_head_has_its_limit_too(hurried: Site) -> None:
