@@ -38,8 +38,8 @@ NAMES: Final = frozenset({"body", "headers", "query"})
 """What expressions of a mapping may name."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_TAKEN: Final = frozenset({"twilio"})
-"""Names whose webhooks have settings of their own."""
+_TAKEN: Final = {"twilio": "channels.sms"}
+"""Names whose webhooks have settings of their own, and where."""
 
 MAPPED: Final = (
     "event", "user_id", "anonymous_id", "email", "phone", "properties", "traits", "timestamp",
@@ -81,6 +81,11 @@ class WebhookSource(msgspec.Struct, frozen=True, kw_only=True):
     passive: Flag = False
 
 
+def section_of(name: str) -> str:
+    """Where in hairspring.toml the calls of a name are set."""
+    return _TAKEN.get(name, f"webhooks.{name}")
+
+
 def kind_named(name: str, source: WebhookSource) -> str:
     """Its kind; that of its name where it says none; else `generic`."""
     return source.kind or (name if name in KINDS else "generic")
@@ -89,7 +94,8 @@ def kind_named(name: str, source: WebhookSource) -> str:
 def webhook_faults(name: str, source: WebhookSource) -> Iterator[tuple[str, str, str]]:
     """What cannot be: the key ("" for all of it), what is wrong, what would be right. O(text)."""
     if name in _TAKEN:
-        yield "", "the name is taken", f"[channels.sms] has what POST /webhooks/{name} needs"
+        told = f"[{section_of(name)}] has what POST /webhooks/{name} needs"
+        yield "", "the name is taken", told
     elif not _NAME.fullmatch(name):
         yield "", "this is no name for a source", "a-z, 0-9 and -, up to 40"
     kind = kind_named(name, source)

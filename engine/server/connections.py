@@ -21,6 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from typing_extensions import override
 
 from engine.server.answers import RETRY_AFTER_S, Refusal
+from engine.server.leaving import LEAVING_MAX, Leaving, unbind
 
 if TYPE_CHECKING:
     from typing import Any
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 CONNECTIONS_MAX = 4096
 """Open connections on one port, where the limit of open files allows as many."""
 
-LEAVING_MAX = 32
-"""Connections that have heard their last and are still open, so that their clients can read it."""
-
-_LINGER_S = 1.0
 _SAY_EVERY_S = 1.0
 _SWEEP_S = 0.02
 """Connections that are due within it are cut together."""
@@ -107,7 +104,7 @@ class Connections:
         self.open: set[Connection] = set()
         self.cut = 0
         self.turned_away = 0
-        self.leaving: dict[_Leaving, None] = {}
+        self.leaving: dict[Leaving, None] = {}
         self._say_from_s = -inf
         self._log = log
         self._patience = patience
@@ -145,7 +142,7 @@ class Connections:
         transport.write(self.edge.answer_raw(why))
         if len(self.leaving) >= LEAVING_MAX:
             next(iter(self.leaving)).abort()  # who had the most time to read
-        transport.set_protocol(_Leaving(transport, self.leaving, self._loop))
+        transport.set_protocol(Leaving(transport, self.leaving, self._loop))
 
     def forget(self, connection: Connection) -> None:
         """It is closed. Idempotent."""
@@ -273,7 +270,7 @@ class Connection(web.RequestHandler):
     @override
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.forget(self)
-        _unbind(self._socket)
+        unbind(self._socket)
         self._socket = None
         # Not why: aiohttp would raise `exc` of the transport, with its frames, where one waits.
         super().connection_lost(None)
@@ -364,44 +361,6 @@ class Connection(web.RequestHandler):
         """Close now, whatever was to be sent."""
         if self._socket is not None:
             self._socket.abort()
-
-
-class _Leaving(asyncio.Protocol):
-    """A connection that has heard its last, while its client reads that: what it says is dropped.
-
-    A close while more comes in would be a reset, with which a client loses what it has not read
-    (RFC 9112, 9.6).
-    """
-
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        leaving: dict[_Leaving, None],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._transport = transport
-        self._leaving = leaving
-        self._timer = loop.call_later(_LINGER_S, transport.abort)
-        leaving[self] = None
-        transport.write_eof()
-        if not transport.is_reading():  # of requests in a row, as many waited as may
-            transport.resume_reading()
-
-    @override
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._timer.cancel()
-        self._leaving.pop(self, None)
-        _unbind(self._transport)
-
-    def abort(self) -> None:
-        """Close now."""
-        self._leaving.pop(self, None)
-        self._transport.abort()
-
-
-def _unbind(transport: asyncio.Transport | None) -> None:
-    """A closed transport of asyncio refers to itself by this method of its own."""
-    getattr(transport, "__dict__", {}).pop("_read_ready_cb", None)
 
 
 def _forget_frames(error: BaseException | None) -> None:

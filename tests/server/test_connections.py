@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from engine.server import Patience, listen
-from engine.server.connections import LEAVING_MAX
+from engine.server.leaving import LEAVING_MAX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

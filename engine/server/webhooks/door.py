@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import msgspec
 
+from config.webhooks import section_of
 from engine.core.answers import answered
 from engine.core.inputs import ConsentStated, SentMessage
 from engine.core.items import TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_item
@@ -100,7 +101,7 @@ def webhook_handler(door: WebhookDoor) -> Handler:
         name = request.match_info["source"]
         source = door.sources.get(name)
         if source is None:
-            hint = f"add [webhooks.{name[:40]}] to hairspring.toml"
+            hint = f"add [{section_of(name[:40])}] to hairspring.toml"
             raise Refusal(404, "webhook.unknown", f"there is no source {name[:40]!r}; {hint}")
         body = await read_body(request, door.limits)
         _see_that_they_are_text(request.headers)

@@ -43,10 +43,8 @@ def webhooks_of(
     metrics: Metrics,
     tracking_plan: Callable[[], TrackingPlan | None] = no_plan,
     fetch: Fetch | None = None,
-) -> WebhookDoor | None:
-    """That of a process; None where the shop has no source. `fetch` asks Amazon."""
-    if not settings.webhooks:
-        return None
+) -> WebhookDoor:
+    """That of a process. `fetch` asks Amazon."""
     owners = {
         "email": Owners(processor, "email", _mailbox),
         "sms": Owners(processor, "sms", e164),

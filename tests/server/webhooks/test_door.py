@@ -87,6 +87,13 @@ async def test_an_unknown_source_is_told_how_to_become_one(called: Called) -> No
     assert "[webhooks.magento]" in answer.json["detail"]
 
 
+async def test_where_sms_go_by_nobody_twilio_is_told_where_they_are_set(called: Called) -> None:
+    answer = await called.send("twilio", b"{}", {})
+
+    assert (answer.status, answer.json["code"]) == (404, "webhook.unknown")
+    assert "[channels.sms]" in answer.json["detail"]
+
+
 async def test_an_order_is_its_customers_and_has_its_products(called: Called) -> None:
     answer = await order(called)
 
