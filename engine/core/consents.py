@@ -112,6 +112,17 @@ def proofs(user: User) -> list[tuple[int, str, bool, str]]:
     return [(int(at_ms), what, yes == "yes", source) for at_ms, source, yes, what in split]
 
 
+def is_stated(user: User, channels: Mapping[str, bool], topics: Mapping[str, bool]) -> bool:
+    """Whether all of that holds already and is proven: said again it would change nothing.
+
+    O(`CONSENTS_MAX`).
+    """
+    holds = dict(_each(user.traits.get("consent")))
+    proven = {what: yes for _, what, yes, _ in proofs(user)}
+    said = {**channels, **{f"topic:{topic}": yes for topic, yes in topics.items()}}
+    return all(holds.get(what) is yes and proven.get(what) is yes for what, yes in said.items())
+
+
 def _known(consent: object) -> dict[str, Any]:
     if consent is False:
         return dict.fromkeys(CONSENT_CHANNELS, False)

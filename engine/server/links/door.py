@@ -15,6 +15,7 @@ from aiohttp import web
 from channels.links import Links
 from channels.tokens import LinkFacts, Signer, TokenInvalid, pack_facts, unpack_facts
 from engine.core.answers import answered
+from engine.core.consents import is_stated
 from engine.core.feedback import feedback
 from engine.core.inputs import ConsentStated
 from engine.runtime.clock import monotonic_ns
@@ -253,11 +254,18 @@ class LinkDoor:
         channels: dict[str, bool] | None = None,
         topics: dict[str, bool] | None = None,
     ) -> None:
-        """Take it, and return once it is durable; nothing of somebody who is not known."""
-        if self._processor.find(facts.user_id) is None:
+        """Take it, and return once it is durable; nothing of somebody who is not known.
+
+        What was said before, by a link that is followed again, is no news.
+        """
+        user = self._processor.find(facts.user_id)
+        if user is None:
+            return
+        said: dict[str, Any] = {"channels": channels or {}, "topics": topics or {}}
+        if is_stated(user, **said):
+            await self._submit([])  # durable it has to be all the same, and may not be yet
             return
         now_ms = self._now_ms()
-        said: dict[str, Any] = {"channels": channels or {}, "topics": topics or {}}
         inputs: list[UserInput] = [ConsentStated(facts.user_id, source, now_ms, now_ms, **said)]
         if not all([*said["channels"].values(), *said["topics"].values()]):
             sent = sent_message(facts)
