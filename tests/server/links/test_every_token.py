@@ -1,4 +1,4 @@
-"""Each route that takes a signed token, with tokens that are not good, and with a good one twice."""
+"""Each route that takes a signed token: with tokens that are no good, and with a good one twice."""
 
 from __future__ import annotations
 
