@@ -43,17 +43,15 @@ class Held(NamedTuple):
     Attributes:
         ids: Of each message id in its journal, the number of its input.
         first, last: The numbers of the first and the last input in its journal.
-        records: The number of the last record.
+        last_record: The number of the last record that it had, which may be gone by age.
         rendered: Messages that have their bytes.
-        sent: Messages that were ever sent.
     """
 
     ids: dict[str, int]
     first: int
     last: int
-    records: int
+    last_record: int
     rendered: set[str]
-    sent: set[str]
 
 
 def what_holds(path: Path) -> Held:
@@ -68,9 +66,8 @@ def what_holds(path: Path) -> Held:
             {said: number for number, one in inputs.items() if (said := _id_of(one))},
             min(inputs, default=1),
             max(inputs, default=0),
-            ask("SELECT ifnull(max(number), 0) FROM records")[0][0],
+            ask("SELECT ifnull(max(value), 1) - 1 FROM meta WHERE name = 'next_record'")[0][0],
             {one for (one,) in ask("SELECT id FROM outbox WHERE rendered IS NOT NULL")},
-            {one for (one,) in ask("SELECT record ->> 'message' FROM records")},
         )
 
 
@@ -172,7 +169,7 @@ class Durable:
     def see_restored(self, held: Held, lost: Iterable[str]) -> None:
         """A backup stands in its place; `lost` are message ids that nobody will send again."""
         del self._memory[held.last :]
-        self.records = {n: one for n, one in self.records.items() if n <= held.records}
+        self.records = {n: one for n, one in self.records.items() if n <= held.last_record}
         self.numbers = {one: n for one, n in self.numbers.items() if n < held.first} | held.ids
         self.kin.see_restored(held.last)
         self.erased.see_restored(held.last)

@@ -130,10 +130,11 @@ class Witness:
         lost = self.acknowledged - held.ids.keys() - pruned
         self.acknowledged -= lost
         self._file.see_restored(held, lost)
-        self._starts.see_restored(held.ids)
+        self._starts.see_restored(self._file.numbers)
+        sent = {one.message for one in self._file.records.values()}
         self._wires = {one: wire for one, wire in self._wires.items() if one in held.rendered}
-        self._judged = {one: how for one, how in self._judged.items() if one in held.sent}
-        self._handed = {one: at for one, at in self._handed.items() if one in held.sent}
+        self._judged = {one: how for one, how in self._judged.items() if one in sent}
+        self._handed = {one: at for one, at in self._handed.items() if one in sent}
 
     def see_end(self) -> None:
         """The process is gone."""
