@@ -172,7 +172,9 @@ class Erasing:
                 ids = known
                 await store.transact(partial(erasure.begin, user_ids=ids, at_ms=self._now_ms()))
             self._begun.update(dict.fromkeys(ids, ids))
-            left = dict(self._left)  # of earlier tries: who came again since is not erased again
+            # Of earlier tries: who came again since is not erased again, unless somebody asks for
+            # it. Then his tombstone has to tell a start that there are rows to go.
+            left = {one: at_ms for one, at_ms in self._left.items() if one not in self._begun}
             for one, at_ms in left.items():
                 forget_one = partial(erasure.forget_ids, digests=[digest(one)], at_ms=at_ms)
                 await store.transact(forget_one)

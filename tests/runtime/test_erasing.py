@@ -17,9 +17,10 @@ from engine.core.inputs import (
 )
 from engine.core.plan import Plan
 from engine.core.state import NEVER
+from engine.runtime import erasing as erasing_module
 from engine.runtime.erasing import finish_erasures
 from engine.runtime.tombstones import Tombstones
-from engine.store import erasure, holdings
+from engine.store import CommitFailed, erasure, holdings
 from tests.core.world import HOUR, START, World, campaign, send, wait
 from tests.runtime.rig import Rig, ScriptedChannel
 
@@ -117,6 +118,32 @@ async def test_who_asks_again_has_the_ids_erased_that_the_first_try_had_found(
     assert await rig.store.read(erasure.unfinished) == []
     assert not await holdings.is_held(rig.store, "d1")
     assert not work.is_unfinished("d1")
+
+
+async def test_who_is_asked_for_again_after_a_try_that_only_lacked_its_end_is_erased_whole(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start()
+    work = rig.erasing(tmp_path)
+
+    def fail(*_: object, **_named: object) -> None:
+        raise CommitFailed("no room", hint="", again=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "finish", fail)
+        with pytest.raises(CommitFailed):
+            await work.erase("u1")
+    await rig.shell.submit([rig.event(user="u1")])  # he comes again
+    with monkeypatch.context() as patched:
+        patched.setattr(erasing_module, "erase_files", fail)
+        with pytest.raises(CommitFailed):
+            await work.erase("u1")
+    await work.erase("u2")  # brings to its end what needs no more than that
+    (left,) = await rig.store.read(erasure.unfinished)
+    assert left.user_id == "u1"
+    await finish_erasures(rig.store, tmp_path)  # as the next start does
+    assert await rig.store.read(erasure.unfinished) == []
+    assert not await holdings.is_held(rig.store, "u1")
 
 
 async def test_a_start_erases_also_who_was_merged_behind_the_tombstone(
