@@ -65,23 +65,32 @@ class Rules:
 def miscounted(
     records: Iterable[Record], sent: Sent, rules: Rules, is_plain: Callable[[str], bool]
 ) -> str:
-    """A message that went over a cap, or was held back by one that had room; or ""."""
+    """A message that went over a cap, or was held back by one that had room; or "".
+
+    One that was taken back before it was handed over was seen by nobody: when it was judged is
+    known to a second. It may have taken a place, and held others back until it gave that up.
+    """
     places: defaultdict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
+    unseen: defaultdict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
     for one in records:
         if not is_plain(one.user_id):
             continue
-        taken = places[one.user_id]
-        if one.kind == "sent" and one.message in sent:
+        taken, perhaps = places[one.user_id], unseen[one.user_id]
+        at_ms = max(one.at_ms, one.judged_at_ms)
+        if one.kind == "sent" and one.message not in sent:
+            perhaps[one.message] = at_ms + SLACK_MS, one.channel
+        elif one.kind == "sent":
             at_ms = sent[one.message].at_ms
             if _is_full(one, at_ms, taken, rules.of(at_ms, at_ms)):
                 return f"{one.message} of {one.user_id} went at {at_ms}, behind {taken}"
             taken[one.message] = at_ms, one.channel
         elif one.kind == "skipped" and one.reason == "capped":
-            at_ms = max(one.at_ms, one.judged_at_ms)
-            if _is_full(one, at_ms, taken, rules.of(at_ms, at_ms)) is False:
-                return f"{one.step} of {one.enrollment} was held back at {at_ms}, behind {taken}"
+            behind = {**taken, **perhaps}
+            if _is_full(one, at_ms, behind, rules.of(at_ms, at_ms)) is False:
+                return f"{one.step} of {one.enrollment} was held back at {at_ms}, behind {behind}"
         elif one.kind in {"failed", "skipped"} and one.message and not is_bounce(one):
             taken.pop(one.message, None)
+            perhaps.pop(one.message, None)
     return ""
 
 
