@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from engine.core.cel import Program
     from engine.core.effects import Effect
     from engine.core.inputs import EventReceived, TriggerReceived
-    from engine.core.plan import Campaign, Plan, Reactions
+    from engine.core.plan import Campaign, Entry, Plan, Reactions
     from engine.core.state import User
     from engine.core.turn import Queue
 
@@ -281,13 +281,9 @@ def _room(
         if not entry.restart:
             return "active"
         return "limit" if _is_crowded(turn, campaign, ending) else ""
-    key = _entry_key(campaign.id, per)
+    key = entry_key(campaign.id, per)
     earlier = newest_entry(user.entries, key)
-    if (
-        entry.reentry_ms != 0  # 0 always admits
-        and earlier
-        and (entry.reentry_ms is None or starts_at_ms - earlier[0] < entry.reentry_ms)
-    ):
+    if earlier and is_too_soon(entry, earlier[0], starts_at_ms):
         return "reentry"
     if len(user.enrollments) - len(ending) >= turn.plan.policy.enrollments_max:
         return "limit"
@@ -311,7 +307,7 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enro
     user, campaign_id = turn.user, campaign.id
     if user.ended:
         forget_over(turn)
-    key = _entry_key(campaign_id, per) if per else campaign_id
+    key = entry_key(campaign_id, per) if per else campaign_id
     newest = newest_entry(user.entries, key) if user.entries else None
     if newest is None or starts_at_ms > newest[0]:
         ordinal = 0
@@ -376,5 +372,13 @@ def forget_entries(turn: Turn, most: int | None = None) -> None:
         user.entries = only_entries(user.entries, lambda key, _: key not in gone)
 
 
-def _entry_key(campaign_id: str, per: str) -> str:
+def is_too_soon(entry: Entry, earlier_ms: int, starts_at_ms: int) -> bool:
+    """Whether `reentry` keeps out what starts behind an entry of that instant."""
+    if entry.reentry_ms is None:
+        return True
+    return starts_at_ms - earlier_ms < entry.reentry_ms and entry.reentry_ms != 0  # always admits
+
+
+def entry_key(campaign_id: str, per: str) -> str:
+    """Under what the newest entry is kept (`entered`)."""
     return f"{campaign_id}\n{per}" if per else campaign_id

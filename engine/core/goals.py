@@ -57,17 +57,25 @@ class Goal(msgspec.Struct, frozen=True, eq=False):
     value: Program | None = None
 
 
-def reach(turn: Turn, campaigns: Collection[str], occurred_at_ms: int) -> set[str]:
+def reach(
+    turn: Turn,
+    campaigns: Collection[str],
+    occurred_at_ms: int,
+    among: Collection[str] | None = None,
+) -> set[str]:
     """Record the goals that the event at hand is, in order of rank; ids of their enrollments.
 
-    `campaigns` are those of which it may be one. O(enrollments + those that ended).
+    `campaigns` are those of which it may be one, `among` the enrollments that are asked; None: all.
+    O(enrollments + those that ended).
     """
     plan, user = turn.plan, turn.user
     all_of_his: tuple[Awaiting, ...] = (*user.enrollments, *user.ended)
     reached = [
         one
         for one in all_of_his
-        if one.campaign in campaigns and _counts(turn, one, occurred_at_ms)
+        if one.campaign in campaigns
+        and (among is None or one.enrollment in among)
+        and _counts(turn, one, occurred_at_ms)
     ]
     if not reached:
         return set()

@@ -12,39 +12,29 @@ comes what the input says of the user (`transition.step`), and what has become t
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from engine.core import refusals
+from engine.core import meeting, refusals
 from engine.core.answers import join_rapport
 from engine.core.clicks import CLICKS_MAX
 from engine.core.edges import refresh
 from engine.core.entered import count_entries, each_entry, newest_entry, with_entry
 from engine.core.entry import ENTRIES_MAX, forget_entries
-from engine.core.exits import leave, take_back
-from engine.core.goals import TOUCHES_MAX, join_ended
+from engine.core.exits import Leaving, leave, leave_all, take_back
+from engine.core.goals import TOUCHES_MAX, join_ended, reach
 from engine.core.guardrails import PENDING_MAX, address_of
-from engine.core.history import instants_of, newest
-from engine.core.inputs import EventReceived
 from engine.core.joining import join_collections, join_history, join_session
 from engine.core.repeats import has_passed, join_passed
 from engine.core.state import drop, reckon
-from engine.core.steps import END, WaitEvent
+from engine.core.steps import END
 from engine.core.traits import join_traits
 from engine.core.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from engine.core.effects import Effect
+    from engine.core.meeting import Awaited, Met
     from engine.core.plan import Plan
     from engine.core.state import Enrollment, Pending, User
-
-Awaited: TypeAlias = dict[str, list[EventReceived]]
-"""By enrollment, events that it may have waited for."""
-
-_encode = msgspec.json.Encoder().encode
 
 MERGED = "merged"
 """Why an enrollment or a message gives way to the other user's."""
@@ -57,25 +47,24 @@ def merge(plan: Plan, user: User, other: User, at_ms: int, effects: list[Effect]
     is met once the input at hand has told who both are. O(what is kept of both).
     """
     turn = Turn(plan, user, at_ms, at_ms, effects)
-    awaited = {**_awaited(plan, user, other), **_awaited(plan, other, user)}
+    met = meeting.meet(plan, user, other)
     _join_watch(turn, other)
-    ended = _ended_by_other(plan, user, other)
     _join_said(user, other)
     _join_bookkeeping(user, other)
-    _join_enrollments(turn, other, ended)
     user.held_until_ms = max(user.held_until_ms, other.held_until_ms)
     user.session = join_session(
         user.session, other.session, was_first=not (user.last_seen_at_ms and other.last_seen_at_ms)
     )
     join_history(plan, user, other, at_ms)
     join_collections(plan, user, other)
+    _join_enrollments(turn, other, met)
     user.last_seen_at_ms = max(user.last_seen_at_ms, other.last_seen_at_ms)
     user.fired_at_ms = max(user.fired_at_ms, other.fired_at_ms)
     user.identified_at_ms = max(user.identified_at_ms, other.identified_at_ms)
     if count_entries(user.entries) > ENTRIES_MAX:
         forget_entries(turn, ENTRIES_MAX)
     reckon(user)
-    return awaited
+    return met.awaited
 
 
 def bear(user: User, alias: str, other: User | None, at_ms: int) -> None:
@@ -139,71 +128,19 @@ def _join_bookkeeping(user: User, other: User) -> None:
 # Enrollments, and the messages that wait
 
 
-def _awaited(plan: Plan, user: User, other: User) -> Awaited:
-    """By enrollment of `user`, what `other` did while it waited for such an event.
-
-    What was done before the wait began would have found it at another step, had one user done all.
-    O(enrollments * events kept of a name).
-    """
-    awaited: Awaited = {}
-    for one in user.enrollments:
-        step = plan.campaigns[one.campaign].steps[one.position]
-        if isinstance(step, WaitEvent):
-            done = [
-                event
-                for name in step.events
-                for event in _events_of(other, name)
-                if event.occurred_at_ms >= one.clock_at_ms
-            ]
-            if done:
-                awaited[one.enrollment] = sorted(done, key=attrgetter("occurred_at_ms"))
-    return awaited
-
-
-def _events_of(user: User, name: str) -> Iterator[EventReceived]:
-    """What is kept of a user's events of a name, in order. O(kept)."""
-    instants, details = instants_of(user.history.get(name, b"")), user.details.get(name)
-    for place, at_ms in enumerate(instants):
-        said = {} if details is None else details.properties(place)
-        yield EventReceived(user.user_id, name, at_ms, at_ms, msgspec.Raw(_encode(said)))
-
-
-def _ended_by_other(plan: Plan, user: User, other: User) -> tuple[set[str], set[str]]:
-    """Ids of enrollments, and of messages, that an event of the other one ends.
-
-    As it would have, had one user done all: it happened behind their start.
-    """
-    enrollments, messages = set(), set()
-    for one, events in ((user, other), (other, user)):
-        ends_at_ms = {
-            campaign.id: max((newest(events, name) for name in campaign.exit_events), default=-1)
-            for campaign in plan.campaigns.values()
-        }
-        enrollments |= {
-            held.enrollment
-            for held in one.enrollments
-            if held.entered_at_ms <= ends_at_ms[held.campaign]
-        }
-        messages |= {
-            effect_id
-            for effect_id, pending in one.pending.items()
-            if pending.entered_at_ms <= ends_at_ms.get(pending.campaign, -1)
-        }
-    return enrollments, messages
-
-
-def _join_enrollments(turn: Turn, other: User, ended: tuple[set[str], set[str]]) -> None:
+def _join_enrollments(turn: Turn, other: User, met: Met) -> None:
     user, plan = turn.user, turn.plan
     own, theirs = user.enrollments, other.enrollments
     in_order = sorted((*own, *theirs), key=attrgetter("entered_at_ms"))
     user.enrollments = tuple(in_order)
-    doubled = _join_pending(turn, other)
-    for enrollment in sorted(in_order, key=lambda one: plan.campaigns[one.campaign].rank):
-        if enrollment.enrollment in ended[0]:
-            leave(turn, enrollment, "event")
-    for effect_id in user.pending:
-        if effect_id in ended[1]:
-            take_back(turn, effect_id)
+    doubled = _join_pending(turn, other, met.again)
+    leave_all(turn, _ended_by_other(turn, met))
+    for effect_id in met.again:
+        if effect_id in user.pending:
+            take_back(turn, effect_id, MERGED)
+    for enrollment in in_order:
+        if enrollment.enrollment in met.again and enrollment.position != END:
+            leave(turn, enrollment, "reentry")
     for enrollment in theirs:
         key, per = enrollment.campaign, enrollment.per
         same = [one for one in own if (one.campaign, one.per) == (key, per) and one.position != END]
@@ -215,6 +152,31 @@ def _join_enrollments(turn: Turn, other: User, ended: tuple[set[str], set[str]])
     _bound_pending(turn)
     while len(user.enrollments) > plan.policy.enrollments_max:
         leave(turn, user.enrollments[-1], "limit")
+
+
+def _ended_by_other(turn: Turn, met: Met) -> Leaving:
+    """Record the goals that what either had done is for the other one; whom that ends.
+
+    In order, as it would have been had one user done all: goals come before exits.
+    """
+    plan, user, effects = turn.plan, turn.user, turn.effects
+    reached: set[str] = set()
+    for event, among in met.aimed:
+        at_hand = Turn(plan, user, turn.at_ms, turn.now_ms, effects, event.name, event.properties)
+        goals = plan.reactions(event.name, plan.unnamed).goals
+        reached |= reach(at_hand, goals, event.occurred_at_ms, among - reached)
+    leavers = [(one, "event") for one in user.enrollments if one.enrollment in met.ended]
+    leavers += [
+        (one, "goal")
+        for one in user.enrollments
+        if one.enrollment in reached and one.enrollment not in met.ended
+    ]
+    messages = [
+        effect_id
+        for effect_id, pending in user.pending.items()
+        if effect_id in met.ended or pending.enrollment in reached
+    ]
+    return Leaving(leavers, reached, messages)
 
 
 def _give_way(turn: Turn, own: Enrollment, theirs: Enrollment) -> None:
@@ -286,10 +248,11 @@ def _part_groups(turn: Turn, own: set[str], theirs: set[str]) -> None:
             leave(turn, enrollment, "group")
 
 
-def _join_pending(turn: Turn, other: User) -> list[str]:
+def _join_pending(turn: Turn, other: User, again: set[str]) -> list[str]:
     """Have messages of both wait; those that are a second one of a step. O(messages).
 
-    One that was taken back already stands in no other's way.
+    One that was taken back already stands in no other's way, nor one of an enrollment that is to
+    leave since the other one has been in the same (`again`).
     """
     user = turn.user
     if not other.pending:
@@ -302,8 +265,10 @@ def _join_pending(turn: Turn, other: User) -> list[str]:
     for effect_id, theirs in other.pending.items():
         own_id = waits.get(_what(theirs))
         if own_id is not None and not theirs.cancelled:
-            is_older = user.pending[own_id].entered_at_ms <= theirs.entered_at_ms
-            doubled.append(effect_id if is_older else own_id)
+            own = user.pending[own_id]
+            is_older = own.entered_at_ms <= theirs.entered_at_ms
+            stays = is_older or theirs.enrollment in again
+            doubled.append(effect_id if stays and own.enrollment not in again else own_id)
     user.pending = {**user.pending, **other.pending}
     return doubled
 

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from engine.core.cel import Program
+    from engine.core.goals import Goal
     from engine.core.plan import Campaign
 
 EVENTS_MAX = 1_000
 """Events of one name kept of a user at the most, unless the shop says otherwise."""
 
 AWAITED_MAX = 10
-"""Events of a name kept of a user, the newest, because a step waits for one that fits."""
+"""Events of a name kept of a user, the newest, because a step or a goal waits for one that fits."""
 
 _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -53,21 +54,34 @@ def _needs(programs: Iterable[Program], events_max: int, *, of_sends: bool) -> d
     return kept
 
 
-def with_newest(asked: Mapping[str, Kept], campaigns: Iterable[Campaign]) -> dict[str, Kept]:
+def with_newest(
+    asked: Mapping[str, Kept], campaigns: Iterable[Campaign], late_ms: int
+) -> dict[str, Kept]:
     """What is asked of events, and the newest of those that end a campaign or are waited for.
 
-    Against the former an entry that comes late is held; the latter is for a merge, in which an
-    enrollment meets what another user has done. O(steps).
+    Against exits an entry that comes late is held. Else it is for a merge, in which an enrollment
+    meets what another user has done, up to `late_ms` behind the window of its goal. O(steps).
     """
     kept = dict(asked)
     for campaign in campaigns:
         named = [(name, _NEWEST) for name in campaign.exit_events]
+        if (goal := campaign.goal) is not None:
+            named += [(name, _aimed_at(goal, late_ms)) for name in goal.events]
         for step in campaign.steps:
             if isinstance(step, WaitEvent):
                 named += [(name, _awaited(step)) for name in step.events]
         for name, one in named:
             kept[name] = both(kept[name], one) if name in kept else one
     return kept
+
+
+def _aimed_at(goal: Goal, late_ms: int) -> Kept:
+    """The newest may be too late for the window, or not be it."""
+    read: frozenset[str] | None = frozenset()
+    for program in filter(None, (goal.when, goal.value)):
+        fields = fields_read(program.tree, "event")
+        read = None if read is None or fields is None else read | fields
+    return Kept(AWAITED_MAX, goal.within_ms + late_ms, read)
 
 
 def _awaited(step: WaitEvent) -> Kept:

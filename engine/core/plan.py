@@ -249,7 +249,7 @@ class Plan:
         programs += [segment.program for segment in self.segments.values()]
         self.asked = needs(programs, self.policy.events_kept_max)
         """What conditions ask of events, by name."""
-        self.kept = with_newest(self.asked, ranked)
+        self.kept = with_newest(self.asked, ranked, self.policy.max_lateness_ms)
         """What history keeps, by event name."""
         self.kept_sends = sends_kept(programs, ranked, self.policy.events_kept_max)
         """What it keeps of messages sent, by channel or campaign."""

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.grace import Held
     from engine.core.inputs import UserInput
-    from engine.core.merging import Awaited
+    from engine.core.meeting import Awaited
     from engine.core.plan import Campaign, Plan
     from engine.core.state import Enrollment, Session, User
 

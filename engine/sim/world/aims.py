@@ -1,7 +1,8 @@
 """Goals by brute force: of each order, whose enrollments it was the goal of, and of what message.
 
 All inputs of the journal are gone through in order, with the records that came of each. Nothing is
-ever forgotten but an enrollment that has reached its goal, or has given way in a merge.
+ever forgotten but an enrollment that has reached its goal, or has given way in a merge. What either
+of two users had ordered before they were merged is asked of the other one's enrollments then.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 ORDER = "Order Completed"
 LATENESS_MS = 3_600_000
 """`events.max_lateness` of the shop."""
+
+KNOWN = 10
+"""Orders of a user that a merge is sure to find; of more, the newest."""
 
 _properties = msgspec.json.Decoder(dict[str, object]).decode
 
@@ -77,6 +81,7 @@ class Ledger:
         self._sent: dict[str, str] = {}
         self._ends: dict[str, int] = {}
         self._begins: dict[str, int] = {}
+        self._orders: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for place, one in enumerate(records):
             self._index(place, one)
 
@@ -99,6 +104,8 @@ class Ledger:
         """Find all goals. O(inputs * enrollments)."""
         crowds = Counter(self._crowds())
         for number, happened in enumerate(self._journal, start=1):
+            if isinstance(happened, UsersMerged):
+                self._unite(happened)
             self._kin.see(number, happened)
             if isinstance(happened, DeliveryReported):
                 self._deliver(happened)
@@ -130,18 +137,36 @@ class Ledger:
 
     def _order(self, user_id: str, order: EventReceived) -> None:
         price = float(str(_properties(order.properties)["price"]))
-        occurred_at_ms = order.occurred_at_ms
+        self._reach(user_id, order.occurred_at_ms, order.at_ms, price)
+        self._orders[user_id].append((order.occurred_at_ms, price))
+
+    def _unite(self, merged: UsersMerged) -> None:
+        """Two are about to be one: what the one had ordered may be the other one's goal."""
+        both = self._kin.bearer(merged.user_id), merged.merged_id
+        ordered = []
+        for user_id, other in (both, both[::-1]):
+            theirs = self._orders[other]
+            if len(theirs) > KNOWN:
+                self.unsure.add(self._kin.family(user_id))
+                self.unsure.add(self._kin.family(other))
+            ordered += [(at_ms, price, user_id) for at_ms, price in theirs]
+        ordered.sort(key=lambda one: one[0])
+        for occurred_at_ms, price, user_id in ordered:
+            self._reach(user_id, occurred_at_ms, merged.at_ms, price)
+        self._orders[both[0]] += self._orders.pop(both[1])
+
+    def _reach(self, user_id: str, occurred_at_ms: int, at_ms: int, price: float) -> None:
+        """Have all of a user's whose goal an order is reach it."""
         reached = [
             aim
             for aim in self._aims.values()
-            if self._kin.bearer(aim.user_id) == user_id
-            and aim.counts(occurred_at_ms, order.at_ms, price)
+            if self._kin.bearer(aim.user_id) == user_id and aim.counts(occurred_at_ms, at_ms, price)
         ]
         last = max((aim.touch(occurred_at_ms) for aim in reached), default=(False, 0, ""))
         for aim in reached:
             message = last[2] if aim.touch(occurred_at_ms) == last else ""
             how = "" if not message else "clicked" if last[0] else "delivered"
-            self.expected.append((aim.enrollment, order.at_ms, price, message, how))
+            self.expected.append((aim.enrollment, at_ms, price, message, how))
             del self._aims[aim.enrollment]
 
     def _deliver(self, report: DeliveryReported) -> None:
