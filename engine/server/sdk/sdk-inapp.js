@@ -78,6 +78,7 @@ form.answers { flex: 1; }
 .toast .inner { display: grid; grid-template-columns: auto 1fr; gap: 4px 14px; padding: 16px 48px 16px 18px; }
 .toast .image { width: 48px; height: 48px; border-radius: 8px; grid-row: span 2; }
 .toast .text, .toast .answers, .toast .thanks { grid-column: 2; }
+.toast .answers, .toast .thanks { margin-top: 8px; }
 .toast .text:first-child, .toast .text:first-child ~ :not(.close) { grid-column: 1 / -1; }
 .toast .action, .tooltip .action { min-height: 0; padding: 6px 0; background: none; color: var(--accent);
   justify-self: start; justify-content: start; }
