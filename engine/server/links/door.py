@@ -123,10 +123,7 @@ class LinkDoor:
         try:
             facts = self._read(request, "click")
         except TokenInvalid as invalid:
-            address = ""
-            if invalid.is_expired:
-                address = unpack_facts(invalid.payload).about
-            return self._invalid(request, "click", invalid, address)
+            return self._invalid(request, "click", invalid, _led_to(invalid))
         self._note(request, facts, "clicked", facts.about)
         return web.Response(status=302, headers={"Location": facts.about, **_NEVER_KEPT})
 
@@ -300,6 +297,14 @@ def open_links(settings: Settings, data: Path, port: int) -> Links:
     """What makes the links of a shop's messages, signed with its keys. Raises ServeError."""
     signer = Signer(take_signing_keys(settings.keys, data))
     return Links(settings.shop.url, signer, settings.tracking.of_links(), port=port)
+
+
+def _led_to(invalid: TokenInvalid) -> str:
+    """Where a click that has expired led; "" where another version has packed it."""
+    try:
+        return unpack_facts(invalid.payload).about if invalid.is_expired else ""
+    except TokenInvalid:
+        return ""
 
 
 async def _form(request: web.Request) -> dict[str, list[str]]:

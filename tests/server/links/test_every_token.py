@@ -98,6 +98,18 @@ async def test_a_token_that_has_expired_does_nothing_any_more(reader: Reader, ro
     assert await _taken(reader) == []
 
 
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(("in_ms", "status"), [(HOUR, 404), (-60_000, 410)])
+async def test_what_another_version_has_signed_is_no_fault_of_the_server(
+    reader: Reader, route: str, in_ms: int, status: int
+) -> None:
+    purpose, _ = ROUTES[route]
+    signer, now_ms = reader.house.links._links.signer, reader.house.clock.now_ms()
+    token = signer.sign(purpose, b"\x93packed otherwise", now_ms + in_ms)
+    assert await _statuses(reader, route, token) == {status}
+    assert await _taken(reader) == []
+
+
 async def test_an_answer_to_a_survey_that_is_sent_again_is_one_answer(reader: Reader) -> None:
     path = "/s/" + reader.token("survey", "nps\n9")
     assert [(await reader.post(path)).status for _ in range(3)] == [200, 200, 200]
