@@ -44,6 +44,23 @@ Following = frozenset[int] | None
 _UNKNOWN: Final[Following] = frozenset({-1})
 
 
+class _Node(dict[str, "_Node | None"]):
+    """Where each character leads that was met here; None where there is a match before it.
+
+    Attributes:
+        states: The states before the character.
+        before: What stands before it, as far as boundaries ask: "", a line's end, or one letter or
+            blank for all that are of words or not.
+    """
+
+    __slots__ = ("before", "states")
+
+    def __init__(self, states: frozenset[int], before: str) -> None:
+        super().__init__()
+        self.states = states
+        self.before = before
+
+
 class Visits:
     """What one question has asked of regular expressions, however many and of however many texts.
 
@@ -68,7 +85,17 @@ class Automaton:
         PatternError: The text is no regular expression, or exceeds a limit.
     """
 
-    __slots__ = ("_first", "_next", "_pattern", "_sets", "_states", "_steps", "_weight")
+    __slots__ = (
+        "_first",
+        "_next",
+        "_nodes",
+        "_pattern",
+        "_sets",
+        "_start",
+        "_states",
+        "_steps",
+        "_weight",
+    )
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
@@ -78,6 +105,8 @@ class Automaton:
         self._steps: dict[Step, tuple[Following, int]] = {}
         # Each set of states once: what is the same object need not be compared state by state.
         self._sets: dict[frozenset[int], frozenset[int]] = {}
+        self._start = _Node(frozenset(), _END)
+        self._nodes: dict[tuple[frozenset[int], str], _Node] = {}
         self._weight = 0
 
     def _add(self, state: State, following: list[int]) -> int:
@@ -150,16 +179,29 @@ class Automaton:
 
     def _is_in(self, text: str) -> bool:
         """As `found_in`, for a text that is too short for any limit: nothing is counted."""
-        states: frozenset[int] = frozenset()
-        before = _END
-        known = self._steps
-        for char in (*text, _END):
-            step = states, before, char
-            following, _ = known.get(step) or self._made(step)
+        node = self._start
+        for char in text:
+            try:
+                following = node[char]
+            except KeyError:
+                following = self._grown(node, char)
             if following is None:
                 return True
-            states, before = following, char
-        return False
+            node = following
+        return (node[_END] if _END in node else self._grown(node, _END)) is None
+
+    def _grown(self, node: _Node, char: str) -> _Node | None:
+        """Where a character leads from a node; remembered."""
+        step = node.states, node.before, char
+        following, _ = self._steps.get(step) or self._made(step)
+        then = None
+        if following is not None:
+            key = following, _kind(char)
+            then = self._nodes.get(key)
+            if then is None:
+                then = self._nodes[key] = _Node(*key)
+        node[char] = then
+        return then
 
     def _made(self, step: Step) -> tuple[Following, int]:
         """A step and how many states it visits; remembered, and all where they are too many not."""
@@ -168,6 +210,9 @@ class Automaton:
         if self._weight > _STEPS_KEPT_MAX:
             self._steps.clear()
             self._sets.clear()
+            for node in (self._start, *self._nodes.values()):
+                node.clear()  # they lead to one another
+            self._nodes.clear()
             self._weight = 0
         if following is not None:
             following = self._sets.setdefault(following, following)
@@ -209,6 +254,13 @@ def _is_boundary(what: str, before: str, after: str) -> bool:
         case _:
             is_word = [bool(char) and _WORD.has(char) for char in (before, after)]
             return (is_word[0] is not is_word[1]) is (what == "b")
+
+
+def _kind(char: str) -> str:
+    """One character for all between which no boundary tells a difference."""
+    if char in {_END, "\n"}:
+        return char
+    return "a" if _WORD.has(char) else " "
 
 
 @lru_cache(maxsize=_PATTERNS_KEPT_MAX)

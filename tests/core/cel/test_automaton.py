@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from engine.core.cel import automaton
 from engine.core.cel.automaton import found
 from engine.core.cel.errors import CelError
 
@@ -28,13 +29,17 @@ _PATTERNS = st.recursive(
 
 
 @settings(max_examples=300, deadline=None)
-@given(_PATTERNS, st.text("abAx1 \n.{", max_size=6))
-def test_a_pattern_is_found_where_pythons_own_engine_finds_it(pattern: str, text: str) -> None:
-    try:
-        expected = re.search(pattern, text, re.ASCII) is not None
-    except re.error:  # one name for two groups
-        reject()
-    assert found(pattern, text) is expected
+@given(_PATTERNS, st.lists(st.text("abAx1 \n.{", max_size=6), min_size=1, max_size=4))
+def test_a_pattern_is_found_where_pythons_own_engine_finds_it(
+    pattern: str, texts: list[str]
+) -> None:
+    """What it has remembered of one text holds for the next."""
+    for text in texts:
+        try:
+            expected = re.search(pattern, text, re.ASCII) is not None
+        except re.error:  # one name for two groups
+            reject()
+        assert found(pattern, text) is expected
 
 
 @pytest.mark.parametrize(
@@ -107,3 +112,15 @@ def test_steps_forgotten_when_too_many_change_no_answer() -> None:
     text = "".join(chr(code) for code in range(0x4E00, 0x4E00 + 3_500))
     assert found("(一|.)*(?:.{20})x", text) is False
     assert found("(一|.)*(?:.{20})[丁-龥]", text) is True
+
+
+def test_what_is_remembered_of_a_pattern_is_bounded_and_found_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(automaton, "_STEPS_KEPT_MAX", 20)
+    asked = automaton.Automaton(r"\b[a-z]{3}[0-9]+x$")
+    texts = ["abc1x", "ab c12x", "aabc3x", "abc12xx", "q abc9x", "\nabc1", "abc0x "] * 20
+    assert [asked.found_in(text) for text in texts] == [
+        re.search(r"\b[a-z]{3}[0-9]+x\Z", text) is not None for text in texts
+    ]
+    assert len(asked._nodes) <= 20
