@@ -28,6 +28,10 @@ KINDS: Final[tuple[Kind, ...]] = (
     *("string", "integer", "number", "boolean", "timestamp", "array", "object", "any"),
 )
 
+_FITTED_MAX: Final = 1024
+_FITTED_LENGTH_MAX: Final = 64
+"""Texts that are remembered of a pattern: most of a shop's are ids, and come again and again."""
+
 _LITERAL: Final = Literal
 _A: Final = {"integer": "an integer", "array": "an array", "object": "an object"}
 
@@ -117,9 +121,13 @@ def _matching(form: Form) -> type:
     least = 0 if form.least is None else int(form.least)
     most = SUBJECT_LENGTH_MAX if form.most is None else int(form.most)
 
+    fitted: set[str] = set()
+
     def judge(value: object) -> None:
         if not isinstance(value, str):
             raise ValueError("Expected `str`")  # noqa: TRY004 - as above
+        if value in fitted:
+            return
         if not least <= len(value) <= most:
             raise ValueError(f"Expected `str` of length from {least} to {most}")
         try:
@@ -128,6 +136,10 @@ def _matching(form: Form) -> type:
             raise ValueError(f"{error.message}: {form.pattern}") from error
         if not is_found:
             raise ValueError(f"Expected `str` matching {form.pattern}")
+        if len(value) <= _FITTED_LENGTH_MAX:
+            if len(fitted) >= _FITTED_MAX:
+                fitted.clear()
+            fitted.add(value)
 
     return type("Matching", (), {"judge": staticmethod(judge)})
 

@@ -148,3 +148,14 @@ def test_a_text_that_a_pattern_takes_too_long_for_does_not_fit() -> None:
         assert told.path == "$.properties.code"
         assert "takes too long" in told.message
     judged(plan, properties={"code": f"{'a' * 91}c"})
+
+
+def test_more_texts_than_are_remembered_are_held_against_a_pattern_as_ever() -> None:
+    code = Form(kind="string", pattern="^[a-z]+[0-9]+$", most=100)
+    plan = TrackingPlan({"Product Added": Form(kind="object", properties={"code": code})})
+    for place in (*range(3_000), *range(3_000)):
+        judged(plan, properties={"code": f"sku{place}"})
+        if place % 300 == 0:
+            assert "matching" in fault(plan, properties={"code": f"sku{place}x"}).message
+    judged(plan, properties={"code": "a" * 99 + "1"})
+    assert "length" in fault(plan, properties={"code": "a" * 100 + "1"}).message
