@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.core.effects import SendMessage
     from engine.store import Store
 
-HELD_MAX = 2_000
+HELD_MAX = 1_000
 """Messages of one lane held in memory."""
 
 HELD_BYTES_MAX = 4 << 20
