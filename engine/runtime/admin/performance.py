@@ -107,7 +107,7 @@ class Performance:
         told["finished"] = sum(by_reason(counts, "finished").values())
         told["goal"] = _told_goal(campaign)
         told["goal_rate"] = _told(rate_interval(treated))
-        told["response"] = {kind: times(counts, kind) for kind in ("opened", "clicked")}
+        told["response"] = {kind: _times(counts, kind) for kind in ("opened", "clicked")}
         told["lateness"] = _told_lateness(counts)
         told["steps"] = self._steps(campaign, counts)
         told["channels"] = self._parts(counts, lambda key: key.channel or None, "channel")
@@ -179,7 +179,7 @@ class Performance:
             if isinstance(step, Send):
                 of_step |= _messages(messages.get(step.id))
                 of_step["response"] = {
-                    kind: times(counts, kind, lambda key, at=step.id: key.step == at)  # type: ignore[misc]
+                    kind: _times(counts, kind, lambda key, at=step.id: key.step == at)  # type: ignore[misc]
                     for kind in ("opened", "clicked")
                 }
             went = {way: count for (at, way), count in ways.items() if at == step.id}
@@ -206,6 +206,13 @@ class Performance:
             one |= {name: sent[name] if is_only else None for name in _OF_VARIANT}
         mode = "bandit" if split.is_bandit else "fixed"
         return {"split": split.name, "step": split.id, "mode": mode, **told}
+
+
+def _times(
+    counts: Mapping[Key, float], kind: str, part: Callable[[Key], bool] = lambda _: True
+) -> Told | None:
+    told = times(counts, kind, part)
+    return None if told is None else msgspec.structs.asdict(told)
 
 
 def _messages(messages: Messages | None) -> Told:

@@ -111,8 +111,6 @@ def _row(one: dict[str, Any], currency: str) -> list[Content]:
 
 def _tiles(told: dict[str, Any]) -> Html:
     entered, rate = told["entered"], told["goal_rate"]
-    opened = told["response"].get("opened")
-    reply = [] if not opened else [f"half open within {words.span(opened['p50_ms'])}"]
     return tag(
         "div",
         _tile("Inside now", words.count(told["active"]), f"{words.count(entered)} entered",
@@ -121,14 +119,23 @@ def _tiles(told: dict[str, Any]) -> Html:
               f"{words.count(told['delivered'])} delivered{_late(told['lateness'])}",
               _trend(told, "sent")),
         _tile("Opened", words.count(told["opened"]),
-              f"{words.share(told['opened'], told['delivered'])} of what was delivered",
+              f"{words.share(told['opened'], told['delivered'])} of what was delivered"
+              f"{_soon(told, 'opened')}",
               _trend(told, "opened")),
-        _tile("Clicked", words.count(told["clicked"]), ", ".join(reply), _trend(told, "clicked")),
+        _tile("Clicked", words.count(told["clicked"]),
+              f"{words.share(told['clicked'], told['delivered'])} of what was delivered"
+              f"{_soon(told, 'clicked')}",
+              _trend(told, "clicked")),
         _tile("Converted", words.count(told["converted"]), _interval(rate),
               _trend(told, "converted")),
         _tile("Value", _money(told["goal_value"], told["currency"]), _earned(told), None),
         class_="tiles",
     )  # fmt: skip
+
+
+def _soon(told: dict[str, Any], kind: str) -> str:
+    taken = told["response"][kind]
+    return "" if taken is None else f"; half of them within {words.span(taken['p50_ms'])}"
 
 
 def _late(late: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from config import load_shop
+from engine.core.answers import answered
+from engine.core.inputs import SentMessage
 from tests.clients import chromium
 from tests.server.dashboard.shop import a_page, serve
 from tests.server.dashboard.test_pages_in_a_browser import violations
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from engine.core.inputs import Answer
     from tests.server.dashboard.shop import Served
 
 pytestmark = pytest.mark.skipif(bool(chromium.why_not()), reason=chromium.why_not())
@@ -116,6 +119,22 @@ async def test_a_flow_shows_its_branches_and_where_they_meet(rich: Served) -> No
             "Wait 2 h", "Repeat, 3 times at the most", "Send in_app",
             "Wait for Answered, 2 d at the most", "End",
         ]  # fmt: skip
+
+
+async def test_a_campaign_whose_messages_are_answered_says_how_soon(rich: Served) -> None:
+    now_ms = rich.app.clock.now_ms()
+    sent = SentMessage("f" * 32, "in_app", "offer", "e", "short", sent_at_ms=now_ms - 60_000)
+    done: tuple[Answer, ...] = ("opened", "clicked")
+    await rich.app.shell.submit([answered("bob", sent, answer, now_ms) for answer in done])
+    await rich.settled()
+    async with a_page(rich) as page:
+        shown = await page.goto(rich.url + "/campaigns/offer")
+        assert shown is not None
+        assert shown.status == 200
+        for kind in ("Opened", "Clicked"):
+            tile = page.locator(".tile", has=page.get_by_text(kind, exact=True))
+            assert await tile.locator("dd.big").inner_text() == "1"
+            assert "; half of them within " in await tile.locator("dd.note").inner_text()
 
 
 async def test_experiments_say_what_is_known(rich: Served) -> None:
