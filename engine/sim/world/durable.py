@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _decode_record = msgspec.json.Decoder(Record).decode
 
 _JOURNAL: Final = "SELECT first_input, inputs FROM journal"
+_REFUSED: Final = "SELECT body ->> 'message_id' FROM quarantine WHERE source = 'alias'"
 _TOMBSTONES: Final = "SELECT digest, at_ms FROM tombstones"
 
 
@@ -88,6 +89,7 @@ class Durable:
         erased: Of whom nothing need be in it any more.
         consents: Who said no to what in it.
         revivals: Which dead letters were revived by it.
+        refused: Message ids of aliases that were ever in its quarantine, and so are known.
         pruned: How many inputs and records were seen to be gone by age.
     """
 
@@ -99,6 +101,7 @@ class Durable:
         self.erased = Erased()
         self.consents = Consents()
         self.revivals = Revivals()
+        self.refused: set[str] = set()
         self.pruned = 0
         self._disk = disk
         self._blame = blame
@@ -184,6 +187,7 @@ class Durable:
         if not self._is_looking or self._disk.connection is None:
             return
         self._see_tombstones(self.kin)
+        self.refused.update(one for (one,) in self.ask(_REFUSED))
         rows = self.ask(
             "SELECT first_input, inputs_count, at_ms, inputs FROM journal "
             "WHERE first_input > ? ORDER BY first_input",

@@ -163,7 +163,7 @@ class Witness:
             one for one in ids if one not in self._file.numbers and one not in self._erased.gone
         ]
         # An alias that is refused is in the quarantine, while that is kept, and nowhere else.
-        self._erased.gone.update(filter(self._is_quarantined, early))
+        self._erased.gone.update(self._file.refused.intersection(early))
         own = {one.message_id for one in inputs if getattr(one, "merged_id", "") == one.user_id}
         self._erased.gone.update(own)
         early = sorted({*early} - self._erased.gone)
