@@ -22,8 +22,8 @@ FORM_LIMITS: Final = Limits(body_max_bytes=64 << 10)
 
 
 async def read_form(request: web.Request, form: type[_T]) -> _T:
-    """The JSON body of a request as a `form`. Raises Refusal (400)."""
-    return decode_form(await request.read(), form)
+    """The JSON body of a request as a `form`; none says nothing. Raises Refusal (400)."""
+    return decode_form(await request.read() or b"{}", form)
 
 
 def decode_form(body: bytes, form: type[_T]) -> _T:

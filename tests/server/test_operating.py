@@ -133,3 +133,17 @@ async def test_a_limit_that_is_none_is_refused(house: House, limit: str) -> None
         headers={"Authorization": "Bearer an-admin-key"},
     )
     assert (answer.status, answer.json["code"]) == (400, "query.invalid")
+
+
+@pytest.mark.parametrize("what", ["deadletters", "quarantine"])
+async def test_a_retry_of_nothing_in_particular_is_told_how_to_say_which(
+    house: House, what: str
+) -> None:
+    let_in(house)
+    url, admin = f"{house.admin.url}/api/{what}/retry", {"Authorization": "Bearer an-admin-key"}
+    for body in (b"", b"{}"):
+        async with house.client.post(url, data=body, headers=admin) as answer:
+            assert answer.status == 400
+            told = await answer.json()
+        assert told["code"] == "body.invalid"
+        assert '{"all": true}' in told["detail"]
