@@ -15,6 +15,7 @@ from engine.core.steps import END, Emit, Given, Set
 
 if TYPE_CHECKING:
     from config.steps.program import Laid, Program
+    from config.yaml12 import Node
 
 _SET_HINT: Final = "write traits and their values, like `set: {tier: at-risk}`"
 _EMIT_HINT: Final = "write `emit: {event: Cart Reminded}`"
@@ -74,4 +75,19 @@ def _one(values: Fields, key: str) -> Given | None:
     if isinstance(value, float) and not isfinite(value):
         values.fault(key, f"is {kind_of(node)}", "JSON has no such number")
         return None
+    if not isinstance(node, Scalar):
+        _warn_within(values, key, node)
     return Given(key, plain(node))
+
+
+def _warn_within(values: Fields, key: str, node: Node) -> None:
+    """Say of texts in a list or map that look like expressions that they are none."""
+    if isinstance(node, Scalar):
+        if isinstance(node.value, str) and node.value.startswith("="):
+            told = f"{values.prefix}{key} has {shown(node.value)} within it, which stands as text"
+            hint = "an expression is the whole value: `'=[1, cart.size]'` gives a list"
+            values.source.warn(node.line, told, hint)
+        return
+    within = node.entries.values() if isinstance(node, Mapping) else node.items
+    for one in within:
+        _warn_within(values, key, one)
