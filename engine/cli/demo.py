@@ -20,6 +20,8 @@ from engine.core.durations import DurationError, parse_duration_ms
 from engine.core.instants import format_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiohttp
 
     from channels.base import Message
@@ -45,6 +47,9 @@ SHOPPERS_AT_OPENING = 24
 SHOPPERS_PER_S = 4
 SHOPPERS_AT_ONCE_MAX = 400
 """Shoppers who are still about to do something; when there are more, nobody new comes in."""
+
+_READ_S_MIN = 1.0
+"""No person reads a message while it is being handed over, however fast the clock runs."""
 
 _MARKS = {"email": "✉ ", "push": "▲ ", "in_app": "◆ ", "sms": "☎ ", "webhook": "→ "}
 
@@ -157,6 +162,7 @@ class _Stage:
         self._messages: Counter[tuple[str, str]] = Counter()
         self._started_at_ms = app.clock.now_ms()
         self.sent: Counter[str] = Counter()
+        self.readers: Callable[[Message], None] | None = None
         app.on_delivered = self._show
 
     def open(self, speed: float, for_ms: int | None) -> None:
@@ -175,6 +181,8 @@ class _Stage:
 
     def _show(self, message: Message) -> None:
         self._messages[message.campaign, message.channel] += 1
+        if self.readers is not None:
+            self.readers(message)
         self._tell(message)
 
     def _tell(self, message: Message) -> None:
@@ -253,6 +261,8 @@ async def _send_shoppers(app: App, stage: _Stage, speed: float) -> None:
         aiohttp.ClientSession(app.ingest.url, headers=headers) as session,
         asyncio.TaskGroup() as shoppers,
     ):
+        readers = random.Random(-SEED)  # noqa: S311 - as above
+        stage.readers = lambda message: _give(shoppers, session, message, readers, speed)
         about: set[asyncio.Task[None]] = set()
         while True:
             if len(about) < SHOPPERS_AT_ONCE_MAX:
@@ -263,6 +273,26 @@ async def _send_shoppers(app: App, stage: _Stage, speed: float) -> None:
                 walk.add_done_callback(about.discard)
             if number >= SHOPPERS_AT_OPENING:
                 await asyncio.sleep(rng.expovariate(SHOPPERS_PER_S))
+
+
+def _give(
+    shoppers: asyncio.TaskGroup,
+    session: aiohttp.ClientSession,
+    message: Message,
+    rng: random.Random,
+    speed: float,
+) -> None:
+    """Have a shopper read a mail, if he does, as his mail program and his browser would."""
+    from engine.sim.shoppers import reading
+
+    for pause_ms, path in reading(rng, message.body) if message.html else ():
+        shoppers.create_task(_look(session, path, pause_ms, speed))
+
+
+async def _look(session: aiohttp.ClientSession, path: str, pause_ms: int, speed: float) -> None:
+    await asyncio.sleep(max(_READ_S_MIN, pause_ms / 1000 / speed))
+    async with session.get(path, allow_redirects=False):
+        pass
 
 
 async def _walk(

@@ -6,6 +6,7 @@ agree to email, some have push, some neither; some buy at once, some when remind
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -37,6 +38,12 @@ HAVE_PUSH = 0.7
 SIGN_UP = 0.4
 BUY_AT_ONCE = 0.35
 BUY_LATER = 0.25
+OPEN = 0.6
+CLICK = 0.4
+"""Of those who open a mail."""
+
+_PIXEL = re.compile(r"/o/[\w.-]+\.gif")
+_LINK = re.compile(r"/c/[\w.-]+")
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -90,6 +97,18 @@ def _purchase(
         "products": [_properties(product) for product in chosen],
     }
     yield Act(pause_ms, _track(user_id, "Order Completed", order))
+
+
+def reading(rng: Random, body: str) -> Iterator[tuple[int, str]]:
+    """What somebody does with a mail: when after it came, and the path that is asked for."""
+    pixel, links = _PIXEL.search(body), _LINK.findall(body)
+    if rng.random() >= OPEN:
+        return
+    pause_ms = rng.randint(2, 180) * MINUTE_MS
+    if pixel is not None:
+        yield pause_ms, pixel[0]
+    if links and rng.random() < CLICK:
+        yield pause_ms + MINUTE_MS, rng.choice(links)
 
 
 def _track(user_id: str, event: str, properties: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ template: cart-saved, title: Saved for you
     + +15m  Mon 2026-03-02 09:15:00  ada  sent: in_app, campaign: cart-abandonment, step: push, \
 template: cart-reminder, title: Your cart is waiting
                                           is at another time
+      +2h   Mon 2026-03-02 11:00:00  ada  goal: cart-abandonment
       +2h   Mon 2026-03-02 11:00:00  ada  exited: event, campaign: cart-abandonment
     - +1d   Tue 2026-03-03 09:00:00  ada  sent: email, template: cart-reminder  (line 18)
     - +1d   Tue 2026-03-03 09:00:00  bob  refused: reentry  (line 19)
