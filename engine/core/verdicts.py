@@ -9,6 +9,7 @@ import msgspec
 from engine.core.account import AHEAD_MS_MAX
 from engine.core.durations import format_duration
 from engine.core.explaining import because, told_instant
+from engine.core.sessions import SESSION_ENDED, SESSION_STARTED
 
 if TYPE_CHECKING:
     from engine.core.account import Account, Ahead, Place
@@ -140,8 +141,11 @@ def _by_event(campaign: Campaign, found: Account) -> Verdict:
         # Nothing that is kept has come since he was: he was to be started by hand.
         return _refused(refused.at, refused.reason, f"waits for {names}")
     if came is None:
-        none = f": none has come, imported history aside{_before(found)}"
-        return Verdict("waits", f"waits for {names}{none}")
+        # What the engine makes is in no archive: who came in shows that there was one.
+        before = _before(found)
+        made = before or {SESSION_STARTED, SESSION_ENDED} & {*campaign.entry.events}
+        none = "none that came is kept" if made else "none has come, imported history aside"
+        return Verdict("waits", f"waits for {names}: {none}{before}")
     asked = came.when
     last = f"the last {came.event} came at {came.at}"
     for refusal in found.refusals:

@@ -39,6 +39,13 @@ steps:
   - {send: in_app, template: t, id: s}
   - {wait: WAIT, id: pause}
 """,
+    "visited": """
+campaign: visited
+enter:
+  event: Session Started
+steps:
+  - exit: end
+""",
     "order": """
 campaign: order
 audience: 'user.tier == "gold"'
@@ -245,6 +252,18 @@ async def test_before_any_event_it_says_which_it_waits_for(life: Life) -> None:
     assert (told.verdict.kind, told.verdict.text) == (
         "waits",
         "waits for Bought: none has come, imported history aside",
+    )
+
+
+async def test_whoever_came_in_by_what_the_engine_made_is_not_told_that_it_never_came(
+    life: Life,
+) -> None:
+    await life.event("ada", "Other")
+    told = await life.explain("ada", "visited")
+    start = format_instant(START)
+    assert told.verdict.text == (
+        "waits for Session Started: none that came is kept; "
+        f"he last entered at {start} and left at {start} (end)"
     )
 
 
