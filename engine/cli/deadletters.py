@@ -81,7 +81,7 @@ def list_(
 @click.argument("ids", nargs=-1)
 @click.option("--campaign", metavar="ID", help="Those of a campaign.")
 @click.option("--channel", metavar="ID", help="Those of a channel.")
-@click.option("--all", "everything", is_flag=True, help="All there are.")
+@click.option("--all", "everything", is_flag=True, help="All there are, as where nothing is said.")
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
 def retry(
@@ -103,9 +103,10 @@ def retry(
     from engine.cli.retrying import have_retried
     from engine.runtime.delivery.letters import Chosen, Outcome
 
+    everything = everything or not (ids or campaign or channel)
     chosen = Chosen(ids=ids or None, campaign=campaign, channel=channel, all=everything)
     if not chosen.is_clear:
-        raise click.UsageError("name them by id, or by --campaign and --channel, or say --all")
+        raise click.UsageError("name them by id, or by --campaign and --channel, or take --all")
     outcome = have_retried(data, "deadletters", chosen, Outcome, why="dead letters are retried")
     if as_json:
         click.echo(msgspec.json.encode(outcome))

@@ -71,7 +71,7 @@ def list_(
 @command.command(epilog="\b\nExample:\n  hairspring quarantine retry 17 18 --data my-shop/data")
 @click.argument("numbers", type=click.IntRange(1), nargs=-1)
 @click.option("--source", help="All that came by it, as /v1/batch.")
-@click.option("--all", "everything", is_flag=True, help="All there are.")
+@click.option("--all", "everything", is_flag=True, help="All there are, as where nothing is said.")
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
 def retry(
@@ -92,8 +92,8 @@ def retry(
     from engine.cli.retrying import have_retried
     from engine.server.quarantine import Outcome
 
-    if sum((bool(numbers), source is not None, everything)) != 1:
-        raise click.UsageError("name items by number, or --source, or say --all")
+    if sum((bool(numbers), source is not None, everything)) > 1:
+        raise click.UsageError("name items by number, or --source, or take --all")
     asked: dict[str, Any] = {"all": True}
     if numbers:
         asked = {"numbers": numbers}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.runtime.delivery.letters import LISTED, LISTED_MAX, Chosen, page, retry
 from engine.server.answers import Refusal, answer_json
-from engine.server.forms import read_form
+from engine.server.forms import EVERYTHING, read_form
 from engine.server.progress import tell_long
 from engine.server.queries import whole_number_asked
 
@@ -34,11 +34,11 @@ def deadletter_handlers(
 
     async def try_again(request: web.Request) -> web.StreamResponse:
         house = enter(request)
-        chosen = await read_form(request, Chosen)
+        chosen = await read_form(request, Chosen, EVERYTHING)
         if not chosen.is_clear:
             message = (
                 'say which: {"ids": […]}, {"campaign": "…", "channel": "…"} (one or both), '
-                'or {"all": true}'
+                'or {"all": true}, as no body does'
             )
             raise Refusal(400, "body.invalid", message)
         return await tell_long(

@@ -21,9 +21,13 @@ FIELDS_MAX: Final = 200
 FORM_LIMITS: Final = Limits(body_max_bytes=64 << 10)
 
 
-async def read_form(request: web.Request, form: type[_T]) -> _T:
-    """The JSON body of a request as a `form`; none says nothing. Raises Refusal (400)."""
-    return decode_form(await request.read() or b"{}", form)
+EVERYTHING: Final = b'{"all":true}'
+"""What a request without a body asks for, where it says which are meant."""
+
+
+async def read_form(request: web.Request, form: type[_T], absent: bytes = b"{}") -> _T:
+    """The JSON body of a request as a `form`; none stands for `absent`. Raises Refusal (400)."""
+    return decode_form(await request.read() or absent, form)
 
 
 def decode_form(body: bytes, form: type[_T]) -> _T:

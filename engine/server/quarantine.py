@@ -16,7 +16,7 @@ from engine.runtime.admin.quarantine import LISTED, LISTED_MAX, page
 from engine.runtime.dedupe import hash_of
 from engine.server import native, posthog, segment
 from engine.server.answers import Refusal, answer_json, in_one_line
-from engine.server.forms import read_form
+from engine.server.forms import EVERYTHING, read_form
 from engine.server.progress import tell_long
 from engine.server.queries import whole_number_asked
 from engine.store import Retried, holdings
@@ -86,9 +86,12 @@ def quarantine_handlers(
 
     async def retry(request: web.Request) -> web.StreamResponse:
         house = enter(request)
-        asked = await read_form(request, RetryAsked)
+        asked = await read_form(request, RetryAsked, EVERYTHING)
         if sum((asked.numbers is not None, asked.source is not None, asked.all)) != 1:
-            message = 'say which: {"numbers": […]}, {"source": "/v1/batch"} or {"all": true}'
+            message = (
+                'say which: {"numbers": […]}, {"source": "/v1/batch"} or {"all": true}, '
+                "as no body does"
+            )
             raise Refusal(400, "body.invalid", message)
         return await tell_long(request, lambda told: retry_items(house, asked, told))
 

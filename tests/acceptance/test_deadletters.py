@@ -59,8 +59,11 @@ def test_what_failed_for_good_is_told_retried_and_delivered_once(shop, serve, ma
     mailbox.wait_for(receipts)
     (receipt,) = receipts()
     assert letter["id"] in receipt["Message-ID"]
+    both = run("deadletters", "retry", "--all", "--channel", "email", "--data", data)
+    assert both.returncode == 2
     nothing = run("deadletters", "retry", "--data", data)
-    assert nothing.returncode == 2
+    assert nothing.returncode == 0
+    assert "on their way again" in nothing.stdout
 
     assert serving.drain() == 0
     assert letter["id"] not in [one["id"] for one in told(data)["deadletters"]]

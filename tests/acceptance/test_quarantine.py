@@ -26,7 +26,7 @@ def test_what_could_not_be_taken_is_told_by_a_process_and_without_one(shop, serv
             "milliseconds since 1970"
         ),
     ]
-    outcome = json.loads(run("quarantine", "retry", "--all", *data, "--json").stdout)
+    outcome = json.loads(run("quarantine", "retry", *data, "--json").stdout)
     assert (outcome["asked"], outcome["taken"]) == (2, 0)
     stays = run("quarantine", "retry", "2", *data).stdout
     assert "0 of 1 taken" in stays
