@@ -351,7 +351,8 @@ class Dispatcher:
     def may_go(self, delivery: Delivery) -> bool:
         """Whether it may be handed over now; where not, it is ended, or put by."""
         now_ms = self._now_ms()  # one instant for both questions: quiet hours may end between
-        reason = self._processor.verdict(delivery.message, now_ms)
+        address = "" if delivery.wire is None else delivery.wire.to
+        reason = self._processor.verdict(delivery.message, now_ms, address)
         if reason == "":
             return True
         if reason is None:

@@ -118,17 +118,21 @@ class Population:
         """The user whom an id means, by his own or by one that was merged into it. O(1)."""
         return self.users.get(user_id) or self.users.get(self.aliases.bearer(user_id))
 
-    def verdict(self, message: SendMessage, now_ms: int) -> str | None:
+    def verdict(self, message: SendMessage, now_ms: int, address: str = "") -> str | None:
         """As `holding.verdict_on`: why a message may not be handed over now, or "" where it may.
 
-        None where nobody waits for it any more: its outcome is known.
+        None where nobody waits for it any more: its outcome is known. `address` is the one that it
+        was made for, where it is made: it may have turned out bad, and be his no more.
         """
         user, pending = self._waiting_for(message)
         if user is None or pending is None:
             return None
         if user.seen < self._changed and stands(user):
             self._catch_up(user)
-        return verdict_on(self.plan, user, pending, max(now_ms, self.now_ms))
+        reason = verdict_on(self.plan, user, pending, max(now_ms, self.now_ms))
+        if not reason and address and user.suppressed.get(message.channel) == address:
+            return "suppressed"
+        return reason
 
     def held_until_ms(self, message: SendMessage, now_ms: int) -> int:
         """When to ask again for a message that is `HELD`; 0 where no time is known."""

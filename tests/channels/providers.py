@@ -11,6 +11,7 @@ import email.policy
 import hashlib
 import sqlite3
 import ssl
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
@@ -39,7 +40,7 @@ from engine.sim.world.providers import Provider
 from engine.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from channels.base import Channel
     from channels.settings import ChannelSettings
@@ -646,6 +647,15 @@ ENDS: dict[str, Callable[[Any, Path], End]] = {
     "world": lambda _ca, _file: WorldProvider(),
 }
 """Every end there is, by name: made of a certificate authority and the file that has it."""
+
+
+@asynccontextmanager
+async def opened(end: End) -> AsyncIterator[End]:
+    """An end that takes what is handed over, and is closed behind it."""
+    await end.start()
+    yield end
+    await end.close()
+
 
 SERVERS = [name for name in ENDS if not name.startswith(("file-", "world", "inbox"))]
 """Those that are reached over a network."""

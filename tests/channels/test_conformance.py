@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from channels.base import Accepted, Message, Rejected, Retry
-from tests.channels.providers import BAD_MOODS, ENDS, REFUSING, SERVERS, message
+from tests.channels.providers import BAD_MOODS, ENDS, REFUSING, SERVERS, message, opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,10 +30,8 @@ SHORT_MS = 150
 async def provider(
     request: pytest.FixtureRequest, authority: trustme.CA, ca_file: Path
 ) -> AsyncIterator[Any]:
-    opened = ENDS[request.param](authority, ca_file)
-    await opened.start()
-    yield opened
-    await opened.close()
+    async with opened(ENDS[request.param](authority, ca_file)) as end:
+        yield end
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.channels.providers import (
     SmtpProvider,
     TwilioProvider,
     message,
+    opened,
 )
 
 if TYPE_CHECKING:
@@ -82,10 +83,8 @@ def _mail(wire: bytes) -> Any:
 async def provider(
     request: pytest.FixtureRequest, authority: trustme.CA, ca_file: Path
 ) -> AsyncIterator[Any]:
-    opened = ENDS[request.param](authority, ca_file)
-    await opened.start()
-    yield opened
-    await opened.close()
+    async with opened(ENDS[request.param](authority, ca_file)) as end:
+        yield end
 
 
 async def test_no_value_in_any_field_adds_a_header_a_field_or_a_message(provider: Any) -> None:

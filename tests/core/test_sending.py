@@ -245,6 +245,20 @@ def test_a_suppression_cancels_what_waits_in_the_outbox_for_the_same_address() -
     assert world.processor.verdict(second, START + 1) == "suppressed"
 
 
+def test_a_message_made_for_an_address_that_turned_out_bad_stays_also_where_he_has_another() -> (
+    None
+):
+    world = World(campaign("c", send("email"), send("email"), purpose="transactional"))
+    world.reachable()
+    world.event("Go", 0)
+    first, second = world.messages
+    world.report("failed", 1, message=first.id, bad_address="a@example.com")
+    world.identify(2, email="b@example.com")
+    assert world.processor.verdict(second, START + 3) == ""  # it is made for the new one
+    assert world.processor.verdict(second, START + 3, "b@example.com") == ""
+    assert world.processor.verdict(second, START + 3, "a@example.com") == "suppressed"
+
+
 OTHER = {"endpoint": "https://push.example.com/2"}
 
 

@@ -127,16 +127,21 @@ async def test_many_that_are_turned_away_are_counted_and_told_in_few_lines(
         writer.close()
 
 
-async def test_a_head_that_does_not_come_to_its_end_is_cut_with_the_reason(hurried: Site) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", hurried.port)
-    writer.write(b"GET / HTTP/1.1\r\nHost:")
-
+async def last_said_to(site: Site, head: bytes) -> bytes:
+    """All that a connection hears that says no more than this."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(head)
     said = await reader.read()
+    writer.close()
+    return said
+
+
+async def test_a_head_that_does_not_come_to_its_end_is_cut_with_the_reason(hurried: Site) -> None:
+    said = await last_said_to(hurried, b"GET / HTTP/1.1\r\nHost:")
 
     assert said.startswith(b"HTTP/1.1 408 ")
     assert b"http.slow" in said
     assert hurried.cut == 1
-    writer.close()
 
 
 async def test_bytes_that_trickle_in_win_no_time(hurried: Site) -> None:
@@ -170,15 +175,11 @@ async def test_who_is_cut_amid_his_head_reads_why_and_no_reset(hurried: Site) ->
 
 
 async def test_whose_head_is_too_large_reads_why_while_he_still_sends_it(narrow: Site) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
-    writer.write(b"GET / HTTP/1.1\r\nA: " + b"a" * (MEGABYTES << 20))
-
-    said = await reader.read()
+    said = await last_said_to(narrow, b"GET / HTTP/1.1\r\nA: " + b"a" * (MEGABYTES << 20))
 
     assert said.startswith(b"HTTP/1.1 431 ")
     assert b"http.head_too_large" in said
     assert not narrow.open
-    writer.close()
 
 
 async def test_who_sends_without_an_end_after_his_last_answer_is_cut(narrow: Site) -> None:
