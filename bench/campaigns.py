@@ -14,10 +14,10 @@ import msgspec
 
 from bench.harness import Laps, Run
 from engine.core import cel
-from engine.core.conditions import Condition
+from engine.core.conditions.condition import Condition
 from engine.core.inputs import EventReceived
 from engine.core.plan import Campaign, Entry, Plan
-from engine.core.steps import Send, Wait
+from engine.core.steps.kinds import Send, Wait
 from engine.runtime.processor import Processor
 from engine.sim.simulate import BATCH_MAX
 

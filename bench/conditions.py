@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from bench.harness import Laps, Run
 from engine.core import cel, history
-from engine.core.moment import Moment
-from engine.core.needs import needs
+from engine.core.conditions.moment import Moment
+from engine.core.conditions.needs import needs
 from engine.core.plan import Plan
 from engine.core.state import User, new_user
 

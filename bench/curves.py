@@ -13,8 +13,8 @@ import time
 import msgspec
 
 from engine.core import cel, history
-from engine.core.moment import Moment
-from engine.core.needs import needs
+from engine.core.conditions.moment import Moment
+from engine.core.conditions.needs import needs
 from engine.core.plan import Plan
 from engine.core.state import new_user
 

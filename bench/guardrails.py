@@ -15,12 +15,12 @@ import msgspec
 
 from bench import step
 from bench.harness import Laps, Run
-from engine.core.caps import Cap
+from engine.core.messages.caps import Cap
+from engine.core.messages.quiet import QuietHours
 from engine.core.plan import Plan
 from engine.core.policy import Policy
-from engine.core.quiet import QuietHours
 from engine.core.state import new_user
-from engine.core.steps import Split
+from engine.core.steps.kinds import Split
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 

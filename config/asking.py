@@ -9,9 +9,9 @@ import msgspec
 from channels.base import CHANNEL_IDS
 from config.faults import nearest, shown
 from engine.core.cel.checked import Constant, Items, Operate, Variable, within
+from engine.core.conditions.needs import EVENTS_MAX, asked_by, unsure
 from engine.core.durations import format_duration
 from engine.core.experiments import VARIANT
-from engine.core.needs import EVENTS_MAX, asked_by, unsure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -11,7 +11,7 @@ from config.schema import Key
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, Node, plain
 from engine.core.inputs import UserIdentified
-from engine.core.items import Item, ItemInvalid, read_item
+from engine.core.intake.items import Item, ItemInvalid, read_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

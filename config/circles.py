@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from engine.core.cel import fields_read
-from engine.core.conditions import segments_asked
+from engine.core.conditions.condition import segments_asked
 from engine.core.plan import Campaign
-from engine.core.steps import Emit, Set
+from engine.core.steps.kinds import Emit, Set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from config.faults import Findings
-    from engine.core.conditions import Condition
+    from engine.core.conditions.condition import Condition
 
 _HINT: Final = (
     "at one instant it ends after a hundred (`loop`), over time it does not: take one of them out "

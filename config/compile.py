@@ -26,15 +26,15 @@ from config.source import Fields, Source, kind_of
 from config.steps import Program, Templates
 from config.tracking import read_topic, read_tracking
 from config.yaml12 import Scalar
-from engine.core.bindings import CONTENT
-from engine.core.conditions import in_segment
+from engine.core.conditions.bindings import CONTENT
+from engine.core.conditions.condition import in_segment
 from engine.core.plan import Campaign, Entry
-from engine.core.steps import CHANGES, Send, Split, Step, WaitEvent, programs_of
+from engine.core.steps.kinds import CHANGES, Send, Split, Step, WaitEvent, programs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.core.conditions import Condition
+    from engine.core.conditions.condition import Condition
     from engine.core.plan import Status
 
 _ID: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{ID_LENGTH_MAX - 1}}}")

@@ -11,14 +11,14 @@ from config.foregone import is_always, is_never
 from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, START_NAMES
 from config.source import Fields, Written, kind_of
 from config.yaml12 import Scalar, place_within
-from engine.core.bindings import CONTENT, KINDS
 from engine.core.cel import CelCheckError, CelTextError, Kind, Program, Scope
 from engine.core.cel import compile as compile_cel
 from engine.core.cel.hints import told
-from engine.core.conditions import Condition
+from engine.core.conditions.bindings import CONTENT, KINDS
+from engine.core.conditions.condition import Condition
+from engine.core.conditions.needs import asked_by
+from engine.core.conditions.solving import Solution
 from engine.core.experiments import VARIANT
-from engine.core.needs import asked_by
-from engine.core.solving import Solution
 
 _SCOPE: Final = Scope(variables=NAMES, functions=FUNCTIONS, kinds=KINDS)
 _STANDING: Final = Scope(

@@ -12,8 +12,8 @@ from config.faults import nearest, shown
 from config.schema import GIVEN, HAPPENINGS
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, plain
-from engine.core.items import Item, ItemInvalid, read_item
-from engine.core.starts import TRIGGER, StartSaid, content_of
+from engine.core.intake.items import Item, ItemInvalid, read_item
+from engine.core.intake.starts import TRIGGER, StartSaid, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

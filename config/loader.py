@@ -34,8 +34,8 @@ from config.tracked import check_against
 from config.tracking import topic_warning
 from config.tracking_plan import TRACKING_PLAN_FILE, compile_tracking_plan
 from config.yaml12 import YamlFault, compose, plain
+from engine.core.intake.tracking_plan import TrackingPlan
 from engine.core.plan import Plan
-from engine.core.tracking_plan import TrackingPlan
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from config.source import Fields, Source
 from config.yaml12 import Mapping, Node, Scalar
 from engine.core.cel import CelCheckError, CelTextError
 from engine.core.cel import compile as compile_cel
-from engine.core.conditions import Condition, segments_asked
+from engine.core.conditions.condition import Condition, segments_asked
 
 SEGMENTS_FILE: Final = "segments.yaml"
 

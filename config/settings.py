@@ -42,10 +42,10 @@ from config.kinds import (
 from config.sinks import SinkSettings
 from config.webhooks import WebhookSource
 from engine.core.calendar import DAYS, EVERY_DAY
-from engine.core.caps import CAP_MAX
-from engine.core.caps import Cap as CoreCap
+from engine.core.messages.caps import CAP_MAX
+from engine.core.messages.caps import Cap as CoreCap
+from engine.core.messages.quiet import QuietHours as CoreQuietHours
 from engine.core.policy import Policy
-from engine.core.quiet import QuietHours as CoreQuietHours
 
 LATER: Final = Meta(extra={"later": "leave it out until it is"})
 """Marks a key that parses and does nothing yet, and says what to do about it."""

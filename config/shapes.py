@@ -13,8 +13,8 @@ from channels.base import CHANNEL_IDS
 from config.schema import ID_LENGTH_MAX, MODES, PRIORITY_MAX, PURPOSES, STATUSES, WHILE_ACTIVE
 from engine.core.calendar import DAYS
 from engine.core.durations import UNITS_MS
-from engine.core.forms import KINDS
-from engine.core.repeats import TIMES_MAX
+from engine.core.intake.forms import KINDS
+from engine.core.steps.repeats import TIMES_MAX
 
 Shape: TypeAlias = dict[str, Any]
 """A JSON Schema, or a part of one (draft 2020-12)."""

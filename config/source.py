@@ -13,7 +13,7 @@ from config.quantities import parse_share
 from config.reads import Unreadable, read_zone
 from config.yaml12 import Mapping, Node, Scalar, Sequence, YamlFault, compose
 from engine.core.cel import Program
-from engine.core.conditions import Condition
+from engine.core.conditions.condition import Condition
 from engine.core.durations import DurationError, parse_duration_ms
 
 if TYPE_CHECKING:

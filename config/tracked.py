@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from config.asking import Mention
 from config.faults import nearest, shown
 from config.yaml12 import Scalar, place_within
-from engine.core.answers import EVENTS as ANSWERS
 from engine.core.cel.checked import (
     Apply,
     Asked,
@@ -28,10 +27,11 @@ from engine.core.cel.checked import (
     Variable,
     parts,
 )
-from engine.core.needs import asked_by
-from engine.core.sessions import SESSION_ENDED, SESSION_STARTED
-from engine.core.steps import Emit, Send, Set
-from engine.core.tracking_plan import RESERVED_TRAITS
+from engine.core.conditions.needs import asked_by
+from engine.core.intake.tracking_plan import RESERVED_TRAITS
+from engine.core.messages.answers import EVENTS as ANSWERS
+from engine.core.past.sessions import SESSION_ENDED, SESSION_STARTED
+from engine.core.steps.kinds import Emit, Send, Set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from config.faults import Findings
     from config.source import Source, Written
     from engine.core.cel.checked import Checked
-    from engine.core.forms import Form
-    from engine.core.tracking_plan import TrackingPlan
+    from engine.core.intake.forms import Form
+    from engine.core.intake.tracking_plan import TrackingPlan
 
 OWN_EVENTS: Final = ANSWERS | {SESSION_STARTED, SESSION_ENDED}
 """Events of the engine's own, which no plan needs to have."""

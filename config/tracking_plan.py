@@ -11,14 +11,14 @@ from config.source import Fields, Source, kind_of
 from config.yaml12 import Mapping, Node, Scalar, Sequence
 from engine.core.cel.automaton import automaton_of
 from engine.core.cel.pattern import PatternError
-from engine.core.forms import KINDS, Form
-from engine.core.items import PROPERTIES_MAX, TEXT_LENGTH_MAX, TRAITS_MAX
-from engine.core.tracking_plan import TrackingPlan
+from engine.core.intake.forms import KINDS, Form
+from engine.core.intake.items import PROPERTIES_MAX, TEXT_LENGTH_MAX, TRAITS_MAX
+from engine.core.intake.tracking_plan import TrackingPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.core.forms import Kind
+    from engine.core.intake.forms import Kind
 
 TRACKING_PLAN_FILE: Final = "tracking-plan.yaml"
 

@@ -8,7 +8,7 @@ from config.conditions import condition
 from config.schema import CHOICE, ID_LENGTH_MAX
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, Sequence
-from engine.core.steps import END, Choose, Exit, If
+from engine.core.steps.kinds import END, Choose, Exit, If
 
 if TYPE_CHECKING:
     from config.source import Source

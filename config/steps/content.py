@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core.durations import format_duration
-from engine.core.steps import (
+from engine.core.steps.kinds import (
     Choose,
     Emit,
     Exit,
@@ -26,7 +26,7 @@ from engine.core.steps import (
 
 if TYPE_CHECKING:
     from engine.core.cel import Program
-    from engine.core.steps import Given
+    from engine.core.steps.kinds import Given
 
 
 def content_of(step: Step) -> str:  # noqa: PLR0911 - one return a kind of step

@@ -10,8 +10,8 @@ from config.faults import shown
 from config.schema import EMIT, Key
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, Scalar, plain
-from engine.core.sessions import SESSION_EVENTS
-from engine.core.steps import END, Emit, Given, Set
+from engine.core.past.sessions import SESSION_EVENTS
+from engine.core.steps.kinds import END, Emit, Given, Set
 
 if TYPE_CHECKING:
     from config.steps.program import Laid, Program

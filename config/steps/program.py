@@ -18,7 +18,7 @@ from config.steps.sends import read_send
 from config.steps.splits import read_split
 from config.steps.waits import read_wait
 from config.yaml12 import Mapping, Node, Sequence
-from engine.core.steps import END, Step
+from engine.core.steps.kinds import END, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

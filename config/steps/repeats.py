@@ -9,8 +9,8 @@ from config.conditions import condition
 from config.schema import REPEAT
 from config.source import kind_of
 from config.yaml12 import Scalar
-from engine.core.repeats import TIMES_MAX
-from engine.core.steps import END, Repeat
+from engine.core.steps.kinds import END, Repeat
+from engine.core.steps.repeats import TIMES_MAX
 
 if TYPE_CHECKING:
     from config.source import Fields

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from channels.base import CHANNEL_IDS
 from config.faults import nearest, shown
-from engine.core.preferring import CHANNELS
-from engine.core.steps import END, Send
+from engine.core.messages.preferring import CHANNELS
+from engine.core.steps.kinds import END, Send
 
 if TYPE_CHECKING:
     from collections.abc import Collection

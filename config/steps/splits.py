@@ -11,7 +11,7 @@ from config.schema import ID_LENGTH_MAX, MODES, SPLIT, VARIANT
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, Scalar
 from engine.core.experiments import VARIANT as ASKED
-from engine.core.steps import END, Split
+from engine.core.steps.kinds import END, Split
 
 if TYPE_CHECKING:
     from config.steps.program import Laid, Open, Program

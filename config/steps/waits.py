@@ -10,7 +10,7 @@ from config.faults import nearest, shown
 from config.schema import WAIT
 from config.yaml12 import Mapping
 from engine.core.calendar import DAYS, EVERY_DAY
-from engine.core.steps import END, Wait, WaitEvent, WaitUntil, WaitWhen
+from engine.core.steps.kinds import END, Wait, WaitEvent, WaitUntil, WaitWhen
 
 if TYPE_CHECKING:
     from config.source import Fields

@@ -11,9 +11,9 @@ from engine.core.holding import STATUSES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.core.account import Account, Came, Place, Preference
-    from engine.core.explaining import Part
-    from engine.core.records import RecordLine
+    from engine.core.conditions.explaining import Part
+    from engine.core.reports.account import Account, Came, Place, Preference
+    from engine.core.reports.records import RecordLine
     from engine.runtime.admin.explaining import Explanation
 
 _MARKS: Final = {True: "+", False: "-"}

@@ -144,7 +144,7 @@ def _name_of_run() -> str:
 
 
 def _tell(bulked: Bulked, *, dry_run: bool) -> None:
-    from engine.core.verdicts import why
+    from engine.core.reports.verdicts import why
 
     if bulked.asked == len(bulked.started) == 1 and not dry_run:
         (one,) = bulked.started

@@ -10,4 +10,8 @@ process, a dry run in virtual time, or a replay after a crash.
 A user knows the next instant at which something can happen by time alone
 (`User.due_at_ms`); `transition.fire` makes it happen. Bad data gives a refusal as an effect,
 never an exception half way.
+
+Here lie the door, what goes through it and what it keeps. The rooms hold the parts: `conditions`
+and the language they are written in (`cel`), the `steps`, a user's `past`, the `people`, their
+`messages`; `intake` reads what clients say, `reports` tells what became of it, `stats` reckons.
 """

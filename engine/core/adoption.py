@@ -16,21 +16,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core import edges, history, scores, sessions, watching
+from engine.core import history
 from engine.core.collections import keep_only
+from engine.core.conditions import edges, watching
 from engine.core.entry import enter_risen
 from engine.core.exits import leave, withdraw
 from engine.core.grace import hold
 from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import hold_still, holds, limit_stay
 from engine.core.inputs import PlanChanged, TimeSkipped
+from engine.core.past import sessions
+from engine.core.people import scores
 from engine.core.plan import Plan
-from engine.core.repeats import find_again
 from engine.core.state import NEVER, Alarms, reckon, stands
-from engine.core.steps import WAITS, Send, WaitWhen
+from engine.core.steps.kinds import WAITS, Send, WaitWhen
+from engine.core.steps.repeats import find_again
+from engine.core.steps.waits import lasts_until_ms
 from engine.core.transition import fire, settle
 from engine.core.turn import Queue, Turn
-from engine.core.waits import lasts_until_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment, User
-    from engine.core.steps import Step
+    from engine.core.steps.kinds import Step
 
 
 class Change(msgspec.Struct, frozen=True, eq=False):

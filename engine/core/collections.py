@@ -18,15 +18,15 @@ import msgspec
 
 from engine.core.cel import fields_read
 from engine.core.instants import to_datetime
-from engine.core.wares import DECIMALS, ITEM_BYTES_MAX, QUANTITY_MAX, ItemReader
+from engine.core.past.wares import DECIMALS, ITEM_BYTES_MAX, QUANTITY_MAX, ItemReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from engine.core.cel import Program
     from engine.core.inputs import EventReceived
+    from engine.core.past.wares import ItemSaid
     from engine.core.state import User
-    from engine.core.wares import ItemSaid
 
 Form: TypeAlias = Literal["cart", "recent"]
 Verb: TypeAlias = Literal["add", "remove", "clear"]

@@ -17,22 +17,22 @@ import msgspec
 
 from engine.core import history, ids
 from engine.core.cel import TRAPS, CelError
+from engine.core.conditions.watching import leaves
 from engine.core.effects import AnswerStart, ConditionFailed
-from engine.core.entered import (
+from engine.core.exits import leave
+from engine.core.experiments import is_held_out
+from engine.core.goals import forget_over
+from engine.core.holding import admits
+from engine.core.past.entered import (
     count_entries,
     each_entry,
     newest_entry,
     only_entries,
     with_entry,
 )
-from engine.core.exits import leave
-from engine.core.experiments import is_held_out
-from engine.core.goals import forget_over
-from engine.core.holding import admits
 from engine.core.state import NEVER, NO_EVENT, Enrollment, reckon
 from engine.core.turn import Turn
 from engine.core.walk import set_out
-from engine.core.watching import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

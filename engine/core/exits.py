@@ -10,7 +10,7 @@ import msgspec
 from engine.core.effects import CancelMessage
 from engine.core.goals import await_goal, reach
 from engine.core.state import Enrollment, drop, reckon
-from engine.core.steps import END
+from engine.core.steps.kinds import END
 
 if TYPE_CHECKING:
     from engine.core.plan import Reactions

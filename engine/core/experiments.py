@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from engine.core.plan import Campaign, Plan
     from engine.core.state import Ended, Enrollment, User
-    from engine.core.steps import Split
+    from engine.core.steps.kinds import Split
     from engine.core.turn import Turn
 
 HELD_OUT: Final = "held_out"

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.edges import recall, risen
+from engine.core.conditions.edges import recall, risen
 from engine.core.turn import Change, Turn
 
 if TYPE_CHECKING:
+    from engine.core.conditions.wakes import Wakes
     from engine.core.inputs import EventReceived
     from engine.core.state import Session
-    from engine.core.wakes import Wakes
 
 
 def before(turn: Turn, wakes: Wakes) -> frozenset[str] | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from engine.core import edges, watching
+from engine.core.conditions import edges, watching
 from engine.core.state import NEVER, first_due_at_ms, reckon
 from engine.core.turn import Turn
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.core.caps import is_capped
 from engine.core.cel import zone_of
-from engine.core.traits import is_refused
+from engine.core.messages.caps import is_capped
+from engine.core.people.traits import is_refused
 
 if TYPE_CHECKING:
     from engine.core.policy import Policy

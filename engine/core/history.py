@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core.details import NO_PROPERTIES, Details
+from engine.core.past.details import NO_PROPERTIES, Details
 from engine.core.properties import read_object, reader
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from engine.core.conditions.watching import rearm
 from engine.core.guardrails import cancelled, put_off_until_ms
 from engine.core.state import NEVER
-from engine.core.steps import END
-from engine.core.watching import rearm
+from engine.core.steps.kinds import END
 
 if TYPE_CHECKING:
     from engine.core.plan import Campaign, Plan

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from engine.core.overruled import OfOperator
+from engine.core.steps.overruled import OfOperator
 
 EMPTY = msgspec.Raw(b"{}")
 

@@ -17,26 +17,28 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from engine.core.bindings import binder, event_reader
-from engine.core.caps import place_name, places_kept
 from engine.core.cel import Program
-from engine.core.clicks import utm_of
 from engine.core.collections import Role, asked_for, roles
-from engine.core.coming import widen, widen_collections
-from engine.core.conditions import Condition
+from engine.core.conditions.bindings import binder, event_reader
+from engine.core.conditions.condition import Condition
+from engine.core.conditions.moment import Moment
+from engine.core.conditions.needs import needs, with_newest
+from engine.core.conditions.touches import Touches
+from engine.core.conditions.wakes import Index, Wakes
 from engine.core.experiments import experiments_of
-from engine.core.facts import facts_of
 from engine.core.goals import Goal
 from engine.core.history import Kept, sent_name
 from engine.core.inputs import EventReceived
-from engine.core.moment import Moment
-from engine.core.needs import needs, with_newest
+from engine.core.messages.caps import place_name, places_kept
+from engine.core.messages.clicks import utm_of
+from engine.core.messages.facts import facts_of
+from engine.core.messages.preferring import sends_kept
+from engine.core.past.coming import widen, widen_collections
+from engine.core.past.sessions import asks_for_sessions
+from engine.core.people.scores import models_asked
 from engine.core.policy import Policy
-from engine.core.preferring import sends_kept
-from engine.core.scores import models_asked
-from engine.core.sessions import asks_for_sessions
 from engine.core.state import User
-from engine.core.steps import (
+from engine.core.steps.kinds import (
     CHANGES,
     Emit,
     Repeat,
@@ -47,8 +49,6 @@ from engine.core.steps import (
     WaitWhen,
     programs_of,
 )
-from engine.core.touches import Touches
-from engine.core.wakes import Index, Wakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

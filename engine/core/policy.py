@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.core.caps import Cap
-from engine.core.needs import EVENTS_MAX
-from engine.core.quiet import QuietHours
+from engine.core.conditions.needs import EVENTS_MAX
+from engine.core.messages.caps import Cap
+from engine.core.messages.quiet import QuietHours
 
 
 class Policy(msgspec.Struct, frozen=True):

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from engine.core.collections import Collected
-from engine.core.details import Details
-from engine.core.entered import Entries
-from engine.core.refusals import unpack
+from engine.core.past.details import Details
+from engine.core.past.entered import Entries
+from engine.core.people.refusals import unpack
 
 NEVER = 1 << 48
 """Later than every instant: no deadline."""

@@ -13,19 +13,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from engine.core import scores, sessions
-from engine.core.answers import take_answer
-from engine.core.clicks import note_click, note_visit
 from engine.core.collections import collect
-from engine.core.consents import state_consent
-from engine.core.edges import alarmed, recall, refresh, ring, risen
+from engine.core.conditions.edges import alarmed, recall, refresh, ring, risen
+from engine.core.conditions.waking import wakes_of
+from engine.core.conditions.watching import earliest, is_over, own_turn, rearm, touched
 from engine.core.effects import have_effect
 from engine.core.entry import enter_all, enter_risen, start_by_hand
 from engine.core.exits import Leaving, ended_by, exit_all, leave_all
 from engine.core.following import announce
-from engine.core.found import put
 from engine.core.grace import comes_about, waiting
-from engine.core.identifying import identify
 from engine.core.inputs import (
     ConsentStated,
     DeliveryReported,
@@ -42,15 +38,20 @@ from engine.core.inputs import (
     UsersJoined,
     UsersMerged,
 )
-from engine.core.keeping import keep, note
-from engine.core.overruled import EnrollmentForwarded
-from engine.core.overruling import overrule
-from engine.core.sending import conclude, revive
+from engine.core.messages.answers import take_answer
+from engine.core.messages.clicks import note_click, note_visit
+from engine.core.messages.sending import conclude, revive
+from engine.core.past import sessions
+from engine.core.past.found import put
+from engine.core.past.keeping import keep, note
+from engine.core.people import scores
+from engine.core.people.consents import state_consent
+from engine.core.people.identifying import identify
 from engine.core.state import reckon
+from engine.core.steps.overruled import EnrollmentForwarded
+from engine.core.steps.overruling import overrule
 from engine.core.turn import Queue, Turn
-from engine.core.waking import wakes_of
 from engine.core.walk import go_on, meet, pass_on
-from engine.core.watching import earliest, is_over, own_turn, rearm, touched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.grace import Held
     from engine.core.inputs import UserInput
-    from engine.core.meeting import Awaited
+    from engine.core.people.meeting import Awaited
     from engine.core.plan import Campaign, Plan
     from engine.core.state import Enrollment, Session, User
 

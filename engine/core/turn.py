@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core import refusals
-from engine.core.atoms import MOMENT
-from engine.core.bindings import CONTENT, bind_more, read_content
+from engine.core.conditions.atoms import MOMENT
+from engine.core.conditions.bindings import CONTENT, bind_more, read_content
+from engine.core.conditions.moment import Moment
 from engine.core.effects import ConditionFailed, Effect, Record
 from engine.core.experiments import VARIANT, variant_of
 from engine.core.inputs import EMPTY, EventReceived
-from engine.core.moment import Moment
+from engine.core.people import refusals
 from engine.core.plan import Campaign, Plan
 from engine.core.state import Enrollment, Session, User
 
 if TYPE_CHECKING:
     from engine.core.cel import Program
-    from engine.core.conditions import Condition
+    from engine.core.conditions.condition import Condition
     from engine.core.effects import Kind
     from engine.core.state import Ended, Pending
 

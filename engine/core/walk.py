@@ -12,23 +12,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.conditions.watching import (
+    await_until,
+    ends_at_ms,
+    give_up,
+    is_met,
+    leaves,
+    own_turn,
+    rearm,
+)
 from engine.core.exits import end, leave
 from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import stand
-from engine.core.passing import come_by
-from engine.core.repeats import come_to, has_passed, iteration_of, note_passed
-from engine.core.sending import send, skip
+from engine.core.messages.sending import send, skip
 from engine.core.state import NEVER, decode_user, encode_user
-from engine.core.steps import END, WAITS, Exit, Repeat, Send, Wait, WaitEvent, WaitWhen
+from engine.core.steps.kinds import END, WAITS, Exit, Repeat, Send, Wait, WaitEvent, WaitWhen
+from engine.core.steps.passing import come_by
+from engine.core.steps.repeats import come_to, has_passed, iteration_of, note_passed
+from engine.core.steps.waits import lasts_until_ms
 from engine.core.turn import Queue, Turn
-from engine.core.waits import lasts_until_ms
-from engine.core.watching import await_until, ends_at_ms, give_up, is_met, leaves, own_turn, rearm
 
 if TYPE_CHECKING:
     from engine.core.inputs import EventReceived
     from engine.core.plan import Campaign
     from engine.core.state import Enrollment
-    from engine.core.steps import Waiting
+    from engine.core.steps.kinds import Waiting
 
 
 def set_out(turn: Turn, campaign: Campaign, enrollment: Enrollment) -> None:

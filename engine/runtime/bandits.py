@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.core.effects import CountArm
     from engine.core.plan import Campaign, Plan
-    from engine.core.steps import Split
+    from engine.core.steps.kinds import Split
 
 EVERY_MS: Final = 3_600_000
 """Weights are drawn at the first instant after a full hour, where something was counted."""

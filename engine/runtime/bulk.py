@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 import structlog
 
-from engine.core.conditions import Condition
-from engine.core.starts import StartSaid
+from engine.core.conditions.condition import Condition
+from engine.core.intake.starts import StartSaid
 from engine.core.state import new_user, stands
 from engine.core.transition import step
 from engine.core.turn import Turn

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from engine.core.coming import gap
-from engine.core.found import encode_found
 from engine.core.inputs import HistoryFound
+from engine.core.past.coming import gap
+from engine.core.past.found import encode_found
 from engine.failpoints import come_to
 from engine.store.gathering import HELD_BYTES_MAX, SHARDS, Gathering
 

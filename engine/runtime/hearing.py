@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core.inputs import UserIdentified, UsersMerged
-from engine.core.restated import as_item
+from engine.core.intake.restated import as_item
 from engine.store.batch import Quarantined
 
 if TYPE_CHECKING:
-    from engine.core.aliases import Aliases
+    from engine.core.people.aliases import Aliases
     from engine.core.state import User
     from engine.store.batch import QuarantineChange
 

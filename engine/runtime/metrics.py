@@ -24,14 +24,14 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
-from engine.core.tallies import LATE, middle_ms
+from engine.core.reports.tallies import LATE, middle_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client import Metric
 
-    from engine.core.tallies import Tallies
+    from engine.core.reports.tallies import Tallies
     from engine.runtime.processor import Released
 
 LATENESS_BUCKETS_S = (

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core.adoption import adopt, take_on
-from engine.core.aliases import Aliases
 from engine.core.effects import have_effect
 from engine.core.guardrails import put_off_until_ms
 from engine.core.holding import verdict_on
 from engine.core.inputs import UsersJoined
-from engine.core.merging import bear, merge
+from engine.core.people.aliases import Aliases
+from engine.core.people.merging import bear, merge
 from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
 from engine.core.transition import fire
 from engine.runtime.plans import NO_PLAN, Plans

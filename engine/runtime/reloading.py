@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from channels.redirecting import Redirections
     from config import Settings, Shop
-    from engine.core.tracking_plan import TrackingPlan
+    from engine.core.intake.tracking_plan import TrackingPlan
     from engine.runtime.catalog.stock import Stock
     from engine.runtime.dispatcher import Dispatcher
     from engine.runtime.filling import Filling

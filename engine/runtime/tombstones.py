@@ -15,7 +15,7 @@ from engine.core.inputs import (
     LetterRevived,
     MessageAnswered,
 )
-from engine.core.overruled import EnrollmentForwarded
+from engine.core.steps.overruled import EnrollmentForwarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping

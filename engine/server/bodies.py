@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from aiohttp import web
 
-from engine.core.items import mend_surrogates
+from engine.core.intake.items import mend_surrogates
 from engine.server.answers import Fault, Refusal
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import msgspec
 
 from config.faults import nearest
 from engine.core.durations import DurationError, parse_duration_ms
-from engine.core.items import ItemInvalid
-from engine.core.starts import StartSaid, campaign_of, content_of, user_of
+from engine.core.intake.items import ItemInvalid
+from engine.core.intake.starts import StartSaid, campaign_of, content_of, user_of
 from engine.runtime.aside import aside
 from engine.runtime.bulk import PER_SECOND, PER_SECOND_MAX, Bulk, Starting
 from engine.server.answers import Fault, Refusal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.typedefs import Handler
 
-    from engine.core.conditions import Condition
+    from engine.core.conditions.condition import Condition
     from engine.core.plan import Plan
     from engine.server.operating import House
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from channels.base import CHANNEL_IDS
-from engine.core.consents import proofs
 from engine.core.inputs import ConsentStated
 from engine.core.instants import format_instant
+from engine.core.people.consents import proofs
 from engine.runtime.clock import wall_ms
 from engine.server.answers import Refusal, answer_json
 from engine.server.forms import read_form

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from engine.core.tracking_plan import no_plan
+from engine.core.intake.tracking_plan import no_plan
 from engine.runtime.bulk import Looking
 from engine.server.bodies import Limits
 from engine.server.doors import channel_doors
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from channels.tokens import Signer
     from config.settings import Settings
-    from engine.core.tracking_plan import TrackingPlan
+    from engine.core.intake.tracking_plan import TrackingPlan
     from engine.runtime.clock import Clock
     from engine.runtime.delivery.inboxes import Inboxes
     from engine.runtime.metrics import Metrics

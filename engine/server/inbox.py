@@ -16,10 +16,10 @@ from aiohttp import web
 from channels.inbox import InAppMessage
 from channels.links import SURVEY_CHARS_MAX
 from channels.tokens import TokenInvalid
-from engine.core.answers import answered
-from engine.core.feedback import feedback
 from engine.core.inputs import SentMessage
 from engine.core.instants import format_instant
+from engine.core.intake.feedback import feedback
+from engine.core.messages.answers import answered
 from engine.server.answers import Refusal, answer_json
 from engine.server.edge import begin_answer
 from engine.server.forms import decode_form, read_form

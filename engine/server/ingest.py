@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from config.settings import WriteKey
 from engine.core.inputs import TriggerReceived
-from engine.core.tracking_plan import TrackingPlan, no_plan
+from engine.core.intake.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.clock import monotonic_ns
 from engine.runtime.metrics import Metrics
 from engine.runtime.starting import Started

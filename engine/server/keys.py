@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.items import mend_surrogates
+from engine.core.intake.items import mend_surrogates
 from engine.server.answers import Refusal
 from engine.server.origins import ORIGIN, foreign, origin_of
 from engine.server.rates import Allowance, BadKeys

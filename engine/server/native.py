@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from engine.core.items import decode_item, mend_surrogates, read_item
+from engine.core.intake.items import decode_item, mend_surrogates, read_item
 from engine.server.answers import Refusal
 from engine.server.bodies import decode_body
 

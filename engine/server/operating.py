@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from channels.tokens import Signer
-from engine.core.tracking_plan import TrackingPlan, no_plan
+from engine.core.intake.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.admin.overview import Overview
 from engine.runtime.beside import Beside
 from engine.runtime.clock import Clock, monotonic_ns

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from engine.core.items import (
+from engine.core.intake.items import (
     Id,
     Instant,
     Item,
@@ -24,7 +24,7 @@ from engine.server.bodies import decode_body
 
 if TYPE_CHECKING:
     from engine.core.inputs import FromClient
-    from engine.core.tracking_plan import TrackingPlan
+    from engine.core.intake.tracking_plan import TrackingPlan
     from engine.server.sorting import Sorted
 
 ROUTES: Final = ("/batch/", "/batch")

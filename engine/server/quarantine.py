@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from engine.core.items import ItemInvalid
+from engine.core.intake.items import ItemInvalid
 from engine.runtime.admin.quarantine import LISTED, LISTED_MAX, page
 from engine.runtime.dedupe import hash_of
 from engine.server import native, posthog, segment
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from engine.core.inputs import FromClient
-    from engine.core.tracking_plan import TrackingPlan
+    from engine.core.intake.tracking_plan import TrackingPlan
     from engine.server.operating import House
     from engine.store.holdings import Item
 

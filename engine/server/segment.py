@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.core.intake.items import ItemInvalid, decode_item, read_item
 from engine.server.bodies import decode_body
 
 if TYPE_CHECKING:
     from engine.core.inputs import FromClient
-    from engine.core.items import Instant
+    from engine.core.intake.items import Instant
     from engine.server.sorting import Sorted
 
 ROUTES: Final = {

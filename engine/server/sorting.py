@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.core.inputs import EventReceived
-from engine.core.items import ItemInvalid
+from engine.core.intake.items import ItemInvalid
 from engine.runtime.clock import monotonic_ns
 from engine.server.answers import Fault, Refusal, Rejection
 from engine.store import EXCERPT_BYTES, Quarantined
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from engine.core.inputs import FromClient
-    from engine.core.tracking_plan import TrackingPlan
+    from engine.core.intake.tracking_plan import TrackingPlan
     from engine.server.bodies import Limits
     from engine.server.rates import Allowance
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from config.faults import nearest
-from engine.core.items import Id, ItemInvalid, message_id_of
-from engine.core.starts import StartSaid, campaign_of, content_of, user_of
+from engine.core.intake.items import Id, ItemInvalid, message_id_of
+from engine.core.intake.starts import StartSaid, campaign_of, content_of, user_of
 from engine.runtime.starting import Outcomes, Started
 from engine.server.answers import ERRORS_MAX, Fault, Refusal, Rejection, answer_json
 from engine.server.bodies import decode_body, read_body

@@ -18,9 +18,9 @@ from aiohttp import web
 
 from channels.settings import SmsSettings
 from channels.twilio import CALLBACK_PATH, NO_SUCH_NUMBER, STOPPED, e164
-from engine.core.answers import answered
 from engine.core.guardrails import address_of
 from engine.core.inputs import ConsentStated, SentMessage
+from engine.core.messages.answers import answered
 from engine.runtime.admin.owners import Owners
 from engine.server.answers import Refusal
 from engine.server.forms import read_fields

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from engine.core.steps import END, WAITS, Choose, If, Repeat, Split, Step
+from engine.core.steps.kinds import END, WAITS, Choose, If, Repeat, Split, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

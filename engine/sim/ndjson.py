@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.core.items import ItemInvalid, decode_item, read_item
-from engine.core.starts import TRIGGER, read_trigger
+from engine.core.intake.items import ItemInvalid, decode_item, read_item
+from engine.core.intake.starts import TRIGGER, read_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

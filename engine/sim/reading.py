@@ -8,8 +8,8 @@ import msgspec
 
 if TYPE_CHECKING:
     from engine.core.inputs import UserInput
-    from engine.core.items import ItemInvalid
-    from engine.core.tracking_plan import TrackingPlan
+    from engine.core.intake.items import ItemInvalid
+    from engine.core.intake.tracking_plan import TrackingPlan
 
 BAD_SHOWN_MAX = 10
 """Bad lines that are kept to be shown; the rest is counted."""

@@ -23,7 +23,7 @@ from engine.core.inputs import (
     UserErased,
 )
 from engine.core.plan import Plan
-from engine.core.records import record_line
+from engine.core.reports.records import record_line
 from engine.core.state import decode_user, encode_user
 from engine.runtime.processor import Processor
 from engine.sim.exported import (

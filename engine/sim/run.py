@@ -10,8 +10,8 @@ import msgspec
 
 from engine.core.inputs import EventReceived
 from engine.core.instants import format_instant
-from engine.core.records import encode_told, record_line, record_lines, told
-from engine.core.sessions import SESSION_EVENTS
+from engine.core.past.sessions import SESSION_EVENTS
+from engine.core.reports.records import encode_told, record_line, record_lines, told
 from engine.errors import UsageError
 from engine.runtime.dedupe import Dedupe
 from engine.sim.deliveries import Deliveries

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import msgspec
 
 from engine.core.inputs import EMPTY
-from engine.core.items import Item, ItemInvalid, read_item
+from engine.core.intake.items import Item, ItemInvalid, read_item
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:

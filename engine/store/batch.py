@@ -15,7 +15,7 @@ from engine.core.effects import (
     ReviveMessage,
     SendMessage,
 )
-from engine.core.restated import as_item
+from engine.core.intake.restated import as_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

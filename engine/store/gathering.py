@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from engine.core import found
 from engine.core.effects import Record
 from engine.core.inputs import (
     DeliveryReported,
@@ -30,6 +29,7 @@ from engine.core.inputs import (
     UserScored,
     UsersMerged,
 )
+from engine.core.past import found
 from engine.core.state import new_user
 from engine.store import floors
 from engine.store.archive import split
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Container, Iterator, Mapping
 
-    from engine.core.coming import Gap
+    from engine.core.past.coming import Gap
     from engine.core.plan import Plan
     from engine.core.state import User
 

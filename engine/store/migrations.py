@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from engine.core import refusals
 from engine.core.history import pack_instants
+from engine.core.people import refusals
 from engine.errors import StoreError
 from engine.failpoints import come_to
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from engine.core.effects import Record
-from engine.core.records import record_line
+from engine.core.reports.records import record_line
 from engine.core.state import encode_user
 from engine.store import Store
 from tests.acceptance.conftest import run, write

@@ -10,7 +10,7 @@ import pytest
 from config import load_shop
 from engine.cli.import_history import command as import_history
 from engine.cli.plan import command as plan
-from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.core.intake.items import ItemInvalid, decode_item, read_item
 from tests.acceptance.conftest import write
 
 if TYPE_CHECKING:

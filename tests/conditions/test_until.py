@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from engine.core import cel
-from engine.core.conditions import Condition
+from engine.core.conditions.condition import Condition
+from engine.core.conditions.moment import Moment
 from engine.core.history import Kept, insert
 from engine.core.instants import to_datetime
-from engine.core.moment import Moment
 from engine.core.plan import Plan
 from engine.core.state import NEVER, new_user
 from tests.conditions.candidates import candidates

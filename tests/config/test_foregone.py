@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from config.foregone import ALTERNATIVES_MAX, is_always, is_never
 from config.schema import FUNCTIONS, NAMES
 from engine.core import cel
-from engine.core.atoms import MOMENT
-from engine.core.bindings import KINDS
-from engine.core.moment import Moment
+from engine.core.conditions.atoms import MOMENT
+from engine.core.conditions.bindings import KINDS
+from engine.core.conditions.moment import Moment
 from tests.core.world import MINUTE, START, World, campaign
 
 NEVER = [

@@ -11,7 +11,7 @@ from config.faults import Findings
 from config.quantities import SIZE_BYTES_MAX, parse_size_bytes
 from config.reading import read_settings
 from config.settings import SECTIONS, Cap, QuietHours, Settings, WriteKey
-from engine.core import caps, quiet
+from engine.core.messages import caps, quiet
 
 DEFAULTS = """
 [shop]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import load_shop
-from engine.core.steps import END, Exit, If, Send, Wait
+from engine.core.steps.kinds import END, Exit, If, Send, Wait
 
 if TYPE_CHECKING:
     from engine.core.plan import Campaign

@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.entered import count_entries, each_entry
 from engine.core.entry import (
     ENTRIES_MAX,
     EVENTS_BYTES_MAX,
@@ -13,8 +12,9 @@ from engine.core.entry import (
     SMALL_EVENT_BYTES,
 )
 from engine.core.inputs import EventReceived
+from engine.core.past.entered import count_entries, each_entry
+from engine.core.people.refusals import REFUSALS_MAX
 from engine.core.policy import Policy
-from engine.core.refusals import REFUSALS_MAX
 from engine.core.state import encode_user
 from tests.core.world import DAY, HOUR, MINUTE, START, World, campaign, leave, send, wait
 

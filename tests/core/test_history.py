@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.core import history
-from engine.core.details import PROPERTIES_BYTES_MAX
 from engine.core.history import Kept, instants_of
+from engine.core.past.details import PROPERTIES_BYTES_MAX
 from engine.core.state import User, decode_user, encode_user, new_user
 
 if TYPE_CHECKING:
-    from engine.core.details import Details
+    from engine.core.past.details import Details
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

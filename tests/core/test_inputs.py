@@ -3,7 +3,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from engine.core.answers import answered
 from engine.core.inputs import (
     ClockAdjusted,
     ConsentStated,
@@ -17,6 +16,7 @@ from engine.core.inputs import (
     decode_inputs,
     encode_inputs,
 )
+from engine.core.messages.answers import answered
 
 INPUTS: list[Input] = [
     EventReceived("u", "Go", 1, 2, msgspec.Raw(b'{"a": [1, 2.50]}'), "m", 3),

@@ -13,7 +13,7 @@ import msgspec
 
 from config.schema import FUNCTIONS, NAMES
 from engine.core import cel
-from engine.core.conditions import Condition
+from engine.core.conditions.condition import Condition
 from engine.core.inputs import (
     EMPTY,
     DeliveryReported,
@@ -22,7 +22,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.plan import Campaign, Entry, Plan
-from engine.core.steps import END, Exit, If, Send, Step, Wait, WaitEvent, WaitWhen
+from engine.core.steps.kinds import END, Exit, If, Send, Step, Wait, WaitEvent, WaitWhen
 from engine.runtime.processor import Processor
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from engine.core.caps import Cap
+from engine.core.messages.caps import Cap
+from engine.core.messages.quiet import QuietHours
 from engine.core.plan import Plan
 from engine.core.policy import Policy
-from engine.core.quiet import QuietHours
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from tests.core.world import DAY, HOUR, MINUTE, send, wait, when

@@ -14,8 +14,8 @@ from engine.core.inputs import (
     UserIdentified,
     decode_inputs,
 )
-from engine.core.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.core.state import User, decode_user
+from engine.core.steps.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from engine.store.batch import UserLog

@@ -12,8 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import load_shop
-from engine.core.coming import gap
-from engine.core.found import Found
 from engine.core.history import instants_of, sent_name
 from engine.core.inputs import (
     EventImported,
@@ -22,6 +20,8 @@ from engine.core.inputs import (
     PlanAnnounced,
     decode_inputs,
 )
+from engine.core.past.coming import gap
+from engine.core.past.found import Found
 from engine.core.state import NEVER, Session, User, encode_user
 from engine.runtime.clock import Clock
 from engine.runtime.filling import Filling

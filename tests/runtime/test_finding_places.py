@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from engine.core.caps import place_name
 from engine.core.history import instants_of
 from engine.core.inputs import DeliveryReported, EventReceived, PlanAnnounced
+from engine.core.messages.caps import place_name
 from engine.core.state import encode_user
 from engine.runtime.filling import Filling
 from engine.runtime.processor import Processor

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine.core.inputs import EMPTY, EventReceived, UserIdentified, UsersMerged
-from engine.core.items import decode_item, read_item
+from engine.core.intake.items import decode_item, read_item
 from engine.core.plan import Plan
 from engine.core.state import decode_user, encode_user
 from engine.runtime.dedupe import Dedupe

@@ -9,9 +9,9 @@ from typing_extensions import override
 
 from channels.base import Message, Outcome, Retry
 from engine.core.inputs import EMPTY, UsersMerged
+from engine.core.messages.quiet import QuietHours
 from engine.core.plan import Plan
 from engine.core.policy import Policy
-from engine.core.quiet import QuietHours
 from engine.runtime.delivery.lane import READ_AT_ONCE
 from engine.runtime.versions import NO_VERSIONS
 from tests.core.world import DAY, HOUR, MINUTE, campaign, send

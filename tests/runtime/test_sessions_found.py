@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.core.answers import answered
 from engine.core.history import instants_of
 from engine.core.inputs import SentMessage
+from engine.core.messages.answers import answered
 from engine.store import floors
 from tests.core.world import HOUR, MINUTE, START
 from tests.runtime.test_filling import PLAIN, edge, living, shop_of

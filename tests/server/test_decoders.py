@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from channels.tokens import Signer, TokenInvalid, unpack_facts
 from engine.core.inputs import EventReceived, UserIdentified, decode_inputs, encode_inputs
-from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.core.intake.items import ItemInvalid, decode_item, read_item
 from engine.server import pixel, posthog, segment
 from engine.server.answers import Refusal
 from engine.server.quarantine import read_again

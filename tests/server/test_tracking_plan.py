@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.core.forms import Form
 from engine.core.inputs import EventNoticed, EventReceived
-from engine.core.tracking_plan import TrackingPlan
+from engine.core.intake.forms import Form
+from engine.core.intake.tracking_plan import TrackingPlan
 from tests.server.house import KEY
 from tests.server.house import House as Started
 from tests.server.test_quarantine import last, retried, told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.core.answers import answered
 from engine.core.inputs import (
     ConsentStated,
     DeliveryReported,
@@ -12,6 +11,7 @@ from engine.core.inputs import (
     decode_inputs,
     encode_inputs,
 )
+from engine.core.messages.answers import answered
 from engine.core.plan import Plan
 from engine.core.state import encode_user
 from engine.runtime.processor import Processor

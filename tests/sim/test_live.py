@@ -16,7 +16,7 @@ import pytest
 from config import Shop, load_shop
 from engine.core.inputs import DeliveryReported
 from engine.core.instants import format_instant, parse_instant_ms
-from engine.core.records import record_line
+from engine.core.reports.records import record_line
 from engine.runtime.clock import Clock
 from engine.runtime.restart import restart
 from engine.runtime.versions import versions

@@ -19,10 +19,10 @@ import msgspec
 from config import decode_content
 from config.differing import Files, campaigns_of, differing_files
 from engine.core.adoption import take_on
-from engine.core.coming import gap
-from engine.core.foresight import Foreseen, Waits, foresee
-from engine.core.found import encode_found, put
 from engine.core.instants import INSTANT_MAX_MS, format_instant
+from engine.core.past.coming import gap
+from engine.core.past.found import encode_found, put
+from engine.core.reports.foresight import Foreseen, Waits, foresee
 from engine.core.state import decode_user, encode_user, stands
 from engine.core.transition import fire
 from engine.runtime.aside import aside

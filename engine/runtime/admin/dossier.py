@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 import msgspec
 
 from channels.file import lines_in_files
-from engine.core.caps import place_name
-from engine.core.consents import proofs
 from engine.core.effects import Record
-from engine.core.entered import each_entry
 from engine.core.history import instants_of, sent_name
 from engine.core.inputs import (
     ConsentStated,
@@ -28,10 +25,13 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.instants import format_instant
-from engine.core.overruled import EnrollmentCancelled, EnrollmentForwarded
-from engine.core.records import told
+from engine.core.messages.caps import place_name
+from engine.core.past.entered import each_entry
+from engine.core.people.consents import proofs
+from engine.core.people.traits import CONSENT_CHANNELS
+from engine.core.reports.records import told
 from engine.core.state import NEVER
-from engine.core.traits import CONSENT_CHANNELS
+from engine.core.steps.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.runtime.admin.quarantine import told_item
 from engine.store import holdings
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.core.collections import Collected
-    from engine.core.details import Details
     from engine.core.inputs import FromClient, UserInput
+    from engine.core.past.details import Details
     from engine.core.plan import Plan
     from engine.core.state import Enrollment, User
     from engine.store import Store

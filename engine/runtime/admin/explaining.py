@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 
 from config.faults import nearest
-from engine.core.account import Account, Ahead, Came, account, came_by, look_ahead
 from engine.core.adoption import take_on
 from engine.core.inputs import EventImported, EventReceived
 from engine.core.instants import format_instant
 from engine.core.plan import Plan
+from engine.core.reports.account import Account, Ahead, Came, account, came_by, look_ahead
+from engine.core.reports.verdicts import Verdict, verdict
 from engine.core.state import decode_user, encode_user
 from engine.core.transition import fire
-from engine.core.verdicts import Verdict, verdict
 from engine.errors import HairspringError
 from engine.runtime.admin.past import (
     Lived,

@@ -24,7 +24,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.instants import parse_instant_ms
-from engine.core.tracking_plan import OWN_MARK, RESERVED_TRAITS
+from engine.core.intake.tracking_plan import OWN_MARK, RESERVED_TRAITS
 from engine.runtime.aside import aside
 from engine.store import archive, journal
 

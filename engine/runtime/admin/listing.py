@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import msgspec
 
 from engine.core.effects import Record
-from engine.core.records import RecordLine, record_line, told
-from engine.core.tallies import told_variants
+from engine.core.reports.records import RecordLine, record_line, told
+from engine.core.reports.tallies import told_variants
 from engine.store import listing
 
 if TYPE_CHECKING:

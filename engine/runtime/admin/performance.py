@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import msgspec
 
 from engine.core.instants import format_instant
-from engine.core.reaching import reached
-from engine.core.results import (
+from engine.core.reports.reaching import reached
+from engine.core.reports.results import (
     Messages,
     branched,
     by_reason,
@@ -22,20 +22,20 @@ from engine.core.results import (
     times,
     variant_arms,
 )
+from engine.core.reports.tallies import HOUR_MS, LATE, SUMMED, Key, Tally, quantile_ms
 from engine.core.stats.comparing import compare, lift
 from engine.core.stats.factorial import effects_of
 from engine.core.stats.sequences import Arm, Interval, rate_interval
-from engine.core.steps import Send
-from engine.core.tallies import HOUR_MS, LATE, SUMMED, Key, Tally, quantile_ms
+from engine.core.steps.kinds import Send
 from engine.runtime.admin.census import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.core.plan import Campaign, Plan
+    from engine.core.reports.tallies import Tallies
     from engine.core.stats.comparing import Comparison, Lift
-    from engine.core.steps import Split
-    from engine.core.tallies import Tallies
+    from engine.core.steps.kinds import Split
 
 Told: TypeAlias = dict[str, Any]
 

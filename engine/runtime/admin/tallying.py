@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from engine.core.effects import Record
-from engine.core.tallies import HOUR_MS, Tallies, Tally
+from engine.core.reports.tallies import HOUR_MS, Tallies, Tally
 from engine.errors import StoreError
 from engine.store import archive, streaming
 from engine.store import tallies as stored

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from engine.core.results import held_out, variant_arms
+from engine.core.reports.results import held_out, variant_arms
 from engine.core.stats.comparing import decided, decided_lift
 from engine.runtime.alerting.book import Cause
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from engine.core.plan import Campaign
-    from engine.core.tallies import Key
+    from engine.core.reports.tallies import Key
 
 DECIDED: Final = "decided"
 

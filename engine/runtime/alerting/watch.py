@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
-from engine.core.tallies import Tallies, Tally
+from engine.core.reports.tallies import Tallies, Tally
 from engine.errors import StoreError
 from engine.runtime.alerting.book import Book, Notice
 from engine.runtime.alerting.causes import OF_CAMPAIGNS, Rules, Seen, disk_free

@@ -22,7 +22,7 @@ from channels.lines import LineLog
 from channels.posting import Answer, Poster, judge
 from channels.signing import signature, signing_key
 from engine.core.effects import Record
-from engine.core.records import record_line
+from engine.core.reports.records import record_line
 from engine.errors import ServeError
 from engine.runtime.again import until_committed
 from engine.store import streaming

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from engine.core.steps import (
+from engine.core.steps.kinds import (
     END,
     Choose,
     Emit,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engine.core.plan import Campaign
-    from engine.core.steps import Step
+    from engine.core.steps.kinds import Step
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EVERY_DAY: Final = 7

@@ -13,8 +13,8 @@ from engine.server.dashboard.markup import Content, Html, tag
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.core.account import Account, Came, Place
-    from engine.core.explaining import Part
+    from engine.core.conditions.explaining import Part
+    from engine.core.reports.account import Account, Came, Place
     from engine.runtime.admin.explaining import Explanation
 
 _VALUE_MAX = 80

@@ -14,8 +14,8 @@ from channels.links import beside_links
 from channels.plaintext import plain_text
 from channels.rendering import Rendered, RenderFailed
 from config import Shop
-from engine.core.steps import Send
-from engine.core.tallies import LINK, chosen, link_mark
+from engine.core.reports.tallies import LINK, chosen, link_mark
+from engine.core.steps.kinds import Send
 from engine.runtime.admin import dossier
 from engine.runtime.admin.previewing import context_for, event_of, sample, snapshot_of
 from engine.runtime.aside import aside

@@ -14,10 +14,10 @@ from aiohttp import web
 
 from channels.links import Links
 from channels.tokens import LinkFacts, Signer, TokenInvalid, pack_facts, unpack_facts
-from engine.core.answers import answered
-from engine.core.consents import is_stated
-from engine.core.feedback import feedback
 from engine.core.inputs import ConsentStated
+from engine.core.intake.feedback import feedback
+from engine.core.messages.answers import answered
+from engine.core.people.consents import is_stated
 from engine.runtime.clock import monotonic_ns
 from engine.server.bodies import read_body
 from engine.server.forms import FORM_LIMITS

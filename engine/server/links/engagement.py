@@ -12,8 +12,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
 from channels.links import long_id
-from engine.core.answers import answered
 from engine.core.inputs import MessageAnswered, SentMessage
+from engine.core.messages.answers import answered
 from engine.runtime.inbox import Unavailable
 from engine.server.links.robots import SCANNER
 

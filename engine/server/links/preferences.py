@@ -9,8 +9,8 @@ import msgspec
 
 from channels.base import CHANNEL_IDS
 from engine.core.guardrails import ADDRESS_TRAITS, address_of, consents
-from engine.core.steps import Send
-from engine.core.traits import TOPICS, is_refused
+from engine.core.people.traits import TOPICS, is_refused
+from engine.core.steps.kinds import Send
 from engine.server.links.pages import Choice
 
 if TYPE_CHECKING:

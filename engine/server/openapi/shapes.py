@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from engine.core.items import Item
+from engine.core.intake.items import Item
 from engine.server.bulk import BulkAsked
 from engine.server.posthog import Captured, CapturedBatch
 from engine.server.segment import SegmentBatch

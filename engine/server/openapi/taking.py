@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from engine.core.items import Item
+from engine.core.intake.items import Item
 from engine.server.openapi import told
 from engine.server.openapi.browsing import BROWSING
 from engine.server.openapi.operation import FORM, GIF, Operation, Parameter

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from engine.core.results import Messages
+from engine.core.reports.results import Messages
 from engine.runtime.starting import Started
 from engine.server.answers import Fault, Rejection
 

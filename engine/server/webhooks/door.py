@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 import msgspec
 
 from config.webhooks import section_of
-from engine.core.answers import answered
 from engine.core.inputs import ConsentStated, SentMessage
-from engine.core.items import TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_item
-from engine.core.tracking_plan import TrackingPlan, no_plan
+from engine.core.intake.items import TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_item
+from engine.core.intake.tracking_plan import TrackingPlan, no_plan
+from engine.core.messages.answers import answered
 from engine.server.answers import Refusal, Rejection, answer_json, in_one_line
 from engine.server.bodies import read_body
 from engine.server.edge import TAKEN

@@ -9,7 +9,7 @@ import aiohttp
 
 from channels.twilio import e164
 from engine.core.inputs import SentMessage
-from engine.core.tracking_plan import TrackingPlan, no_plan
+from engine.core.intake.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.admin.owners import Owners
 from engine.runtime.clock import wall_ms
 from engine.server.bodies import Limits

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from channels.redirecting import Redirections
-from engine.core.items import ItemInvalid, decode_item, read_item
-from engine.core.starts import TRIGGER, read_trigger
+from engine.core.intake.items import ItemInvalid, decode_item, read_item
+from engine.core.intake.starts import TRIGGER, read_trigger
 from engine.errors import HairspringError
 from engine.runtime.clock import Clock, check_wall_clock
 from engine.runtime.delivery import letters

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from engine.core.answers import answered
 from engine.core.inputs import ConsentStated, SentMessage
+from engine.core.messages.answers import answered
 from engine.sim.world.clients import Body
 from engine.sim.world.machine import MS
 from engine.sim.world.shop import TOPIC

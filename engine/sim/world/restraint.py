@@ -9,9 +9,9 @@ from engine.core.inputs import LetterRevived, PlanChanged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from engine.core.caps import Cap
     from engine.core.effects import Record, SendMessage
     from engine.core.inputs import Input
+    from engine.core.messages.caps import Cap
     from engine.core.plan import Plan
     from engine.core.state import User
     from engine.sim.world.kin import Kin

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.core.starts import TRIGGER
+from engine.core.intake.starts import TRIGGER
 from engine.sim.world.machine import MS
 from engine.sim.world.restraint import AHEAD_MINUTES
 

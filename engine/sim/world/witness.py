@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
-from engine.core.coming import gap
 from engine.core.effects import SendMessage
 from engine.core.holding import holds
+from engine.core.past.coming import gap
 from engine.core.state import NEVER
 from engine.runtime.versions import versions
 from engine.sim.world import twin

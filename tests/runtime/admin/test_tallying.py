@@ -9,7 +9,7 @@ import pytest
 
 from config import load_shop
 from engine.core.inputs import EventReceived
-from engine.core.tallies import LATE, Tallies
+from engine.core.reports.tallies import LATE, Tallies
 from engine.runtime.admin.census import Census, count_standing, steps_of
 from engine.runtime.admin.performance import Performance
 from engine.runtime.admin.tallying import Tallying
@@ -19,7 +19,7 @@ from engine.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine.core.tallies import Key
+    from engine.core.reports.tallies import Key
     from engine.runtime.processor import Processor
 
 HOUR = 3_600_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from config import load_shop
-from engine.core.results import HOLDOUT
-from engine.core.tallies import Key
+from engine.core.reports.results import HOLDOUT
+from engine.core.reports.tallies import Key
 from engine.runtime.alerting.book import SETTLED_MS, Book
 from engine.runtime.alerting.experiments import decided_in
 

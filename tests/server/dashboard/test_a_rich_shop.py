@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from config import load_shop
-from engine.core.answers import answered
 from engine.core.inputs import SentMessage
+from engine.core.messages.answers import answered
 from tests.clients import chromium
 from tests.server.dashboard.shop import a_page, serve
 from tests.server.dashboard.test_pages_in_a_browser import violations

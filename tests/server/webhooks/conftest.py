@@ -16,7 +16,7 @@ from tests.server.webhooks.signing import SECRET, SENDGRID_KEY, signed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from engine.core.tracking_plan import TrackingPlan
+    from engine.core.intake.tracking_plan import TrackingPlan
     from engine.server import Site
     from engine.server.webhooks.sns import Fetch
     from tests.server.house import House

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.core.forms import Form
 from engine.core.inputs import EventNoticed, EventReceived
-from engine.core.tracking_plan import TrackingPlan
+from engine.core.intake.forms import Form
+from engine.core.intake.tracking_plan import TrackingPlan
 from engine.server.quarantine import read_again
 from tests.server.webhooks.signing import hmac_hex
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.items import ItemInvalid, decode_item, read_item
+from engine.core.intake.items import ItemInvalid, decode_item, read_item
 from engine.server.answers import Refusal
 from engine.server.webhooks.heard import Call, Consented, Feedback, Said
 from engine.server.webhooks.sources import Source, sources_of

@@ -11,23 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from engine.core import (
-    answers,
-    consents,
-    exits,
-    experiments,
-    goals,
-    guardrails,
-    holding,
-    identifying,
-    ids,
-    merging,
-    scores,
-    sending,
-    traits,
-    walk,
-)
+from engine.core import exits, experiments, goals, guardrails, holding, ids, walk
 from engine.core.inputs import EventNoticed, PlanChanged, WeightsDrawn
+from engine.core.messages import answers, sending
+from engine.core.people import consents, identifying, merging, scores, traits
 from engine.runtime import population, starting
 from engine.runtime import processor as processor_module
 from engine.runtime.bandits import Bandits

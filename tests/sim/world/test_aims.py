@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core import goals, transition
-from engine.core.answers import answered
 from engine.core.goals import Goal
 from engine.core.inputs import (
     DeliveryReported,
@@ -22,6 +21,7 @@ from engine.core.inputs import (
     SentMessage,
     UsersMerged,
 )
+from engine.core.messages.answers import answered
 from engine.core.plan import Policy
 from engine.sim.world.aims import LATENESS_MS, ORDER, missed
 from engine.sim.world.shop import AIMS

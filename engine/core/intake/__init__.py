@@ -1,0 +1,1 @@
+"""What clients say, read into inputs, and what a tracking plan holds against it."""

@@ -1,0 +1,1 @@
+"""What is told of users and campaigns: accounts in words, records, counts, results."""

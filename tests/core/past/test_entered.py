@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.core.past.entered import (
+    FEW,
+    Entries,
+    count_entries,
+    each_entry,
+    newest_entry,
+    only_entries,
+    with_entry,
+)
+from engine.core.state import User, decode_user, encode_user
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+KEYS = st.sampled_from([f"k{number}" for number in range(FEW * 2)])
+
+
+@PATIENT
+@given(st.lists(st.tuples(KEYS, st.integers(0, 9), st.integers(1, 3)), max_size=30))
+def test_entries_are_a_map_from_key_to_the_newest_however_many(
+    told: list[tuple[str, int, int]],
+) -> None:
+    entries: Entries = ()
+    expected: dict[str, tuple[int, int]] = {}
+    for key, at_ms, count in told:
+        entries = with_entry(entries, key, at_ms, count)
+        expected[key] = (at_ms, count)
+        assert newest_entry(entries, key) == (at_ms, count)
+    assert list(each_entry(entries)) == list(expected.items())
+    assert count_entries(entries) == len(expected)
+    kept = only_entries(entries, lambda _, at_ms: at_ms > 4)
+    assert dict(each_entry(kept)) == {key: one for key, one in expected.items() if one[0] > 4}
+    assert (
+        dict(each_entry(decode_user(encode_user(User("u", entries=entries))).entries)) == expected
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1, FEW])
+def test_a_few_take_no_map(size: int) -> None:
+    entries: Entries = ()
+    for number in range(size):
+        entries = with_entry(entries, str(number), number, 1)
+    assert isinstance(entries, tuple)
+    assert newest_entry(entries, "other") is None
+
+
+def test_entries_that_an_earlier_version_saved_are_read() -> None:
+    saved = msgspec.msgpack.encode({"user_id": "u", "entries": {"c": [5, 2]}})
+    assert newest_entry(decode_user(saved).entries, "c") == (5, 2)
