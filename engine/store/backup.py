@@ -92,7 +92,7 @@ async def back_up(
             given_up.set()
             await asyncio.wait({copying})
             raise
-        await store.transact(partial(_note, path=str(path), at_ms=at_ms))
+        await store.transact(partial(note_backup, path=str(path), at_ms=at_ms))
         come_to("in-backup")
         size_bytes = _give_name(part, path, force=force)
     finally:
@@ -107,7 +107,7 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
-def _note(connection: sqlite3.Connection, path: str, at_ms: int) -> None:
+def note_backup(connection: sqlite3.Connection, path: str, at_ms: int) -> None:
     """Noted before the file has its name: rather one that is not there than one nobody knows of."""
     connection.execute("DELETE FROM backups WHERE path = ?", (path,))
     connection.execute("INSERT INTO backups (path, at_ms) VALUES (?, ?)", (path, at_ms))
@@ -119,7 +119,7 @@ def check_backup(path: Path, go_on: Callable[[], bool] | None = None) -> None:
     Raises StoreError where it is no backup of this program or an older one, or is damaged.
     """
     try:
-        with closing(_read_only(path)) as connection:
+        with closing(read_only(path)) as connection:
             if go_on is not None:
                 connection.set_progress_handler(lambda: not go_on(), _TOLD_EVERY_STEPS)
             application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -174,7 +174,7 @@ def _copy(
         _refuse_place(source, path, force=force)
         part.unlink(missing_ok=True)
         made = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(made, "rb") as file, closing(_read_only(source)) as connection:
+        with os.fdopen(made, "rb") as file, closing(read_only(source)) as connection:
             size = _size(connection)
             total = max(1, size * (_COPIED + 1))
             synced = 0
@@ -209,7 +209,8 @@ def _size(connection: sqlite3.Connection) -> int:
     return int(pages - free) * int(page_bytes)
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that holds no writer up, outside of transactions. Raises sqlite3.Error."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     connection.isolation_level = None
     return connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from engine.errors import StoreError
 from engine.store import Store
 from engine.store.backup import back_up, check_backup
+from engine.store.erasure import backups
 from engine.store.migrations import SCHEMA_VERSION
 from engine.store.restore import ASIDE, STAGED, finish_restore, restore
 from tests.core.world import START
@@ -19,7 +21,6 @@ from tests.store.plans import keep_plan, plan_content
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -163,6 +164,79 @@ async def test_a_log_that_nobody_checkpointed_stays_with_its_database(
     assert plans(killed / path.name) == ["before"]
     assert aside is not None
     assert plans(aside) == ["after", "before"]
+
+
+async def test_what_was_put_aside_after_a_kill_can_be_put_back_with_its_log(
+    store: Store, path: Path, tmp_path: Path
+) -> None:
+    backup = await made(store, tmp_path / "b.db")
+    await keep_plan(store, "after", b"{}")
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for end in ("", "-wal"):
+        name = path.name + end
+        (killed / name).write_bytes((path.parent / name).read_bytes())
+    aside = restore(backup, killed / path.name, "then")
+    assert aside is not None
+    restore(aside, killed / path.name, "thereafter")
+    assert plans(killed / path.name) == ["after", "before"]
+    await (await Store.open(killed / path.name)).close()
+    left = {one.name for one in killed.iterdir() if "before" not in one.name}
+    assert left == {path.name}
+
+
+async def test_a_hole_in_the_log_of_what_was_put_aside_is_told(
+    store: Store, path: Path, tmp_path: Path
+) -> None:
+    backup = await made(store, tmp_path / "b.db")
+    await store.read(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+    for number in range(20):
+        await keep_plan(store, f"after {number}", b"{}")
+    aside = tmp_path / "aside.db"
+    aside.write_bytes(path.read_bytes())
+    log = bytearray(path.with_name(path.name + "-wal").read_bytes())
+    log[32 + 24 + 9] ^= 255
+    (tmp_path / "aside.db-wal").write_bytes(log)
+    await store.close()
+    restore(backup, path, "then")
+    with pytest.raises(StoreError, match=r"aside\.db-wal is damaged"):
+        restore(aside, path, "thereafter")
+    assert plans(path) == ["before"]
+
+
+async def test_a_restored_database_knows_its_backup_and_those_made_since(
+    store: Store, path: Path, tmp_path: Path
+) -> None:
+    first = await made(store, tmp_path / "first.db")
+    await made(store, tmp_path / "second.db")
+    third = await made(store, tmp_path / "third.db")
+    await store.close()
+    names = ["first.db", "second.db", "third.db"]
+    restore(first, path, "then")
+    assert await noted(path) == names
+    restore(third, path, "thereafter")
+    assert await noted(path) == names
+    restore(third, tmp_path / "elsewhere.db", "then")
+    assert await noted(tmp_path / "elsewhere.db") == names
+    restore(first, tmp_path / "anew.db", "then")
+    assert await noted(tmp_path / "anew.db") == ["first.db"]
+
+
+async def test_what_cannot_be_read_any_more_is_replaced_all_the_same(
+    store: Store, path: Path, tmp_path: Path
+) -> None:
+    backup = await made(store, tmp_path / "b.db")
+    await store.close()
+    no_database(path)
+    restore(backup, path, "then")
+    assert await noted(path) == ["b.db"]
+
+
+async def noted(path: Path) -> list[str]:
+    store = await Store.open(path)
+    known = await store.read(backups)
+    await store.close()
+    return [Path(one.path).name for one in known]
 
 
 @pytest.mark.parametrize("renames", [0, 1, 2])
