@@ -16,8 +16,8 @@ from liquid import BoundTemplate, Environment
 from typing_extensions import override
 
 from bench.harness import Laps, Run, Scenario
-from channels.parsing import parse_template
 from channels.rendering import Template
+from channels.templates.parsing import parse_template
 
 _TEMPLATE: Final = """---
 subject: "{{ user.first_name | default: 'You' }}, {{ cart.items.size }} things wait in your cart"

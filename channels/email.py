@@ -21,7 +21,7 @@ import idna
 import msgspec
 
 from channels.base import ChannelError
-from channels.plaintext import plain_text
+from channels.templates.plaintext import plain_text
 
 if TYPE_CHECKING:
     from channels.base import Message

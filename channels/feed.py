@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from channels.base import ChannelError
-from channels.shelf import Catalog
+from channels.templates.shelf import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

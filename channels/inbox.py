@@ -12,7 +12,7 @@ import msgspec
 from typing_extensions import override
 
 from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected, Retry
-from channels.lasting import lasting_ms
+from channels.templates.lasting import lasting_ms
 
 if TYPE_CHECKING:
     from channels.settings import InAppSettings

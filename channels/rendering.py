@@ -17,14 +17,14 @@ import msgspec
 from liquid.exceptions import LiquidError
 
 from channels.base import CHANNEL_IDS, ChannelError
-from channels.front_matter import FRONT_KEYS, STYLES, TemplateFault
-from channels.lasting import lasting_ms
-from channels.liquid_faults import position, said
-from channels.locales import broader
-from channels.metering import WORK_MAX, Meter, WorkExceeded
-from channels.missing import Missing
-from channels.sandbox import SandboxTemplate
-from channels.shielding import Lines
+from channels.templates.front_matter import FRONT_KEYS, STYLES, TemplateFault
+from channels.templates.lasting import lasting_ms
+from channels.templates.liquid_faults import position, said
+from channels.templates.locales import broader
+from channels.templates.metering import WORK_MAX, Meter, WorkExceeded
+from channels.templates.missing import Missing
+from channels.templates.sandbox import SandboxTemplate
+from channels.templates.shielding import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

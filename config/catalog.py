@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from channels.feed import FEED_BYTES_MAX, FeedFault, read_feed
-from channels.shelf import Shelf
+from channels.templates.shelf import Shelf
 from config.reading import SETTINGS_FILE
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from channels.rendering import Template
-from channels.shelf import Shelf
+from channels.templates.shelf import Shelf
 from config.asking import Memory, check_receipts
 from config.catalog import read_shelf
 from config.circles import Placed, warn_of_circles

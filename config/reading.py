@@ -208,7 +208,7 @@ class _Reader:
             return {}
         if not raw:
             return {}
-        from channels.parsing import filter_faults
+        from channels.templates.parsing import filter_faults
 
         texts = {name: text for name, text in raw.items() if isinstance(text, str)}
         for name in raw.keys() - texts.keys():

@@ -95,7 +95,7 @@ def read_zone(raw: object) -> str:
 
 def read_locale(raw: object) -> str:
     """A locale that CLDR knows, as BCP 47 writes it."""
-    from channels.locales import canonical, is_known
+    from channels.templates.locales import canonical, is_known
 
     if not isinstance(raw, str) or not is_known(canonical(raw)):
         told = shown(raw) if isinstance(raw, str) else kind_of(raw)

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Meta, field, structs
 
 from channels import links
-from channels.customs import Customs
 from channels.settings import SETTINGS, ChannelSettings
+from channels.templates.customs import Customs
 from config.alerts import Alerts
 from config.kinds import (
     Address,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from channels.base import CHANNEL_IDS
-from channels.customs import Customs
-from channels.locales import canonical, is_known
-from channels.parsing import parse_template
 from channels.rendering import Template, TemplateFault
+from channels.templates.customs import Customs
+from channels.templates.locales import canonical, is_known
+from channels.templates.parsing import parse_template
 from config.faults import Findings, nearest, shown
 from config.schema import TEMPLATE_NAMES
 

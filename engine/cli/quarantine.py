@@ -90,7 +90,7 @@ def retry(
     import msgspec
 
     from engine.cli.retrying import have_retried
-    from engine.server.quarantine import Outcome
+    from engine.server.admin.quarantine import Outcome
 
     if sum((bool(numbers), source is not None, everything)) > 1:
         raise click.UsageError("name items by number, or --source, or take --all")

@@ -1,6 +1,14 @@
-"""HTTP in: events from clients, health and metrics for operators. The only part that speaks it."""
+"""HTTP in: the only part that speaks it.
 
-from engine.server.admin import AdminDoor, make_admin_app, way_in
+Here lie the sockets and the doors for clients: how events come in, how many may, and how each
+request is answered. Doors of another kind have rooms of their own: `admin` and `dashboard` for
+operators, `webhooks` for other services, `links` for who reads a message, `sdk` and `storefront`
+for browsers, `openapi` for tools.
+"""
+
+from engine.server.admin.operating import House, Operating
+from engine.server.admin.own_keys import AdminKey, take_admin_key
+from engine.server.admin.port import AdminDoor, make_admin_app, way_in
 from engine.server.bodies import Limits
 from engine.server.capacity import connections_for, connections_within, raise_open_files
 from engine.server.connections import CONNECTIONS_MAX, Patience
@@ -8,8 +16,6 @@ from engine.server.front import front_door
 from engine.server.ingest import IngestDoor, make_ingest_app
 from engine.server.links import LinkDoor, Shown, open_links
 from engine.server.listen import Bound, Site, bind, listen, serve
-from engine.server.operating import House, Operating
-from engine.server.own_keys import AdminKey, take_admin_key
 from engine.server.webhooks.opening import webhooks_of
 
 __all__ = [

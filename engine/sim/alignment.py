@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from channels.plaintext import plain_text
 from channels.rendering import Rendered
+from channels.templates.plaintext import plain_text
 from config.expected import worth
 from config.schema import EXPECT_FIELDS, EXPECT_TEXTS, SAYS
 from engine.core.effects import Record

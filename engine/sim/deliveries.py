@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from channels.rendering import Rendered, Template
-    from channels.shelf import Shelf
+    from channels.templates.shelf import Shelf
     from engine.core.effects import SendMessage
 
 SEED_MAX = (1 << 64) - 1

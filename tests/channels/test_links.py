@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from channels.links import Links, MessageLinks, Tracking, beside_links, long_id, short_id, with_utm
-from channels.plaintext import plain_text
 from channels.rendering import Rendered
+from channels.templates.plaintext import plain_text
 from channels.tokens import LinkFacts, Signer, TokenInvalid, unpack_facts
 
 NOW = 1_767_225_600_000

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.base import CHANNEL_IDS
-from channels.parsing import parse_template
 from channels.rendering import (
     TEMPLATE_NAMES,
     Rendered,
@@ -17,6 +16,7 @@ from channels.rendering import (
     TemplateFault,
     UnknownName,
 )
+from channels.templates.parsing import parse_template
 
 NOW_MS = 1_767_225_600_000
 ANN = {"user": {"first_name": "Ann", "tier": "<gold> & more"}}

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from channels.filters import FILTERS
-from channels.parsing import parse_template
 from channels.settings import SETTINGS
+from channels.templates.filters import FILTERS
+from channels.templates.parsing import parse_template
 from config import ShopInvalid, load_shop
 from config.faults import Findings
 from config.reading import read_settings

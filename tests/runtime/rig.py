@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from channels.base import CLOSED, Accepted, Channel, Message, Outcome
-from channels.parsing import parse_template
+from channels.templates.parsing import parse_template
 from engine.core.inputs import EventReceived
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe

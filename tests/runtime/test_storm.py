@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from channels.base import CHANNEL_IDS
-from channels.parsing import parse_template
+from channels.templates.parsing import parse_template
 from engine.core.plan import Plan
 from engine.runtime.delivery.letters import Chosen, page
 from tests.channels.providers import (

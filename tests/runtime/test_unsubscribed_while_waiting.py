@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from channels.base import CHANNEL_IDS, Retry
-from channels.parsing import parse_template
+from channels.templates.parsing import parse_template
 from engine.core.inputs import ConsentStated, UserIdentified
 from engine.core.plan import Plan
 from tests.core.world import campaign, send

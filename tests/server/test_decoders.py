@@ -20,8 +20,8 @@ from channels.tokens import Signer, TokenInvalid, unpack_facts
 from engine.core.inputs import EventReceived, UserIdentified, decode_inputs, encode_inputs
 from engine.core.intake.items import ItemInvalid, decode_item, read_item
 from engine.server import pixel, posthog, segment
+from engine.server.admin.quarantine import read_again
 from engine.server.answers import Refusal
-from engine.server.quarantine import read_again
 from engine.server.webhooks.heard import Call
 from engine.server.webhooks.sns import Amazon
 from tests.server.test_twilio import PATH, SHOP, opened

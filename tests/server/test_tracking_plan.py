@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from engine.core.inputs import EventNoticed, EventReceived
 from engine.core.intake.forms import Form
 from engine.core.intake.tracking_plan import TrackingPlan
+from tests.server.admin.test_quarantine import last, retried, told
 from tests.server.house import KEY
 from tests.server.house import House as Started
-from tests.server.test_quarantine import last, retried, told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

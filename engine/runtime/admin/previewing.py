@@ -8,7 +8,7 @@ import msgspec
 
 from channels.base import Message, address_of
 from channels.email import build_mail
-from channels.plaintext import plain_text
+from channels.templates.plaintext import plain_text
 from engine.core.collections import bind
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import structlog
 
 from channels.feed import FEED_BYTES_MAX, Feed, FeedFault, read_feed
-from channels.shelf import Shelf
+from channels.templates.shelf import Shelf
 from config.coupons import read_pools
 from config.faults import Findings
 from engine.errors import StoreError

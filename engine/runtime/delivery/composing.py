@@ -9,8 +9,8 @@ import msgspec
 import structlog
 
 from channels.base import Message, address_of
-from channels.metering import WORK_MAX
 from channels.rendering import RenderFailed, WorkTooMuch
+from channels.templates.metering import WORK_MAX
 from engine.runtime.aside import aside
 from engine.runtime.delivery.linking import render_linked
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from channels.filters import SURVEYS
 from channels.links import Links, Tracking, short_id
-from channels.metering import WORK_MAX
+from channels.templates.filters import SURVEYS
+from channels.templates.metering import WORK_MAX
 from channels.tokens import LinkFacts, Signer
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from engine.runtime.admin.outlook import Outlook, Round
     from engine.runtime.admin.overview import Overview
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 HOURS: Final = 48
 """Of the chart."""

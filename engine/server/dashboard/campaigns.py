@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 _AGAIN_S: Final = 5
 _WITHIN_S: Final = 0.02

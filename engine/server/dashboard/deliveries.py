@@ -9,12 +9,12 @@ import msgspec
 
 from engine.runtime.admin.quarantine import page as quarantine_page
 from engine.runtime.delivery import letters
+from engine.server.admin.quarantine import RetryAsked, retry_items
 from engine.server.answers import Refusal
 from engine.server.dashboard import words
 from engine.server.dashboard.frame import Page, card, form, table
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.dashboard.people import address
-from engine.server.quarantine import RetryAsked, retry_items
 from engine.server.queries import whole_number_asked
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 SHOWN = 25
 """Of each, on a page."""

@@ -19,6 +19,7 @@ from engine.errors import HairspringError
 from engine.runtime.aside import giving_way
 from engine.runtime.clock import monotonic_ns, wall_ms
 from engine.runtime.inbox import Unavailable
+from engine.server.admin.operating import House
 from engine.server.answers import Refusal, in_one_line
 from engine.server.dashboard import (
     ahead,
@@ -37,7 +38,6 @@ from engine.server.dashboard.frame import Page
 from engine.server.dashboard.markup import tag
 from engine.server.dashboard.session import LASTS_S, Sessions, cookie_name
 from engine.server.forms import read_fields
-from engine.server.operating import House
 from engine.server.rates import GUESSES_BURST, GUESSES_PER_S, BadKeys
 
 if TYPE_CHECKING:

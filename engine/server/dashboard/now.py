@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from engine.runtime.admin.overview import Overview
     from engine.runtime.admin.pulse import Look, Pulse
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 STREAMS_MAX: Final = 16
 """Pages that are live at once; a further one shows what was as it was loaded."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.runtime.errands import DAYS_MAX, DiscoverErrand, FunnelErrand
+from engine.server.admin.looking import FUNNEL_WITHIN, GOAL_WITHIN, duration_asked
+from engine.server.admin.simulating import archive_of
 from engine.server.dashboard import charts, studied, words
 from engine.server.dashboard.frame import Page, card, table
 from engine.server.dashboard.markup import Content, Html, tag
-from engine.server.looking import FUNNEL_WITHIN, GOAL_WITHIN, duration_asked
 from engine.server.queries import whole_number_asked
-from engine.server.simulating import archive_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from engine.runtime.errands import Archive
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 STAGES: Final = 6
 """Fields for events; the route for programs takes more."""

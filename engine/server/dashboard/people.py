@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from engine.core.state import User
     from engine.runtime.admin.searching import Search
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 _PLACE_MAX = (1 << 53) - 1
 

@@ -14,6 +14,8 @@ from engine.runtime.admin import dossier
 from engine.runtime.admin.explaining import Explaining, Inexplicable
 from engine.runtime.admin.past import PlanUnreadable
 from engine.runtime.bulk import is_in
+from engine.server.admin.overruling import overrule
+from engine.server.admin.users import erase_user, export_user, unknown_user
 from engine.server.answers import Refusal, in_one_line
 from engine.server.dashboard import words
 from engine.server.dashboard.flow import campaign_address
@@ -22,9 +24,7 @@ from engine.server.dashboard.happened import line_of
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.dashboard.people import address
 from engine.server.dashboard.reasons import explanation
-from engine.server.overruling import overrule
 from engine.server.queries import instant_asked
-from engine.server.users import erase_user, export_user, unknown_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from engine.core.state import Enrollment, User
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 _DIGITS_MAX: Final = 16
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from engine.runtime.admin.studies import Study
     from engine.runtime.errands import Errand
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 _AGAIN_S = 1
 

@@ -11,27 +11,27 @@ import msgspec
 from aiohttp import web
 
 from channels.links import beside_links
-from channels.plaintext import plain_text
 from channels.rendering import Rendered, RenderFailed
+from channels.templates.plaintext import plain_text
 from config import Shop
 from engine.core.reports.tallies import LINK, chosen, link_mark
 from engine.core.steps.kinds import Send
 from engine.runtime.admin import dossier
 from engine.runtime.admin.previewing import context_for, event_of, sample, snapshot_of
 from engine.runtime.aside import aside
+from engine.server.admin.users import unknown_user
 from engine.server.answers import Refusal
 from engine.server.dashboard import words
 from engine.server.dashboard.flow import campaign_address
 from engine.server.dashboard.frame import Page, card, table
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.dashboard.now import of
-from engine.server.users import unknown_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from channels.rendering import Template
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 _BODY_HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",

@@ -21,6 +21,7 @@ from config import (
 from engine.runtime.admin.diffing import Diffing
 from engine.runtime.aside import aside
 from engine.runtime.errands import DAYS_MAX, BacktestErrand
+from engine.server.admin.simulating import DAYS_USUAL, archive_of, content_in_force
 from engine.server.answers import Refusal
 from engine.server.dashboard import studied, taken, words
 from engine.server.dashboard.flow import campaign_address
@@ -29,7 +30,6 @@ from engine.server.dashboard.happened import line_of
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.dashboard.now import of
 from engine.server.dashboard.people import address
-from engine.server.simulating import DAYS_USUAL, archive_of, content_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from config import Fault
     from engine.runtime.admin.studies import Study
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 RECORDS: Final = 1_000
 """Of a run, that are asked for; those of messages among them are shown."""

@@ -15,9 +15,9 @@ from engine.server.queries import whole_number_asked
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from channels.shelf import Shelf
+    from channels.templates.shelf import Shelf
     from engine.runtime.catalog.stock import Stock
-    from engine.server.operating import House
+    from engine.server.admin.operating import House
 
 SHOWN: Final = 50
 

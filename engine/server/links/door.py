@@ -19,6 +19,7 @@ from engine.core.intake.feedback import feedback
 from engine.core.messages.answers import answered
 from engine.core.people.consents import is_stated
 from engine.runtime.clock import monotonic_ns
+from engine.server.admin.own_keys import take_signing_keys
 from engine.server.bodies import read_body
 from engine.server.forms import FORM_LIMITS
 from engine.server.links import pages
@@ -26,7 +27,6 @@ from engine.server.links.engagement import Engagement, sent_message
 from engine.server.links.preferences import Shown, choices_of, masked_address, stated
 from engine.server.links.robots import machine_of, wants_no_tracking
 from engine.server.links.texts import LANGUAGES, language_of, within
-from engine.server.own_keys import take_signing_keys
 from engine.server.pixel import GIF, NEVER_KEPT
 from engine.server.rates import BadKeys
 

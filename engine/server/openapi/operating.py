@@ -8,9 +8,14 @@ from engine.runtime.admin.performance import HOURS, HOURS_MAX
 from engine.runtime.bulk import Bulked
 from engine.runtime.errands import DAYS_MAX
 from engine.runtime.reloading import Reloaded
-from engine.server.bulk import BulkAsked
-from engine.server.importing import Taken
-from engine.server.looking import FUNNEL_WITHIN, GOAL_WITHIN, USERS_MAX, USERS_USUAL
+from engine.server.admin.bulk import BulkAsked
+from engine.server.admin.importing import Taken
+from engine.server.admin.looking import FUNNEL_WITHIN, GOAL_WITHIN, USERS_MAX, USERS_USUAL
+from engine.server.admin.operating import BackupAsked
+from engine.server.admin.outlook import DAYS_AHEAD, DAYS_AHEAD_MAX, DAYS_BACK
+from engine.server.admin.records import KINDS
+from engine.server.admin.records import NUMBER_MAX as RECORD_MAX
+from engine.server.admin.simulating import BacktestAsked, SimulateAsked
 from engine.server.openapi import told
 from engine.server.openapi.operation import LINES, Moment, Operation, Parameter, of_admin, whole
 from engine.server.openapi.refusals import (
@@ -21,11 +26,6 @@ from engine.server.openapi.refusals import (
     merged,
 )
 from engine.server.openapi.users import OF_USERS
-from engine.server.operating import BackupAsked
-from engine.server.outlook import DAYS_AHEAD, DAYS_AHEAD_MAX, DAYS_BACK
-from engine.server.records import KINDS
-from engine.server.records import NUMBER_MAX as RECORD_MAX
-from engine.server.simulating import BacktestAsked, SimulateAsked
 from engine.store.backup import Backup
 from engine.store.segments import DAYS_KEPT
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from engine.core.intake.items import Item
-from engine.server.bulk import BulkAsked
+from engine.server.admin.bulk import BulkAsked
+from engine.server.admin.simulating import BacktestAsked, SimulateAsked
 from engine.server.posthog import Captured, CapturedBatch
 from engine.server.segment import SegmentBatch
-from engine.server.simulating import BacktestAsked, SimulateAsked
 from engine.server.starting import StartBody
 
 _OBJECT: Final = dict[str, Any] | None

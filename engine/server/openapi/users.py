@@ -9,14 +9,14 @@ from engine.runtime.admin.explaining import Explanation
 from engine.runtime.admin.quarantine import LISTED, LISTED_MAX
 from engine.runtime.delivery import letters
 from engine.runtime.erasing import Erased
-from engine.server.consents import ConsentAsked, TokenAsked
+from engine.server.admin.consents import ConsentAsked, TokenAsked
+from engine.server.admin.overruling import Overruled
+from engine.server.admin.quarantine import NUMBER_MAX, RetryAsked
+from engine.server.admin.quarantine import Outcome as Retaken
+from engine.server.admin.users import TIMELINE_LIMIT
 from engine.server.openapi import told
 from engine.server.openapi.operation import Moment, Operation, Parameter, of_admin, whole
 from engine.server.openapi.refusals import FORM, QUERY, USER
-from engine.server.overruling import Overruled
-from engine.server.quarantine import NUMBER_MAX, RetryAsked
-from engine.server.quarantine import Outcome as Retaken
-from engine.server.users import TIMELINE_LIMIT
 
 _USER_ID: Final = (Parameter("id", "Any id of a user, percent-encoded.", example="u1"),)
 

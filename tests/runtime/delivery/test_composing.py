@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from channels.parsing import parse_template
 from channels.rendering import WorkTooMuch
+from channels.templates.parsing import parse_template
 from engine.core.effects import SendMessage
 from engine.runtime.delivery.composing import WORK_AT_ONCE, Composer, Unmade, compose
 from engine.runtime.delivery.linking import UNSENT

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from channels.links import Links, long_id
-from channels.parsing import parse_template
+from channels.templates.parsing import parse_template
 from channels.tokens import Signer, unpack_facts
 from engine.core.effects import SendMessage
 from engine.core.inputs import EventReceived

@@ -10,7 +10,7 @@ import pytest
 from engine.core.inputs import EventNoticed, EventReceived
 from engine.core.intake.forms import Form
 from engine.core.intake.tracking_plan import TrackingPlan
-from engine.server.quarantine import read_again
+from engine.server.admin.quarantine import read_again
 from tests.server.webhooks.signing import hmac_hex
 
 if TYPE_CHECKING:

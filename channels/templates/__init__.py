@@ -1,0 +1,1 @@
+"""Templates: Liquid within bounds, MJML and CSS to what mail programs read, and their filters."""
