@@ -16,6 +16,7 @@ from engine.core.collections import Collected
 from engine.core.past.details import Details
 from engine.core.past.entered import Entries
 from engine.core.people.refusals import unpack
+from engine.core.sharing import NOTHING, share
 
 NEVER = 1 << 48
 """Later than every instant: no deadline."""
@@ -304,23 +305,19 @@ class Merged(User):
     merged_into: str = ""  # type: ignore[misc]  # a field here alone
 
 
-_NOTHING: dict[str, Any] = {}
-"""Nine empty dicts of its own would be a fifth of what most users hold."""
-
-
 def new_user(user_id: str) -> User:
     """A user of whom nothing is known yet."""
     return User(
         user_id,
-        traits=_NOTHING,
-        history=_NOTHING,
-        pending=_NOTHING,
-        suppressed=_NOTHING,
-        collections=_NOTHING,
-        details=_NOTHING,
-        scores=_NOTHING,
-        drawn=_NOTHING,
-        aliases=_NOTHING,
+        traits=NOTHING,
+        history=NOTHING,
+        pending=NOTHING,
+        suppressed=NOTHING,
+        collections=NOTHING,
+        details=NOTHING,
+        scores=NOTHING,
+        drawn=NOTHING,
+        aliases=NOTHING,
     )
 
 
@@ -346,14 +343,7 @@ def decode_user(data: bytes) -> User:
     if b"merged_into" in data and (merged := _merged_decoder.decode(data)).merged_into:
         return merged
     user = _decoder.decode(data)
-    user.traits = user.traits or _NOTHING
-    user.history = user.history or _NOTHING
-    user.pending = user.pending or _NOTHING
-    user.suppressed = user.suppressed or _NOTHING
-    user.collections = user.collections or _NOTHING
-    user.details = user.details or _NOTHING
-    user.scores, user.drawn = user.scores or _NOTHING, user.drawn or _NOTHING
-    user.aliases = user.aliases or _NOTHING
+    share(user)
     return user
 
 

@@ -24,6 +24,10 @@ APPLICATION_ID = 0x48525350
 WAL_KEPT_BYTES = 16 << 20
 """What a large commit leaves of the write-ahead log's file, once it was checkpointed."""
 
+CACHE_KIB = 4 << 10
+"""Pages that SQLite holds for the connection that writes. Four times as many are no faster, with
+150,000 users' rows written at random: what is not held is read out of the system's own cache."""
+
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 -- One row a commit. Hashes stand before inputs, so that reading them alone skips the inputs' pages.
@@ -192,7 +196,7 @@ def prepare(
             check(connection, path, each_synced=sync == "full")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if sync == 'full' else 'NORMAL'}")
-        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if not tables:
             connection.executescript(
                 f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {APPLICATION_ID};"
