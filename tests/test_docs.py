@@ -27,6 +27,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PORT = re.compile(r"\b18[0-9]{3}\b")
 LINK = re.compile(r"\]\(([^)#:\s]+\.md)")
+ADDRESS = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)#?([^)\s]*)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 def blocks(page: Path) -> list[str]:
@@ -35,6 +37,18 @@ def blocks(page: Path) -> list[str]:
         for language, mark, code in FENCE.findall(page.read_text())
         if language == "sh" and "not-run" not in mark
     ]
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of its headings."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in HEADING.findall(prose(page))
+    }
 
 
 def free_ports(count: int) -> int:
@@ -116,6 +130,17 @@ def test_every_page_is_reached_from_the_readme():
         waiting += [(page.parent / link).resolve() for link in LINK.findall(page.read_text())]
     assert set(PAGES) - seen == set()
     assert [page for page in seen if not page.exists()] == []
+
+
+def test_every_link_leads_to_a_file_and_a_heading_that_are_there():
+    broken = [
+        f"{page.relative_to(ROOT)}: {path}#{anchor}"
+        for page in [*PAGES, ROOT / "bench/README.md"]
+        for path, anchor in ADDRESS.findall(prose(page))
+        for target in [(page.parent / path).resolve() if path else page]
+        if not target.exists() or (anchor and anchor not in anchors(target))
+    ]
+    assert broken == []
 
 
 def test_the_readme_fits_a_screen_or_two():
