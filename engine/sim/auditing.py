@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from engine.core.state import User
-    from engine.runtime.processor import Processor
     from engine.store import Store
 
 _PASSES: Final = 3
@@ -87,9 +86,7 @@ async def audit(store: Store, told: Callable[[int, int], None]) -> Audit:
         findings.append(Finding("users", "database", error.message))
         return Audit(sorted({*findings}), notes)
     pending = {one: user.user_id for user in processor.users.values() for one in user.pending}
-    findings += await store.read(
-        partial(auditing.outbox, waits=partial(_waits, processor), pending=pending)
-    )
+    findings += await store.read(partial(auditing.outbox, find=processor.find, pending=pending))
     for user in processor.users.values():
         findings += _deadlines(user)
     inputs = records = 0
@@ -104,11 +101,6 @@ async def audit(store: Store, told: Callable[[int, int], None]) -> Audit:
         notes.append(f"nothing was replayed, for a row that cannot be read: {error}")
     users = len(processor.users)
     return Audit(sorted(findings), notes, users, inputs, records, len(pending))
-
-
-def _waits(processor: Processor, user_id: str, message_id: str) -> bool | None:
-    user = processor.find(user_id)
-    return None if user is None else message_id in user.pending
 
 
 def _deadlines(user: User) -> Iterator[Finding]:

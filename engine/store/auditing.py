@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from engine.core.inputs import Input
+    from engine.core.state import Pending, User
     from engine.store.archive import Kind
 
 FOUND_MAX: Final = 200
@@ -209,22 +210,22 @@ def _records(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 def outbox(
     connection: sqlite3.Connection,
-    waits: Callable[[str, str], bool | None],
+    find: Callable[[str], User | None],
     pending: Mapping[str, str],
 ) -> list[Finding]:
     """Whether each message has a user who waits for it, and each user a row. O(outbox + pending).
 
     Args:
         connection: The database.
-        waits: Whether a user (the first) waits for a message (the second); None: there is no user.
+        find: The user of an id.
         pending: Who waits, by message.
     """
-    return list(_first(_outbox(connection, waits, pending)))
+    return list(_first(_outbox(connection, find, pending)))
 
 
 def _outbox(
     connection: sqlite3.Connection,
-    waits: Callable[[str, str], bool | None],
+    find: Callable[[str], User | None],
     pending: Mapping[str, str],
 ) -> Iterator[Finding]:
     alive: set[str] = set()
@@ -232,25 +233,44 @@ def _outbox(
         "SELECT id, user_id, channel, message, dead FROM outbox ORDER BY number"
     ):
         about = f"message {message_id}"
+        user = find(user_id)
+        awaited = None if user is None else user.pending.get(message_id)
         try:
             message = _decode_message(raw)
         except msgspec.MsgspecError as error:
             yield Finding("outbox", about, f"cannot be read: {error}")
         else:
-            if (message.id, message.user_id, message.channel) != (message_id, user_id, channel):
-                yield Finding("outbox", about, "is another one than its row says")
-        awaited = waits(user_id, message_id)
+            row = (message_id, user_id, channel)
+            yield from (
+                Finding("outbox", about, told) for told in _otherwise(message, row, awaited)
+            )
         if dead is not None:
             if awaited:
                 yield Finding("outbox", about, f"is a dead letter, and {user_id!r} waits for it")
             continue
         alive.add(message_id)
         if not awaited:
-            what = "is not known" if awaited is None else "does not wait for it"
+            what = "is not known" if user is None else "does not wait for it"
             yield Finding("outbox", about, f"is to go to {user_id!r}, who {what}")
     for message_id in sorted(pending.keys() - alive):
         told = f"{pending[message_id]!r} waits for it, and it is not in the outbox"
         yield Finding("outbox", f"message {message_id}", told)
+
+
+def _otherwise(
+    message: SendMessage, row: tuple[str, str, str], awaited: Pending | None
+) -> Iterator[str]:
+    """How a message is another than its row, or its user's state, says."""
+    if (message.id, message.user_id, message.channel) != row:
+        yield "is another one than its row says"
+    for field in _SAID_TWICE if awaited else ():
+        said, waits_for = getattr(message, field), getattr(awaited, field)
+        if said != waits_for:
+            yield f"has the {field} {said!r}, and {row[1]!r} waits for {waits_for!r}"
+
+
+_SAID_TWICE: Final = ("enrollment", "campaign", "step", "template")
+"""What a message and its user's state say of it alike."""
 
 
 def states(connection: sqlite3.Connection) -> list[Finding]:
@@ -280,7 +300,11 @@ def _states(connection: sqlite3.Connection) -> Iterator[Finding]:
 
 def rest(connection: sqlite3.Connection) -> list[Finding]:
     """Whether plans that are named are there, and the quarantine is within its bounds. O(rows)."""
-    found = [
+    found = []
+    if not _any(connection, "changes") and _any(connection, "journal"):
+        told = "there are inputs, and it is not known by which plan they were taken"
+        found.append(Finding("plans", "database", told))
+    found += [
         Finding("plans", f"change {number}", f"names the plan {plan_id}, which is not stored")
         for number, plan_id in connection.execute(
             "SELECT number, plan_id FROM changes WHERE plan_id <> '' "
@@ -294,6 +318,10 @@ def rest(connection: sqlite3.Connection) -> list[Finding]:
         told = f"holds {rows} items of {size} bytes, more than it has room for"
         found.append(Finding("quarantine", "quarantine", told))
     return found
+
+
+def _any(connection: sqlite3.Connection, table: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None  # noqa: S608 - a name of ours
 
 
 def _meta(connection: sqlite3.Connection, name: str) -> int:

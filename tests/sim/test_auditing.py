@@ -169,6 +169,26 @@ async def test_a_dead_letter_that_is_still_awaited_is_told(database: Path) -> No
     assert "is a dead letter, and " in await told(database)
 
 
+async def test_a_message_that_is_another_than_its_user_waits_for_is_told(database: Path) -> None:
+    message_id, message = one(database, "SELECT id, message FROM outbox WHERE dead IS NULL")
+    other = {**msgspec.json.decode(message), "template": "another"}
+    change(
+        database,
+        "UPDATE outbox SET message = ? WHERE id = ?",
+        msgspec.json.encode(other),
+        message_id,
+    )
+    found = await told(database)
+    assert f"outbox message {message_id} has the template 'another', and " in found
+
+
+async def test_inputs_without_a_plan_that_took_them_are_told(database: Path) -> None:
+    change(database, "DELETE FROM changes")
+    assert "plans database there are inputs, and it is not known by which plan" in (
+        await told(database)
+    )
+
+
 async def test_a_deadline_that_nothing_has_is_told(database: Path) -> None:
     def await_it(user: User) -> None:
         user.due_at_ms = 1_900_000_000_000
