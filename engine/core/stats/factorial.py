@@ -78,7 +78,7 @@ def _contrast(
     full = [
         signs
         for signs in strata.values()
-        if len(signs) == 1 << len(compared) and all(cells[cell].size for cell in signs)
+        if len(signs) == 1 << len(compared) and all(cells[cell].is_told for cell in signs)
     ]
     return {cell: sign / len(full) for signs in full for cell, sign in signs.items()}
 

@@ -76,6 +76,14 @@ class Arm(msgspec.Struct, frozen=True):
     square: float = 0.0
 
     @property
+    def is_told(self) -> bool:
+        """Whether it can be compared: there is somebody in it, and no goal of who is not.
+
+        Where a split's step gets another id, its goals go on and who went by is counted anew.
+        """
+        return 0 < self.size >= self.goals
+
+    @property
     def rate(self) -> float:
         """The share that reached the goal; 0 of nobody."""
         return min(self.goals, self.size) / self.size if self.size else 0.0
@@ -88,7 +96,7 @@ class Arm(msgspec.Struct, frozen=True):
     @property
     def rate_variance(self) -> float:
         """Of the estimated rate. A success and a failure more: rates of 0 and 1 are not certain."""
-        smooth = (self.goals + 1) / (self.size + 2)
+        smooth = (min(self.goals, self.size) + 1) / (self.size + 2)
         return smooth * (1 - smooth) / max(self.size, 1)
 
     @property
@@ -149,8 +157,8 @@ def between(estimate: float, variance: float, size: int, alpha: float = ALPHA) -
 
 
 def rate_difference(arm: Arm, base: Arm, alpha: float = ALPHA) -> Interval:
-    """By how much the rate of `arm` is above that of `base`; nothing known of an empty one."""
-    if not (arm.size and base.size):
+    """By how much the rate of `arm` is above that of `base`; nothing known unless `is_told`."""
+    if not (arm.is_told and base.is_told):
         return NOTHING_KNOWN
     variance = arm.rate_variance + base.rate_variance
     known = between(arm.rate - base.rate, variance, arm.size + base.size, alpha)
@@ -163,7 +171,7 @@ def rate_difference(arm: Arm, base: Arm, alpha: float = ALPHA) -> Interval:
 
 def worth_difference(arm: Arm, base: Arm, alpha: float = ALPHA) -> Interval:
     """By how much an enrollment of `arm` is worth more than one of `base`."""
-    if not (arm.size and base.size) or arm.goals + base.goals < RATE_GOALS_MIN:
+    if not (arm.is_told and base.is_told) or arm.goals + base.goals < RATE_GOALS_MIN:
         return NOTHING_KNOWN
     variance = arm.worth_variance + base.worth_variance
     return between(arm.worth - base.worth, variance, arm.size + base.size, alpha)
@@ -172,9 +180,9 @@ def worth_difference(arm: Arm, base: Arm, alpha: float = ALPHA) -> Interval:
 def size_needed(arm: Arm, base: Arm, alpha: float = ALPHA, most: int = 10_000_000) -> int | None:
     """Enrollments that are still to come until the difference is told from none, if it stays so.
 
-    0 where it is already; None where not even `most` are enough, or one of them is empty.
+    0 where it is already; None where not even `most` are enough, or one of them is not `is_told`.
     """
-    if not (arm.size and base.size):
+    if not (arm.is_told and base.is_told):
         return None
     known = rate_difference(arm, base, alpha)
     if known.is_above or known.is_below:

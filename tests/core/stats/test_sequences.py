@@ -150,6 +150,16 @@ def test_who_reached_a_goal_of_nobody_is_not_known() -> None:
     assert size_needed(Arm(), Arm(10, 2)) is None
 
 
+def test_an_arm_with_goals_of_who_is_not_counted_in_it_is_compared_with_nobody() -> None:
+    renamed, base = Arm(3, 50, 900.0, 20_000.0), Arm(400, 40, 800.0, 20_000.0)
+    assert (rate_interval(renamed).estimate, rate_interval(renamed).high) == (1.0, 1.0)
+    for one, other in ((renamed, base), (base, renamed)):
+        assert rate_difference(one, other).low == worth_difference(one, other).low == -inf
+        assert size_needed(one, other) is None
+        assert compare({"a": one, "b": other}).winner == ""
+        assert not lift(one, other).rate.is_above
+
+
 @pytest.mark.parametrize("arm", [Arm(1, 0), Arm(1, 1), Arm(500, 0), Arm(500, 500), Arm(7, 3)])
 def test_a_rate_lies_within_its_interval(arm: Arm) -> None:
     known = rate_interval(arm)
