@@ -21,6 +21,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.instants import parse_instant_ms
+from engine.core.intake.visits import with_utm
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def read_item(item: Item, received_at_ms: int | None = None) -> FromClient:
         properties = object_of(item.properties, "$.properties", PROPERTIES_MAX)
         if kind != "track":
             properties = _named(item, properties)
+        properties = with_utm(properties, item.context, PROPERTIES_MAX)
         form = EventNoticed if item.passive else EventReceived
         event = form(user_id, name, occurred_at_ms, received_at_ms, properties, _message_id(item))
         if item.segment_anonymous_id is not None or item.anonymous_id is not None:

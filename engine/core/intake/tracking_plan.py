@@ -27,9 +27,9 @@ RESERVED_TRAITS: Final = (
 )
 """Traits that mean something to the engine: they may be said whatever the plan does not have."""
 
-OWN_MARK: Final = "$"
-"""How the names begin that stock clients add by themselves (PostHog's `$lib`): never judged where
-the plan does not have them."""
+OWN_MARKS: Final = ("$", "utm_")
+"""How the names begin that stock clients add by themselves (PostHog's `$lib`, the `utm_source` of
+the address somebody came by): never judged where the plan does not have them."""
 
 _MISSING = re.compile(r"Object missing required field (.+)")
 _UNKNOWN = re.compile(r"Object contains unknown field (.+)")
@@ -119,7 +119,7 @@ def _fits_without_marked(judge: _Judge, said: msgspec.Raw) -> bool:
     rest = {
         name: value
         for name, value in _decode_object(said).items()
-        if name in known or not name.startswith(OWN_MARK)
+        if name in known or not name.startswith(OWN_MARKS)
     }
     try:
         judge.decode(msgspec.Raw(_encode(rest)))

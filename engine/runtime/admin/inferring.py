@@ -24,7 +24,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.instants import parse_instant_ms
-from engine.core.intake.tracking_plan import OWN_MARK, RESERVED_TRAITS
+from engine.core.intake.tracking_plan import OWN_MARKS, RESERVED_TRAITS
 from engine.runtime.aside import aside
 from engine.store import archive, journal
 
@@ -159,7 +159,7 @@ class _Object:
     def add(self, said: dict[str, Any], depth: int) -> None:
         self.count += 1
         for name, value in said.items():
-            if name.startswith(OWN_MARK) or not name.strip() or _UNTELLABLE.search(name):
+            if name.startswith(OWN_MARKS) or not name.strip() or _UNTELLABLE.search(name):
                 continue
             known = self.values.get(name)
             if known is None:

@@ -115,6 +115,8 @@ def test_what_stock_clients_add_by_themselves_is_no_unknown_property() -> None:
     closed = Form(kind="object", properties={"a": Form(kind="integer")}, is_open=False)
     plan = TrackingPlan({"Product Added": closed})
     assert judged(plan, properties={"a": 1, "$lib": "x"}).name == "Product Added"
+    landed = {"campaign": {"source": "ad"}}
+    assert judged(plan, properties={"a": 1}, context=landed).name == "Product Added"
     assert fault(plan, properties={"a": 1, "b": 1}).path == "$.properties.b"
     assert fault(plan, properties={"a": "1", "$lib": "x"}).path == "$.properties.a"
 
