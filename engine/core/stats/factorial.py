@@ -18,10 +18,11 @@ import msgspec
 from engine.core.stats.sequences import (
     ALPHA,
     NOTHING_KNOWN,
-    RATE_GOALS_MIN,
     Arm,
     Interval,
     between,
+    is_enough,
+    undecided,
 )
 
 if TYPE_CHECKING:
@@ -91,6 +92,4 @@ def _known(cells: Cells, weights: Mapping[tuple[str, ...], float], alpha: float)
     variance = sum(weight**2 * arm.rate_variance for arm, weight in arms)
     size = sum(arm.size for arm, _ in arms)
     known = between(estimate, variance, size, alpha)
-    if min(arm.goals for arm, _ in arms) < RATE_GOALS_MIN / 2:
-        return Interval(estimate, min(known.low, 0.0), max(known.high, 0.0))
-    return known
+    return known if is_enough(*(arm for arm, _ in arms)) else undecided(known)

@@ -39,27 +39,33 @@ def counts(random: Random, size: int, rate: float) -> int:
     return bisect(distribution(size, rate), random.random())
 
 
-def looked_at_daily(random: Random, rates: tuple[float, ...], a_day: int) -> list[list[Arm]]:
-    """Arms of one experiment as they stood each day."""
+def looked_at_daily(
+    random: Random, rates: tuple[float, ...], a_day: int, *, held_out: int = 0
+) -> list[list[Arm]]:
+    """Arms of one experiment as they stood each day; the first of fewer, if some are held out."""
     arms = [Arm() for _ in rates]
+    sizes = [held_out or a_day, *(a_day for _ in rates[1:])]
     days = []
     for _ in range(DAYS):
         arms = [
-            arm + Arm(a_day, counts(random, a_day, rate))
-            for arm, rate in zip(arms, rates, strict=True)
+            arm + Arm(size, counts(random, size, rate))
+            for arm, rate, size in zip(arms, rates, sizes, strict=True)
         ]
         days.append(arms)
     return days
 
 
-@pytest.mark.parametrize(("rate", "a_day"), [(0.05, 200), (0.3, 15), (0.01, 60)])
+@pytest.mark.parametrize(
+    ("rate", "a_day", "held_out"),
+    [(0.05, 200, 0), (0.3, 15, 0), (0.01, 60, 0), (0.02, 190, 10), (0.05, 90, 10), (0.3, 49, 1)],
+)
 def test_who_looks_daily_is_told_of_a_difference_that_is_none_in_at_most_one_of_twenty(
-    rate: float, a_day: int
+    rate: float, a_day: int, held_out: int
 ) -> None:
     random = Random(f"{rate} {a_day}")
     wrong = 0
     for _ in range(RUNS):
-        days = looked_at_daily(random, (rate, rate), a_day)
+        days = looked_at_daily(random, (rate, rate), a_day, held_out=held_out)
         told = [rate_difference(arm, base) for base, arm in days]
         wrong += any(one.is_above or one.is_below for one in told)
     assert wrong <= ALPHA * RUNS
@@ -126,21 +132,45 @@ def test_the_lift_over_who_was_held_out_is_the_one_that_was_planted() -> None:
     assert missed <= ALPHA * 200
 
 
-def test_what_goals_are_worth_is_told_of_a_difference_that_is_none_as_seldom() -> None:
+@pytest.mark.parametrize("held_out", [100, 10, 3])
+def test_what_goals_are_worth_is_told_of_a_difference_that_is_none_as_seldom(held_out: int) -> None:
     random = Random(8)
     wrong = 0
     for _ in range(RUNS // 8):
         arms = [Arm(), Arm()]
         is_told = False
         for _ in range(DAYS // 3):
-            for place in range(2):
-                worths = [random.expovariate(1 / 40) for _ in range(counts(random, 100, 0.1))]
-                more = Arm(100, len(worths), sum(worths), sum(worth**2 for worth in worths))
+            for place, size in enumerate((held_out, 100)):
+                goals = counts(random, size, 0.1)
+                worths = [random.expovariate(1 / 40) for _ in range(goals)]
+                more = Arm(size, goals, sum(worths), sum(worth**2 for worth in worths))
                 arms[place] = arms[place] + more
             known = worth_difference(arms[1], arms[0])
             is_told = is_told or known.is_above or known.is_below
         wrong += is_told
     assert wrong <= ALPHA * RUNS // 8
+
+
+def test_what_a_holdout_of_a_tenth_would_have_been_worth_is_told_in_time() -> None:
+    random = Random(9)
+    told = 0
+    for _ in range(40):
+        worths = [[random.expovariate(1 / 40) for _ in range(goals)] for goals in (80, 1_300)]
+        out, treated = (
+            Arm(size, len(each), sum(each), sum(worth**2 for worth in each))
+            for size, each in zip((1_000, 9_000), worths, strict=True)
+        )
+        known = lift(treated, out)
+        told += known.value is not None and known.value.is_above
+    assert told > 30
+
+
+def test_before_each_arm_had_the_chance_of_ten_goals_nothing_is_decided() -> None:
+    treated, few, more = Arm(9_500, 190), Arm(480, 0), Arm(530, 0)
+    assert rate_difference(treated, few).low == 0.0
+    assert rate_difference(treated, more).is_above
+    assert worth_difference(Arm(9_500, 190, 1e4, 1e6), few).low == -inf
+    assert worth_difference(Arm(9_500, 190, 1e4, 1e6), Arm(600, 0)).low > -inf
 
 
 def test_who_reached_a_goal_of_nobody_is_not_known() -> None:
