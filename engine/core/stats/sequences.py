@@ -212,7 +212,9 @@ def size_needed(arm: Arm, base: Arm, alpha: float = ALPHA, most: int = 10_000_00
 
     def is_told(times: float) -> bool:
         grown = [Arm(round(one.size * times), round(one.goals * times)) for one in (arm, base)]
-        return is_enough(*grown) and radius(variance / times, round(size * times), alpha) < difference
+        return (
+            is_enough(*grown) and radius(variance / times, round(size * times), alpha) < difference
+        )
 
     low, high = 1.0, 2.0
     while not is_told(high):
