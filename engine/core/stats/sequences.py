@@ -14,8 +14,8 @@ have made usual (Johari, Koomen, Pekelis & Walsh, "Always Valid Inference: Conti
 A/B Tests", Operations Research, 2022), with an estimated variance (Waudby-Smith, Arbour, Sinha,
 Kennedy & Ramdas, "Time-uniform central limit theory and asymptotic confidence sequences", Annals of
 Statistics, 2024). It needs some size: before anything is decided each arm is to have had the chance
-of `EXPECTED_MIN` goals. Without that, of one in twenty held out, who never had the chance of a goal,
-it would be sure far too soon.
+of `EXPECTED_MIN` goals. Else it would be sure far too soon where few are held out, none of whom has
+had the chance of one.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ fixed: one that followed the data would make the sequence void."""
 
 EXPECTED_MIN: Final = 10
 """Goals, and enrollments without one, that are expected of each arm, by the rate of all together,
-before a difference is decided. Less, and the smaller arm's own spread is not known well enough: with
-5 of them, one in twenty experiments without a difference was decided, and with none one in fourteen
-(a twentieth held out, a look at every goal)."""
+before a difference is decided. With less the smaller arm's own spread is not known well enough: of
+experiments without a difference and with a twentieth held out, one in 14 was decided with none, one
+in 22 with 5, one in 40 with 10 (a look at every goal)."""
 
 _STEPS: Final = 40
 """Halvings of an interval's end: exact to twelve digits."""
