@@ -25,6 +25,7 @@ from engine.server.bodies import read_body
 from engine.server.edge import TAKEN
 from engine.server.links.robots import machine_of
 from engine.server.webhooks.heard import Call, Consented, Feedback, Said, Who
+from engine.server.webhooks.once import Tokens, again
 from engine.store import Quarantined
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class WebhookDoor:
         self.metrics = metrics
         self.limits = limits
         self.tracking_plan = tracking_plan
+        self.tokens = Tokens()
 
 
 def webhook_handler(door: WebhookDoor) -> Handler:
@@ -111,18 +113,28 @@ def webhook_handler(door: WebhookDoor) -> Handler:
         await _admit(door, name, source, call)
         if source.confirm is not None and await source.confirm(call):
             return answer_json({"confirmed": True})
-        hearing = _Hearing(door, name)
-        await hearing.hear(source, call)
-        request[TAKEN] = (len(hearing.inputs), len(hearing.rejected))
-        if hearing.inputs or hearing.quarantined:
-            await door.submit(hearing.inputs, hearing.quarantined, len(body), hearing.tell)
-        if source.refuses_again and hearing.known and hearing.known == len(hearing.inputs):
-            raise Refusal(406, "webhook.again", "this call was taken before")
+        if source.refuses_again:
+            with door.tokens.taken(f"{name}:{source.delivery_of(call)}", call.now_ms):
+                hearing = await _hear(door, request, source, call)
+            if hearing.known and hearing.known == len(hearing.inputs):
+                raise again()  # before a restart
+        else:
+            hearing = await _hear(door, request, source, call)
         door.metrics.inputs.labels("accepted").inc(len(hearing.inputs))
         door.metrics.inputs.labels("rejected").inc(len(hearing.rejected))
         return answer_json({"accepted": len(hearing.inputs), "rejected": hearing.rejected})
 
     return take
+
+
+async def _hear(door: WebhookDoor, request: web.Request, source: Source, call: Call) -> _Hearing:
+    """Returns once what a call says is on disk."""
+    hearing = _Hearing(door, request.match_info["source"])
+    await hearing.hear(source, call)
+    request[TAKEN] = (len(hearing.inputs), len(hearing.rejected))
+    if hearing.inputs or hearing.quarantined:
+        await door.submit(hearing.inputs, hearing.quarantined, len(call.body), hearing.tell)
+    return hearing
 
 
 def _see_that_they_are_text(headers: Mapping[str, str]) -> None:

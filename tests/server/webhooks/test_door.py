@@ -352,6 +352,22 @@ async def test_a_token_of_mailgun_is_taken_once(called: Called) -> None:
     assert len(called.house.inputs) == 3
 
 
+async def test_a_token_of_mailgun_that_said_nothing_is_no_good_for_anything_else(
+    called: Called,
+) -> None:
+    await known(called)
+    delivered = {"event-data": {"event": "delivered", "recipient": "jon@example.com"}}
+    opened = {"event-data": {"event": "opened", "recipient": "jon@example.com"}}
+    complained = {"event-data": {"event": "complained", "recipient": "jon@example.com"}}
+    first = await called.call("mailgun", delivered, token="t1")
+    second = await called.call("mailgun", opened, token="t1")
+    third = await called.call("mailgun", opened, token="t2")
+    fourth = await called.call("mailgun", complained, token="t2")
+
+    assert [one.status for one in (first, second, third, fourth)] == [200, 406, 200, 406]
+    assert [type(one) for one in called.house.inputs[1:]] == [MessageAnswered]
+
+
 async def test_what_a_call_says_wrongly_is_quarantined(called: Called) -> None:
     body = {"type": "x" * 1001, "data": {"user_id": "ada"}}
     answer = await called.call("standard", body)
