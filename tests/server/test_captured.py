@@ -20,15 +20,35 @@ if TYPE_CHECKING:
     from tests.server.house import House
 
 RECORDED = Path(__file__).parents[2] / "../shared/data/sdk-requests"
-KEYS = ("WK_seg", "WK_node", "WK_browser", "WK_rud", "WK_rnode", "WK_rjs", "phc_test")
+RETRIED = sorted(path.stem for path in RECORDED.glob("retries/*.json"))
+BROWSERS = (
+    "segment-analytics-next",
+    "segment-analytics-next-batching",
+    "segment-analytics-next-crossorigin",
+    "rudderstack-analytics-js",
+    "rudderstack-analytics-js-batch",
+    "rudderstack-analytics-js-crossorigin",
+)
+KEYS = ("WK", "WK_seg", "WK_node", "WK_browser", "WK_rud", "WK_rnode", "WK_rjs", "k", "phc_test")
+OWN_TO_A_CONNECTION = {"host", "content-length", "connection", "accept-encoding"}
 NAMES = {"page": "Page Viewed", "screen": "Screen Viewed"}
 
 pytestmark = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded requests are not here")
 
 
+def recorded(client: str) -> list[dict[str, Any]]:
+    requests: list[dict[str, Any]] = json.loads((RECORDED / f"{client}.json").read_text())
+    return requests
+
+
 def posts(client: str) -> list[dict[str, Any]]:
-    recorded = json.loads((RECORDED / f"{client}.json").read_text())
-    return [request for request in recorded if request["method"] == "POST"]
+    return [request for request in recorded(client) if request["method"] == "POST"]
+
+
+def headers_of(request: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: value for name, value in request["headers"] if name.lower() not in OWN_TO_A_CONNECTION
+    }
 
 
 def sent_bytes(request: dict[str, Any]) -> bytes:
@@ -81,12 +101,7 @@ async def keyed(house: House) -> AsyncIterator[Site]:
 async def test_a_stock_client_is_taken_as_it_is(house: House, keyed: Site, client: str) -> None:
     requests = posts(client)
     for request in requests:
-        headers = {
-            name: value
-            for name, value in request["headers"]
-            if name.lower() not in {"host", "content-length", "connection", "accept-encoding"}
-        }
-        url = keyed.url + request["path"]
+        url, headers = keyed.url + request["path"], headers_of(request)
         async with house.client.post(url, data=sent_bytes(request), headers=headers) as answer:
             said = await answer.json(content_type=None)
         assert answer.status == 200
@@ -128,6 +143,42 @@ async def test_a_stock_client_sent_twice_is_taken_once(house: House, keyed: Site
             assert answer.status == 200
 
     assert len(house.inputs) == 7
+
+
+@pytest.mark.parametrize("client", RETRIED)
+async def test_what_a_stock_client_sent_after_a_refusal_is_taken_once(
+    house: House, keyed: Site, client: str
+) -> None:
+    requests = posts(f"retries/{client}")
+    for request in requests:
+        url, headers = keyed.url + request["path"], headers_of(request)
+        async with house.client.post(url, data=sent_bytes(request), headers=headers) as answer:
+            assert (answer.status, await answer.json()) == (200, {"success": True})
+
+    sent = {
+        item.get("messageId") or item["uuid"] for request in requests for item in items(request)
+    }
+    assert len(house.inputs) == len(sent) == 1
+
+
+@pytest.mark.parametrize("client", BROWSERS)
+async def test_what_a_browser_asks_before_is_allowed(
+    house: House, keyed: Site, client: str
+) -> None:
+    asked = [request for request in recorded(client) if request["method"] != "POST"]
+    assert asked
+    for request in asked:
+        headers = headers_of(request)
+        sent = {name.lower(): value for name, value in headers.items()}
+        url = keyed.url + request["path"]
+        async with house.client.request(request["method"], url, headers=headers) as answer:
+            assert answer.ok
+            allowed = answer.headers
+        if origin := sent.get("origin"):
+            assert allowed["Access-Control-Allow-Origin"] == origin
+        if wanted := sent.get("access-control-request-headers"):
+            assert set(wanted.split(",")) <= set(allowed["Access-Control-Allow-Headers"].split(","))
+            assert sent["access-control-request-method"] in allowed["Access-Control-Allow-Methods"]
 
 
 @pytest.mark.parametrize("client", ["posthog-python", "posthog-node"])
