@@ -93,7 +93,7 @@ def build_mail(message: Message, default_from: str) -> Mail:
     Raises:
         EmailFault: The recipient, `from` or `reply_to` is no address.
     """
-    sender = parse_from(message.front.get("from") or default_from)
+    sender = _said("from", message.front.get("from") or default_from)
     recipient = parse_address(message.to)
     date = format_datetime(datetime.fromtimestamp(message.at_ms / 1000, UTC))
     lines = [
@@ -103,7 +103,7 @@ def build_mail(message: Message, default_from: str) -> Mail:
         f"To: {recipient}",
     ]
     if reply_to := message.front.get("reply_to"):
-        lines.append(f"Reply-To: {_mailbox(parse_from(reply_to))}")
+        lines.append(f"Reply-To: {_mailbox(_said('reply_to', reply_to))}")
     lines.append(f"Subject: {_folded(_one_line(message.front.get('subject', '')))}")
     if message.unsubscribe:
         # RFC 8058; both must be signed by DKIM for a mail program to offer its button.
@@ -114,6 +114,14 @@ def build_mail(message: Message, default_from: str) -> Mail:
     lines.append("MIME-Version: 1.0")
     head = "\r\n".join(lines).encode("ascii")
     return Mail(sender=sender.addr_spec, recipient=recipient, data=head + b"\r\n" + _body(message))
+
+
+def _said(name: str, text: str) -> Mailbox:
+    """A mailbox of the front matter, which is a fault of the template and not of whom it is to."""
+    try:
+        return parse_from(text)
+    except EmailFault as fault:
+        raise EmailFault(f"{name}: {fault.message}", hint=fault.hint) from fault
 
 
 def _body(message: Message) -> bytes:

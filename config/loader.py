@@ -188,8 +188,11 @@ def _load(
     if pools is not None:
         check_pools(templates.values(), pools, findings)
     shelf = read_shelf(folder, settings.catalog, findings)
-    # A template at fault is there all the same, for the steps that send it.
-    named = {key: templates[key].names if key in templates else frozenset() for key in paths}
+    # A template at fault is there all the same, for the steps that send it; so is one that cannot
+    # be read.
+    unread = find_templates({one.path: "" for one in findings.faults}, Findings())
+    known = [*paths, *unread]
+    named = {key: templates[key].names if key in templates else frozenset() for key in known}
     source = msgspec.structs.replace(source, segments=segments)
     placed = _campaigns(files, named, settings, source)
     campaigns = [one.campaign for one in placed]

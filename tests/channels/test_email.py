@@ -110,6 +110,12 @@ def test_a_preheader_is_hidden_at_the_top_and_escaped(body: str, start: str) -> 
     assert text.get_content().strip() == "x"
 
 
+@pytest.mark.parametrize("key", ["from", "reply_to"])
+def test_an_address_of_the_front_matter_is_told_by_its_key(key: str) -> None:
+    with pytest.raises(EmailFault, match=f"{key}: this is no email address"):
+        _mail({key: "n\u00e4h@example.com"})
+
+
 @pytest.mark.parametrize("key", ["subject", "from", "reply_to", "preheader"])
 def test_no_front_matter_value_can_add_a_header(key: str) -> None:
     value = HOSTILE if key in {"subject", "preheader"} else f"{HOSTILE} <a@example.com>"

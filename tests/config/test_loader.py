@@ -217,6 +217,15 @@ def test_the_byte_that_is_no_utf_8_is_told_with_its_place(tmp_path: Path) -> Non
     ]
 
 
+def test_a_template_that_cannot_be_read_is_not_told_to_be_missing_as_well(tmp_path: Path) -> None:
+    write(tmp_path, {**SMALL, "campaigns/b.yaml": CAMPAIGN.replace(": a", ": b", 1)})
+    template = next((tmp_path / "templates").iterdir())
+    template.write_bytes(b"\xff")
+    with pytest.raises(ShopInvalid) as caught:
+        load_folder(tmp_path)
+    assert [fault.path for fault in caught.value.faults] == [f"templates/{template.name}"]
+
+
 def test_a_file_whose_name_is_no_utf_8_is_to_be_renamed() -> None:
     with pytest.raises(ShopInvalid) as caught:
         load_shop({**SMALL, "campaigns/\udcff.yaml": CAMPAIGN})
