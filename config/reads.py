@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from msgspec import inspect
 
 from config.faults import nearest, shown
 from config.quantities import parse_share, parse_size_bytes
+from engine.core.cel import zone_of
 from engine.core.durations import DurationError, parse_duration_ms
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ def read_zone(raw: object) -> str:
     """The key of a time zone that the zone data knows."""
     if not isinstance(raw, str):
         raise Unreadable(f"{kind_of(raw)} is no time zone")
-    try:
-        return ZoneInfo(raw).key
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Unreadable(f"{shown(raw)} is no time zone") from error
+    zone = zone_of(raw)
+    if not isinstance(zone, ZoneInfo):
+        raise Unreadable(f"{shown(raw)} is no time zone")
+    return zone.key
 
 
 def read_locale(raw: object) -> str:

@@ -65,6 +65,11 @@ def test_where_there_is_no_zone_or_no_year_left_there_is_no_boundary() -> None:
     assert next_boundary_ms("getFullYear", ms("9999-06-01"), "UTC") is None
 
 
+@pytest.mark.parametrize("name", ["localtime", "posixrules"])
+def test_where_this_machine_stands_is_no_time_zone(name: str) -> None:
+    assert next_boundary_ms("getHours", 0, name) is None
+
+
 CLOCKS = ("Europe/Paris", "America/New_York", "Australia/Lord_Howe", "America/St_Johns", "UTC")
 
 

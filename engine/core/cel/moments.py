@@ -25,6 +25,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _TIMESTAMP = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-]\d\d:\d\d))", re.ASCII
 )
+_OF_THE_MACHINE = frozenset({"localtime", "posixrules"})
+"""Files beside the zones that are no zone of IANA's: what they say is where the machine stands, and
+a replay on another one would come out differently."""
 _OFFSET = re.compile(r"([+-]?)(\d\d):(\d\d)", re.ASCII)
 _UNITS_NS = {
     "w": 604_800_000_000_000,
@@ -140,6 +143,8 @@ def zone_of(name: str) -> tzinfo | None:
             return None
         shift = timedelta(hours=int(hours), minutes=int(minutes))
         return timezone(-shift if sign == "-" else shift)
+    if name in _OF_THE_MACHINE:
+        return None
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
