@@ -128,7 +128,9 @@ def counts_told(counts: Mapping[str, int]) -> str:
 
 
 def _head(report: Report) -> str:
-    told = f"{many(report.events, 'event')} of {many(report.users, 'user')}"
+    # Of a live run all is told that it took in: outcomes, plans and the clock's turns among it.
+    what = "event" if report.replayed is None else "input"
+    told = f"{many(report.events, what)} of {many(report.users, 'user')}"
     if report.events:
         told += f", {report.first_at} to {report.last_at}"
     parts = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import sqlite3
 from base64 import b64decode
 from typing import TYPE_CHECKING
@@ -133,6 +134,7 @@ def test_a_difference_is_told_and_a_changed_shop_runs_the_events_anew(
     other = tmp_path / "other.ndjson"
     other.write_text(text.replace(said, '"properties":{"other": "o1"}'))
     done = run("simulate", shop, "--events", other)
+    assert re.match(r"\d+ inputs of 2 users, ", done.stdout)
     assert done.returncode == 1
     assert "those of 1 users differ:\n  u1: the run had {" in done.stdout
 
