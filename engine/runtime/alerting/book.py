@@ -30,12 +30,14 @@ class Cause(msgspec.Struct, frozen=True):
         about: Which of that kind: a campaign, a channel, a pool; "" where there is one only.
         text: What is wrong, with its numbers.
         hint: What to do.
+        seen_in: Of a campaign's rhythm, which of its records tell of it: `entered` or `sent`.
     """
 
     kind: str
     about: str
     text: str
     hint: str
+    seen_in: str = ""
 
     @property
     def key(self) -> str:
@@ -85,6 +87,11 @@ class Book(msgspec.Struct):
         """The cause of an alert that is open, as it was last seen; None where it is not. O(1)."""
         one = self.open.get(key)
         return None if one is None else one.cause
+
+    def since_ms(self, key: str) -> int | None:
+        """When an alert that is open began, by the wall clock; None where it is not. O(1)."""
+        one = self.open.get(key)
+        return None if one is None else one.since_ms
 
     def look(
         self,

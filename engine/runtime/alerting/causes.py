@@ -11,7 +11,7 @@ import msgspec
 
 from engine.runtime.alerting.book import Cause
 from engine.runtime.alerting.experiments import DECIDED
-from engine.runtime.alerting.rhythm import judge
+from engine.runtime.alerting.rhythm import goes_on, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +80,13 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     campaigns: Iterable[str]
 
 
+class Silence(msgspec.Struct, frozen=True):
+    """An alert that a campaign is silent: its cause, and when that was found, by logical time."""
+
+    cause: Cause
+    found_ms: int
+
+
 class Rules:
     """Of one shop, over the life of one process.
 
@@ -144,8 +151,13 @@ class Rules:
             text = f"{late} of {fired} deadlines in a minute fired more than {bound_s:g} s late"
             yield Cause("lateness", "", text, "hairspring_loop_stall_seconds, and the disk")
 
-    def of_campaign(self, campaign: str, now_ms: int) -> Iterator[Cause]:
-        """What is wrong with one that is live. O(hours of four weeks' windows)."""
+    def of_campaign(
+        self, campaign: str, now_ms: int, silence: Silence | None = None
+    ) -> Iterator[Cause]:
+        """What is wrong with one that is live. O(hours of four weeks' windows).
+
+        `silence` is the alert of its silence, where one is open.
+        """
         lately = {
             kind: self._hours.lately(campaign, kind, now_ms)
             for kind in ("sent", "skipped", "delivered", "failed")
@@ -160,13 +172,21 @@ class Rules:
             hint = 'hairspring_records_total{kind="skipped"} says why, by reason'
             yield Cause("skips", campaign, text, hint)
         if self._chosen.rhythm and self._hours.since_hour is not None:
-            yield from self._rhythm(campaign, self._hours.since_hour, now_ms)
+            yield from self._rhythm(campaign, self._hours.since_hour, now_ms, silence)
 
-    def _rhythm(self, campaign: str, since_hour: int, now_ms: int) -> Iterator[Cause]:
+    def _rhythm(
+        self, campaign: str, since_hour: int, now_ms: int, silence: Silence | None
+    ) -> Iterator[Cause]:
         for kind, done in (("entered", "entered"), ("sent", "were sent")):
-            found = judge(self._hours.of(campaign, kind), since_hour, now_ms)
+            counts = self._hours.of(campaign, kind)
+            found = judge(counts, since_hour, now_ms)
             if found is None:
-                continue
+                if silence is None or silence.cause.seen_in != kind:
+                    continue
+                if goes_on(counts, since_hour, silence.found_ms, now_ms):
+                    continue
+                yield silence.cause
+                return
             told, hours = (f"{found.count} {done}", f"{found.hours} h")
             if found.what == "silent":
                 usual = f"at least {found.usual} in each of the {found.weeks} weeks before"
@@ -175,7 +195,7 @@ class Rules:
                 usual = f"at most {found.usual} in the {found.weeks} weeks before"
                 hint = "if it is no sale of yours, set the campaign to status: paused"
             text = f"{campaign}: {told} in the last {hours}; at this time of the week {usual}"
-            yield Cause(found.what, campaign, text, hint)
+            yield Cause(found.what, campaign, text, hint, kind)
             return  # one alert a cause: what nobody enters sends nothing, either
 
 

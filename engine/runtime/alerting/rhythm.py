@@ -6,6 +6,8 @@ before, each also an hour sooner and later (clocks change twice a year, and so d
 
 - Silent: at most a tenth of the least that any of those weeks had, which was `LEAST` or more. If
   the least of three weeks is the rate, a Poisson count falls so low once in two million looks.
+  It goes on once there was more than a tenth of that since: the weeks of the silence itself are no
+  measure, and neither is what came before it.
 - Burst: `BURST_OVER` and three times the most that any of those weeks had in an hour, or more.
 """
 
@@ -82,6 +84,23 @@ def judge(counts: Mapping[int, int], since_hour: int, now_ms: int) -> Unusual | 
     if now >= BURST_OVER + _BURST * most:
         return Unusual("burst", now, 1, most, len(weeks))
     return None
+
+
+def goes_on(counts: Mapping[int, int], since_hour: int, silent_ms: int, now_ms: int) -> bool:
+    """Whether a campaign that was found silent at an instant is so no more. O(hours of a day).
+
+    Where no week before the silence is known any more, the first of a day is enough.
+    """
+    hour, found = now_ms // HOUR_MS, silent_ms // HOUR_MS
+    hours = min(max(hour - found, 0), max(WINDOWS_H))
+    usual = [
+        _total(counts, hour - week * WEEK_H + by, hours)
+        for week in range(1, WEEKS_MAX + 1)
+        for by in _SHIFTS_H
+        if since_hour <= hour - week * WEEK_H + by - hours and hour - week * WEEK_H + by <= found
+    ]
+    now = _total(counts, hour, hours) + counts.get(hour, 0)
+    return now * _SILENT > min(usual, default=0)
 
 
 def _total(counts: Mapping[int, int], end: int, hours: int) -> int:

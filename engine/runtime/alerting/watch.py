@@ -20,7 +20,7 @@ import structlog
 from engine.core.reports.tallies import Tallies, Tally
 from engine.errors import StoreError
 from engine.runtime.alerting.book import Book, Notice
-from engine.runtime.alerting.causes import OF_CAMPAIGNS, Rules, Seen, disk_free
+from engine.runtime.alerting.causes import OF_CAMPAIGNS, Rules, Seen, Silence, disk_free
 from engine.runtime.alerting.experiments import decided_in
 from engine.runtime.alerting.hours import Hours
 from engine.runtime.alerting.telling import Courier, make_teller
@@ -193,11 +193,19 @@ class AlertWatch:
         """Whether campaigns go on as they should. O(campaigns)."""
         found: list[Cause] = []
         for campaign in seen.campaigns:
-            found += self._rules.of_campaign(campaign, self._watched.now_ms())
+            now_ms = self._watched.now_ms()
+            found += self._rules.of_campaign(campaign, now_ms, self._silence(campaign, now_ms))
             if self._chosen.experiments:
                 found += self._decided(campaign)
             await asyncio.sleep(0)
         self._of_campaigns, self._is_judged = found, True
+
+    def _silence(self, campaign_id: str, now_ms: int) -> Silence | None:
+        key = f"silent:{campaign_id}"
+        cause, since_ms = self._book.known(key), self._book.since_ms(key)
+        if cause is None or since_ms is None:
+            return None
+        return Silence(cause, now_ms - (self._real_ms() - since_ms))
 
     def _decided(self, campaign_id: str) -> Iterable[Cause]:
         campaign = self._watched.processor.plan.campaigns.get(campaign_id)

@@ -4,7 +4,7 @@ import random  # noqa: TID251 - seeded, for counts
 
 import pytest
 
-from engine.runtime.alerting.rhythm import HOUR_MS, WEEK_H, Unusual, judge
+from engine.runtime.alerting.rhythm import HOUR_MS, WEEK_H, Unusual, goes_on, judge
 
 NOW_H = 5 * WEEK_H
 NOW_MS = NOW_H * HOUR_MS + HOUR_MS // 2
@@ -41,6 +41,24 @@ def test_what_is_always_quiet_at_this_hour_of_the_week_is_not_silent():
 def test_the_first_of_this_hour_end_a_silence():
     counts = weeks(30) | {NOW_H - 1: 0, NOW_H: 4}
     assert judge(counts, 0, NOW_MS) is None
+
+
+@pytest.mark.parametrize("hours", [1, 5, 30, WEEK_H + 3, 3 * WEEK_H, 9 * WEEK_H])
+def test_a_silence_is_no_measure_of_itself_however_long_it_lasts(hours: int):
+    """A week on, the week before was as silent: that is not how it always is."""
+    counts, now_ms = weeks(30), (NOW_H + hours) * HOUR_MS
+    assert not goes_on(counts, 0, NOW_MS, now_ms)
+    some = counts | {NOW_H + hours - 1: min(hours, 24)}  # a thirtieth
+    assert goes_on(some, 0, NOW_MS, now_ms) is (hours > 5 * WEEK_H)
+    assert goes_on(counts | {NOW_H + hours: 30 * min(hours, 24)}, 0, NOW_MS, now_ms)
+
+
+def test_what_came_before_a_silence_does_not_end_it_at_night():
+    """At nine it fell silent; at three, when little happens, six hours reach back behind nine."""
+    counts = weeks(200, quiet=range(3, 8)) | {NOW_H + 1: 100, NOW_H + 2: 0}
+    now_ms = (NOW_H + 6) * HOUR_MS
+    assert judge(counts, 0, now_ms) is None
+    assert not goes_on(counts, 0, (NOW_H + 3) * HOUR_MS, now_ms)
 
 
 @pytest.mark.parametrize("since_hour", [NOW_H - 2 * WEEK_H, NOW_H - 3 * WEEK_H])

@@ -363,6 +363,27 @@ async def test_a_campaign_that_fell_silent_is_told_and_that_it_goes_on(
     await app.stop()
 
 
+async def test_a_silence_that_was_told_is_not_over_because_it_is_night_or_has_lasted_a_week(
+    folder: Path, ops: HttpProvider
+):
+    app = await start_with(folder, 8, silent_hours=3)
+    night = Night(app, ops)
+    night.ms = app.clock.now_ms()
+    await night.fall()
+    await night.look()
+    assert await night.told() == [("alert.raised", "silent:hello")]
+    counts = night.watch._hours._kept.counts["hello"]["entered"]
+    for hour in [*counts]:
+        counts[hour] = 1  # nothing could be called silent by so few
+    await night.look(SETTLED_MS)
+    assert [*night.watch._book.open] == ["silent:hello"]
+    await say(app, "Signed Up", 20)
+    await night.look(SETTLED_MS)
+    assert await night.told() == [("alert.recovered", "silent:hello")]
+    await night.over()
+    await app.stop()
+
+
 async def test_a_campaign_that_bursts_is_told(folder: Path, ops: HttpProvider):
     app = await start_with(folder, 2)
     night = Night(app, ops)
