@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import random  # noqa: TID251 - draws who the simulated shoppers are; the engine never sees it
+import secrets
 import shutil
 import tempfile
 from collections import Counter
@@ -20,7 +21,7 @@ from engine.core.durations import DurationError, parse_duration_ms
 from engine.core.instants import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import aiohttp
 
@@ -47,6 +48,9 @@ SHOPPERS_AT_OPENING = 24
 SHOPPERS_PER_S = 4
 SHOPPERS_AT_ONCE_MAX = 400
 """Shoppers who are still about to do something; when there are more, nobody new comes in."""
+
+_FAR_MS = 32_503_680_000_000
+"""The year 3000: until then the tokens of simulated shoppers are good."""
 
 _READ_S_MIN = 1.0
 """No person reads a message while it is being handed over, however fast the clock runs."""
@@ -125,7 +129,7 @@ async def _demo(data: Path, for_ms: int | None, speed: float, port: int, *, as_j
     from engine.app import App, Options
     from engine.cli.serve import stop_on_signals
 
-    shop = _at_any_rate(load_folder(demo_shop()))
+    shop = _for_shoppers(load_folder(demo_shop()))
     app = await App.start(shop, Options(data=data, port=port, rate=speed, storefront=True))
     stop = stop_on_signals()
     stage = (_JsonStage if as_json else _Stage)(app, stop)
@@ -145,11 +149,16 @@ async def _demo(data: Path, for_ms: int | None, speed: float, port: int, *, as_j
     stage.close()
 
 
-def _at_any_rate(shop: Shop) -> Shop:
-    """The shop without a limit of events a second: those of a sped up day come in a real one."""
+def _for_shoppers(shop: Shop) -> Shop:
+    """The shop as its shoppers need it.
+
+    Without a limit of events a second, since those of a sped up day come in a real one, and with a
+    signing key that is known here, where what their browsers do is signed.
+    """
     settings = shop.settings
     server = replace(settings.server, rate=0)
-    return replace(shop, settings=replace(settings, server=server))
+    keys = replace(settings.keys, signing=secrets.token_hex())
+    return replace(shop, settings=replace(settings, server=server, keys=keys))
 
 
 class _Stage:
@@ -262,12 +271,12 @@ async def _send_shoppers(app: App, stage: _Stage, speed: float) -> None:
         asyncio.TaskGroup() as shoppers,
     ):
         readers = random.Random(-SEED)  # noqa: S311 - as above
-        stage.readers = lambda message: _give(shoppers, session, message, readers, speed)
+        stage.readers = lambda message: _give(shoppers, session, message, readers, app)
         about: set[asyncio.Task[None]] = set()
         while True:
             if len(about) < SHOPPERS_AT_ONCE_MAX:
                 number += 1
-                acts = list(visit(rng, number))
+                acts = list(visit(rng, number, app.shop.settings.shop.url))
                 walk = shoppers.create_task(_walk(session, stage, acts, speed))
                 about.add(walk)
                 walk.add_done_callback(about.discard)
@@ -280,18 +289,34 @@ def _give(
     session: aiohttp.ClientSession,
     message: Message,
     rng: random.Random,
-    speed: float,
+    app: App,
 ) -> None:
-    """Have a shopper read a mail, if he does, as his mail program and his browser would."""
-    from engine.sim.shoppers import reading
+    """Have a shopper look at a message, if he does, as his mail program and his browser would."""
+    from channels.tokens import Signer
+    from engine.sim.shoppers import noticing, reading
 
-    for pause_ms, path in reading(rng, message.body) if message.html else ():
-        shoppers.create_task(_look(session, path, pause_ms, speed))
+    rate = app.clock.rate
+    if message.channel == "in_app":
+        token = Signer([app.shop.settings.keys.signing]).sign_user(message.user_id, _FAR_MS)
+        bearer = {"Authorization": f"Bearer {token}"}
+        for pause_ms, path in noticing(rng, message.id):
+            shoppers.create_task(_ask(session, "POST", path, pause_ms / 1000 / rate, bearer))
+        return
+    said = message.body if message.html else message.front.get("url", "")
+    for pause_ms, path in reading(rng, said):
+        pause_s = max(_READ_S_MIN, pause_ms / 1000 / rate)
+        shoppers.create_task(_ask(session, "GET", path, pause_s))
 
 
-async def _look(session: aiohttp.ClientSession, path: str, pause_ms: int, speed: float) -> None:
-    await asyncio.sleep(max(_READ_S_MIN, pause_ms / 1000 / speed))
-    async with session.get(path, allow_redirects=False):
+async def _ask(
+    session: aiohttp.ClientSession,
+    method: str,
+    path: str,
+    pause_s: float,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    await asyncio.sleep(pause_s)
+    async with session.request(method, path, headers=headers, allow_redirects=False):
         pass
 
 

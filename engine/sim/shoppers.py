@@ -29,6 +29,7 @@ _PRODUCTS = (
     ("soap-3", "Olive soap", 6.9),
 )
 
+SECOND_MS = 1_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 
@@ -39,8 +40,9 @@ SIGN_UP = 0.4
 BUY_AT_ONCE = 0.35
 BUY_LATER = 0.25
 OPEN = 0.6
+NOTICE = 0.5
 CLICK = 0.4
-"""Of those who open a mail."""
+"""Of those who open a mail, see a push message or notice one in the shop."""
 
 _PIXEL = re.compile(r"/o/[\w.-]+\.gif")
 _LINK = re.compile(r"/c/[\w.-]+")
@@ -53,8 +55,8 @@ class Act(msgspec.Struct, frozen=True):
     item: dict[str, Any]
 
 
-def visit(rng: Random, number: int) -> Iterator[Act]:
-    """What shopper `number` does, from signing up to buying or leaving."""
+def visit(rng: Random, number: int, shop_url: str) -> Iterator[Act]:
+    """What shopper `number` does, from signing up to buying or leaving, on pages of a shop."""
     user_id = f"shopper-{number}"
     first_name = rng.choice(_FIRST_NAMES)
     traits: dict[str, Any] = {
@@ -70,17 +72,17 @@ def visit(rng: Random, number: int) -> Iterator[Act]:
     products = rng.sample(_PRODUCTS, k=rng.randint(1, 3))
     for product in products:
         pause_ms = rng.randint(5_000, 90_000)
-        yield Act(pause_ms, _track(user_id, "Product Viewed", _properties(product)))
+        yield Act(pause_ms, _track(user_id, "Product Viewed", _properties(product, shop_url)))
     chosen = products[: rng.randint(0, len(products))]
     for product in chosen:
         pause_ms = rng.randint(2_000, 30_000)
-        yield Act(pause_ms, _track(user_id, "Product Added", _properties(product)))
+        yield Act(pause_ms, _track(user_id, "Product Added", _properties(product, shop_url)))
     if chosen:
-        yield from _purchase(rng, user_id, number, chosen)
+        yield from _purchase(rng, user_id, number, chosen, shop_url)
 
 
 def _purchase(
-    rng: Random, user_id: str, number: int, chosen: list[tuple[str, str, float]]
+    rng: Random, user_id: str, number: int, chosen: list[tuple[str, str, float]], shop_url: str
 ) -> Iterator[Act]:
     """Some buy at once, some hours later, the rest leaves the cart."""
     drawn = rng.random()
@@ -94,13 +96,16 @@ def _purchase(
         "order_id": f"A{1000 + number}",
         "total": round(sum(price for _, _, price in chosen), 2),
         "currency": "EUR",
-        "products": [_properties(product) for product in chosen],
+        "products": [_properties(product, shop_url) for product in chosen],
     }
     yield Act(pause_ms, _track(user_id, "Order Completed", order))
 
 
 def reading(rng: Random, body: str) -> Iterator[tuple[int, str]]:
-    """What somebody does with a mail: when after it came, and the path that is asked for."""
+    """What somebody does with a mail, or with a push message of such an address.
+
+    When after it came, and the path that is asked for.
+    """
     pixel, links = _PIXEL.search(body), _LINK.findall(body)
     if rng.random() >= OPEN:
         return
@@ -111,10 +116,21 @@ def reading(rng: Random, body: str) -> Iterator[tuple[int, str]]:
         yield pause_ms + MINUTE_MS, rng.choice(links)
 
 
+def noticing(rng: Random, message_id: str) -> Iterator[tuple[int, str]]:
+    """What somebody in the shop does with an in-app message: when, and the path, as `reading`."""
+    if rng.random() >= NOTICE:
+        return
+    pause_ms = rng.randint(2, 20) * SECOND_MS
+    yield pause_ms, f"/inbox/{message_id}/read"
+    if rng.random() < CLICK:
+        yield pause_ms + 5 * SECOND_MS, f"/inbox/{message_id}/click"
+
+
 def _track(user_id: str, event: str, properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "track", "user_id": user_id, "event": event, "properties": properties}
 
 
-def _properties(product: tuple[str, str, float]) -> dict[str, Any]:
+def _properties(product: tuple[str, str, float], url: str) -> dict[str, Any]:
     product_id, name, price = product
-    return {"product_id": product_id, "name": name, "price": price, "currency": "EUR"}
+    said = {"product_id": product_id, "name": name, "price": price, "currency": "EUR"}
+    return {**said, "url": url}

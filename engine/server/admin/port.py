@@ -29,6 +29,7 @@ from engine.server.admin.outlook import outlook_handlers
 from engine.server.admin.overruling import overruling_handlers
 from engine.server.admin.quarantine import quarantine_handlers
 from engine.server.admin.records import record_handlers
+from engine.server.admin.templates import template_handlers
 from engine.server.admin.users import user_handlers
 from engine.server.answers import Refusal, in_one_line
 from engine.server.dashboard import Sessions, dashboard_handlers
@@ -118,6 +119,7 @@ def way_in(url: str, door: AdminDoor) -> str:
 def _resources(admit: Callable[[web.Request], House]) -> dict[str, Mapping[str, Handler]]:
     return {
         **campaign_handlers(admit),
+        **template_handlers(admit),
         **record_handlers(admit),
         **user_handlers(admit),
         **overruling_handlers(admit),

@@ -16,7 +16,7 @@ from engine.server.admin.outlook import DAYS_AHEAD, DAYS_AHEAD_MAX, DAYS_BACK
 from engine.server.admin.records import KINDS
 from engine.server.admin.records import NUMBER_MAX as RECORD_MAX
 from engine.server.admin.simulating import BacktestAsked, SimulateAsked
-from engine.server.openapi import told
+from engine.server.openapi import previewed, told
 from engine.server.openapi.operation import LINES, Moment, Operation, Parameter, of_admin, whole
 from engine.server.openapi.refusals import (
     FORM,
@@ -235,11 +235,32 @@ def _campaigns() -> list[Operation]:
     ]  # fmt: skip
 
 
+def _templates() -> list[Operation]:
+    return [
+        of_admin(
+            "get", "/api/templates", "templates and clicks on them", {}, answer=previewed.Templates
+        ),
+        of_admin(
+            "get",
+            "/api/templates/{id}",
+            "one as it comes out, with clicks by link",
+            {404: ("template.unknown", "user.unknown"), 422: ("preview.failed",)},
+            answer=previewed.TemplateMade,
+            query=(
+                Parameter("user", "Whom it is made for; left out: somebody who never was."),
+                Parameter("locale", "Left out: his own."),
+            ),
+            of_path=(Parameter("id", "`NAME.CHANNEL`, as its file is called."),),
+        ),
+    ]
+
+
 OF_OPERATORS: Final = (
     *_both_ports(),
     *_process(),
     *_virtual_time(),
     *_campaigns(),
+    *_templates(),
     *OF_USERS,
 )
 """All of them. Those of long work answer in lines, of which the last has the result."""

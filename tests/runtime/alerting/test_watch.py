@@ -250,6 +250,20 @@ async def test_failures_and_dead_letters_are_told_once_each(
     await night.over()
 
 
+async def test_of_few_deliveries_no_share_is_told(app: App, ops: HttpProvider, shop: HttpProvider):
+    async def refuse(_request: aiohttp.web.Request) -> aiohttp.web.Response:
+        return aiohttp.web.Response(status=410)
+
+    shop.answer = refuse
+    night = Night(app, ops, dead_letters=1)
+    await night.fall()
+    await say(app, "Signed Up", 19)
+    await until(lambda: app.metrics.kinds["failed"] == 19)
+    await night.look()
+    assert await night.told() == [("alert.raised", "dead_letters")]
+    await night.over()
+
+
 async def test_sends_that_are_skipped_are_told(app: App, ops: HttpProvider):
     night = Night(app, ops)
     await night.fall()

@@ -11,7 +11,7 @@ import pytest
 
 from config import load_folder
 from tests.clients import chromium
-from tests.server.dashboard.shop import a_page, serve
+from tests.server.dashboard.shop import KEY, a_page, serve
 from tests.server.dashboard.test_pages_in_a_browser import violations
 from tests.server.links.visits import BROWSER
 
@@ -37,6 +37,12 @@ subject: Hello {{ user.first_name }}
 <p><a href="https://shop.example/two">Two</a> {{ user.city }}</p>
 <script>document.title = "ran"</script><img src="https://elsewhere.example/x.png" alt="">
 <p><a href="{{ links.unsubscribe }}">Leave</a></p></body></html>
+""",
+    "templates/letter.push.liquid": """---
+title: Hello
+url: https://shop.example/push?a=1
+---
+Come back
 """,
     "campaigns/letter.yaml": """
 campaign: letter
@@ -106,6 +112,53 @@ async def test_clicks_are_drawn_on_the_mails_own_links(shop: Served, tmp_path: P
     assert ("elsewhere.example", "csp") in failed
 
 
+async def test_programs_are_told_the_same_clicks(shop: Served, tmp_path: Path) -> None:
+    for user_id, place in (("ada", 0), ("bob", 0), ("bob", 1)):
+        await click(shop, tmp_path / "data", user_id, place)
+        await shop.app._link_door.engagement.aclose()
+    headers = {"Authorization": f"Bearer {KEY}"}
+    _, text = await shop.get("/api/templates", headers=headers)
+    letter = {
+        "template": "letter",
+        "channel": "email",
+        "file": "templates/letter.email.liquid",
+        "locales": [],
+        "sent_by": [{"campaign": "letter", "step": "first"}],
+        "clicks": 3,
+    }
+    note = {**letter, "channel": "push", "file": "templates/letter.push.liquid"}
+    note |= {"sent_by": [], "clicks": 0}
+    assert msgspec.json.decode(text) == {"templates": [letter, note]}
+    _, text = await shop.get("/api/templates/letter.email?user=ada", headers=headers)
+    told = msgspec.json.decode(text)
+    assert told.items() >= letter.items()
+    assert told["links"] == [
+        {"leads_to": "https://shop.example/one", "clicks": 2},
+        {"leads_to": "https://shop.example/two", "clicks": 1},
+    ]
+    assert (told["elsewhere"], told["front"]) == (0, {"subject": "Hello ada"})
+    assert "Paris" in told["body"]
+    _, text = await shop.get("/api/templates/letter.push", headers=headers)
+    told = msgspec.json.decode(text)
+    assert told["links"] == [{"leads_to": "https://shop.example/push", "clicks": 0}]
+
+
+async def test_clicks_on_links_that_are_in_it_no_more_are_counted_elsewhere(
+    shop: Served, tmp_path: Path
+) -> None:
+    await click(shop, tmp_path / "data", "ada", 1)
+    await shop.app._link_door.engagement.aclose()
+    file = tmp_path / "shop/templates/letter.email.liquid"
+    file.write_text(file.read_text().replace("/two", "/three"))
+    assert shop.app.reloading is not None
+    await shop.app.reloading.reload()
+    headers = {"Authorization": f"Bearer {KEY}"}
+    _, text = await shop.get("/api/templates/letter.email?user=ada", headers=headers)
+    told = msgspec.json.decode(text)
+    assert [one["clicks"] for one in told["links"]] == [0, 0]
+    assert told["elsewhere"] == told["clicks"] == 1
+
+
 async def test_products_are_looked_through(shop: Served) -> None:
     async with a_page(shop) as page:
         await page.goto(shop.url + "/catalog")
@@ -131,6 +184,9 @@ async def test_its_pages_have_no_fault_of_access(shop: Served, width: int, schem
 
 async def test_a_template_or_user_that_is_not_there_is_said(shop: Served) -> None:
     await shop.sign_in()
+    headers = {"Authorization": f"Bearer {KEY}"}
     for path in ("/templates/none.email", "/templates/letter.email?user=zoe"):
         assert (await shop.get(path))[0] == 404
+        assert (await shop.get(f"/api{path}", headers=headers))[0] == 404
     assert (await shop.get("/templates/letter.email/body"))[0] == 422
+    assert (await shop.get("/api/templates/letter.email", headers=headers))[0] == 422
