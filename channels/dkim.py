@@ -45,6 +45,7 @@ _LINE_CHARS: Final = 70
 _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_-]+)*")
 _BLANKS: Final = re.compile(rb"[ \t]+")
 _TRAILING: Final = re.compile(rb"[ \t]+(?=\r\n)")
+_FILES: Final = (".pem", ".key", ".der", ".txt", ".private")
 _FOLDS: Final = re.compile(rb"\r\n(?=[ \t])")
 
 
@@ -115,15 +116,25 @@ class DkimSigner:
         return self._key.sign(hashlib.sha256(data).digest())  # RFC 8463, 3
 
 
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # longer than a name may be: a key
+        return False
+
+
 def _read_key(told: str) -> RSAPrivateKey | Ed25519PrivateKey:
     """A key from PEM, from base64 (PKCS #8, or Ed25519's 32 bytes), or from a file of either."""
     text = told.strip()
-    if "-----BEGIN" not in text and Path(text).is_file():
+    if "-----BEGIN" not in text and _is_file(text):
         try:
             text = Path(text).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError) as fault:
             hint = "a PEM file that the user of this process may read"
             raise DkimFault("key", f"the key file cannot be read: {fault}", hint=hint) from fault
+    elif text.endswith(_FILES):  # no base64 has a dot: what is told is a name, and no secret
+        hint = "a private key in PEM, by its whole path"
+        raise DkimFault("key", f"there is no file {Path(text).absolute()}", hint=hint)
     try:
         if "-----BEGIN" in text:
             key: object = load_pem_private_key(text.replace("\\n", "\n").encode(), None)

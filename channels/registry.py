@@ -263,8 +263,9 @@ def _sms_faults(chosen: SmsSettings) -> Iterator[SettingsFault]:
 
 def _ca_file_faults(channel_id: str, ca_file: str) -> Iterator[SettingsFault]:
     if ca_file and not Path(ca_file).is_file():
-        hint = "a PEM file with the authorities to trust"
-        yield SettingsFault(channel_id, "ca_file", f"there is no file {ca_file}", hint=hint)
+        told = f"there is no file {Path(ca_file).absolute()}"
+        hint = "a PEM file with the authorities to trust, by its whole path"
+        yield SettingsFault(channel_id, "ca_file", told, hint=hint)
 
 
 def front_defaults(chosen: ChannelSettings) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A changed shop, taken on while the process runs: campaigns, templates and rules of the shop.
 
-What the process stands on (ports, keys, files, channels) is as it was at the start; where the shop
-says otherwise now, a reload names it. A shop with faults is refused whole.
+What the process stands on (ports, keys, files, channels, sinks) is as it was at the start; where
+the shop says otherwise now, a reload names it. A shop with faults is refused whole.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
 
-STANDS_ON: Final = ("server", "keys", "storage")
-"""Sections that are read at the start alone, beside those of channels."""
+STANDS_ON: Final = ("server", "keys", "storage", "alerts")
+"""Sections that are read at the start alone."""
+
+STANDS_ON_EACH: Final = ("channels", "sinks", "webhooks")
+"""Likewise, of those that have several by name."""
 
 STANDS_ON_KEYS: Final = ("events.dedupe_window", "events.dedupe_max", "events.keep")
 """Such keys of sections that are otherwise taken on."""
@@ -164,8 +167,13 @@ def restart_needed(before: Settings, now: Settings) -> list[str]:
     found = [name for name in events if name in STANDS_ON_KEYS]
     for section in STANDS_ON:
         found += _differing(section, getattr(before, section), getattr(now, section))
-    for channel, chosen in now.channels.items():
-        found += _differing(f"channels.{channel}", before.channels[channel], chosen)
+    for section in STANDS_ON_EACH:
+        was, is_now = getattr(before, section), getattr(now, section)
+        found += [f"{section}.{name}" for name in was.keys() ^ is_now.keys()]
+        for name in was.keys() & is_now.keys():
+            found += _differing(f"{section}.{name}", was[name], is_now[name])
+    if now.shop.url != before.shop.url and now.channels["sms"].transport == "twilio":
+        found.append("shop.url")  # what Twilio is told to call, and signs; links go by it at once
     return sorted(found)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dkim
@@ -22,8 +23,6 @@ from channels.settings import DkimSettings
 from tests.channels.providers import AT_MS, message
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.channels.providers import SmtpProvider
 
 ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -130,6 +129,8 @@ def test_a_key_may_be_a_file_or_base64(tmp_path: Path) -> None:
     for key in (base64.b64encode(der), base64.b64encode(seed)):
         assert DkimSigner(_settings("ed25519", key.decode())).signed(mail, AT_MS) == by_pem
     assert _holds(DkimSigner(_settings("rsa", str(file))).signed(mail, AT_MS))
+    long = base64.b64encode(RSA.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+    assert _holds(DkimSigner(_settings("rsa", long.decode())).signed(mail, AT_MS))
     in_one_line = _pem(RSA).replace("\n", "\\n")
     assert _holds(DkimSigner(_settings("rsa", in_one_line)).signed(mail, AT_MS))
 
@@ -144,6 +145,8 @@ def test_an_rsa_key_that_verifiers_refuse_is_refused_here() -> None:
     ("changes", "told"),
     [
         ({"key": "nonsense"}, "dkim.key: this is no private key"),
+        ({"key": "k" * 5_000}, "dkim.key: this is no private key"),
+        ({"key": "not-there.pem"}, f"dkim.key: there is no file {Path.cwd()}/not-there.pem"),
         ({"key": ""}, "dkim.key: this is no private key"),
         ({"domain": "shop example"}, "dkim.domain:"),
         ({"selector": "a\r\nBcc: x"}, "dkim.selector:"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from config import load_shop
 from config.settings import Events, Server, Settings
 from engine.core.inputs import PlanChanged, decode_inputs
 from engine.core.plan import Plan
@@ -95,3 +96,31 @@ def test_a_reload_names_what_only_a_restart_takes_on() -> None:
         "server.port",
     ]
     assert restart_needed(before, before) == []
+
+
+def _said(text: str) -> Settings:
+    return load_shop({"hairspring.toml": text}).settings
+
+
+def test_a_reload_names_sinks_sources_and_alerts_that_are_others_now() -> None:
+    before = _said(
+        '[sinks.lake]\nkind = "file"\n[sinks.crm]\nkind = "file"\n'
+        '[webhooks.shopify]\nsecret = "a"\n'
+    )
+    now = _said(
+        '[sinks.lake]\nkind = "file"\nbatch = 7\n[sinks.new]\nkind = "file"\n'
+        '[webhooks.shopify]\nsecret = "b"\n[alerts]\nto = ["log"]\n'
+    )
+    assert restart_needed(before, now) == [
+        "alerts.to", "sinks.crm", "sinks.lake.batch", "sinks.new", "webhooks.shopify.secret",
+    ]  # fmt: skip
+    assert restart_needed(before, before) == []
+
+
+def test_another_shop_url_is_named_where_twilio_calls_us_by_it() -> None:
+    said = '[shop]\nurl = "https://{}.example"\n[channels.sms]\ntransport = "{}"\n{}'
+    account = 'account_sid = "AC0"\nauth_token = "t"\nfrom = "+15550100"\n'
+    twilio = [_said(said.format(host, "twilio", account)) for host in ("one", "two")]
+    assert restart_needed(*twilio) == ["shop.url"]
+    files = [_said(said.format(host, "file", "")) for host in ("one", "two")]
+    assert restart_needed(*files) == []
