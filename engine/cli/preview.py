@@ -88,11 +88,13 @@ def command(
     name, folder = _place(template, shop)
     loaded = load_folder(folder)
     chosen = _chosen(loaded, name)
+    data = data or folder / "data"
+    _fill_shelf(loaded, data)
     now_ms = wall_ms()
     if user_id is None:
         known, event = somebody(loaded, now_ms), None
     else:
-        known, event = _known(loaded, user_id, data or folder / "data", database, event_name)
+        known, event = _known(loaded, user_id, data, database, event_name)
     if locale is not None:
         known["user"]["locale"] = locale
     for one in chosen:
@@ -124,6 +126,25 @@ def _chosen(shop: Shop, said: str) -> list[Template]:
         known = sorted(f"{name}.{channel}" for name, channel in shop.templates)
         raise PreviewFailed(f"there is no template {said!r}", hint=nearest(said, known))
     return found
+
+
+def _fill_shelf(shop: Shop, data: Path) -> None:
+    """Have the products of an address as the process has fetched them last."""
+    from channels.feed import FeedFault, read_feed
+    from engine.runtime.catalog.kept import read_kept
+
+    catalog = shop.settings.catalog
+    if shop.shelf is None or not catalog.url:
+        return
+    kept = read_kept(data, catalog.url)
+    try:
+        if kept is not None:
+            shop.shelf.catalog = read_feed(kept.data, kept.kind, catalog.fields).catalog
+            return
+    except FeedFault:
+        pass  # of another version; it is fetched anew
+    told = f"warning: no products: {data} has none of {catalog.url}; hairspring serve fetches them"
+    click.secho(told, fg="yellow", err=True)
 
 
 def _known(
@@ -188,7 +209,9 @@ def _write(
         rendered = template.render(context, now_at_ms=now_ms, strict=True)
         files = files_of(shop, template, rendered, context, now_ms)
     except RenderFailed as error:
-        hint = "write | default: … where somebody may lack it"
+        hint = (
+            "write | default: … where somebody may lack it, or show somebody who has it by --user"
+        )
         raise PreviewFailed(f"{error.path}:{error.line}: {error.reason}", hint=hint) from error
     except EmailFault as fault:
         raise PreviewFailed(f"{template.path}: {fault.message}", hint=fault.hint) from fault

@@ -3,10 +3,12 @@ from __future__ import annotations
 from email import message_from_bytes
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from engine.cli.preview import PreviewFailed, command
+from engine.runtime.catalog.kept import KeptFeed, keep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +31,11 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
-def _run(*arguments: object) -> None:
-    CliRunner().invoke(
+def _run(*arguments: object) -> str:
+    result = CliRunner().invoke(
         command, [str(one) for one in arguments], catch_exceptions=False, standalone_mode=False
     )
+    return result.stderr
 
 
 def test_a_mail_is_written_as_html_text_and_a_whole_mail(shop: Path, tmp_path: Path) -> None:
@@ -60,3 +63,22 @@ def test_a_name_that_is_missing_is_told_with_its_line(shop: Path, tmp_path: Path
 def test_a_template_that_is_not_there_is_told(shop: Path) -> None:
     with pytest.raises(PreviewFailed, match="there is no template"):
         _run("helo", "--shop", shop, "--sample")
+
+
+def test_products_of_an_address_are_those_that_were_fetched_last(
+    shop: Path, tmp_path: Path
+) -> None:
+    url = "http://127.0.0.1:9/products.json"
+    (shop / "hairspring.toml").write_text(f'[catalog]\nurl = "{url}"\n')
+    names = "{% assign more = cart | recommend: 2 %}{% for p in more %}{{ p.title }};{% endfor %}"
+    (shop / "templates/hello.email.liquid").write_text(f"---\nsubject: x\n---\n{names}")
+    told = _run("hello", "--shop", shop, "--sample", "--out", tmp_path / "none.txt")
+    assert told.startswith("warning: no products:")
+    assert url in told
+    assert (tmp_path / "none.txt").read_text().strip() == ""
+
+    products = [{"id": name, "title": name.upper(), "price": 1} for name in "abcd"]
+    (shop / "data").mkdir()
+    keep(shop / "data", url, KeptFeed("json", "", msgspec.json.encode(products)))
+    assert _run("hello", "--shop", shop, "--sample", "--out", tmp_path / "some.txt") == ""
+    assert (tmp_path / "some.txt").read_text().strip() == "C;D;"  # A and B are in the cart

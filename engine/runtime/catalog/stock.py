@@ -22,6 +22,7 @@ from engine.errors import StoreError
 from engine.failpoints import come_to
 from engine.runtime.again import until_committed
 from engine.runtime.aside import aside
+from engine.runtime.catalog.kept import KeptFeed, keep, read_kept
 from engine.runtime.catalog.recommending import Recommending
 from engine.runtime.delivery.composing import Unmade
 from engine.store import coupons
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from engine.core.effects import SendMessage
     from engine.runtime.metrics import Metrics
     from engine.store import Store
-
-KEPT_FILE: Final = "catalog.feed"
-"""The last good feed of an address, in the data folder."""
 
 NO_COUPON: Final = "no_coupon"
 """Why a message is skipped whose pool has no code left."""
@@ -86,7 +84,7 @@ class Stock:
         self._key = settings.collections["recent"].key
         self._low = settings.coupons.low
         self._folder = folder
-        self._kept = data / KEPT_FILE
+        self._data = data
         self._tag = ""
         self._tasks: list[asyncio.Task[None]] = []
         self._reading_pools = asyncio.Lock()
@@ -301,22 +299,18 @@ class Stock:
             return answer
         told = await self._take(answer.data, answer.kind, answer.tag)
         if not told:
-            head = f"{self._catalog.url}\n{answer.kind}\n{answer.tag}\n".encode()
+            feed = KeptFeed(answer.kind, answer.tag, answer.data)
             try:
-                await aside(partial(_keep, self._kept, head + answer.data))
+                await aside(partial(keep, self._data, self._catalog.url, feed))
             except OSError as error:
                 _log.warning("catalog.unkept", why=error.strerror)
         return told
 
     async def _take_kept(self) -> None:
         """The last good products of this address, if there are any."""
-        try:
-            data = await aside(self._kept.read_bytes)
-        except OSError:
-            return
-        url, kind, tag, feed = (*data.split(b"\n", 3), b"", b"", b"")[:4]
-        if url.decode(errors="replace") == self._catalog.url and feed:
-            await self._take(feed, kind.decode(), tag.decode())
+        kept = await aside(partial(read_kept, self._data, self._catalog.url))
+        if kept is not None:
+            await self._take(kept.data, kept.kind, kept.tag)
 
     async def _take(self, data: bytes, kind: str, tag: str) -> str:
         """Put products on the shelf; why not, or ""."""
@@ -336,13 +330,3 @@ class Stock:
             faults=list(feed.faults),
         )
         return ""
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    from channels.lines import create_private
-
-    part = path.with_suffix(".part")
-    with create_private(part) as file:
-        file.write(data)
-    part.replace(path)
