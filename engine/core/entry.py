@@ -24,10 +24,14 @@ from engine.core.experiments import is_held_out
 from engine.core.goals import forget_over
 from engine.core.holding import admits
 from engine.core.past.entered import (
+    COUNT_MAX,
     count_entries,
+    count_of,
     each_entry,
+    entry_key,
     newest_entry,
     only_entries,
+    with_count,
     with_entry,
 )
 from engine.core.state import NEVER, NO_EVENT, Enrollment, reckon
@@ -310,14 +314,13 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enro
     key = entry_key(campaign_id, per) if per else campaign_id
     newest = newest_entry(user.entries, key) if user.entries else None
     if newest is None or starts_at_ms > newest[0]:
-        ordinal = 0
-        user.entries = with_entry(user.entries, key, starts_at_ms, 1)
+        ordinal, marks = 0, 1 if newest is None else with_count(newest[1], 1)
+        user.entries = with_entry(user.entries, key, starts_at_ms, marks)
         size = len(user.entries)
         if size >= ENTRIES_SWEEP_MIN and not size & (size - 1):  # doubled: amortised O(1)
             forget_entries(turn)
-    elif starts_at_ms == newest[0]:
-        ordinal = newest[1]
-        user.entries = with_entry(user.entries, key, starts_at_ms, ordinal + 1)
+    elif starts_at_ms == newest[0] and (ordinal := count_of(newest[1])) < COUNT_MAX:
+        user.entries = with_entry(user.entries, key, starts_at_ms, newest[1] + 1)
     else:
         # Behind the newest there may be others at this very instant: a late entry has a count of
         # its own, below zero, so that all of them need not be remembered.
@@ -377,8 +380,3 @@ def is_too_soon(entry: Entry, earlier_ms: int, starts_at_ms: int) -> bool:
     if entry.reentry_ms is None:
         return True
     return starts_at_ms - earlier_ms < entry.reentry_ms and entry.reentry_ms != 0  # always admits
-
-
-def entry_key(campaign_id: str, per: str) -> str:
-    """Under what the newest entry is kept (`entered`)."""
-    return f"{campaign_id}\n{per}" if per else campaign_id

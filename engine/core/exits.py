@@ -9,6 +9,7 @@ import msgspec
 
 from engine.core.effects import CancelMessage
 from engine.core.goals import await_goal, reach
+from engine.core.past.entered import entry_key, with_end
 from engine.core.state import Enrollment, drop, reckon
 from engine.core.steps.kinds import END
 
@@ -77,10 +78,25 @@ def leave_all(turn: Turn, leaving: Leaving) -> None:
 
 def end(turn: Turn, enrollment: Enrollment) -> None:
     """Take an enrollment from its user; where it may still reach its goal, it is remembered."""
-    enrollment.position = END
-    drop(turn.user, enrollment)
+    _drop(turn, enrollment)
     if turn.plan.has_goals:
         await_goal(turn, enrollment)
+
+
+def _drop(turn: Turn, enrollment: Enrollment) -> None:
+    """Take it from its user, who knows when that was: it may have met one of another id of his.
+
+    One that was over at once has met none; and `reentry: never` admits none behind it anyway.
+    """
+    enrollment.position = END
+    user, now_ms = turn.user, turn.now_ms
+    drop(user, enrollment)
+    if now_ms <= enrollment.entered_at_ms:
+        return
+    campaign = turn.plan.campaigns.get(enrollment.campaign)
+    if campaign is None or campaign.entry.reentry_ms is not None:
+        key = entry_key(enrollment.campaign, enrollment.per)
+        user.entries = with_end(user.entries, key, now_ms)
 
 
 def leave(
@@ -93,8 +109,7 @@ def leave(
     if awaits:
         end(turn, enrollment)
     else:
-        enrollment.position = END
-        drop(turn.user, enrollment)
+        _drop(turn, enrollment)
     turn.record("exited", enrollment, reason=reason, step=step)
     if step:
         return  # its own `exit` step: what it sent before is meant to go

@@ -17,6 +17,7 @@ from engine.core.history import sent_name
 from engine.core.holding import is_stale
 from engine.core.messages.caps import give_back, is_capped, take_place
 from engine.core.messages.preferring import standings
+from engine.core.past.entered import entry_key, with_served
 from engine.core.people.consents import suppress
 from engine.core.people.traits import CONSENT_CHANNELS, drop_subscriptions
 from engine.core.state import Pending
@@ -146,8 +147,10 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
     outcome, reason = report.outcome, report.reason[:REASON_LENGTH_MAX]
     if outcome != "delivered":
         give_back(user, pending)
-    elif turn.plan.has_goals:
-        touch(turn, pending, report.effect_id)
+    else:
+        user.entries = with_served(user.entries, entry_key(pending.campaign, pending.per))
+        if turn.plan.has_goals:
+            touch(turn, pending, report.effect_id)
     turn.record(
         "skipped" if outcome == "cancelled" else outcome,
         pending,

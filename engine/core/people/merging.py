@@ -21,8 +21,17 @@ from engine.core.goals import TOUCHES_MAX, join_ended, reach
 from engine.core.guardrails import PENDING_MAX, address_of
 from engine.core.messages.answers import join_rapport
 from engine.core.messages.clicks import CLICKS_MAX
-from engine.core.past.entered import count_entries, each_entry, newest_entry, with_entry
+from engine.core.past.entered import (
+    count_entries,
+    count_of,
+    each_entry,
+    join_marks,
+    newest_entry,
+    with_count,
+    with_entry,
+)
 from engine.core.people import meeting, refusals
+from engine.core.people.doubling import what
 from engine.core.people.joining import join_collections, join_history, join_session
 from engine.core.people.traits import join_traits
 from engine.core.state import drop, reckon
@@ -34,7 +43,7 @@ if TYPE_CHECKING:
     from engine.core.effects import Effect
     from engine.core.people.meeting import Awaited, Met
     from engine.core.plan import Plan
-    from engine.core.state import Enrollment, Pending, User
+    from engine.core.state import Enrollment, User
 
 MERGED = "merged"
 """Why an enrollment or a message gives way to the other user's."""
@@ -110,16 +119,18 @@ def _join_said(user: User, other: User) -> None:
 
 
 def _join_bookkeeping(user: User, other: User) -> None:
-    """Entries, by the newest of each; late ones keep their own count.
+    """Entries, by the newest of each and the latest end; late ones keep their own count.
 
     What ended and may still reach its goal. The last refusals.
     """
-    for key, (start_ms, count) in each_entry(other.entries):
-        own_ms, own_count = newest_entry(user.entries, key) or (-1, 0)
-        if start_ms > own_ms:
-            user.entries = with_entry(user.entries, key, start_ms, count)
-        elif start_ms == own_ms:
-            user.entries = with_entry(user.entries, key, start_ms, max(count, own_count))
+    for key, (start_ms, marks) in each_entry(other.entries):
+        own_ms, own_marks = newest_entry(user.entries, key) or (-1, 0)
+        newest_ms = max(start_ms, own_ms)
+        counts = [
+            count_of(one) for at, one in ((start_ms, marks), (own_ms, own_marks)) if at == newest_ms
+        ]
+        joined = with_count(join_marks(own_marks, marks), max(counts))
+        user.entries = with_entry(user.entries, key, newest_ms, joined)
     join_ended(user, other)
     user.late_entries = max(user.late_entries, other.late_entries)
     user.refused = refusals.pack(sorted([*other.refusals, *user.refusals], key=lambda one: one[0]))
@@ -133,19 +144,20 @@ def _join_enrollments(turn: Turn, other: User, met: Met) -> None:
     own, theirs = user.enrollments, other.enrollments
     in_order = sorted((*own, *theirs), key=attrgetter("entered_at_ms"))
     user.enrollments = tuple(in_order)
-    doubled = _join_pending(turn, other, met.again)
+    again, behind = met.doubled
+    doubled = _join_pending(turn, other, again)
     leave_all(turn, _ended_by_other(turn, met))
-    for effect_id in met.again:
-        if effect_id in user.pending:
+    for effect_id in user.pending:
+        if effect_id in again:
             take_back(turn, effect_id, MERGED)
     for enrollment in in_order:
-        if enrollment.enrollment in met.again and enrollment.position != END:
+        if enrollment.enrollment in again and enrollment.position != END:
             leave(turn, enrollment, "reentry")
     for enrollment in theirs:
         key, per = enrollment.campaign, enrollment.per
         same = [one for one in own if (one.campaign, one.per) == (key, per) and one.position != END]
         if same and enrollment.position != END:
-            _give_way(turn, same[0], enrollment)
+            _give_way(turn, same[0], enrollment, behind)
     _part_groups(turn, {one.campaign for one in own}, {one.campaign for one in theirs})
     for effect_id in doubled:
         take_back(turn, effect_id, MERGED)
@@ -179,17 +191,21 @@ def _ended_by_other(turn: Turn, met: Met) -> Leaving:
     return Leaving(leavers, reached, messages)
 
 
-def _give_way(turn: Turn, own: Enrollment, theirs: Enrollment) -> None:
+def _give_way(turn: Turn, own: Enrollment, theirs: Enrollment, behind: set[str]) -> None:
     """Of two in a campaign, the older goes on, as the younger would not have been let in.
 
-    Where a campaign restarts while it is active, the younger: it would have ended the other.
+    Where a campaign restarts while it is active, the younger: it would have ended the other. One
+    that began while an earlier one of the other user's was under way goes on in neither case.
     What the one that leaves had come to is not sent by the one that stays. What it has sent is the
     other one's from here on: what ends that one takes it back, and it counts as its last touch.
     """
     restarts = turn.plan.campaigns[own.campaign].entry.restart
     is_older = own.entered_at_ms <= theirs.entered_at_ms
     is_younger = own.entered_at_ms >= theirs.entered_at_ms
-    stays, leaves = (own, theirs) if (is_younger if restarts else is_older) else (theirs, own)
+    own_stays = is_younger if restarts else is_older
+    if (own.enrollment in behind) != (theirs.enrollment in behind):
+        own_stays = theirs.enrollment in behind
+    stays, leaves = (own, theirs) if own_stays else (theirs, own)
     _share_pending(turn, stays, leaves)
     join_passed(stays, leaves)
     stays.touches = tuple(sorted((*stays.touches, *leaves.touches))[-TOUCHES_MAX:])
@@ -251,28 +267,20 @@ def _part_groups(turn: Turn, own: set[str], theirs: set[str]) -> None:
 def _join_pending(turn: Turn, other: User, again: set[str]) -> list[str]:
     """Have messages of both wait; those that are a second one of a step. O(messages).
 
-    One that was taken back already stands in no other's way, nor one of an enrollment that is to
-    leave since the other one has been in the same (`again`).
+    One that was taken back already stands in no other's way, nor one that is to be (`again`).
     """
     user = turn.user
     if not other.pending:
         return []
     waits: dict[tuple[str, str, str, int], str] = {}
     for effect_id, own in user.pending.items():
-        if not own.cancelled:
-            waits.setdefault(_what(own), effect_id)
+        if not own.cancelled and effect_id not in again:
+            waits.setdefault(what(own), effect_id)
     doubled = []
     for effect_id, theirs in other.pending.items():
-        own_id = waits.get(_what(theirs))
-        if own_id is not None and not theirs.cancelled:
-            own = user.pending[own_id]
-            is_older = own.entered_at_ms <= theirs.entered_at_ms
-            stays = is_older or theirs.enrollment in again
-            doubled.append(effect_id if stays and own.enrollment not in again else own_id)
+        own_id = waits.get(what(theirs))
+        if own_id is not None and not theirs.cancelled and effect_id not in again:
+            is_older = user.pending[own_id].entered_at_ms <= theirs.entered_at_ms
+            doubled.append(effect_id if is_older else own_id)
     user.pending = {**user.pending, **other.pending}
     return doubled
-
-
-def _what(pending: Pending) -> tuple[str, str, str, int]:
-    """What a second message of a step has in common with the first."""
-    return pending.campaign, pending.per, pending.step, pending.iteration

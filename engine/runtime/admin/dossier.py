@@ -26,7 +26,7 @@ from engine.core.inputs import (
 )
 from engine.core.instants import format_instant
 from engine.core.messages.caps import place_name
-from engine.core.past.entered import each_entry
+from engine.core.past.entered import count_of, each_entry
 from engine.core.people.consents import proofs
 from engine.core.people.traits import CONSENT_CHANNELS
 from engine.core.reports.records import told
@@ -93,8 +93,8 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
         state["session"] = _dated(state["session"])
     state["entries"] = [
         {"campaign": key.partition("\n")[0], "per": key.partition("\n")[2],
-         "at": format_instant(at_ms), "count": count}
-        for key, (at_ms, count) in each_entry(user.entries)
+         "at": format_instant(at_ms), "count": count_of(marks)}
+        for key, (at_ms, marks) in each_entry(user.entries)
     ]  # fmt: skip
     state["drawn"] = [
         {"campaign": key.partition("\n")[0], "split": key.partition("\n")[2], "variant": variant}

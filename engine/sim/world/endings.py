@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from engine.core.inputs import LetterRevived
-from engine.sim.world import aims, comings, exactly, replies, restraint, trials, unions
+from engine.sim.world import aims, beside, comings, exactly, replies, restraint, trials, unions
 from engine.sim.world.shop import BY_HAND
 
 if TYPE_CHECKING:
@@ -158,7 +158,8 @@ def _goals(books: Books) -> str:
 
 
 def _merges(books: Books) -> str:
-    return unions.sent_again(books.records, books.handed)
+    told = unions.sent_again(books.records, books.handed)
+    return told or beside.sent_to_both(books.journal, books.records, books.handed, books.kin)
 
 
 def _answers(books: Books) -> str:

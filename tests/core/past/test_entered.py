@@ -6,13 +6,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.core.past.entered import (
+    COUNT_MAX,
     FEW,
     Entries,
     count_entries,
+    count_of,
     each_entry,
+    ended_at_ms,
+    is_served,
+    join_marks,
     newest_entry,
     only_entries,
+    with_count,
+    with_end,
     with_entry,
+    with_served,
 )
 from engine.core.state import User, decode_user, encode_user
 
@@ -52,3 +60,36 @@ def test_a_few_take_no_map(size: int) -> None:
 def test_entries_that_an_earlier_version_saved_are_read() -> None:
     saved = msgspec.msgpack.encode({"user_id": "u", "entries": {"c": [5, 2]}})
     assert newest_entry(decode_user(saved).entries, "c") == (5, 2)
+
+
+INSTANTS = st.integers(0, 1 << 42)
+COUNTS = st.integers(1, COUNT_MAX)
+
+
+@PATIENT
+@given(ends=st.lists(INSTANTS, max_size=4), count=COUNTS, other=COUNTS, others_end=INSTANTS)
+def test_marks_tell_the_count_the_latest_end_and_whether_anything_was_delivered(
+    ends: list[int], count: int, other: int, others_end: int
+) -> None:
+    entries = with_entry((), "c", 5, count)
+    for at_ms in ends:
+        entries = with_end(entries, "c", at_ms)
+    entries = with_end(entries, "forgotten", 9)
+    _, marks = newest_entry(entries, "c") or (0, 0)
+    latest = max(ends, default=0)
+    assert (count_of(marks), ended_at_ms(marks), is_served(marks)) == (count, latest, False)
+    _, marks = newest_entry(with_served(entries, "c"), "c") or (0, 0)
+    assert (count_of(marks), ended_at_ms(marks), is_served(marks)) == (count, latest, True)
+    assert count_of(with_count(marks, other)) == other
+    assert marks < 1 << 64  # what can be saved
+    _, theirs = newest_entry(with_end(with_entry((), "c", 7, other), "c", others_end), "c") or (
+        0,
+        0,
+    )
+    for joined in (join_marks(marks, theirs), join_marks(theirs, marks)):
+        assert is_served(joined)
+        assert ended_at_ms(joined) == max(latest, others_end)
+
+
+def test_what_is_not_kept_is_not_made_up() -> None:
+    assert with_end((), "c", 5) == with_served((), "c") == ()

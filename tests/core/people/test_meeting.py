@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -15,7 +13,7 @@ from engine.core.goals import Goal
 from engine.core.inputs import EventReceived, UsersMerged
 from engine.core.messages.caps import Cap
 from engine.core.policy import Policy
-from tests.core.world import DAY, HOUR, START, S, World, campaign, program, send, wait, wait_event
+from tests.core.world import DAY, HOUR, START, S, World, campaign, program, send, wait
 
 MERGED = "anon"
 IDS = ("u", "anon-0", "anon-1", "anon-2")
@@ -137,95 +135,6 @@ def test_replaying_a_merge_finds_the_goal_again() -> None:
     assert kinds == ["entered", "goal", "exited"]
 
 
-# Re-entry
-
-
-@pytest.mark.parametrize("first", ["u", MERGED])
-def test_who_had_it_under_the_other_id_goes_through_nothing_twice(first: str) -> None:
-    (second,) = {"u", MERGED} - {first}
-    world = World(campaign("c", *STEPS, reentry=None))
-    world.event("Go", 0, user=first)
-    world.advance(30 * S)
-    world.event("Go", 40 * S, user=second)
-    world.advance(50 * S)
-    (message,) = world.messages
-    assert world.merge(MERGED, 51 * S) == ["51000 c exited reentry"]
-    assert [(one.id, one.reason) for one in world.cancelled] == [(message.id, "merged")]
-    assert world.advance(DAY) == []
-
-
-def test_a_message_that_waits_is_a_second_one_where_its_enrollment_has_ended() -> None:
-    world = World(campaign("c", send("in_app"), reentry=HOUR))
-    world.event("Go", 0)
-    world.report("delivered", 1)
-    world.event("Go", 2, user=MERGED)
-    (message,) = world.messages
-    assert world.merge(MERGED, 3) == []
-    assert [(one.id, one.reason) for one in world.cancelled] == [(message.id, "merged")]
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"reentry": 0},
-        {"reentry": 40 * S},
-        {"reentry": None, "per": "event.n"},
-        {"reentry": None, "restart": True},
-    ],
-)
-def test_what_may_be_entered_again_goes_on(entry: dict[str, Any]) -> None:
-    world = World(campaign("c", *STEPS, **entry))
-    world.event("Go", 0, n=1)
-    world.advance(30 * S)
-    world.event("Go", 40 * S, user=MERGED, n=2)
-    assert world.merge(MERGED, 41 * S) == []
-    assert world.advance(50 * S)[0] == "50000 c sent one in_app"
-
-
-@pytest.mark.parametrize("reentry", [None, 0])
-def test_what_ended_the_other_one_s_wait_sends_nothing_again(reentry: int | None) -> None:
-    """He was in it twice at once, which one user cannot be."""
-    steps = wait_event("Look", DAY), send("in_app", step_id="one")
-    world = World(campaign("c", *steps, reentry=reentry))
-    world.event("Go", 5, user=MERGED)
-    world.event("Go", 10)
-    assert world.event("Look", 20)[0] == "20 c sent one in_app"
-    (message,) = world.messages
-    assert world.merge(MERGED, 30) == ["30 c exited reentry"]
-    assert not world.cancelled
-    assert not world.user().pending[message.id].cancelled
-
-
-def test_of_two_messages_of_a_step_that_wait_one_goes_where_the_other_s_enrollment_leaves() -> None:
-    steps = send("in_app", step_id="one"), wait_event("Look", DAY)
-    world = World(campaign("c", *steps, reentry=None))
-    world.event("Go", 5, user=MERGED)
-    world.event("Go", 10)
-    world.event("Look", 20)
-    assert world.merge(MERGED, 30) == ["30 c exited reentry"]
-    assert [one.cancelled for one in world.user().pending.values() if not one.cancelled] == [""]
-
-
-def test_who_could_not_be_reached_stands_in_nobody_s_way() -> None:
-    """A device without an address went through it, and was sent nothing."""
-    world = World(campaign("c", wait(10 * S), send("email"), reentry=None))
-    world.event("Go", 0, user=MERGED)
-    assert "skipped steps.1 email unreachable" in world.advance(10 * S)[0]
-    world.reachable(11 * S)
-    world.event("Go", 12 * S)
-    assert world.merge(MERGED, 13 * S) == []
-    assert world.advance(22 * S)[0] == "22000 c sent steps.1 email"
-
-
-def test_of_two_that_began_at_one_instant_the_known_one_s_goes_on() -> None:
-    world = World(campaign("c", send("in_app"), reentry=None))
-    for user in ("u", MERGED):
-        world.event("Go", 0, user=user)
-    world.merge(MERGED, 5)
-    assert len(world.cancelled) == 1
-    assert sum(not one.cancelled for one in world.user().pending.values()) == 1
-
-
 # However many, in whatever order: held against what is written of it
 
 
@@ -270,37 +179,6 @@ def test_each_enrollment_reaches_its_goal_if_anybody_of_them_bought_in_its_windo
 
 def _whose(entered: list[tuple[str, int]]) -> list[str]:
     return [who for _, who in sorted((at, who) for who, at in entered)]
-
-
-@given(
-    entered=st.lists(st.tuples(st.sampled_from(IDS), instants), max_size=8),
-    merged=st.lists(st.tuples(st.sampled_from(IDS[1:]), instants), max_size=6),
-    reentry=st.sampled_from([None, 15 * S, 0]),
-)
-@settings(max_examples=80, deadline=None)
-def test_nobody_is_in_a_campaign_twice_nor_sent_what_he_was_sent_under_another_id(
-    entered: list[tuple[str, int]], merged: list[tuple[str, int]], reentry: int | None
-) -> None:
-    world = World(campaign("c", *STEPS, reentry=reentry))
-    happening = [(at, who, "go") for who, at in entered]
-    happening += [(at, who, "merge") for who, at in merged]
-    sent = {who: set[str]() for who in IDS}
-    known_as = {who: who for who in IDS}
-    for at, who, what in [*sorted(happening), (DAY, "u", "go")]:
-        world.advance(at)  # nothing is sent by the input itself
-        for one in world.records:
-            if one.kind == "sent":
-                assert reentry is not None or one.step not in sent[one.user_id]
-                sent[one.user_id].add(one.step)
-        if what == "go":
-            world.event("Go", at, user=who)
-        else:
-            world.merge(who, at)
-            sent["u"] |= sent[who]
-            known_as[who] = "u"
-        for user in world.processor.users.values():
-            assert known_as[user.user_id] == user.user_id
-            assert len(user.enrollments) <= 1
 
 
 @given(

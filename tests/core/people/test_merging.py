@@ -147,8 +147,8 @@ def test_a_message_that_was_taken_back_takes_no_other_one_back() -> None:
     world = World(campaign("c", send("in_app"), wait(DAY), **goes))
     world.event("Go", 0, user=MERGED)
     world.identify(1, gone=False)
-    world.event("Go", 2)
     assert world.identify(3, user=MERGED, gone=True) == ["3 c exited when"]
+    world.event("Go", 4)
     assert world.alias(MERGED, 10) == []
     assert [one.cancelled for one in world.user().pending.values()] == ["", "exited"]
 

@@ -483,6 +483,10 @@ def a_merge_sends_a_step_that_the_other_had(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(merging, "join_passed", lambda *_: None)
 
 
+def a_merge_forgets_until_when_the_other_was_in_it(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(exits, "with_end", lambda entries, *_: entries)
+
+
 def of_two_consents_any_yes_wins(patch: pytest.MonkeyPatch) -> None:
     def laxer(own: Any, other: Any) -> Any:
         if not isinstance(own, dict) or not isinstance(other, dict):
@@ -636,6 +640,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     a_merge_lets_what_the_other_had_drawn_go,
     a_merge_lets_both_go_on,
     a_merge_sends_a_step_that_the_other_had,
+    a_merge_forgets_until_when_the_other_was_in_it,
     of_two_consents_any_yes_wins,
     an_erasure_that_failed_forgets_whom_it_had_begun,
     an_erasure_leaves_the_other_ids,

@@ -1,0 +1,358 @@
+"""What one user would not have had gives way, as two become one; and no step goes twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.core.world import DAY, HOUR, S, World, campaign, send, wait, wait_event
+
+if TYPE_CHECKING:
+    from engine.core.effects import Record
+
+MERGED = "anon"
+IDS = ("u", "anon-0", "anon-1", "anon-2")
+STEPS = (wait(10 * S), send("in_app", step_id="one"), wait(10 * S), send("in_app", step_id="two"))
+LONG = (*STEPS, wait(10 * S))
+
+
+# One after the other, and one besides the other
+
+
+def test_who_was_in_it_already_as_the_other_came_in_is_sent_no_step_again() -> None:
+    world = World(campaign("c", *STEPS))
+    world.event("Go", 0)
+    world.event("Go", 15 * S, user=MERGED)
+    world.advance(20 * S)
+    assert world.merge(MERGED, 24 * S) == ["24000 c exited reentry"]
+    assert world.advance(DAY) == []
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(("came", "leaves"), [(20 * S - 1, True), (20 * S, False)])
+def test_who_came_in_as_the_other_was_out_goes_on(
+    came: int, *, leaves: bool, restart: bool
+) -> None:
+    world = World(campaign("c", *STEPS, restart=restart))
+    world.event("Go", 0)
+    world.event("Go", came, user=MERGED)
+    world.advance(25 * S)
+    expected = [f"{25 * S} c exited reentry"] if leaves else []
+    assert world.merge(MERGED, 25 * S) == expected
+
+
+def test_the_one_that_met_an_earlier_one_gives_way_to_the_later_one() -> None:
+    """Had one user done it all, the second would not have been; and the third goes on."""
+    world = World(campaign("c", *STEPS))
+    world.event("Go", 0)
+    world.event("Go", 15 * S, user=MERGED)
+    world.advance(20 * S)
+    world.event("Go", 22 * S)
+    assert world.merge(MERGED, 24 * S) == ["24000 c exited merged"]
+    assert [one.entered_at_ms % DAY for one in world.user().enrollments] == [22 * S]
+    assert world.advance(DAY)[0] == "32000 c sent one in_app"
+
+
+def test_when_it_ended_is_known_of_whoever_was_merged_before() -> None:
+    world = World(campaign("c", *STEPS))
+    world.event("Go", 0, user="anon-1")
+    world.event("Go", 5 * S, user="anon-2")
+    world.event("Go", 19 * S)
+    world.advance(25 * S)
+    for device in ("anon-1", "anon-2"):
+        world.merge(device, 26 * S, user="b")
+    assert world.alias("b", 27 * S) == ["27000 c exited reentry"]
+
+
+def test_who_was_delivered_something_stands_in_the_way_though_nothing_reaches_him_now() -> None:
+    """A guess by what can reach him would have sent it once more."""
+    world = World(campaign("c", wait(10 * S), send("email", step_id="one"), reentry=None))
+    world.reachable(0, user=MERGED)
+    world.event("Go", 0, user=MERGED)
+    world.advance(10 * S)
+    world.report("delivered", 11 * S, user=MERGED)
+    world.identify(12 * S, user=MERGED, email="")
+    world.reachable(13 * S)
+    world.event("Go", 14 * S)
+    assert world.merge(MERGED, 15 * S) == ["15000 c exited reentry"]
+
+
+def test_what_is_still_on_its_way_counts_as_had() -> None:
+    world = World(campaign("c", wait(10 * S), send("email", step_id="one"), reentry=None))
+    world.reachable(0, user=MERGED)
+    world.event("Go", 0, user=MERGED)
+    world.advance(10 * S)
+    (message,) = world.messages
+    world.identify(12 * S, user=MERGED, consent={"email": False})
+    world.reachable(13 * S)
+    world.event("Go", 14 * S)
+    assert world.merge(MERGED, 15 * S) == ["15000 c exited reentry"]
+    assert not world.user().pending[message.id].cancelled
+
+
+def test_of_two_that_ended_what_waits_is_taken_back_where_the_other_has_had_it() -> None:
+    world = World(campaign("c", *STEPS))
+    for at, user in ((0, "u"), (1 * S, MERGED)):
+        world.event("Go", at, user=user)
+    world.advance(20 * S)
+    for message in list(world.user().pending):
+        world.report("delivered", 20 * S, message=message)
+    world.advance(21 * S)
+    first, second = world.user(MERGED).pending
+    assert world.merge(MERGED, 22 * S) == []
+    assert [one.id for one in world.cancelled] == [first, second]
+
+
+def test_of_two_that_ended_and_wait_for_the_same_steps_one_message_of_each_goes() -> None:
+    world = World(campaign("c", *STEPS))
+    for at, user in ((0, "u"), (1 * S, MERGED)):
+        world.event("Go", at, user=user)
+    world.advance(21 * S)
+    world.merge(MERGED, 22 * S)
+    left = [one for one in world.user().pending.values() if not one.cancelled]
+    assert sorted(one.step for one in left) == ["one", "two"]
+
+
+def test_what_waits_of_one_that_ended_goes_unless_the_other_has_come_to_it() -> None:
+    world = World(campaign("c", *STEPS))
+    world.event("Go", 0)
+    world.event("Go", 5 * S, user=MERGED)
+    world.advance(10 * S)
+    world.report("delivered", 10 * S)
+    world.advance(20 * S)
+    (message,) = world.user().pending
+    assert world.merge(MERGED, 21 * S) == ["21000 c exited reentry"]
+    assert not world.user().pending[message].cancelled
+
+
+# Re-entry
+
+
+@pytest.mark.parametrize("first", ["u", MERGED])
+def test_who_had_it_under_the_other_id_goes_through_nothing_twice(first: str) -> None:
+    (second,) = {"u", MERGED} - {first}
+    world = World(campaign("c", *STEPS, reentry=None))
+    world.event("Go", 0, user=first)
+    world.advance(30 * S)
+    world.event("Go", 40 * S, user=second)
+    world.advance(50 * S)
+    (message,) = world.messages
+    assert world.merge(MERGED, 51 * S) == ["51000 c exited reentry"]
+    assert [(one.id, one.reason) for one in world.cancelled] == [(message.id, "merged")]
+    assert world.advance(DAY) == []
+
+
+def test_a_message_that_waits_is_a_second_one_where_its_enrollment_has_ended() -> None:
+    world = World(campaign("c", send("in_app"), reentry=HOUR))
+    world.event("Go", 0)
+    world.report("delivered", 1)
+    world.event("Go", 2, user=MERGED)
+    (message,) = world.messages
+    assert world.merge(MERGED, 3) == []
+    assert [(one.id, one.reason) for one in world.cancelled] == [(message.id, "merged")]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"reentry": 0},
+        {"reentry": 40 * S},
+        {"reentry": None, "per": "event.n"},
+        {"reentry": None, "restart": True},
+    ],
+)
+def test_what_may_be_entered_again_goes_on(entry: dict[str, Any]) -> None:
+    world = World(campaign("c", *STEPS, **entry))
+    world.event("Go", 0, n=1)
+    world.advance(30 * S)
+    world.event("Go", 40 * S, user=MERGED, n=2)
+    assert world.merge(MERGED, 41 * S) == []
+    assert world.advance(50 * S)[0] == "50000 c sent one in_app"
+
+
+@pytest.mark.parametrize("reentry", [None, 0])
+def test_what_ended_the_other_one_s_wait_sends_nothing_again(reentry: int | None) -> None:
+    """He was in it twice at once, which one user cannot be."""
+    steps = wait_event("Look", DAY), send("in_app", step_id="one")
+    world = World(campaign("c", *steps, reentry=reentry))
+    world.event("Go", 5, user=MERGED)
+    world.event("Go", 10)
+    assert world.event("Look", 20)[0] == "20 c sent one in_app"
+    (message,) = world.messages
+    assert world.merge(MERGED, 30) == ["30 c exited reentry"]
+    assert not world.cancelled
+    assert not world.user().pending[message.id].cancelled
+
+
+def test_of_two_messages_of_a_step_that_wait_one_goes_where_the_other_s_enrollment_leaves() -> None:
+    steps = send("in_app", step_id="one"), wait_event("Look", DAY)
+    world = World(campaign("c", *steps, reentry=None))
+    world.event("Go", 5, user=MERGED)
+    world.event("Go", 10)
+    world.event("Look", 20)
+    assert world.merge(MERGED, 30) == ["30 c exited reentry"]
+    assert [one.cancelled for one in world.user().pending.values() if not one.cancelled] == [""]
+
+
+def test_who_could_not_be_reached_stands_in_nobody_s_way() -> None:
+    """A device without an address went through it, and was sent nothing."""
+    world = World(campaign("c", wait(10 * S), send("email"), reentry=None))
+    world.event("Go", 0, user=MERGED)
+    assert "skipped steps.1 email unreachable" in world.advance(10 * S)[0]
+    world.reachable(11 * S)
+    world.event("Go", 12 * S)
+    assert world.merge(MERGED, 13 * S) == []
+    assert world.advance(22 * S)[0] == "22000 c sent steps.1 email"
+
+
+def test_of_two_that_began_at_one_instant_the_known_one_s_goes_on() -> None:
+    world = World(campaign("c", send("in_app"), reentry=None))
+    for user in ("u", MERGED):
+        world.event("Go", 0, user=user)
+    world.merge(MERGED, 5)
+    assert len(world.cancelled) == 1
+    assert sum(not one.cancelled for one in world.user().pending.values()) == 1
+
+
+# However many, in whatever order
+
+
+instants = st.integers(0, 60).map(lambda second: second * S)
+
+
+@given(
+    entered=st.lists(st.tuples(st.sampled_from(IDS), instants), max_size=8),
+    merged=st.lists(st.tuples(st.sampled_from(IDS[1:]), instants), max_size=6),
+    reentry=st.sampled_from([None, 15 * S, 0]),
+)
+@settings(max_examples=80, deadline=None)
+def test_nobody_is_in_a_campaign_twice_nor_sent_what_he_was_sent_under_another_id(
+    entered: list[tuple[str, int]], merged: list[tuple[str, int]], reentry: int | None
+) -> None:
+    world = World(campaign("c", *STEPS, reentry=reentry))
+    happening = [(at, who, "go") for who, at in entered]
+    happening += [(at, who, "merge") for who, at in merged]
+    sent = {who: set[str]() for who in IDS}
+    known_as = {who: who for who in IDS}
+    for at, who, what in [*sorted(happening), (DAY, "u", "go")]:
+        world.advance(at)  # nothing is sent by the input itself
+        for one in world.records:
+            if one.kind == "sent":
+                assert reentry is not None or one.step not in sent[one.user_id]
+                sent[one.user_id].add(one.step)
+        if what == "go":
+            world.event("Go", at, user=who)
+        else:
+            world.merge(who, at)
+            sent["u"] |= sent[who]
+            known_as[who] = "u"
+        for user in world.processor.users.values():
+            assert known_as[user.user_id] == user.user_id
+            assert len(user.enrollments) <= 1
+
+
+class Onlooker:
+    """Knows of each enrollment which others were under way beside it, under other ids.
+
+    Attributes:
+        had: Of which enrollment which step was delivered.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.now = 0
+        self.had: set[tuple[str, str]] = set()
+        self._bearer = {who: who for who in IDS}
+        self._whose: dict[str, str] = {}
+        self._beside: dict[str, set[str]] = {}
+        self._ended: set[str] = set()
+        self._left: set[str] = set()  # by what the other had done: whoever came in later is anew
+        self._steps: dict[str, tuple[str, str]] = {}
+
+    def go_on(self, what: str, who: str) -> None:
+        if what == "merge":
+            self.world.merge(who, self.now)
+            gone = self._bearer[who]
+            self._bearer = {one: "u" if by == gone else by for one, by in self._bearer.items()}
+            left = [one for one in self.world.records if one.reason == "event"]
+            self._left.update(one.enrollment for one in left)
+        elif what == "deliver":
+            self.deliver(who)
+        elif what != "wait":
+            self.world.event(what, self.now, user=who)
+        self.see()
+
+    def wait(self, gap: int) -> None:
+        until = self.now + gap
+        while self.now < until:
+            self.now = min(self.now + S, until)
+            self.world.advance(self.now)
+            self.see()
+
+    def see(self) -> None:
+        for one in self.world.records:
+            if one.kind == "entered":
+                own = {
+                    other for other in self._beside.keys() - self._ended if self._parts(other, one)
+                }
+                self._whose[one.enrollment], self._beside[one.enrollment] = one.user_id, own
+                for other in own:
+                    self._beside[other].add(one.enrollment)
+            elif one.kind in {"exited", "finished"}:
+                self._ended.add(one.enrollment)
+            elif one.kind == "sent":
+                self._steps[one.message] = (one.enrollment, one.step)
+
+    def _parts(self, other: str, one: Record) -> bool:
+        return self._bearer[self._whose[other]] != self._bearer[one.user_id]
+
+    def deliver(self, who: str) -> None:
+        """Have all that waits for whoever an id means handed over, as far as it may go."""
+        user = self.world.processor.find(who)
+        for message, one in list(user.pending.items()) if user is not None else ():
+            enrollment, step = self._steps[message]
+            if not one.cancelled:
+                own = self._bearer[self._whose[enrollment]]
+                beside = self._beside[enrollment] if enrollment not in self._left else set()
+                mine = {one for one in beside - self._left if self._bearer[self._whose[one]] == own}
+                assert not self.had & {(other, step) for other in mine}, (step, self.now)
+                self.had.add((enrollment, step))
+            outcome = "cancelled" if one.cancelled else "delivered"
+            self.world.report(outcome, self.now, message=message, user=who)
+
+
+happenings = st.one_of(
+    st.tuples(st.sampled_from(IDS), st.just("Go")),
+    st.tuples(st.sampled_from(IDS), st.sampled_from(["Go", "Buy", "Look", "deliver"])),
+    st.tuples(st.sampled_from(IDS[1:]), st.just("merge")),
+)
+entries = st.sampled_from([
+    {"reentry": 0}, {"reentry": 12 * S}, {"reentry": None}, {"reentry": 0, "restart": True},
+])  # fmt: skip
+
+
+@given(
+    said=st.lists(happenings, min_size=3, max_size=16),
+    gaps=st.lists(st.sampled_from([1, S, 4 * S, 9 * S, 16 * S]), min_size=16, max_size=16),
+    entry=entries,
+)
+@settings(max_examples=200, deadline=None)
+def test_no_step_is_sent_again_that_an_enrollment_beside_it_had(
+    said: list[tuple[str, str]], gaps: list[int], entry: dict[str, Any]
+) -> None:
+    """Two that were under way at once, under two ids that turn out to be one user's.
+
+    What was delivered of the one is not handed over of the other from then on. Messages are
+    delivered as it is said, or stay on their way to the very end.
+    """
+    steps = (*LONG[:3], wait_event("Look", 7 * S), *LONG[3:])
+    onlooker = Onlooker(World(campaign("c", *steps, exits=("Buy",), **entry)))
+    for (who, what), gap in zip(said, gaps, strict=False):
+        onlooker.wait(gap)
+        onlooker.go_on(what, who)
+    onlooker.wait(90 * S)
+    for who in IDS:
+        onlooker.deliver(who)
