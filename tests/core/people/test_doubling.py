@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.core.world import DAY, HOUR, S, World, campaign, send, wait, wait_event
@@ -228,7 +228,7 @@ instants = st.integers(0, 60).map(lambda second: second * S)
     merged=st.lists(st.tuples(st.sampled_from(IDS[1:]), instants), max_size=6),
     reentry=st.sampled_from([None, 15 * S, 0]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nobody_is_in_a_campaign_twice_nor_sent_what_he_was_sent_under_another_id(
     entered: list[tuple[str, int]], merged: list[tuple[str, int]], reentry: int | None
 ) -> None:
@@ -339,7 +339,7 @@ entries = st.sampled_from([
     gaps=st.lists(st.sampled_from([1, S, 4 * S, 9 * S, 16 * S]), min_size=16, max_size=16),
     entry=entries,
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_step_is_sent_again_that_an_enrollment_beside_it_had(
     said: list[tuple[str, str]], gaps: list[int], entry: dict[str, Any]
 ) -> None:
