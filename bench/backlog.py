@@ -30,6 +30,7 @@ from channels.base import Accepted, Channel, Message, Outcome
 from config import load_shop
 from engine.core.inputs import EventReceived, UserIdentified
 from engine.runtime.clock import Clock
+from engine.runtime.delivery.composing import Composer
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.memory import settle_collector
 from engine.runtime.metrics import Metrics
@@ -113,10 +114,11 @@ async def weigh(rows: int, folder: Path) -> Weight:
         dispatcher.release(released)
 
     shell = Shell(processor, store, clock, release)
+    metrics = Metrics()
     dispatcher = Dispatcher(
-        store=store, channels={"email": stuck}, templates=shop.templates, front={},
+        store=store, channels={"email": stuck}, composer=Composer(shop.templates, metrics),
         processor=processor, report=shell.report, now_ms=clock.now_ms, jitter=lambda: 0.0,
-        metrics=Metrics(), concurrency={"email": 1},
+        metrics=metrics, concurrency={"email": 1},
     )  # fmt: skip
     dispatcher.start()
     working = asyncio.create_task(shell.run())

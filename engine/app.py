@@ -27,6 +27,7 @@ from engine.runtime.admin.overview import Overview
 from engine.runtime.alerting import Watched, open_alerts
 from engine.runtime.catalog.stock import Stock
 from engine.runtime.clock import Clock, check_wall_clock, wall_ms
+from engine.runtime.delivery.composing import Composer
 from engine.runtime.delivery.inboxes import Inboxes
 from engine.runtime.delivery.outward import attempts_max, open_channels, open_sinks
 from engine.runtime.dispatcher import Dispatcher
@@ -36,6 +37,7 @@ from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
 from engine.runtime.reloading import PlanInForce, Reloading
 from engine.runtime.restart import come_in_time, open_store, restart
+from engine.runtime.settling import settle
 from engine.runtime.stalls import StallWatch
 from engine.server import (
     AdminDoor,
@@ -74,7 +76,6 @@ ADMIN_CONNECTIONS_MAX = 64
 
 _ADMIN_CLOSES_WITHIN_S = 1.0
 _TOKEN_BYTES = 24
-_LOOK_S = 0.25
 
 _log = structlog.get_logger("hairspring")
 
@@ -144,9 +145,7 @@ class App:
             await app._recover()
             app._start_deliveries()
             await app._open_door(port)
-            parts = app.store, app.shell, app.processor, app.stock, app.overview.tallying.tallies
-            watched = Watched(*parts, app.metrics, options.data, app.clock.now_ms)
-            await open_alerts(shop.settings, watched, app._opened)
+            await open_alerts(shop.settings, app._watched(), app._opened)
             app._ready = True
             app._opened = app._opened.pop_all()
         return app
@@ -181,9 +180,31 @@ class App:
     def _house(self) -> House | None:
         if not self._ready:
             return None
-        work = self.store, self.shell, self.processor, self.clock
-        more = self.erasing, self.reloading, self._stopping, self._links.signer
-        return House(*work, *more, self.overview, self._tracking_plan, self.dispatcher)
+        return House(
+            store=self.store,
+            shell=self.shell,
+            processor=self.processor,
+            clock=self.clock,
+            erasing=self.erasing,
+            reloading=self.reloading,
+            stopping=self._stopping,
+            signer=self._links.signer,
+            overview=self.overview,
+            tracking_plan=self._tracking_plan,
+            dispatcher=self.dispatcher,
+        )
+
+    def _watched(self) -> Watched:
+        return Watched(
+            store=self.store,
+            shell=self.shell,
+            processor=self.processor,
+            stock=self.stock,
+            tallies=self.overview.tallying.tallies,
+            metrics=self.metrics,
+            data=self._options.data,
+            now_ms=self.clock.now_ms,
+        )
 
     async def _take_place(self) -> Bound:
         """Take what one process only can have: the data folder, both ports; let operators in."""
@@ -240,8 +261,9 @@ class App:
         self._opened.push_async_callback(stock.aclose)
         self.stock = await stock.open()
         restarted = await restart(self.shop, self.store, self._release, self._start_clock)
-        self.clock, self.processor, self.shell, replayed, self._templates, *_ = restarted
-        self._filling = restarted.filling
+        self.clock, self.processor = restarted.clock, restarted.processor
+        self.shell, self._filling = restarted.shell, restarted.filling
+        self._templates = restarted.templates
         self.processor.on_fired = self._count_lateness
         self.overview = Overview.of(settings, self.store, self.processor, self.clock, self.metrics)
         await self.overview.open()
@@ -251,10 +273,12 @@ class App:
         stalls = StallWatch(asyncio.get_running_loop(), self.metrics.stalls)
         self._opened.callback(stalls.stop)
         self._working = asyncio.create_task(self.shell.run())
-        self._opened.push_async_callback(self._settle)
+        self._opened.push_async_callback(
+            lambda: settle(self.shell, self._working, self._saved_by_s)
+        )
         coming = asyncio.create_task(come_in_time(self.shop, restarted))
         self._opened.push_async_callback(self._stay, coming)
-        _log.info("recovered", users=len(self.processor.users), replayed=replayed)
+        _log.info("recovered", users=len(self.processor.users), replayed=restarted.replayed)
 
     async def _stay(self, coming: asyncio.Task[None]) -> None:
         """Have no other plan come into force any more: the next start sees to it."""
@@ -286,24 +310,30 @@ class App:
             channels=built,
             outbox=self._options.data / "outbox",
             forget=self.sinks.forget,
+            stock=self.stock,
+        )
+        composer = Composer(
+            self._templates,
+            self.metrics,
+            front={channel: front_defaults(chosen) for channel, chosen in channels.items()},
+            links=self._links,
+            stock=self.stock,
         )
         self.dispatcher = Dispatcher(
             store=self.store,
             channels=redirections.over(built),
-            templates=self._templates,
-            front={channel: front_defaults(chosen) for channel, chosen in channels.items()},
+            composer=composer,
             processor=self.processor,
             report=self.shell.report,
             now_ms=self.clock.now_ms,
-            jitter=random.Random().random,  # noqa: S311 - as above
+            jitter=random.Random().random,  # noqa: S311 - spreads retries
             metrics=self.metrics,
             on_delivered=self._delivered,
             concurrency={channel: chosen.concurrency for channel, chosen in channels.items()},
             rates={channel: chosen.rate for channel, chosen in channels.items()},
             rate=self._options.rate,
         )
-        self.dispatcher.links, self.dispatcher.stock = self._links, self.stock
-        self.erasing.stock, self.stock.ids_of = self.stock, self.processor.ids_of
+        self.stock.ids_of = self.processor.ids_of
         self._link_door = LinkDoor(
             self._links, self.shop.settings, self.shell, self.clock.now_ms, self.metrics
         )
@@ -314,13 +344,12 @@ class App:
                 self.shop.settings,
                 shell=self.shell,
                 processor=self.processor,
-                dispatcher=self.dispatcher,
+                composer=composer,
                 filling=self._filling,
                 redirections=redirections,
                 on_settings=self._link_door.follow,
                 tracking_plan=self._tracking_plan,
             )
-            self.reloading.stock = self.stock
         self._opened.push_async_callback(self._drain)
         watch_work(self.metrics, self.shell, self.processor, self.dispatcher, self.store)
 
@@ -342,31 +371,6 @@ class App:
             self.dispatcher.stop(within_s), *(site.aclose(within_s) for site in self._clients)
         )
         await self._link_door.engagement.aclose()
-
-    async def _settle(self) -> None:
-        """Have everything durable, and end the shell.
-
-        Nothing is waited for where the shell has failed, or where the journal cannot be written and
-        the time to drain is over: a start finds what was acknowledged.
-        """
-        self.shell.stop_taking()
-        loop = asyncio.get_running_loop()
-        settled = asyncio.create_task(self.shell.settle())
-        ends = {settled, self._working}
-        failure = ""
-        while not (await asyncio.wait(ends, timeout=_LOOK_S, return_when=FIRST_COMPLETED))[0]:
-            if self.shell.failure and loop.time() >= self._saved_by_s:
-                failure = self.shell.failure
-                break
-        for task in ends:
-            task.cancel()
-        await asyncio.gather(*ends, return_exceptions=True)
-        if failure:
-            raise ServeError(
-                f"not everybody is saved: the journal cannot be written: {failure}",
-                hint="nothing acknowledged is lost: the next start replays it",
-                code="serve.unsaved",
-            )
 
     async def _open_door(self, bound: Bound) -> None:
         """Let clients in."""

@@ -19,10 +19,9 @@ from engine.core.holding import HELD
 from engine.core.inputs import DeliveryReported
 from engine.runtime.again import until_committed
 from engine.runtime.delivery.attempts import KEPT_OF_OPEN, Attempts, is_wide, whose
-from engine.runtime.delivery.composing import Composer, Unmade
+from engine.runtime.delivery.composing import Unmade
 from engine.runtime.delivery.lane import Delivery, Lane
 from engine.runtime.delivery.line import Line
-from engine.runtime.delivery.linking import UNSENT
 from engine.runtime.delivery.overdue import Overdue
 from engine.runtime.delivery.tried import Tried
 from engine.runtime.looks import Looks
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from channels.base import Channel, Message
-    from channels.rendering import Template
     from engine.core.effects import CancelMessage
-    from engine.runtime.catalog.stock import Named, Stock
+    from engine.runtime.catalog.stock import Named
+    from engine.runtime.delivery.composing import Composer
     from engine.runtime.delivery.line import Provider
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor, Released
@@ -57,8 +56,7 @@ class Dispatcher:
     Args:
         store: Where the outbox is.
         channels: By channel id.
-        templates: By (name, channel).
-        front: What a message's front matter has where its template is silent, by channel id.
+        composer: Makes what goes over the wire.
         processor: Says whether a message may go, and when to ask again for one that is `HELD`.
         report: Takes the outcome as an input.
         now_ms: Logical now.
@@ -67,6 +65,9 @@ class Dispatcher:
         concurrency: Attempts at once to one provider, by channel id.
         rates: Attempts a second, real time, by channel id; 0: no limit.
         rate: Logical milliseconds a real one; waits between attempts are logical.
+
+    Attributes:
+        composer: As it was given.
     """
 
     def __init__(
@@ -74,8 +75,7 @@ class Dispatcher:
         *,
         store: Store,
         channels: Mapping[str, Channel],
-        templates: Mapping[tuple[str, str], Template],
-        front: Mapping[str, Mapping[str, str]],
+        composer: Composer,
         processor: Processor,
         report: Callable[[DeliveryReported], None],
         now_ms: Callable[[], int],
@@ -86,8 +86,7 @@ class Dispatcher:
         rates: Mapping[str, float] | None = None,
         rate: float = 1.0,
     ) -> None:
-        self.templates = templates
-        self._composer = Composer(front, metrics)
+        self.composer = composer
         self._store = store
         self._channels = channels
         self._processor = processor
@@ -141,10 +140,6 @@ class Dispatcher:
             metrics=self._metrics,
             tried=self._tried,
         )
-
-    links = UNSENT
-    stock: Stock | None = None
-    """Both are for whoever sends to set: links, and products and codes that templates name."""
 
     def __len__(self) -> int:
         """Messages held in memory."""
@@ -268,7 +263,7 @@ class Dispatcher:
             if not delivery.done and self.may_go(delivery):
                 (ready if delivery.wire is not None else unmade).append(delivery)
         wanted = [delivery.message for delivery in unmade]
-        named = await self.stock.names_for(wanted, self.templates) if self.stock else {}
+        named = await self.composer.names_for(wanted)
         for delivery in unmade:
             if delivery.done or (delivery.message.id in named and not self.may_go(delivery)):
                 continue  # it was taken back meanwhile
@@ -291,10 +286,7 @@ class Dispatcher:
         message = delivery.message
         try:
             names = named.get(message.id, {})
-            if isinstance(names, Unmade):
-                raise names
-            about = (delivery.snapshot, self.templates, self.links, names)
-            made = await self._composer.compose(message, *about)
+            made = await self.composer.compose(message, delivery.snapshot, names)
         except Unmade as why:
             told = {**whose(delivery), "template": message.template, "outcome": "unmade"}
             _log.warning("delivery", reason=str(why), **told)

@@ -125,13 +125,11 @@ class Erasing:
         channels: Those at work, by id.
         outbox: The folder of the transport `file`.
         forget: Takes an id out of the files of sinks, while those are written to.
+        stock: What else knows of users in memory.
 
     Attributes:
         outbox: As it was given.
     """
-
-    stock: Stock | None = None
-    """What else knows of users in memory; set by whoever has it."""
 
     def __init__(
         self,
@@ -143,7 +141,9 @@ class Erasing:
         channels: Mapping[str, Channel],
         outbox: Path,
         forget: Forget | None = None,
+        stock: Stock | None = None,
     ) -> None:
+        self._stock = stock
         self._forget = forget or forgetting(outbox)
         self._store = store
         self._shell = shell
@@ -181,8 +181,8 @@ class Erasing:
             for one in ids:
                 processor.tombstones.add(one, NEVER)
             processor.erase(ids[0], self._now_ms())
-            if self.stock is not None:
-                self.stock.forget(ids)
+            if self._stock is not None:
+                self._stock.forget(ids)
             await self._shell.submit(())  # durable, with all that it stands behind
 
             def done() -> int:
@@ -197,8 +197,8 @@ class Erasing:
                 store, self.outbox, self._channels, ids, done,
                 forget=self._forget, compacted_max=COMPACTED_BYTES_MAX,
             )  # fmt: skip
-            if self.stock is not None:  # again: it reads the journal, which has nothing now
-                self.stock.forget(ids)
+            if self._stock is not None:  # again: it reads the journal, which has nothing now
+                self._stock.forget(ids)
             finish = partial(erasure.finish, digests=[digest(one) for one in left])
             await store.transact(finish)
             for one in (*left, *ids):

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from channels.redirecting import Redirections
     from config import Settings, Shop
     from engine.core.intake.tracking_plan import TrackingPlan
-    from engine.runtime.catalog.stock import Stock
-    from engine.runtime.dispatcher import Dispatcher
+    from engine.runtime.delivery.composing import Composer
     from engine.runtime.filling import Filling
     from engine.runtime.processor import Processor
     from engine.runtime.shell import Shell
@@ -79,15 +78,13 @@ class Reloading:
     Args:
         folder: Where the shop is.
         settings: Those that the process was started by.
+        composer: Makes messages by the shop's templates, and has its products and codes.
         on_settings: Told of those of a shop that takes its place.
         tracking_plan: What holds the one in force.
 
     Attributes:
         settings: The same.
     """
-
-    stock: Stock | None = None
-    """Products and codes that are read again with the shop; set by whoever has them."""
 
     def __init__(
         self,
@@ -96,7 +93,7 @@ class Reloading:
         *,
         shell: Shell,
         processor: Processor,
-        dispatcher: Dispatcher,
+        composer: Composer,
         filling: Filling,
         redirections: Redirections,
         on_settings: Callable[[Settings], None] | None = None,
@@ -106,7 +103,7 @@ class Reloading:
         self.settings = settings
         self._shell = shell
         self._processor = processor
-        self._dispatcher = dispatcher
+        self._composer = composer
         self._filling = filling
         self._redirections = redirections
         self._on_settings = on_settings
@@ -147,10 +144,10 @@ class Reloading:
             changed = await self._filling.prepare(shop.plan, shop.content)
         if changed:
             # Before anything is sent under the new plan; a name that is gone may be in the outbox.
-            self._dispatcher.templates = {**self._dispatcher.templates, **shop.templates}
+            self._composer.templates = {**self._composer.templates, **shop.templates}
             self._shell.adopt(shop.plan, shop.content, now)
-        if self.stock is not None:
-            await self.stock.follow(shop.settings)
+        if self._composer.stock is not None:
+            await self._composer.stock.follow(shop.settings)
         reloaded = Reloaded(
             plan_id=self._processor.plans.bare.id,
             changed=changed,

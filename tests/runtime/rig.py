@@ -13,6 +13,7 @@ from channels.templates.parsing import parse_template
 from engine.core.inputs import EventReceived
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
+from engine.runtime.delivery.composing import Composer
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing
 from engine.runtime.metrics import Metrics
@@ -161,8 +162,7 @@ class Rig:
         rig.dispatcher = Dispatcher(
             store=rig.store,
             channels=channels,
-            templates=TEMPLATES,
-            front={},
+            composer=Composer(TEMPLATES, Metrics()),
             processor=rig.processor,
             report=rig.shell.report,
             now_ms=rig.clock.now_ms,

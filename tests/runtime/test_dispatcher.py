@@ -108,7 +108,7 @@ class Broken:
 async def test_a_template_that_breaks_the_renderer_ends_one_delivery_alone(path: Path) -> None:
     email, push = ScriptedChannel(), ScriptedChannel()
     rig = await Rig.open(path, PLAN, email=email, push=push)
-    rig.dispatcher.templates = {**TEMPLATES, ("t", "email"): cast("Template", Broken())}
+    rig.dispatcher.composer.templates = {**TEMPLATES, ("t", "email"): cast("Template", Broken())}
     rig.reachable("u", push=PUSH)
     rig.start()
     await rig.shell.submit([rig.event()])
@@ -202,12 +202,12 @@ async def test_a_restart_sends_the_bytes_that_were_rendered_before(path: Path) -
     await first.shell.submit([first.event()])
     await email.began.wait()
     assert first.working is not None
-    first.dispatcher.templates = {}
+    first.dispatcher.composer.templates = {}
     await first.dispatcher.stop(0)
     await first.close()
     again = ScriptedChannel()
     second = await Rig.open(path, PLAN, email=again)
-    second.dispatcher.templates = {}
+    second.dispatcher.composer.templates = {}
     second.start()
     await second.until("delivered")
     assert [one.to_bytes() for one in again.taken] == [one.to_bytes() for one in email.handed]

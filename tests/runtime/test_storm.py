@@ -104,7 +104,7 @@ async def _rig(folder: Path, plan: Plan, users: list[str], ends: list[Any]) -> R
     channels = {one.channel_id: one.make(timeout_ms=TIMEOUT_MS) for one in ends}
     rig = await Rig.open(folder / "hairspring.db", plan, rate=1_000.0, **channels)
     more = {("t", one): parse_template("t", one, body, one) for one, body in _BODIES.items()}
-    rig.dispatcher.templates = {**TEMPLATES, **more}
+    rig.dispatcher.composer.templates = {**TEMPLATES, **more}
     push, phone = ends[0].browser.subscription, "+33612345678"
     rig.reachable(*users, push=push, phone=phone, consent={"email": True, "sms": True})
     rig.start()

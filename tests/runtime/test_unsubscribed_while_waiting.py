@@ -43,7 +43,7 @@ async def _open(folder: Path, channel: str, *script: Outcome) -> Rig:
     ends: dict[str, Any] = {channel: ScriptedChannel(*script)}
     rig = await Rig.open(folder / "hairspring.db", plan, concurrency=1, **ends)
     made = {("t", one): parse_template("t", one, body, one) for one, body in _BODIES.items()}
-    rig.dispatcher.templates = {**TEMPLATES, **made}
+    rig.dispatcher.composer.templates = {**TEMPLATES, **made}
     rig.reachable("other", "u", **TRAITS)
     rig.start()
     return rig

@@ -95,7 +95,7 @@ def template_handlers(
 
 def templates_of(house: House) -> Mapping[tuple[str, str], Template]:
     """By name and channel."""
-    return house.dispatcher.templates if house.dispatcher is not None else {}
+    return house.dispatcher.composer.templates if house.dispatcher is not None else {}
 
 
 def find(house: House, said: str) -> Template:
@@ -138,7 +138,7 @@ async def make(house: House, template: Template, user_id: str, locale: str) -> M
     Raises Refusal where there is no such user.
     """
     overview = _overview(house)
-    stock = house.dispatcher.stock if house.dispatcher is not None else None
+    stock = house.dispatcher.composer.stock if house.dispatcher is not None else None
     shop = Shop(
         settings=overview.settings,
         plan=house.processor.plan,

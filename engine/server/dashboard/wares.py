@@ -26,7 +26,7 @@ _PLACE_MAX = 1 << 30
 
 async def show(house: House, request: web.Request, _mark: str) -> Page:
     """The page."""
-    stock = house.dispatcher.stock if house.dispatcher is not None else None
+    stock = house.dispatcher.composer.stock if house.dispatcher is not None else None
     shelf = stock.shelf if stock is not None else None
     said = request.query.get("q", "").strip()[:200]
     start = whole_number_asked(request, "from", 0, 0, _PLACE_MAX)

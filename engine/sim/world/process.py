@@ -19,6 +19,7 @@ from engine.core.intake.starts import TRIGGER, read_trigger
 from engine.errors import HairspringError
 from engine.runtime.clock import Clock, check_wall_clock
 from engine.runtime.delivery import letters
+from engine.runtime.delivery.composing import Composer
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing, finish_erasures
 from engine.runtime.inbox import Unavailable
@@ -173,7 +174,7 @@ class Process:
         await finish_erasures(store, NO_FOLDER)
         self._witness.see_what_is_there()
         restarted = await restart(self._shop, store, self._release, self._start_clock)
-        clock, processor, shell, _, templates, filling, waits = restarted
+        clock, processor, shell = restarted.clock, restarted.processor, restarted.shell
         self.processor, self.shell = processor, shell
         self._witness.see_restart(processor, clock, self._shop)
         self._machine.look_ns = self._look_ns
@@ -182,8 +183,7 @@ class Process:
         self.dispatcher = Dispatcher(
             store=store,
             channels=channels,
-            templates=templates,
-            front={},
+            composer=Composer(restarted.templates, _METRICS),
             processor=processor,
             report=shell.report,
             now_ms=clock.now_ms,
@@ -192,9 +192,9 @@ class Process:
             concurrency=dict.fromkeys(channels, 2),
         )
         self._clock = clock
-        self._set_up_operating(channels, filling)
+        self._set_up_operating(channels, restarted.filling)
         working = self.loop.create_task(shell.run())
-        if waits:
+        if restarted.waits:
             coming = partial(come_into_force, self._shop, restarted)
             self._have_done(_until_it_fails(coming), self._operated)
         self.dispatcher.start()
@@ -241,7 +241,7 @@ class Process:
             self._shop.settings,
             shell=self.shell,
             processor=self.processor,
-            dispatcher=self.dispatcher,
+            composer=self.dispatcher.composer,
             filling=filling,
             redirections=Redirections({}),
         )

@@ -15,7 +15,7 @@ from config.alerts import Alerts, AlertTarget
 from engine.app import App, Options
 from engine.core.effects import Record
 from engine.core.inputs import EventReceived, UserIdentified
-from engine.runtime.alerting import AlertWatch, Watched
+from engine.runtime.alerting import AlertWatch
 from engine.runtime.alerting.book import SETTLED_MS
 from engine.runtime.alerting.rhythm import HOUR_MS, WEEK_H
 from engine.runtime.alerting.watch import CAMPAIGNS_EVERY
@@ -113,11 +113,9 @@ class Night:
     async def fall(self) -> AlertWatch:
         """Begin to watch."""
         app, settings = self.app, self.app.shop.settings
-        parts = app.store, app.shell, app.processor, app.stock, app.overview.tallying.tallies
-        watched = Watched(*parts, app.metrics, app._options.data, app.clock.now_ms)
         app.metrics.watch = lambda *_: None  # type: ignore[method-assign] - one registry, many nights
         settings = msgspec.structs.replace(settings, alerts=self.alerts)
-        self.watch = await AlertWatch(settings, watched, real_ms=lambda: self.ms).open()
+        self.watch = await AlertWatch(settings, app._watched(), real_ms=lambda: self.ms).open()
         self.watch.start(FAR_S)
         return self.watch
 

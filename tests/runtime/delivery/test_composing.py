@@ -6,8 +6,7 @@ import pytest
 from channels.rendering import WorkTooMuch
 from channels.templates.parsing import parse_template
 from engine.core.effects import SendMessage
-from engine.runtime.delivery.composing import WORK_AT_ONCE, Composer, Unmade, compose
-from engine.runtime.delivery.linking import UNSENT
+from engine.runtime.delivery.composing import WORK_AT_ONCE, Composer, Unmade
 from engine.runtime.metrics import Metrics
 from tests.core.world import START
 
@@ -21,15 +20,14 @@ MESSAGE = SendMessage(
 
 async def test_what_is_much_work_comes_out_the_same_beside_the_loop() -> None:
     templates = {("t", "sms"): parse_template("t", "sms", HEAVY, "t")}
-    about = (MESSAGE, SNAPSHOT, templates)
     with pytest.raises(WorkTooMuch):
-        compose(*about, {}, Metrics(), UNSENT, work_max=WORK_AT_ONCE)
-    composer = Composer({}, Metrics())
+        templates["t", "sms"].render({}, now_at_ms=START, work_max=WORK_AT_ONCE)
+    composer = Composer(templates, Metrics())
     for _ in range(2):
-        assert (await composer.compose(*about, UNSENT, {})).body == "18000"
+        assert (await composer.compose(MESSAGE, SNAPSHOT, {})).body == "18000"
 
 
 async def test_what_is_too_much_work_is_no_message() -> None:
     templates = {("t", "sms"): parse_template("t", "sms", HEAVY * 9, "t")}
     with pytest.raises(Unmade, match="too much work"):
-        await Composer({}, Metrics()).compose(MESSAGE, SNAPSHOT, templates, UNSENT, {})
+        await Composer(templates, Metrics()).compose(MESSAGE, SNAPSHOT, {})

@@ -61,7 +61,7 @@ async def test_a_letter_is_told_with_its_reason_and_its_attempts(path: Path) -> 
 
 async def test_a_retry_sends_the_same_bytes_under_the_same_key(path: Path) -> None:
     rig, email = await failed(path, "a", "b")
-    rig.dispatcher.templates = {}  # nothing is rendered again
+    rig.dispatcher.composer.templates = {}  # nothing is rendered again
     assert await again(rig) == Outcome(2, 2, [])
     await rig.until("delivered", 2)
     first, second = email.handed[:2], email.taken
