@@ -25,6 +25,7 @@ from engine.core.grace import comes_about, waiting
 from engine.core.inputs import (
     ConsentStated,
     DeliveryReported,
+    EnrollmentForwarded,
     EventImported,
     EventNoticed,
     EventReceived,
@@ -48,7 +49,6 @@ from engine.core.people import scores
 from engine.core.people.consents import state_consent
 from engine.core.people.identifying import identify
 from engine.core.state import reckon
-from engine.core.steps.overruled import EnrollmentForwarded
 from engine.core.steps.overruling import overrule
 from engine.core.turn import Queue, Turn
 from engine.core.walk import go_on, meet, pass_on

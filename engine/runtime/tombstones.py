@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from engine.core import ids
 from engine.core.inputs import (
     DeliveryReported,
+    EnrollmentForwarded,
     HistoryFound,
     LetterRevived,
     MessageAnswered,
 )
-from engine.core.steps.overruled import EnrollmentForwarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping

@@ -8,6 +8,8 @@ import msgspec
 
 from engine.core.inputs import (
     DeliveryReported,
+    EnrollmentCancelled,
+    EnrollmentForwarded,
     EventReceived,
     Input,
     PlanChanged,
@@ -15,7 +17,6 @@ from engine.core.inputs import (
     decode_inputs,
 )
 from engine.core.state import User, decode_user
-from engine.core.steps.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from engine.store.batch import UserLog

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.inputs import (
     DeliveryReported,
+    EnrollmentForwarded,
     HistoryFound,
     LetterRevived,
     TriggerReceived,
@@ -13,7 +14,6 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.plan import NOTHING
-from engine.core.steps.overruled import EnrollmentForwarded
 
 if TYPE_CHECKING:
     from engine.core.conditions.wakes import Wakes

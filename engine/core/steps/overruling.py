@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 from engine.core.conditions.watching import own_turn
 from engine.core.exits import leave
 from engine.core.holding import holds
+from engine.core.inputs import EnrollmentCancelled
 from engine.core.state import reckon
 from engine.core.steps.kinds import Repeat
-from engine.core.steps.overruled import EnrollmentCancelled
 from engine.core.steps.repeats import end_pause
 from engine.core.walk import go_on_now
 
 if TYPE_CHECKING:
+    from engine.core.inputs import OfOperator
     from engine.core.plan import Plan
     from engine.core.state import Enrollment, User
-    from engine.core.steps.overruled import OfOperator
     from engine.core.turn import Turn
 
 CANCELLED: Final = "cancelled"

@@ -14,6 +14,8 @@ from engine.core.history import instants_of, sent_name
 from engine.core.inputs import (
     ConsentStated,
     DeliveryReported,
+    EnrollmentCancelled,
+    EnrollmentForwarded,
     EventReceived,
     HistoryFound,
     LetterRevived,
@@ -31,7 +33,6 @@ from engine.core.people.consents import proofs
 from engine.core.people.traits import CONSENT_CHANNELS
 from engine.core.reports.records import told
 from engine.core.state import NEVER
-from engine.core.steps.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.runtime.admin.quarantine import told_item
 from engine.store import holdings
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.core.steps.overruled import EnrollmentCancelled, EnrollmentForwarded
+from engine.core.inputs import EnrollmentCancelled, EnrollmentForwarded
 from engine.core.steps.overruling import QUIET, STANDS, find, why_not_forward
 from engine.server.admin.users import unknown_user
 from engine.server.answers import Refusal, answer_json
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.typedefs import Handler
 
+    from engine.core.inputs import OfOperator
     from engine.core.state import User
-    from engine.core.steps.overruled import OfOperator
     from engine.server.admin.operating import House
 
 _WHY_NOT: Final = {

@@ -7,9 +7,9 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from engine.core.inputs import EnrollmentCancelled, EnrollmentForwarded
 from engine.core.instants import format_instant
 from engine.core.state import NEVER
-from engine.core.steps.overruled import EnrollmentCancelled, EnrollmentForwarded
 from engine.runtime.admin import dossier
 from engine.runtime.admin.explaining import Explaining, Inexplicable
 from engine.runtime.admin.past import PlanUnreadable

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.core import ids
-from engine.core.inputs import DeliveryReported, HistoryFound, LetterRevived
+from engine.core.inputs import DeliveryReported, EnrollmentForwarded, HistoryFound, LetterRevived
 from engine.core.state import NEVER
-from engine.core.steps.overruled import EnrollmentForwarded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

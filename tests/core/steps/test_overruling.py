@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.core.inputs import EnrollmentCancelled, EnrollmentForwarded
 from engine.core.state import NEVER
-from engine.core.steps.overruled import EnrollmentCancelled, EnrollmentForwarded
 from tests.core.world import (
     HOUR,
     START,
@@ -19,7 +19,7 @@ from tests.core.world import (
 )
 
 if TYPE_CHECKING:
-    from engine.core.steps.overruled import OfOperator
+    from engine.core.inputs import OfOperator
 
 
 def say(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from config import load_shop
-from engine.core.steps.overruled import EnrollmentCancelled, EnrollmentForwarded
+from engine.core.inputs import EnrollmentCancelled, EnrollmentForwarded
 from engine.runtime.versions import NO_VERSIONS
 from tests.server.house import House
 

@@ -1,8 +1,8 @@
-"""What an operator says of one enrollment; journaled as all other `inputs`, and of their form."""
+"""What an operator says of one enrollment."""
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 import msgspec
 
@@ -26,7 +26,3 @@ class EnrollmentForwarded(msgspec.Struct, tag="forwarded", omit_defaults=True, g
 
 class EnrollmentCancelled(EnrollmentForwarded, tag="cancelled"):
     """An operator has an enrollment end."""
-
-
-OfOperator: TypeAlias = EnrollmentForwarded | EnrollmentCancelled
-"""What an operator says of a user."""
