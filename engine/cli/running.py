@@ -129,7 +129,7 @@ class Running(msgspec.Struct, frozen=True):
 
         `on_progress` is told (done, total), in whatever unit. Raises Refused.
         """
-        with _Call(self, method, path, body) as call:
+        with _Call(self, method, path, body, accept="application/x-ndjson") as call:
             for line in call.lines():
                 told = msgspec.json.decode(line)
                 if "error" in told:
@@ -209,12 +209,15 @@ class _Call:
         path: tuple[str, ...],
         body: bytes | None,
         query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        *,
+        accept: str = "*/*",
     ) -> None:
         target = "".join(f"/{quote(part, safe='')}" for part in path)
         if query:
             target += f"?{urlencode(query)}"
         self._running = running
         self._request = (method, target, body)
+        self._accept = accept
         address = urlsplit(running.url)
         assert address.hostname is not None
         self._connection = http.client.HTTPConnection(
@@ -223,7 +226,7 @@ class _Call:
 
     def __enter__(self) -> Self:
         method, target, body = self._request
-        headers = {"Authorization": f"Bearer {self._running.token}"}
+        headers = {"Authorization": f"Bearer {self._running.token}", "Accept": self._accept}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:

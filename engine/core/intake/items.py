@@ -228,8 +228,9 @@ def _scored(item: Item, received_at_ms: int | None) -> UserScored:
     try:
         score = _score_decoder.decode(item.score)
     except msgspec.MsgspecError:
-        told = "missing" if not bytes(item.score) else "is no number from 0.0 to 1.0"
-        raise ItemInvalid(told, path="$.score", hint="a number from 0.0 to 1.0") from None
+        is_there = bytes(item.score)
+        told = "is no number from 0.0 to 1.0" if is_there else "missing; a number from 0.0 to 1.0"
+        raise ItemInvalid(told, path="$.score") from None
     occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
     scored = UserScored(user_id, model, score, occurred_at_ms, received_at_ms, _message_id(item))
     scored.is_anonymous = _known_id(item) is None

@@ -1,8 +1,8 @@
 """What operators have a running process do: routes of the admin port that need its key.
 
 Commands on this machine come by these routes too (`engine/cli/running.py`); what admits them is a
-token of this run, which the data folder tells to whoever may read it. Long work answers in lines of
-JSON: `{"done", "total"}` now and then, and last `{"result"}` or `{"error"}`.
+token of this run, which the data folder tells to whoever may read it. How long work answers is
+`progress.py`'s.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from engine.server.answers import PROBLEM_JSON, answer_json
 from engine.server.edge import SDK_PREFIXES
 from engine.server.openapi.operating import OF_OPERATORS
 from engine.server.openapi.operation import LINES, Operation, Parameter
-from engine.server.openapi.refusals import ABOUT
+from engine.server.openapi.refusals import ABOUT, FAILED
 from engine.server.openapi.shapes import shape
 from engine.server.openapi.taking import TAKING
 from engine.server.openapi.told import FailedLine, Problem, Progress, SdkFailure
@@ -127,7 +127,8 @@ def _operation(one: Operation, schemas: _Schemas) -> Told:
         told["security"] = [{key: []} for key in _WAYS.get(one.key, (one.key,))]
         if one.path in _WITHOUT:
             told["security"].append({})
-    for status in sorted({*one.refused, *one.shown}):
+    failing = () if one.lines is None else (FAILED,)
+    for status in sorted({*one.refused, *one.shown, *failing}):
         told["responses"][str(status)] = _refusal(one, status, schemas)
     if one.path == "/webhooks/twilio":
         told["responses"]["204"] = {"description": "Heard; there is nothing to answer."}
@@ -162,10 +163,17 @@ def _body(one: Operation, schemas: _Schemas) -> Told:
 
 def _answer(one: Operation, schemas: _Schemas) -> Told:
     if one.lines is not None:
+        result = {
+            "type": "object",
+            "properties": {"result": schemas.of(one.lines)},
+            "required": ["result"],
+        }
+        # The member is OpenAPI 3.2's `itemSchema`, which 3.1 has not.
+        line = {"anyOf": [schemas.of(Progress), result, schemas.of(FailedLine)]}
         return {
-            "description": "Lines of JSON: `done` and `total` now and then, and last `result`, or "
-            "`error`.",
-            "content": {LINES: {"x-itemSchema": _line(one, schemas)}},
+            "description": "Done. To whoever asks for lines: `done` and `total` now and then, and "
+            "last `result`, or `error`.",
+            "content": {JSON: {"schema": result}, LINES: {"x-itemSchema": line}},
         }
     told: Told = {"description": "Done."}
     if isinstance(one.answer, str):
@@ -175,22 +183,15 @@ def _answer(one: Operation, schemas: _Schemas) -> Told:
     return told
 
 
-def _line(one: Operation, schemas: _Schemas) -> Told:
-    """What a line of long work is; the member is OpenAPI 3.2's `itemSchema`, which 3.1 has not."""
-    result = {
-        "type": "object",
-        "properties": {"result": schemas.of(one.lines)},
-        "required": ["result"],
-    }
-    return {"anyOf": [schemas.of(Progress), result, schemas.of(FailedLine)]}
-
-
 def _refusal(one: Operation, status: int, schemas: _Schemas) -> Told:
     if status in one.shown:
         answer = one.answer or "text/html"
         return {"description": ABOUT[status], "content": {answer: {}}}
     is_sdk = one.path.startswith(SDK_PREFIXES)
     media, kind = (JSON, SdkFailure) if is_sdk else (PROBLEM_JSON, Problem)
+    if one.lines is not None and status == FAILED:
+        content = {PROBLEM_JSON: {"schema": schemas.of(Problem)}}
+        return {"description": "It could not be done; the answer says why.", "content": content}
     codes = one.refused[status]
     own: Told = {"code": {"enum": list(codes)}}
     if not is_sdk:

@@ -263,4 +263,4 @@ OF_OPERATORS: Final = (
     *_templates(),
     *OF_USERS,
 )
-"""All of them. Those of long work answer in lines, of which the last has the result."""
+"""All of them."""

@@ -28,6 +28,9 @@ ABOUT: Final[Mapping[int, str]] = {
     503: "Not now; it is not known whether it was taken. Come again after `Retry-After` seconds.",
 }
 
+FAILED: Final = 422
+"""Of work that took long and failed, too, by any code."""
+
 BODY: Final[Refusals] = {
     400: ("body.cut", "body.empty", "body.gzip", "body.invalid", "body.malformed"),
     408: ("body.slow",),

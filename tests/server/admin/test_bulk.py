@@ -47,7 +47,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 async def ask(house: House, **body: Any) -> tuple[int, Any]:
     """The status, and the last line of what was told, or the problem."""
-    headers = {"Authorization": "Bearer an-admin-key"}
+    headers = {"Authorization": "Bearer an-admin-key", "Accept": "application/x-ndjson"}
     asked = {"campaign": "call_back", "segment": "gold"} | body
     url = house.admin.url + "/api/trigger"
     async with house.client.post(url, json=asked, headers=headers) as answer:

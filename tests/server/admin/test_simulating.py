@@ -133,7 +133,26 @@ async def test_what_cannot_be_meant_is_refused_before_anything_is_run(
     assert (answered, told["code"]) == (status, code)
 
 
-async def test_what_fails_on_the_way_is_the_last_line(house: House) -> None:
+async def test_what_fails_on_the_way_is_a_problem(house: House) -> None:
     open_house(house)
     status, told = await ask(house, "/api/simulate", json={"events": "no event"})
-    assert (status, told["error"]["code"]) == (200, "events.unreadable")
+    assert (status, told["code"]) == (422, "events.unreadable")
+
+
+async def test_whoever_asks_for_lines_is_told_how_it_comes_along(house: House) -> None:
+    open_house(house)
+    headers = {**KEY, "Accept": "application/x-ndjson"}
+    url = house.admin.url + "/api/simulate"
+    for events, last in ((EVENTS, "result"), ("no event", "error")):
+        async with house.client.post(url, json={"events": events}, headers=headers) as answer:
+            told = [msgspec.json.decode(line) for line in (await answer.read()).splitlines()]
+        assert (answer.status, answer.content_type) == (200, "application/x-ndjson")
+        assert {tuple(line) for line in told[:-1]} <= {("done", "total")}
+        assert list(told[-1]) == [last]
+
+
+async def test_whoever_does_not_ask_for_lines_gets_one_document(house: House) -> None:
+    open_house(house)
+    url = house.admin.url + "/api/simulate"
+    async with house.client.post(url, json={"events": EVENTS}, headers=KEY) as answer:
+        assert list(await answer.json()) == ["result"]
