@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHANNEL_IDS",
     "FRONT_KEYS",
+    "TEMPLATE_MEMBERS",
     "TEMPLATE_NAMES",
     "RenderFailed",
     "Rendered",
@@ -45,6 +46,13 @@ TEMPLATE_NAMES: Final = frozenset(
     | {"catalog", "coupons"}
 )
 """What a template can name, beside `now` and what it assigns itself."""
+
+TEMPLATE_MEMBERS: Final = {
+    "links": frozenset({"unsubscribe", "preferences"}),
+    "campaign": frozenset({"id", "description", "purpose"}),
+    "cart": frozenset({"items", "size", "value", "updated_at"}),
+}
+"""What those of them have that are the same for everybody."""
 
 _TRIMMED: Final = frozenset({"sms", "push"})
 _PYTHON_FAULTS: Final = (
@@ -104,7 +112,7 @@ class UnknownName(msgspec.Struct, frozen=True):
     """A name that no rendering will know.
 
     Attributes:
-        name: The name.
+        name: The name, or one behind a dot: `links.unsub`.
         line: Its line in the whole file.
         nearest: A name that is known and much like it, if there is one.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from channels.base import CHANNEL_IDS
-from channels.rendering import Template, TemplateFault
+from channels.rendering import TEMPLATE_MEMBERS, Template, TemplateFault
 from channels.templates.customs import Customs
 from channels.templates.locales import canonical, is_known
 from channels.templates.parsing import parse_template
@@ -124,5 +124,7 @@ def _warn_of(template: Template, findings: Findings, names: frozenset[str]) -> N
         findings.warn(template.path, 1, "a mail without a subject", hint)
     for unknown in template.unknown_names:
         told = f"nothing is called {shown(unknown.name)}: it always renders empty"
-        hint = nearest(unknown.name, sorted(names))
+        root, _, member = unknown.name.partition(".")
+        known = TEMPLATE_MEMBERS[root] if member else names
+        hint = nearest(member or root, sorted(known))
         findings.warn(template.path, unknown.line, told, hint)

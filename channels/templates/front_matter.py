@@ -14,6 +14,7 @@ import msgspec
 import yaml
 
 from channels.base import ChannelError
+from channels.templates.choices import CHOICES_MAX, list_answers
 from channels.templates.lasting import lasting_ms
 
 FRONT_KEYS: Final[dict[str, tuple[str, ...]]] = {
@@ -140,6 +141,10 @@ def _front(
             front[name] = _value(name, value, path)
         except TemplateFault as fault:
             faults.append(fault)
+    if "choices" in front and "survey" not in front:
+        hint = "name what is asked: survey: nps"
+        told = "choices without a survey: nothing is asked"
+        faults.append(TemplateFault(path, front["choices"].line, told, hint=hint))
     return front
 
 
@@ -182,6 +187,9 @@ def _value(name: str, node: yaml.Node, path: str) -> FrontValue:
         )
     if name == "expires" and "{" not in text and lasting_ms(text) is None:
         raise TemplateFault(path, line, f"{text!r} is no time to last", hint="30m, 1h30m or 7d")
+    if name == "choices" and "{" not in text and not list_answers(text):
+        hint = f"1-5, or Yes, No; {CHOICES_MAX} of them at the most"
+        raise TemplateFault(path, line, f"{text!r} lists no answers", hint=hint)
     return FrontValue(text=text, line=line + block)
 
 

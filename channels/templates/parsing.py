@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 from liquid.exceptions import LiquidError
 
-from channels.rendering import TEMPLATE_NAMES, Part, Read, Template, UnknownName
+from channels.rendering import TEMPLATE_MEMBERS, TEMPLATE_NAMES, Part, Read, Template, UnknownName
 from channels.templates.customs import Customs
 from channels.templates.front_matter import (
     FRONT_KEYS,
@@ -26,7 +26,9 @@ from channels.templates.mjml import compile_mjml, is_mjml
 from channels.templates.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from liquid.static_analysis import Variable
 
     from channels.templates.sandbox import SandboxTemplate
 
@@ -193,6 +195,7 @@ def _check(
             near = get_close_matches(name, names, n=1)
             line = part.line_at(uses[0].span.index)
             about.unknown.append(UnknownName(name, line, near[0] if near else None))
+    about.unknown += _unknown_members(part, found.globals)
     for use in (*found.globals.get("event", ()), *found.globals.get("user", ())):
         said = tuple(takewhile(lambda one: isinstance(one, str), use.segments))
         if len(said) > 1:
@@ -205,6 +208,20 @@ def _check(
         else:
             hint = "write {{ coupons.NAME }}, NAME of coupons/NAME.txt"
             faults.append(TemplateFault(path, line, "coupons without a pool", hint=hint))
+
+
+def _unknown_members(part: Part, uses: Mapping[str, Sequence[Variable]]) -> Iterator[UnknownName]:
+    """What is named behind a name of which all is known: a slip there is an empty link, say."""
+    for root, members in TEMPLATE_MEMBERS.items():
+        slips: dict[str, UnknownName] = {}
+        for use in uses.get(root, ()):
+            member = use.segments[1] if len(use.segments) > 1 else None
+            if isinstance(member, str) and member not in members:
+                near = get_close_matches(member, members, n=1)
+                right = f"{root}.{near[0]}" if near else None
+                slip = UnknownName(f"{root}.{member}", part.line_at(use.span.index), right)
+                slips.setdefault(member, slip)
+        yield from slips.values()
 
 
 class FilterFault(msgspec.Struct, frozen=True):

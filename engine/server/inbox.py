@@ -15,6 +15,7 @@ from aiohttp import web
 
 from channels.inbox import InAppMessage
 from channels.links import SURVEY_CHARS_MAX
+from channels.templates.choices import choices
 from channels.tokens import TokenInvalid
 from engine.core.inputs import SentMessage
 from engine.core.instants import format_instant
@@ -48,9 +49,6 @@ READ_AT_ONCE: Final = 4
 
 AGAIN_AFTER_MS: Final = 3_000
 """How long a browser waits before it listens again."""
-
-CHOICES_MAX: Final = 100
-"""Answers that one survey offers."""
 
 _MARKS: Final[dict[str, tuple[Answer, Mark]]] = {
     "read": ("opened", "read"),
@@ -247,16 +245,6 @@ class InboxDoor:
             )
             headers = {"WWW-Authenticate": "Bearer"}
             raise Refusal(401, code, message, headers=headers) from invalid
-
-
-def choices(said: str) -> list[str]:
-    """The answers that a template lists: `1-5` is each number from 1 to 5, else by commas."""
-    low, dash, high = said.partition("-")
-    if dash and _is_number(low.strip()) and _is_number(high.strip()):
-        first, last = int(low), int(high)
-        if first <= last < first + CHOICES_MAX:
-            return [str(number) for number in range(first, last + 1)]
-    return [one.strip() for one in said.split(",") if one.strip()][:CHOICES_MAX]
 
 
 def told(kept: Kept) -> dict[str, Any]:

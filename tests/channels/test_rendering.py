@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from channels.base import CHANNEL_IDS
 from channels.rendering import (
+    TEMPLATE_MEMBERS,
     TEMPLATE_NAMES,
     Rendered,
     RenderFailed,
@@ -38,7 +39,10 @@ def test_front_matter_and_body_are_both_rendered() -> None:
 
 
 def test_every_documented_name_is_known() -> None:
-    text = "".join(f"{{{{ {name}.x }}}}" for name in sorted(TEMPLATE_NAMES))
+    said = {name: {"x"} for name in TEMPLATE_NAMES} | TEMPLATE_MEMBERS
+    text = "".join(
+        f"{{{{ {name}.{member} }}}}" for name, members in said.items() for member in members
+    )
     assert _template(text).unknown_names == ()
 
 
@@ -47,6 +51,15 @@ def test_a_name_that_nothing_gives_is_found_with_its_line_and_its_like() -> None
     assert _template(text, "email").unknown_names == (
         UnknownName("usr", 2, "user"),
         UnknownName("gizmo", 5, None),
+    )
+
+
+def test_a_slip_behind_a_name_that_is_the_same_for_everybody_is_found_once() -> None:
+    text = "{{ links.unsub }}\n{{ links.unsubscrib }} {{ links.unsub }} {{ cart['itms'] }}"
+    assert _template(text).unknown_names == (
+        UnknownName("links.unsub", 1, "links.unsubscribe"),
+        UnknownName("cart.itms", 2, "cart.items"),
+        UnknownName("links.unsubscrib", 2, "links.unsubscribe"),
     )
 
 

@@ -57,6 +57,17 @@ def test_a_language_that_there_is_not_is_a_fault() -> None:
     assert "names no locale: 'french'" in told
 
 
+def test_a_link_that_nobody_makes_is_told_with_the_one_that_is_meant() -> None:
+    text = "{{ links.unsub }} {{ campaign.sender }}"
+    told = [str(one) for one in load_shop({**SMALL, "templates/hello.sms.liquid": text}).warnings]
+    where = "templates/hello.sms.liquid:1: nothing is called "
+    known = "known are: description, id, purpose"
+    assert told == [
+        f"{where}'campaign.sender': it always renders empty; {known}",
+        f"{where}'links.unsub': it always renders empty; did you mean unsubscribe?",
+    ]
+
+
 def test_what_is_wrong_with_a_template_of_a_language_is_told_in_its_file() -> None:
     files = {"templates/hello.sms.liquid": "Hello", "templates/hello.sms.fr.liquid": "\n{% if %}"}
     (told,) = _faults(files)

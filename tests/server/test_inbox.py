@@ -15,7 +15,6 @@ from engine.runtime.clock import wall_ms
 from engine.runtime.delivery.inboxes import Inboxes
 from engine.server.doors import ChannelDoors
 from engine.server.inbox import STREAMS_OF_USER_MAX, InboxDoor
-from engine.server.inbox import choices as choices_of
 from tests.channels.providers import message
 from tests.server.house import Answer, House
 
@@ -333,21 +332,6 @@ async def test_a_time_that_nobody_can_have_looked_is_refused(home: Home, said: A
 
 
 SURVEY = {**FRONT, "survey": "nps", "choices": "1-5"}
-
-
-@pytest.mark.parametrize(
-    ("said", "choices"),
-    [
-        ("1-5", ["1", "2", "3", "4", "5"]),
-        ("Yes, No,", ["Yes", "No"]),
-        ("5-1", ["5-1"]),
-        ("0-9999", ["0-9999"]),
-        (f"1-{'9' * 5_000}", [f"1-{'9' * 5_000}"]),
-        ("", []),
-    ],
-)
-def test_answers_are_a_range_or_a_list(said: str, choices: list[str]) -> None:
-    assert choices_of(said) == choices
 
 
 async def test_an_answer_to_a_survey_is_the_event_feedback_given_once(home: Home) -> None:

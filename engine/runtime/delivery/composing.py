@@ -153,7 +153,8 @@ def _rendered(
     except RenderFailed as error:
         if isinstance(error, WorkTooMuch) and work_max < WORK_MAX:
             raise
-        raise Unmade(f"template: {error}") from error
+        where = f"{error.path or error.template}:{error.line}"
+        raise Unmade(f"template: {where}: {error.reason}") from error
     except Exception as error:
         # One message must not end all others.
         _log.error("rendering.broke", template=message.template, exc_info=True)

@@ -31,3 +31,10 @@ async def test_what_is_too_much_work_is_no_message() -> None:
     templates = {("t", "sms"): parse_template("t", "sms", HEAVY * 9, "t")}
     with pytest.raises(Unmade, match="too much work"):
         await Composer(templates, Metrics()).compose(MESSAGE, SNAPSHOT, {})
+
+
+async def test_what_is_wrong_with_a_template_is_told_with_its_file_and_line() -> None:
+    path, text = "templates/t.sms.liquid", "{% for a in (1..99999) %}\nx{% endfor %}"
+    templates = {("t", "sms"): parse_template("t", "sms", text, path)}
+    with pytest.raises(Unmade, match=r"^template: templates/t\.sms\.liquid:1: loop iteration"):
+        await Composer(templates, Metrics()).compose(MESSAGE, SNAPSHOT, {})
