@@ -160,6 +160,7 @@ class Template(msgspec.Struct, frozen=True):
         locale: The locale that it is for, or "".
         pools: The coupon pools that it takes a code from, by the lines that name them; its
             locales' too.
+        variants: What it compares `variant` with, by the lines that do.
     """
 
     name: str
@@ -173,6 +174,7 @@ class Template(msgspec.Struct, frozen=True):
     locale: str = ""
     pools: dict[str, int] = {}
     reads: tuple[Read, ...] = ()
+    variants: dict[str, int] = {}
     _locales: dict[str, Template] = {}
 
     def with_locales(self, locales: Mapping[str, Template]) -> Template:

@@ -29,7 +29,7 @@ from config.segments import SEGMENTS_FILE, compile_segments
 from config.settings import Settings
 from config.sinks import campaign_faults
 from config.source import Source
-from config.templates import find_templates, parse_templates
+from config.templates import find_templates, parse_templates, warn_of_variants
 from config.tracked import check_against
 from config.tracking import topic_warning
 from config.tracking_plan import TRACKING_PLAN_FILE, compile_tracking_plan
@@ -198,6 +198,7 @@ def _load(
     campaigns = [one.campaign for one in placed]
     if tracked is not None:
         check_against(tracked, source, placed, templates)
+    warn_of_variants(templates, campaigns, findings)
     for sink, campaign in campaign_faults(settings.sinks, {one.id: one for one in campaigns}):
         told = f"sinks.{sink}.campaigns names {campaign}, and there is no such campaign"
         findings.warn(SETTINGS_FILE, 1, told, "mend its id, or leave it out")

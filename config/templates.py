@@ -13,9 +13,12 @@ from channels.templates.locales import canonical, is_known
 from channels.templates.parsing import parse_template
 from config.faults import Findings, nearest, shown
 from config.schema import TEMPLATE_NAMES
+from engine.core.steps.kinds import Send, Split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from engine.core.plan import Campaign
 
 TEMPLATES = "templates/"
 _ENDING = ".liquid"
@@ -128,3 +131,30 @@ def _warn_of(template: Template, findings: Findings, names: frozenset[str]) -> N
         known = TEMPLATE_MEMBERS[root] if member else names
         hint = nearest(member or root, sorted(known))
         findings.warn(template.path, unknown.line, told, hint)
+
+
+def warn_of_variants(
+    templates: Mapping[tuple[str, str], Template],
+    campaigns: Iterable[Campaign],
+    findings: Findings,
+) -> None:
+    """Warn of each variant that a template asks for and no campaign that sends it can have.
+
+    O(steps + templates).
+    """
+    had: dict[tuple[str, str], set[str]] = {}
+    for campaign in campaigns:
+        splits = [step for step in campaign.steps if isinstance(step, Split)]
+        variants = {variant for split in splits for variant in split.weights}
+        for step in campaign.steps:
+            if isinstance(step, Send):
+                for channel in {*step.channels, *step.preferred, *step.others}:
+                    had.setdefault((step.template, channel), set()).update(variants)
+    for key, known in had.items():
+        template = templates.get(key)
+        for one in template.each() if template is not None else ():
+            for variant, line in one.variants.items():
+                if variant and variant not in known:
+                    told = f"no campaign that sends it has the variant {shown(variant)}"
+                    hint = nearest(variant, sorted(known)) or "there is no split in any of them"
+                    findings.warn(one.path, line, told, hint)

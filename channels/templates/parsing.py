@@ -12,6 +12,7 @@ import msgspec
 from liquid.exceptions import LiquidError
 
 from channels.rendering import TEMPLATE_MEMBERS, TEMPLATE_NAMES, Part, Read, Template, UnknownName
+from channels.templates.comparing import words_for
 from channels.templates.customs import Customs
 from channels.templates.front_matter import (
     FRONT_KEYS,
@@ -26,7 +27,7 @@ from channels.templates.mjml import compile_mjml, is_mjml
 from channels.templates.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from liquid.static_analysis import Variable
 
@@ -94,6 +95,7 @@ def parse_template(
         locale=locale,
         pools=found.pools,
         reads=tuple(Read(path, line) for path, line in sorted(found.reads)),
+        variants=found.variants,
     )
 
 
@@ -170,6 +172,11 @@ class _Found:
         self.unknown: list[UnknownName] = []
         self.pools: dict[str, int] = {}
         self.reads: set[tuple[tuple[str, ...], int]] = set()
+        self.variants: dict[str, int] = {}
+
+    def note_variants(self, part: Part) -> None:
+        for word, index in words_for(part.text, "variant"):
+            self.variants.setdefault(word, part.line_at(index))
 
 
 def _check(
@@ -200,7 +207,15 @@ def _check(
         said = tuple(takewhile(lambda one: isinstance(one, str), use.segments))
         if len(said) > 1:
             about.reads.add((tuple(map(str, said)), part.line_at(use.span.index)))
-    for use in found.globals.get("coupons", ()):
+    if "variant" in found.globals and "variant" not in found.locals:
+        about.note_variants(part)
+    _check_pools(part, path, found.globals.get("coupons", ()), faults, about)
+
+
+def _check_pools(
+    part: Part, path: str, uses: Iterable[Variable], faults: list[TemplateFault], about: _Found
+) -> None:
+    for use in uses:
         line = part.line_at(use.span.index)
         pool = use.segments[1] if len(use.segments) > 1 else None
         if isinstance(pool, str):

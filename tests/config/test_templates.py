@@ -100,3 +100,63 @@ def test_the_customs_of_the_shop_are_those_of_its_templates() -> None:
 def test_settings_of_templates_at_fault_are_told_with_their_line(settings: str, told: str) -> None:
     found = _faults({"hairspring.toml": settings, "templates/hello.sms.liquid": "Hello"})
     assert any(told in fault for fault in found), found
+
+
+SPLIT = """campaign: trial
+enter: {event: Go}
+steps:
+  - split:
+      name: copy
+      variants:
+        short: {weight: 1, steps: [{send: sms, template: hello, id: one}]}
+        long: {weight: 1, steps: [{send: sms, template: hello, id: two}]}
+    id: copy
+"""
+
+
+def warned(text: str, *campaigns: str, path: str = "templates/hello.sms.liquid") -> list[str]:
+    files = {f"campaigns/c{number}.yaml": said for number, said in enumerate(campaigns)}
+    files = {"hairspring.toml": "", "templates/hello.sms.liquid": "Hello", **files, path: text}
+    return [str(one) for one in load_shop(files).warnings]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi\n{% if variant == 'shrot' %}a{% endif %}",
+        "Hi\n{% if user.vip and 'shrot' != variant %}a{% endif %}",
+        "Hi {% case variant %}{% when 'long' %}b\n{% when 'short', 'shrot' %}a{% endcase %}",
+        "Hi\n{% for a in cart.items %}{% unless variant == 'shrot' %}a{% endunless %}{% endfor %}",
+    ],
+)
+def test_a_variant_that_nobody_has_is_told_with_its_line(text: str) -> None:
+    (told,) = warned(text, SPLIT)
+    assert told.startswith(
+        "templates/hello.sms.liquid:2: no campaign that sends it has the variant"
+    )
+    assert "'shrot'; did you mean short?" in told
+
+
+def test_one_that_any_campaign_has_which_sends_the_template_is_no_slip() -> None:
+    text = "{% if variant == 'long' %}a{% elsif variant == '' %}b{% endif %}"
+    assert warned(text, SPLIT, CAMPAIGN) == []
+    (told,) = warned(text, CAMPAIGN)
+    assert "there is no split in any of them" in told
+
+
+def test_the_files_of_other_languages_are_asked_too() -> None:
+    french = "templates/hello.sms.fr.liquid"
+    (told,) = warned("Salut\n{% if variant == 'court' %}a{% endif %}", SPLIT, path=french)
+    assert told.startswith(f"{french}:2: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% assign variant = 'x' %}{% if variant == 'x' %}a{% endif %}",
+        "{% if user.variant == 'x' %}a{% endif %}",
+        "{% if variant == user.name %}a{% endif %}",
+    ],
+)
+def test_what_is_no_variant_is_nobodys_slip(text: str) -> None:
+    assert warned(text, SPLIT) == []
