@@ -39,10 +39,11 @@ from engine.core.plan import Plan
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from config.steps import Templates
+    from engine.core.plan import Campaign
 
 CONTENT_VERSION: Final = 1
 """Of the form that `encode_content` writes."""
@@ -199,9 +200,7 @@ def _load(
     if tracked is not None:
         check_against(tracked, source, placed, templates)
     warn_of_variants(templates, campaigns, findings)
-    for sink, campaign in campaign_faults(settings.sinks, {one.id: one for one in campaigns}):
-        told = f"sinks.{sink}.campaigns names {campaign}, and there is no such campaign"
-        findings.warn(SETTINGS_FILE, 1, told, "mend its id, or leave it out")
+    _warn_of_sinks(settings, campaigns, findings)
     check_receipts(source.receipts, [campaign.id for campaign in campaigns], findings)
     if findings.faults:
         raise ShopInvalid(findings.faults, findings.warnings)
@@ -221,6 +220,13 @@ def _load(
         warnings=findings.warnings,
         shelf=shelf,
     )
+
+
+def _warn_of_sinks(settings: Settings, campaigns: Iterable[Campaign], findings: Findings) -> None:
+    """Warn of each campaign that a sink is to be told of, and that there is not."""
+    for sink, campaign in campaign_faults(settings.sinks, {one.id: one for one in campaigns}):
+        told = f"sinks.{sink}.campaigns names {campaign}, and there is no such campaign"
+        findings.warn(SETTINGS_FILE, 1, told, "mend its id, or leave it out")
 
 
 def _campaigns(
