@@ -85,6 +85,17 @@ def test_no_name_hides_what_a_module_is_for():
     assert [name_of(path) for path in sources() if BAD_NAME.search(path.name)] == []
 
 
+def test_what_tests_share_lies_in_no_test():
+    borrowed = [
+        f"{name_of(path)}: {node.module}"
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and re.fullmatch(r"tests\..*\btest_\w+", node.module or "")
+    ]
+    assert borrowed == []
+
+
 def test_the_top_level_is_the_agreed_one():
     agreed = {
         "pyproject.toml", "README.md", "engine", "channels", "config", "bench", "tests",

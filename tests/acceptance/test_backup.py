@@ -5,33 +5,17 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.acceptance.conftest import run
+from tests.acceptance.ordering import order
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.acceptance
-
-
-def order(url: str, number: int) -> None:
-    user = f"u{number}"
-    batch: list[dict[str, Any]] = [
-        {"type": "identify", "userId": user, "traits": {"email": f"{user}@example.com"}},
-        {"type": "track", "userId": user, "event": "Order Completed"},
-    ]
-    batch[0]["traits"]["consent"] = {"email": True}
-    batch[1]["properties"] = {"order_id": f"o{number}"}
-    request = urllib.request.Request(
-        f"{url}/v1/batch",
-        json.dumps({"batch": batch, "writeKey": "demo-write-key"}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        assert answer.status == 200
 
 
 def test_a_restored_backup_goes_on_where_it_was_made(shop, serve, mailbox, tmp_path: Path) -> None:

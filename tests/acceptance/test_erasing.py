@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import signal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 
+from tests.acceptance.calling import call
 from tests.acceptance.conftest import run, write
 
 if TYPE_CHECKING:
@@ -45,17 +44,6 @@ steps:
         },
     )
     return folder
-
-
-def call(url: str, method: str, path: str, body: Any = None, key: str = "demo-write-key") -> Any:
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-    data = body if body is None or isinstance(body, bytes) else json.dumps(body)
-    connection.request(method, path, data, {"Authorization": f"Bearer {key}"})
-    answer = connection.getresponse()
-    said = answer.read()
-    connection.close()
-    return answer.status, json.loads(said) if said else None
 
 
 def live(url: str, users: Iterable[str]) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.core.instants import format_instant, parse_instant_ms
+from tests.acceptance.calling import call
 from tests.acceptance.conftest import run, write
-from tests.acceptance.test_erasing import call
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ import pytest
 from engine.core.history import instants_of
 from engine.store.recovery import recover
 from tests.acceptance.conftest import run, settings, write
-from tests.acceptance.test_backup import order
+from tests.acceptance.history import YEAR_AGO, events
+from tests.acceptance.ordering import order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from engine.core.state import User
 
 pytestmark = pytest.mark.acceptance
-
-YEAR_AGO = "2020-05-01T10:00:00Z"
 
 
 @pytest.fixture
@@ -47,29 +46,6 @@ Thank you.
         },
     )
     return folder
-
-
-def events(path: Path, *more: dict[str, Any]) -> Path:
-    lines: list[dict[str, Any]] = [
-        {
-            "type": "identify",
-            "user_id": "old",
-            "timestamp": YEAR_AGO,
-            "traits": {"email": "old@example.com", "consent": {"email": True}},
-        },
-        {"user_id": "old", "event": "Order Completed", "timestamp": YEAR_AGO},
-        {"user_id": "old", "event": "Order Cancelled", "timestamp": YEAR_AGO, "message_id": "m"},
-        {"user_id": "u1", "event": "Order Cancelled", "timestamp": YEAR_AGO},
-        {
-            "type": "identify",
-            "user_id": "u1",
-            "timestamp": YEAR_AGO,
-            "traits": {"email": "before@example.com", "city": "Bern"},
-        },
-        *more,
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "no event\n")
-    return path
 
 
 def users_of(data: Path) -> dict[str, User]:

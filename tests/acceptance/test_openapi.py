@@ -21,7 +21,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from tests.acceptance.conftest import Serving, write
-from tests.server.test_openapi import EVERYTHING
+from tests.server.everything import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

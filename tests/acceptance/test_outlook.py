@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.acceptance.calling import call
 from tests.acceptance.conftest import write
-from tests.acceptance.test_erasing import call
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ from engine.core.reports.records import record_line
 from engine.core.state import encode_user
 from engine.store import Store
 from tests.acceptance.conftest import run, write
-from tests.acceptance.test_backup import order
-from tests.acceptance.test_import import events
+from tests.acceptance.history import events
+from tests.acceptance.ordering import order
 
 if TYPE_CHECKING:
     from pathlib import Path

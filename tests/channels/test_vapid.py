@@ -1,14 +1,10 @@
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from yarl import URL
 
@@ -17,10 +13,10 @@ from channels.vapid import (
     ORIGINS_MAX,
     TOKEN_LASTS_S,
     Vapid,
-    from_base64url,
     read_key,
     take_key,
 )
+from tests.channels.claims import claims
 from tests.channels.providers import VAPID
 
 if TYPE_CHECKING:
@@ -35,19 +31,6 @@ def vapid() -> Vapid:
     key = read_key(VAPID)
     assert key is not None
     return Vapid(key, "mailto:ops@shop.example")
-
-
-def claims(header: str) -> dict[str, Any]:
-    """What a push service reads, once it has verified who says it (RFC 8292)."""
-    assert header.startswith("vapid t=")
-    token, _, key = header.removeprefix("vapid t=").partition(", k=")
-    head, said, signature = token.split(".")
-    raw = from_base64url(signature)
-    encoded = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), from_base64url(key))
-    public.verify(encoded, f"{head}.{said}".encode(), ec.ECDSA(SHA256()))
-    assert msgspec.json.decode(from_base64url(head)) == {"typ": "JWT", "alg": "ES256"}
-    return msgspec.json.decode(from_base64url(said))
 
 
 def test_a_token_says_for_whom_it_is_until_when_and_whom_to_write_to(vapid: Vapid) -> None:

@@ -9,8 +9,8 @@ from aiohttp import web
 from channels.aes128gcm import PLAIN_BYTES_MAX
 from channels.base import Accepted, Rejected, Retry
 from channels.webpush import topic
+from tests.channels.claims import claims
 from tests.channels.providers import AT_MS, Browser, PushProvider, message
-from tests.channels.test_vapid import claims
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

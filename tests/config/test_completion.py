@@ -17,8 +17,8 @@ from config import ShopInvalid, load_shop, read_folder, read_tests, read_tests_f
 from config.completion import KINDS, schema_of
 from config.starter import demo_shop
 from config.yaml12 import YamlFault, compose, plain
-from tests.config.test_faults import BASE, CASES, ENV, sections
-from tests.config.test_settings import DEFAULTS
+from tests.config.cases import BASE, CASES, ENV, sections
+from tests.config.defaults import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 VALIDATORS = {kind: Draft202012Validator(schema_of(kind)) for kind in KINDS}

@@ -7,7 +7,7 @@ import pytest
 from config import ShopInvalid, load_folder
 from config.coupons import read_pools
 from config.faults import Findings
-from tests.config.test_templates import CAMPAIGN
+from tests.config.campaign import CAMPAIGN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,11 +3,8 @@ from __future__ import annotations
 import pytest
 
 from config import ShopInvalid, load_shop
+from tests.config.campaign import CAMPAIGN
 
-CAMPAIGN = (
-    "campaign: hello\nenter:\n  event: Signed Up\nsteps:\n  - send: sms\n    template: hello\n"
-    "    id: hello\n"
-)
 SMALL = {"hairspring.toml": "", "campaigns/hello.yaml": CAMPAIGN}
 
 

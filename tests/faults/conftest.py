@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,7 @@ from tests.faults.life import Life
 from tests.faults.native import Shim, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.acceptance.conftest import Mailbox, Serving
@@ -64,3 +66,18 @@ def shim(shim_library: Path, tmp_path: Path) -> Shim:
 def life(shop: Path, serve: Callable[..., Serving], mailbox: Mailbox) -> Life:
     """A data folder, and nobody who serves from it yet."""
     return Life(shop, serve, mailbox)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two megabytes, in memory."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", path]
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount")
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted: {done.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)

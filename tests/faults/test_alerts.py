@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.conftest import settings
+from tests.faults.filling import at_rest, fill, is_ready, place_what_waits
 from tests.faults.life import until
-from tests.faults.test_disk import at_rest, fill, is_ready, place_what_waits, small_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.acceptance.conftest import Mailbox
     from tests.faults.life import Life
-
-__all__ = ["small_disk"]
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.crash]
 

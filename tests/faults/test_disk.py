@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shlex
 import shutil
 import sqlite3
-import subprocess
-import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.sim.exported import InputLine, RecordLine
 from tests.acceptance.conftest import run
-from tests.faults.life import ask, journal, until
+from tests.faults.filling import (
+    PAGE,
+    at_rest,
+    fill,
+    is_ready,
+    metric,
+    place_what_waits,
+)
+from tests.faults.life import journal, until
 from tests.faults.native import FAIL, FAIL_FROM_THEN_ON, TEAR_AND_DIE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.faults.life import Life
@@ -32,59 +36,9 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.crash]
 ALL = os.environ.get("HAIRSPRING_FAULTS") == "all"
 """`make soak` fails every write, `make check` some."""
 
-PAGE = 4096
 
 WAITED = ("u3", "reminder")
 """Whose message is let out only once there is room: that of order 3."""
-
-
-def metric(life: Life, name: str) -> float:
-    _, said = ask(life.serving.admin_url, "GET", "/metrics")
-    found = re.search(rf"^hairspring_{name} (\S+)$", said, re.MULTILINE)
-    assert found, said
-    return float(found[1])
-
-
-def is_ready(life: Life) -> bool:
-    return ask(life.serving.admin_url, "GET", "/readyz")[0] == 200
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes, in memory."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", path]
-    if shutil.which("mount") is None:
-        pytest.skip("there is no mount")
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a small disk cannot be mounted: {done.stderr.strip()}")
-    yield path
-    subprocess.run(["umount", "--lazy", path], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Take all room that there is."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(bytes(PAGE)):
-            pass
-    return filler
-
-
-def at_rest(life: Life) -> None:
-    """Wait until nothing is on its way: the next commit is that of the next order."""
-    until(lambda: life.all_arrived() and not metric(life, "deliveries_held"))
-
-
-def place_what_waits(life: Life, number: int) -> threading.Thread:
-    """Place an order whose commit does not go through; it waits for its answer."""
-    placing = threading.Thread(target=life.place, args=(number,))
-    placing.start()
-    until(lambda: metric(life, "journal_failing"))
-    assert not is_ready(life)
-    return placing
 
 
 async def test_on_a_full_disk_time_goes_on_and_all_recovers_by_itself(life: Life, small_disk: Path):

@@ -27,7 +27,7 @@ from engine.runtime.processor import Processor
 from tests.core.world import DAY, HOUR, MINUTE, send, wait, when
 from tests.model.interpreter import Naive
 from tests.model.scripts import compiled
-from tests.model.test_model import Twins
+from tests.model.twins import Twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ from engine.core.state import encode_user
 from engine.runtime.filling import Filling
 from engine.runtime.processor import Processor
 from tests.core.world import DAY, HOUR, MINUTE, START
-from tests.runtime.test_filling import SENDING, SETTINGS, Life, living, replays, shop_of
+from tests.runtime.living import SENDING, SETTINGS, Life, living, replays, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from engine.core.inputs import SentMessage
 from engine.core.messages.answers import answered
 from engine.store import floors
 from tests.core.world import HOUR, MINUTE, START
-from tests.runtime.test_filling import PLAIN, edge, living, shop_of
+from tests.runtime.living import PLAIN, edge, living, shop_of
 
 if TYPE_CHECKING:
     from pathlib import Path

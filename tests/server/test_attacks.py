@@ -11,7 +11,7 @@ from bench.shop import WRITE_KEY
 from config.settings import WriteKey
 from engine.server import Limits
 from tests.server.house import KEY, House
-from tests.server.test_connections import until
+from tests.server.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,9 +14,10 @@ from aiohttp import web
 
 from engine.server import Patience, listen
 from engine.server.leaving import LEAVING_MAX
+from tests.server.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from engine.server import Site
     from tests.server.house import House
@@ -39,12 +40,6 @@ def make_app() -> web.Application:
     app.router.add_get("/", answer)
     app.router.add_get("/much", answer_much)
     return app
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from engine.server.admin.quarantine import read_again
 from engine.server.answers import Refusal
 from engine.server.webhooks.heard import Call
 from engine.server.webhooks.sns import Amazon
-from tests.server.test_twilio import PATH, SHOP, opened
+from tests.server.by_twilio import PATH, SHOP, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

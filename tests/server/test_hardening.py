@@ -17,8 +17,8 @@ from engine.server.dashboard import dashboard_handlers
 from engine.server.dashboard.frame import FILES
 from engine.server.hardening import HARDENING, harden
 from engine.server.openapi import OPERATIONS
-from tests.server.test_edge import REFUSED, ask
-from tests.server.test_openapi import EVERYTHING
+from tests.server.asking import REFUSED, ask
+from tests.server.everything import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

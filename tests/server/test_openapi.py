@@ -13,6 +13,7 @@ from engine.app import App, Options
 from engine.server.dashboard import dashboard_handlers
 from engine.server.openapi import OPERATIONS
 from engine.server.segment import ROUTES
+from tests.server.everything import EVERYTHING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from tests.server.house import House
-
-EVERYTHING = """
-[webhooks.stripe]
-kind = "stripe"
-secret = "whsec_x"
-[channels.in_app]
-transport = "inbox"
-[channels.sms]
-transport = "twilio"
-account_sid = "AC00000000000000000000000000000000"
-auth_token = "x"
-from = "+15550001111"
-"""
 
 
 def routes_of(app: web.Application) -> set[tuple[str, str]]:

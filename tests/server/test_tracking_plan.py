@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from engine.core.inputs import EventNoticed, EventReceived
 from engine.core.intake.forms import Form
 from engine.core.intake.tracking_plan import TrackingPlan
-from tests.server.admin.test_quarantine import last, retried, told
+from tests.server.admin.quarantined import last, retried, told
 from tests.server.house import KEY
 from tests.server.house import House as Started
 

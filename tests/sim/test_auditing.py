@@ -14,7 +14,7 @@ from engine.core.state import Pending, decode_user, encode_user
 from engine.sim.auditing import Audit, audit
 from engine.store import Store, indexing
 from engine.store.saved import saved_bytes
-from tests.sim.test_exporting import KEEP_MS, Run
+from tests.sim.lives import KEEP_MS, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ from engine.sim.run import Options, run_shop
 from engine.sim.simulate import AFTER_LAST_MAX_MS
 from engine.sim.sources import open_events
 from engine.store import Store
-from tests.sim.test_golden import (
+from tests.sim.scripts import (
     GOLDEN,
     SCRIPTS,
     event_line,

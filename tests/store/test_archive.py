@@ -11,7 +11,7 @@ from engine.core.effects import Record
 from engine.core.inputs import EventReceived, Input, TimeResumed, UserIdentified, encode_inputs
 from engine.store import Store, archive, erasure, holdings, indexing
 from tests.core.world import START
-from tests.store.test_pruning import EMPTY
+from tests.store.batches import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

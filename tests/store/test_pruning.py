@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.core.effects import CloseMessage, Record, SendMessage
-from engine.store import Batch, Quarantined, Store
+from engine.store import Quarantined, Store
 from engine.store.pruning import (
     QUARANTINE_BYTES_MAX,
     QUARANTINE_ROWS_MAX,
@@ -20,6 +20,7 @@ from engine.store.pruning import (
 )
 from engine.store.schema import WAL_KEPT_BYTES
 from tests.core.world import DAY, HOUR, START
+from tests.store.batches import EMPTY
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,9 +36,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await Store.open(tmp_path / "hairspring.db", sync="normal", keep_ms=KEEP)
     yield opened
     await opened.close()
-
-
-EMPTY = Batch(1, START, 1, 0, b"", b"", set(), [], [], [], 1, [], [], [], [], 1, 1)
 
 
 async def commit(store: Store, at: int, first: int = 1, **more: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from engine.core.intake.items import PROPERTIES_MAX, decode_item, read_item
 from engine.core.intake.visits import with_utm
 from engine.core.plan import Policy
-from tests.core.messages.test_clicks import UTM, credited, two_sent
+from tests.core.messages.clicking import UTM, credited, two_sent
 
 SAID = {"name": "spring", "source": "shop", "medium": "email", "term": "lamp", "content": "b"}
 MEANS = {

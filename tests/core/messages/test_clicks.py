@@ -12,30 +12,11 @@ from engine.core.messages.answers import answered
 from engine.core.messages.clicks import CLICKS_MAX, utm_said
 from engine.core.plan import Policy
 from engine.core.state import decode_user, encode_user
+from tests.core.messages.clicking import GOAL, UTM, aiming, credited, two_sent
 from tests.core.world import START, World, campaign, send, wait
 
 if TYPE_CHECKING:
     from engine.core.effects import SendMessage
-    from engine.core.plan import Campaign
-
-GOAL = Goal(("Bought",), within_ms=100)
-UTM = (("source", "shop"), ("medium", "{channel}"), ("campaign", "{campaign}"))
-
-
-def aiming(campaign_id: str, *steps: dict[str, Any], **more: Any) -> Campaign:
-    return campaign(campaign_id, *steps, wait(90), goal=GOAL, **more)
-
-
-def two_sent(policy: Policy | None = None) -> tuple[World, SendMessage, SendMessage]:
-    """A message of `a` that was delivered at 1, and one of `b` that was delivered at 6."""
-    world = World(aiming("a", send("in_app")), aiming("b", wait(5), send("in_app")), policy=policy)
-    world.event("Go", 0)
-    (first,) = world.messages
-    world.report("delivered", 1)
-    world.advance(5)
-    (second,) = world.messages
-    world.report("delivered", 6)
-    return world, first, second
 
 
 def click(
@@ -45,10 +26,6 @@ def click(
     said = answered(user, sent, "clicked", START + at, machine=machine)
     world.processor.take(said, START + at)
     world.commit()
-
-
-def credited(world: World) -> list[tuple[str, str, str]]:
-    return [(one.campaign, one.message, one.touch) for one in world.records if one.kind == "goal"]
 
 
 def test_who_clicked_bought_by_that_message_though_another_came_later() -> None:

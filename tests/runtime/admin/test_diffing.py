@@ -13,8 +13,8 @@ from engine.runtime.admin.diffing import Diffing, PastAsked, ShopDiff
 from engine.runtime.versions import NO_VERSIONS
 from engine.store.gathering import Gathering
 from tests.core.world import HOUR, MINUTE, START
+from tests.runtime.living import Life, living
 from tests.runtime.rig import Rig
-from tests.runtime.test_filling import Life, living
 
 if TYPE_CHECKING:
     from pathlib import Path

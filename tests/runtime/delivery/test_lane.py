@@ -9,7 +9,7 @@ from engine.core.effects import SendMessage
 from engine.runtime.delivery.lane import READ_AT_ONCE, Lane
 from engine.store import Store
 from tests.core.world import START
-from tests.store.test_pruning import EMPTY
+from tests.store.batches import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

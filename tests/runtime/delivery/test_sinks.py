@@ -16,7 +16,7 @@ from engine.runtime.delivery.sinks import Sinks, forget_in_files
 from engine.runtime.metrics import Metrics
 from engine.store import Store
 from tests.channels.providers import SECRET, HttpProvider
-from tests.store.test_pruning import EMPTY
+from tests.store.batches import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

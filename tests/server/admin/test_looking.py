@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.inputs import EventImported, TraitsImported, UsersMerged
 from engine.core.instants import format_instant
-from tests.server.admin.test_simulating import KEY, open_house
+from tests.server.admin.opened import KEY, open_house
 
 if TYPE_CHECKING:
     from tests.server.house import House

@@ -7,6 +7,7 @@ import pytest
 
 import engine.server
 from engine.errors import StoreError
+from tests.server.admin.operated import let_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,13 +89,6 @@ async def test_what_is_no_place_for_a_backup_is_refused(
     headers = {"Authorization": "Bearer an-admin-key"}
     async with house.client.post(house.admin.url + ROUTE, data=body, headers=headers) as answer:
         assert (answer.status, (await answer.json())["code"]) == (400, code)
-
-
-def let_in(house: House) -> None:
-    operated: Any = {"erasing": None, "reloading": None}
-    for name in ("store", "shell", "processor", "clock"):
-        operated[name] = getattr(house, name)
-    house.operated = lambda: engine.server.House(**operated)
 
 
 async def test_an_answer_that_takes_long_bears_what_all_answers_bear(

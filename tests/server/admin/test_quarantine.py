@@ -11,37 +11,18 @@ import pytest
 from engine.core.inputs import EventReceived
 from engine.runtime.clock import wall_ms
 from engine.store import Quarantined
-from tests.server.admin.test_operating import let_in
-from tests.server.house import KEY, Answer
+from tests.server.admin.operated import let_in
+from tests.server.admin.quarantined import ROUTE, last, retried, told
+from tests.server.house import KEY
 
 if TYPE_CHECKING:
     from tests.server.house import House
-
-ADMIN = {"Authorization": "Bearer an-admin-key"}
-ROUTE = "/api/quarantine"
 
 
 @pytest.fixture
 def operated(house: House) -> House:
     let_in(house)
     return house
-
-
-async def told(house: House, query: str = "") -> dict[str, Any]:
-    answer = await house.get(ROUTE + query, admin=True, headers=ADMIN)
-    assert answer.status == 200, answer.text
-    return answer.json  # type: ignore[no-any-return]
-
-
-async def retried(house: House, **asked: Any) -> Answer:
-    async with house.client.post(
-        house.admin.url + ROUTE + "/retry", json=asked, headers=ADMIN
-    ) as answer:
-        return Answer(answer.status, answer.headers, await answer.text())
-
-
-def last(answer: Answer) -> dict[str, Any]:
-    return json.loads(answer.text.splitlines()[-1])["result"]  # type: ignore[no-any-return]
 
 
 async def keep(house: House, body: bytes, source: str = "/events") -> None:

@@ -7,38 +7,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from config import load_shop
 from engine.core.inputs import EventReceived
-from engine.runtime.versions import NO_VERSIONS
+from tests.server.admin.opened import FILES, KEY, open_house
 
 if TYPE_CHECKING:
     from tests.server.house import House
 
-KEY = {"Authorization": "Bearer an-admin-key"}
-FILES = {
-    "hairspring.toml": "[consent]\nrequired = []\n",
-    "templates/t.in_app.liquid": "---\ntitle: Hi\n---\nHi",
-    "campaigns/cart.yaml": """
-campaign: cart
-enter: {event: Go}
-steps:
-  - {wait: 1h, id: first}
-  - {send: in_app, template: t, id: one}
-""",
-}
 QUICK = FILES["campaigns/cart.yaml"].replace("1h", "1s")
 EVENTS = [
     {"user_id": name, "event": "Go", "timestamp": "2026-01-05T09:00:00Z"} for name in ("ada", "bob")
 ]
-
-
-def open_house(house: House) -> int:
-    """Have the house run the shop; its first instant."""
-    house.operate()
-    shop = load_shop(FILES)
-    now_ms = house.clock.now_ms()
-    house.processor.adopt(shop.plan, now_ms, shop.content, NO_VERSIONS)
-    return now_ms
 
 
 async def ask(house: House, path: str, **body: Any) -> tuple[int, Any]:

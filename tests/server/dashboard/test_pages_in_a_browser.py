@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from tests.clients import chromium, node
+from tests.clients import chromium
+from tests.server.dashboard.axe import violations
 from tests.server.dashboard.shop import KEY, a_page, shopper
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from playwright.async_api import Page
 
     from tests.server.dashboard.shop import Served
 
@@ -208,16 +207,3 @@ async def test_pages_fit_ask_nobody_else_and_have_no_fault_of_access(
             assert await violations(page) == [], path
     assert told == []
     assert asked == {served.url.split("/")[2]}
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe finds, of the WCAG's rules and of good practice."""
-    if why := node.why_not():
-        pytest.skip(why)
-    await page.add_script_tag(path=node.HERE / "node_modules/axe-core/axe.min.js")
-    found = await page.evaluate("axe.run()")
-    return [
-        f"{one['id']}: {at['html'][:120]} {at['failureSummary'][:200]}"
-        for one in found["violations"]
-        for at in one["nodes"]
-    ]

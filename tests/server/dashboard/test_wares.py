@@ -11,8 +11,8 @@ import pytest
 
 from config import load_folder
 from tests.clients import chromium
+from tests.server.dashboard.axe import violations
 from tests.server.dashboard.shop import KEY, a_page, serve
-from tests.server.dashboard.test_pages_in_a_browser import violations
 from tests.server.links.visits import BROWSER
 
 if TYPE_CHECKING:

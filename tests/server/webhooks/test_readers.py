@@ -20,7 +20,7 @@ from engine.server.answers import Refusal
 from engine.server.webhooks.heard import Call, Consented, Feedback, Said
 from engine.server.webhooks.sources import Source, sources_of
 from tests.server.webhooks.conftest import SOURCES
-from tests.server.webhooks.test_samples import BIGCOMMERCE, PAYPAL, RECORDED, calls
+from tests.server.webhooks.recorded import BIGCOMMERCE, PAYPAL, RECORDED, calls
 
 NOW_MS = 1_767_225_600_000
 SAMPLES = list(calls()) if RECORDED.exists() else []

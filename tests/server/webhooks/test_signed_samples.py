@@ -16,8 +16,8 @@ from engine.server.webhooks.heard import Call, Feedback
 from engine.server.webhooks.sources import sources_of
 from tests.server.house import BEARER
 from tests.server.webhooks.conftest import SOURCES
+from tests.server.webhooks.recorded import RECORDED, calls
 from tests.server.webhooks.signing import TIMED, Amazon, signed
-from tests.server.webhooks.test_samples import RECORDED, calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
