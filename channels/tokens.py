@@ -145,7 +145,7 @@ def unpack_facts(payload: bytes) -> LinkFacts:
     """The inverse of `pack_facts`. Raises TokenInvalid where another version has packed them."""
     try:
         return _decode_facts(payload)
-    except msgspec.MsgspecError as fault:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise TokenInvalid from fault
 
 

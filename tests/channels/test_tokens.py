@@ -82,8 +82,16 @@ def test_a_key_that_was_followed_by_another_still_reads_what_it_signed() -> None
 
 def test_facts_read_back() -> None:
     assert unpack_facts(pack_facts(FACTS)) == FACTS
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"\x91\x01", b"\x99\xa2\x00\x80", b"\x9b" + pack_facts(FACTS)[1:] + b"\x91" * 3000],
+    ids=["too short", "no UTF-8", "too deep"],
+)
+def test_what_is_no_facts_is_refused(packed: bytes) -> None:
     with pytest.raises(TokenInvalid):
-        unpack_facts(b"\x91\x01")
+        unpack_facts(packed)
 
 
 def test_a_shops_server_makes_a_users_token_with_what_every_language_has() -> None:
