@@ -191,11 +191,16 @@ def provider_of(message: Message) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
-def _endpoint(to: str) -> str:
+def decoded(text: str) -> object:
+    """The JSON that a text is; None where it is none, or nests deeper than can be read."""
     try:
-        said = msgspec.json.decode(to)
-    except msgspec.DecodeError:
-        return ""
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _endpoint(to: str) -> str:
+    said = decoded(to)
     first = said[0] if isinstance(said, list) and said else said
     endpoint = first.get("endpoint", "") if isinstance(first, dict) else ""
     return endpoint if isinstance(endpoint, str) else ""
@@ -253,10 +258,7 @@ def _text(value: object) -> str | None:
 
 def _subscription(value: object) -> str | None:
     if isinstance(value, str):
-        try:
-            value = msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            return None
+        value = decoded(value)
     several = value if isinstance(value, list) else [value]
     usable = [one for one in several if isinstance(one, dict) and _text(one.get("endpoint"))]
     if not usable:

@@ -199,7 +199,7 @@ def _by_code(code: int, told: str, answer: Answer, outcome: Outcome) -> Outcome:
 def _read(body: bytes) -> _Said:
     try:
         return _decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Said()
 
 

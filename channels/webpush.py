@@ -18,7 +18,17 @@ from typing_extensions import override
 from yarl import URL
 
 from channels.aes128gcm import PLAIN_BYTES_MAX, SECRET_BYTES, encrypt
-from channels.base import CLOSED, SPREAD, Accepted, Channel, Message, Outcome, Rejected, Retry
+from channels.base import (
+    CLOSED,
+    SPREAD,
+    Accepted,
+    Channel,
+    Message,
+    Outcome,
+    Rejected,
+    Retry,
+    decoded,
+)
 from channels.posting import Answer, Poster, address_fault, judge
 from channels.vapid import Vapid, from_base64url, to_base64url
 
@@ -180,9 +190,8 @@ def _keys(keys: Mapping[str, Any]) -> tuple[ec.EllipticCurvePublicKey, bytes]:
 
 
 def _subscriptions(to: str) -> list[object]:
-    try:
-        said = msgspec.json.decode(to)
-    except msgspec.DecodeError:
+    said = decoded(to)
+    if said is None:
         return []
     return said if isinstance(said, list) else [said]
 

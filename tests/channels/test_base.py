@@ -62,6 +62,7 @@ ENCODED = '{"endpoint":"https://push.example/1","keys":{"auth":"y","p256dh":"x"}
         ("push", {"push": []}, None),
         ("push", {"push": {"keys": {}}}, None),
         ("push", {"push": "no json"}, None),
+        ("push", {"push": "[" * 5_000}, None),
         ("in_app", {}, ""),
         ("webhook", {}, ""),
     ],

@@ -143,12 +143,13 @@ async def test_an_error_is_judged_by_its_code(
     assert "33612345678" not in outcome.reason  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("body", [b"<html>", b'{"message": "\xff"}', b"[" * 5_000])
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_an_account_that_is_refused_is_ours_to_mend(
-    twilio: TwilioProvider, channel: Channel, status: int
+    twilio: TwilioProvider, channel: Channel, status: int, body: bytes
 ) -> None:
     async def refuse(_: web.Request) -> web.Response:
-        return web.Response(status=status, text="<html>")
+        return web.Response(status=status, body=body)
 
     twilio.answer = refuse
     outcome = await channel.deliver(message("sms"))

@@ -331,7 +331,7 @@ def object_of(raw: msgspec.Raw, path: str, keys_max: int) -> msgspec.Raw:
     if not data or data == _NULL:
         return EMPTY
     # What two bytes a level cannot hold needs no count.
-    if len(data) > 2 * DEPTH_MAX and _depth(data) > DEPTH_MAX:
+    if len(data) > 2 * DEPTH_MAX and depth_of(data) > DEPTH_MAX:
         raise ItemInvalid(f"nests deeper than {DEPTH_MAX}", path=path)
     try:
         # A raw value is checked for its form alone: numbers may be out of range, text not UTF-8.
@@ -345,7 +345,7 @@ def object_of(raw: msgspec.Raw, path: str, keys_max: int) -> msgspec.Raw:
     return msgspec.Raw(data)
 
 
-def _depth(data: bytes) -> int:
+def depth_of(data: bytes) -> int:
     """How deep JSON nests; brackets in texts count too where there are very many. O(size)."""
     if sum(data.count(bracket) for bracket in _BRACKETS) <= DEPTH_MAX:
         return 0

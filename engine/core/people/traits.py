@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core.intake.items import TRAITS_MAX
+from engine.core.intake.items import DEPTH_MAX, TRAITS_MAX, depth_of
 from engine.core.properties import storable
 
 if TYPE_CHECKING:
@@ -153,6 +153,9 @@ def _endpoint(subscription: Any) -> Any:  # noqa: ANN401 - whatever a shop has s
 
 
 def _read(said: str) -> Any:  # noqa: ANN401 - any JSON value
+    # How deep a decoder can go depends on who called it: live and replay must agree.
+    if depth_of(said.encode()) > DEPTH_MAX:
+        return None
     try:
         return msgspec.json.decode(said)
     except msgspec.DecodeError:

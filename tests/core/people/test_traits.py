@@ -152,3 +152,4 @@ def test_one_subscription_goes_behind_those_of_other_browsers_and_a_list_in_thei
     many = [{"endpoint": f"https://q/{number}"} for number in range(20)]
     assert merge_traits({"push": many}, {"push": one}) == {"push": [*many[1:], one]}
     assert merge_traits({"push": "nonsense"}, {"push": one}) == {"push": one}
+    assert merge_traits({"push": "[" * 5_000}, {"push": one}) == {"push": one}
