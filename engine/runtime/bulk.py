@@ -178,11 +178,11 @@ class Starting:
     async def _found(self, bulk: Bulk) -> Sequence[str]:
         if bulk.user_ids is not None:
             return bulk.user_ids
-        found = []
-        async for _, user_id in _some_at_a_time(list(self._processor.users), _ASKED_AT_ONCE):
-            if self._still(bulk, user_id):
-                found.append(user_id)
-        return found
+        found: dict[str, None] = {}
+        for some in self._processor.users.slices(_ASKED_AT_ONCE):
+            found.update((one.user_id, None) for one in some if self._still(bulk, one.user_id))
+            await asyncio.sleep(0)
+        return [*reversed(found)]  # those first who came first
 
     def _still(self, bulk: Bulk, user_id: str) -> bool:
         """Whether a user is in the segment now, where one is asked for."""

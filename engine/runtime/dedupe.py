@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from xxhash import xxh3_64_intdigest as hash_of
 
+from engine.core.shards import SHARDS_MASK
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.core.inputs import Imported
 
-__all__ = ["HASH_CODE", "SHARDS_MASK", "Dedupe", "hash_of"]
-
-SHARDS_MASK: Final = 0xFF
-"""Of a hash, the bits that tell its shard: few enough that Python keeps their numbers at hand."""
+__all__ = ["HASH_CODE", "Dedupe", "hash_of"]
 
 SHARDS_GONE_AT_ONCE: Final = 4
 """Shards of a generation that is over which go at a time: 40,000 hashes at most, in 2 ms."""

@@ -9,6 +9,8 @@ from engine.core.intake.restated import as_item
 from engine.store.batch import Quarantined
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.core.people.aliases import Aliases
     from engine.core.state import User
     from engine.store.batch import QuarantineChange
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 def hear(
     said: UsersMerged,
     aliases: Aliases,
-    users: dict[str, User],
+    users: Mapping[str, User],
     quarantined: list[QuarantineChange],
 ) -> UserIdentified | None:
     """The input to be taken for it; None where there is nothing to be taken.

@@ -23,7 +23,6 @@ from engine.core.inputs import (
 )
 from engine.core.plan import Plan
 from engine.core.state import stands
-from engine.runtime.roster import Roster
 from engine.store.batch import KeptChange
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from engine.core.inputs import Input
     from engine.core.state import User
+    from engine.runtime.roster import Roster
     from engine.runtime.versions import Versions
 
 NO_PLAN = Plan("")
@@ -42,7 +42,7 @@ class Plans:
 
     Args:
         plan: In force where there are no `changes`.
-        users: Who there is, by id.
+        roster: Everybody, to be gone over.
         changes: What the last run left: numbered changes, of which users may lack all but the
             first, which brought the plan that held before (`plan`, where it names none).
         known: Further plans, by id, for those and for what a replay comes to.
@@ -59,7 +59,7 @@ class Plans:
     def __init__(
         self,
         plan: Plan,
-        users: dict[str, User],
+        roster: Roster,
         changes: Iterable[tuple[int, Input]] = (),
         known: Mapping[str, Plan] | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class Plans:
         self.number = 0
         self.in_force: PlanChanged | None = None
         self.changes: list[Change] = []
-        self.roster = Roster(users)
+        self.roster = roster
         self._known: Mapping[str, Plan] = known or {}
         self._weights: dict[str, dict[str, float]] = {}
         self._fresh: list[KeptChange] = []

@@ -21,7 +21,7 @@ from engine.core.people.merging import bear, merge
 from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
 from engine.core.transition import fire
 from engine.runtime.plans import NO_PLAN, Plans
-from engine.runtime.roster import SWEPT_AT_ONCE
+from engine.runtime.roster import SWEPT_AT_ONCE, Roster
 from engine.timers import Deadlines
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ class Population:
 
     Args:
         plan: The plan in force, unless `changes` say otherwise.
-        users: Who is known, by id.
+        users: Who is known, by id; whom another one bears is taken out.
         now_ms: Logical time to start from.
         changes, plans: What the last run left that users may lack (`Plans`).
         keeps: Whether what happens is saved.
 
     Attributes:
+        users: Everybody, by id and in a row.
         aliases: Ids of users who were merged into others.
         wake_at_ms: No deadline is earlier; `NEVER` where there is none.
         on_fired: Told (due_at_ms, now_ms) of each deadline as it fires.
@@ -60,11 +61,11 @@ class Population:
         plans: Mapping[str, Plan] | None,
         keeps: bool,
     ) -> None:
-        self.users = users
         self.now_ms = now_ms
         self._keeps = keeps
         self.aliases = Aliases(users)
-        self.plans = Plans(plan, users, changes, plans)
+        self.users = Roster(users.values())
+        self.plans = Plans(plan, self.users, changes, plans)
         self.plan, self._changed = self.plans.plan, self.plans.number
         self._changes = self.plans.changes
         self.on_fired: Callable[[int, int], None] | None = None
@@ -105,7 +106,7 @@ class Population:
 
         Looks at some dozens between two answers. O(users) in all.
         """
-        roster = self.plans.roster
+        roster = self.users
         while roster.has_visits:
             for user in roster.visit(SWEPT_AT_ONCE):
                 if user.seen < self._changed and (stands(user) or self.plan.edges):
@@ -161,11 +162,11 @@ class Population:
             if user.seen < self._changed:
                 self._bring_up(user)
             return user
-        user = self.users[user_id] = new_user(user_id)
+        user = new_user(user_id)
         user.seen = self._changed
         if happened.is_anonymous:
             user.is_anonymous = True
-        self.plans.roster.welcome(user)
+        self.users.welcome(user)
         return user
 
     def ids_of(self, user_id: str) -> tuple[str, ...]:
@@ -202,7 +203,7 @@ class Population:
 
     def _leave(self, user: User) -> None:
         """He is nobody any more: nothing is due to him."""
-        del self.users[user.user_id]
+        self.users.dismiss(user)
         self._deadlines.remove(user)
 
     def _fire(self, user: User, until_ms: int, now_ms: int) -> None:

@@ -30,10 +30,11 @@ from engine.core.inputs import (
     UserErased,
     UsersMerged,
 )
+from engine.core.shards import SHARDS_MASK
 from engine.core.state import NEVER, User, encode_merged
 from engine.core.transition import step, step_event
 from engine.runtime.bandits import Bandits
-from engine.runtime.dedupe import SHARDS_MASK, Dedupe, hash_of
+from engine.runtime.dedupe import Dedupe, hash_of
 from engine.runtime.hearing import hear
 from engine.runtime.population import Population
 from engine.runtime.saving import Saving
@@ -136,7 +137,8 @@ class Processor(Population):
             if self._keeps:
                 self._hashes.append(digest)
         happened.at_ms = now_ms
-        user = self.users.get(happened.user_id)
+        user_id = happened.user_id
+        user = self.users.parts[hash(user_id) & SHARDS_MASK].get(user_id)
         before = len(effects := self._effects)
         if user is None:
             user = self._welcome(happened)
@@ -252,7 +254,7 @@ class Processor(Population):
         self.now_ms = max(self.now_ms, now_ms)
         if self.dedupe is not None:
             self.dedupe.limit(self.now_ms)
-        self._touched.update(dict.fromkeys(self.plans.roster.choose_saves()))
+        self._touched.update(dict.fromkeys(self.users.choose_saves()))
         touched = self._touched if self._keeps else ()
         saves = self.saving.choose(self._number, touched, len(self._taken), self.next_input)
         saves.rows += self._merged
@@ -372,7 +374,7 @@ class Processor(Population):
     def _draw_weights(self, now_ms: int) -> None:
         """Draw weights, if that is due and nothing else is; else wake for it in time."""
         bandits = self.bandits
-        if bandits.due_at_ms <= now_ms < self.wake_at_ms and not self.plans.roster.has_visits:
+        if bandits.due_at_ms <= now_ms < self.wake_at_ms and not self.users.has_visits:
             for drawn in bandits.draw(self.plan, self.now_ms):
                 self._pass_over(drawn, self.now_ms)
         self.wake_at_ms = min(self.wake_at_ms, bandits.due_at_ms)

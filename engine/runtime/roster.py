@@ -1,4 +1,4 @@
-"""Everybody in a row, so that they can be gone over in slices while their number changes.
+"""Everybody, by id, and in a row so that they can be gone over in slices while users come and go.
 
 A dict cannot be: it must not grow meanwhile, and a copy of a million takes some forty milliseconds.
 A row of references is 8 bytes a user. It is gone over twice for each change of the plan: first to
@@ -7,12 +7,17 @@ have everybody take it on, then to have them saved, which a disk takes longer fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
+from engine.core.shards import SHARDS_MASK, Shards
 from engine.core.state import stands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from engine.core.state import User
 
@@ -27,29 +32,62 @@ LOOKS_A_COMMIT = 4_096
 """Users that are looked at for that: some 0.2 ms."""
 
 
-class Roster:
-    """All users, and how far they were gone over.
+class Roster(Mapping[str, "User"]):
+    """All users by id, in the order in which they came, and how far they were gone over.
 
     Args:
-        users: Who there is, by id; the owner adds and takes away.
+        users: Who there is to begin with, each id once.
+
+    Attributes:
+        parts: As `Shards.parts`: where a hot loop finds a user by his id.
     """
 
-    __slots__ = ("_end", "_place", "_row", "_saved", "_stay", "_users")
+    __slots__ = ("_count", "_end", "_place", "_row", "_saved", "_stay", "_users", "parts")
 
-    def __init__(self, users: dict[str, User]) -> None:
-        self._users = users
-        self._row = list(users.values())
+    def __init__(self, users: Iterable[User] = ()) -> None:
+        self._users: Shards[User] = Shards()
+        self.parts = self._users.parts
+        self._row = list(users)
+        self._count = len(self._row)
         # Of those before `_end`: the next to be visited, how many before him stay, whom to save.
         self._end = 0
         self._place = 0
         self._stay = 0
         self._saved = 0
+        for user in self._row:
+            self._users[user.user_id] = user
+
+    @override
+    def __getitem__(self, user_id: str) -> User:
+        return self._users[user_id]
+
+    @override
+    def get(self, user_id: str) -> User | None:  # type: ignore[override]
+        return self.parts[hash(user_id) & SHARDS_MASK].get(user_id)
+
+    @override
+    def __contains__(self, user_id: object) -> bool:
+        return user_id in self._users
+
+    @override
+    def __len__(self) -> int:
+        return self._count
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        """Ids; whoever goes over all of them in one go holds up the loop for it. O(users)."""
+        row = self._row
+        return (
+            user.user_id
+            for user in chain(islice(row, self._stay), islice(row, self._place, None))
+            if self._is_here(user)
+        )
 
     @property
     def has_visits(self) -> bool:
         """Whether there is anybody left to visit: to take a change on, or to be let go of."""
         return self._place < self._end or (
-            self._saved >= self._end and len(self._row) > len(self._users)
+            self._saved >= self._end and len(self._row) > self._count
         )
 
     @property
@@ -58,8 +96,15 @@ class Roster:
         return self._saved < self._end
 
     def welcome(self, user: User) -> None:
-        """Add a user who was just made. O(1)."""
+        """Add a user whose id nobody has. O(1)."""
+        self._users[user.user_id] = user
         self._row.append(user)
+        self._count += 1
+
+    def dismiss(self, user: User) -> None:
+        """Nobody has his id any more; he leaves the row as it is gone over next. O(1)."""
+        del self._users[user.user_id]
+        self._count -= 1
 
     def begin(self) -> None:
         """Visit everybody who is there now, from the start, and then save them. O(1)."""
@@ -74,16 +119,28 @@ class Roster:
         """
         return self._row[place : place + count]
 
+    def slices(self, count: int) -> Iterator[list[User]]:
+        """Everybody who is there from the first slice to the last, the newest first.
+
+        At least once: while it goes back, the row may close up, and bring some before it again. Who
+        comes meanwhile is not among them. O(count) each.
+        """
+        end = len(self._row)
+        while end:
+            begin = max(0, end - count)
+            yield [user for user in self._row[begin:end] if self._is_here(user)]
+            end = min(begin, len(self._row))
+
     def visit(self, count: int) -> Iterator[User]:
         """The next `count` users; whom the owner took away is let go of."""
         if self._place >= self._end and self.has_visits:
             self.begin()
             self._saved = self._end  # only to let go
-        row, users = self._row, self._users
+        row = self._row
         for place in range(self._place, min(self._place + count, self._end)):
             user = row[place]
             self._place = place + 1
-            if users.get(user.user_id) is user:
+            if self._is_here(user):
                 row[self._stay] = user
                 self._stay += 1
                 yield user
@@ -101,11 +158,15 @@ class Roster:
         for place in range(self._saved, min(self._saved + LOOKS_A_COMMIT, self._end)):
             user = self._row[place]
             self._saved = place + 1
-            if stands(user) and self._users.get(user.user_id) is user:
+            if stands(user) and self._is_here(user):
                 chosen.append(user.user_id)
                 if len(chosen) == SAVES_A_COMMIT:
                     break
         return chosen
+
+    def _is_here(self, user: User) -> bool:
+        user_id = user.user_id
+        return self.parts[hash(user_id) & SHARDS_MASK].get(user_id) is user
 
     def _close_up(self) -> None:
         """Take those out of the row who were let go of."""

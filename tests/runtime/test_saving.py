@@ -101,6 +101,6 @@ def test_what_is_kept_is_all_that_a_restart_needs(seed: int) -> None:
                     <= next(
                         at for at in range(saved.get(name, 0) + 1, next_input) if at <= user.seen
                     )
-                    or saves.replay_from <= chosen.unsaved[name]
+                    or saves.replay_from <= dict(chosen.unsaved.items())[name]
                 )
         assert next_input - saves.replay_from <= 50

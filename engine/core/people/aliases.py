@@ -11,7 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from engine.core.shards import Shards
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.core.inputs import UsersMerged
     from engine.core.state import User
 
@@ -37,11 +41,13 @@ class Aliases:
         for user_id in gone:
             users.pop(user_id, None)
         bearers = [user for user in users.values() if user.aliases]
-        self.of = {alias: user.user_id for user in bearers for alias in user.aliases}
+        self.of: Shards[str] = Shards()
+        for user in bearers:
+            self.of.update(dict.fromkeys(user.aliases, user.user_id))
 
     def bearer(self, user_id: str) -> str:
         """The id of the user whom an id means; itself where it is nobody's alias. O(1)."""
-        return self.of.get(user_id, user_id)
+        return self.of.get(user_id) or user_id
 
     def mean_one(self, user_id: str, other_id: str) -> bool:
         """Whether two ids are one user's. O(1)."""
@@ -52,7 +58,7 @@ class Aliases:
         for alias in user.aliases:
             del self.of[alias]
 
-    def judge(self, said: UsersMerged, users: dict[str, User]) -> str | None:
+    def judge(self, said: UsersMerged, users: Mapping[str, User]) -> str | None:
         """Why two ids are not merged; "" where there is nothing to be merged; None: they are.
 
         An `identify` joins an anonymous user alone, and the first that claims him: two customers
@@ -77,7 +83,7 @@ class Aliases:
                 return ""
         return self._room(bearer, merged_id, users)
 
-    def _room(self, bearer: str, merged_id: str, users: dict[str, User]) -> str | None:
+    def _room(self, bearer: str, merged_id: str, users: Mapping[str, User]) -> str | None:
         both = [users[user_id] for user_id in (bearer, merged_id) if user_id in users]
         if 1 + sum(len(user.aliases) for user in both) > ALIASES_MAX:
             return f"the user would have more than {ALIASES_MAX:,} ids"

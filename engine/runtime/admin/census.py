@@ -76,13 +76,10 @@ class Census:
         try:
             standings: dict[str, Standing] = {}
             processor = self._processor
-            roster, users = processor.plans.roster, processor.users
-            steps, place = steps_of(processor.plan), 0
+            steps = steps_of(processor.plan)
             until_ns = monotonic_ns() + SLICE_NS
-            while row := roster.there(place, AT_ONCE):
-                place += len(row)
-                there = (user for user in row if users.get(user.user_id) is user)
-                count_standing(there, steps, standings)
+            for some in processor.users.slices(AT_ONCE):
+                count_standing(some, steps, standings)
                 if monotonic_ns() >= until_ns:
                     await asyncio.sleep(0)
                     until_ns = monotonic_ns() + SLICE_NS

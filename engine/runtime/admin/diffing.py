@@ -221,7 +221,7 @@ class Diffing:
 
     async def _users(self, *, everybody: bool) -> AsyncIterator[User]:
         """Everybody, or whoever stands in the plan, a slice at a time."""
-        roster = self._processor.plans.roster
+        roster = self._processor.users
         place, until_ns = 0, monotonic_ns() + SLICE_NS
         while some := roster.there(place, LOOKED_AT_ONCE):
             place += LOOKED_AT_ONCE

@@ -111,7 +111,7 @@ class Outlook:
     async def _go_round(self) -> None:
         processor = self._processor
         found = self.under_way = Round(self._clock.now_ms(), total=len(processor.users))
-        roster, monotonic_ns, place = processor.plans.roster, self._clock.monotonic_ns, 0
+        roster, monotonic_ns, place = processor.users, self._clock.monotonic_ns, 0
         until_ns = monotonic_ns() + SLICE_NS
         while some := roster.there(place, LOOK_EVERY):
             place += len(some)

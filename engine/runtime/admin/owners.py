@@ -49,15 +49,15 @@ class Owners:
     async def _go_round(self) -> None:
         while self._asked:
             asked, self._asked = self._asked, {}
-            found: dict[str, list[str]] = {address: [] for address in asked}
-            for place, user in enumerate(list(self._population.users.values())):
-                if not place % LOOKED_AT_ONCE:
-                    await asyncio.sleep(0)
-                if isinstance(said := address_of(user, self._channel), str):
-                    address = self._written(said)
-                    if address in found:
-                        found[address].append(user.user_id)
+            found: dict[str, dict[str, None]] = {address: {} for address in asked}
+            for some in self._population.users.slices(LOOKED_AT_ONCE):
+                await asyncio.sleep(0)
+                for user in some:
+                    if isinstance(said := address_of(user, self._channel), str):
+                        address = self._written(said)
+                        if address in found:
+                            found[address][user.user_id] = None
             for address, waiting in asked.items():
                 for one in waiting:
                     if not one.done():
-                        one.set_result(found[address])
+                        one.set_result(list(found[address]))

@@ -58,7 +58,7 @@ async def search(processor: Processor, clock: Clock, said: str, start: int = 0) 
     trait, equals, value = text.partition("=")
     names = (trait.strip(),) if equals else _ADDRESSES
     begins = (value.strip() if equals else text).casefold()
-    roster, place = processor.plans.roster, start
+    roster, place = processor.users, start
     until_ns = clock.monotonic_ns() + BUDGET_NS
     while some := roster.there(place, SLICE_USERS):
         for user in some:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -94,13 +95,11 @@ def consent_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapp
 
 async def _suppressed(house: House) -> list[dict[str, str]]:
     """All addresses that nothing goes to, while the loop turns. O(users)."""
-    found: list[dict[str, str]] = []
-    for place, user in enumerate([*house.processor.users.values()]):
-        if not place % LOOKED_AT_ONCE:
-            await asyncio.sleep(0)
-        if user.suppressed:
-            found += _told(user)
-    return found
+    found: dict[str, list[dict[str, str]]] = {}
+    for some in house.processor.users.slices(LOOKED_AT_ONCE):
+        await asyncio.sleep(0)
+        found.update((user.user_id, _told(user)) for user in some if user.suppressed)
+    return [*chain.from_iterable(found.values())]
 
 
 def _told(user: User) -> list[dict[str, str]]:
