@@ -14,10 +14,10 @@ Both waits are bounded: from three quarters on, a commit takes the more of them 
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from engine.core.state import encode_user
-from engine.runtime.oldest import OldestFirst
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -34,6 +34,10 @@ light load.
 
 LOG_BYTES_MAX: Final = 32 << 20
 """States in the log; past it, they are written to their rows at once."""
+
+LOGGED_MAX: Final = 80_000
+"""States in the log, likewise: the table of whose they are stands still for 3 ms as it grows to
+that, and for 7 ms at the next step."""
 
 STATE_LOGGED_MAX: Final = 4_096
 """Bytes; a larger state goes to its row at once: it has pages of its own anyhow."""
@@ -67,21 +71,19 @@ class Saving:
         log: What the last run left in the user log.
 
     Attributes:
-        unsaved: Those who have seen inputs that are in no saved state, since the first such input.
-            Each of them says so himself (`User.unsaved`): the owner asks that
+        unsaved: Those who have seen inputs that are in no saved state, with the first such input;
+            longest ago first. Each of them says so himself (`User.unsaved`): the owner asks that
             with each input, and this table would have to be found in memory.
     """
 
     def __init__(
         self, users: Mapping[str, User], max_replay: int, log: UserLog | None = None
     ) -> None:
-        self.unsaved = OldestFirst()
-        self._users = users
+        self.unsaved: dict[str, int] = {}
+        self._find = users.get
         self._max_replay = max_replay
-        # Those whose newest saved state is in the log, with its batch.
-        self._logged = OldestFirst()
-        for user_id, batch in log.users.items() if log else ():
-            self._logged.add(user_id, batch)
+        # Those whose newest saved state is in the log, with its batch; longest ago first.
+        self._logged: dict[str, int] = dict(log.users) if log else {}
         self._sizes: deque[tuple[int, int]] = deque(log.sizes if log else ())
         self._bytes = sum(size for _, size in self._sizes)
 
@@ -96,18 +98,23 @@ class Saving:
         unsaved, logged = self.unsaved, self._logged
         saved = dict.fromkeys(touched)
         for user_id in saved:
-            unsaved.remove(user_id)
-        behind = next_input - unsaved.first(next_input)
-        longest = _count(inputs_count, behind, self._max_replay)
-        saved.update(dict.fromkeys(unsaved.take(longest, next_input - self._max_replay)))
+            unsaved.pop(user_id, None)
+        for user_id in self._longest_unsaved(inputs_count, next_input):
+            del unsaved[user_id]
+            saved[user_id] = None
         for user_id in saved:
-            logged.remove(user_id)
-        for user_id in logged.take(_count(len(saved), self._bytes, LOG_BYTES_MAX)):
-            unsaved.remove(user_id)
+            logged.pop(user_id, None)
+        due = max(
+            _count(len(saved), self._bytes, LOG_BYTES_MAX),
+            _count(len(saved), len(logged), LOGGED_MAX),
+        )
+        for user_id in list(islice(logged, due)):
+            del logged[user_id]
+            unsaved.pop(user_id, None)
             saves.rows.append((user_id, self._encode(user_id)))
         self._save(saves, number, saved)
-        saves.replay_from = unsaved.first(next_input)
-        saves.log_from = logged.first(number + 1)
+        saves.replay_from = next(iter(unsaved.values()), next_input)
+        saves.log_from = next(iter(logged.values()), number + 1)
         while self._sizes and self._sizes[0][0] < saves.log_from:
             self._bytes -= self._sizes.popleft()[1]
         return saves
@@ -116,29 +123,47 @@ class Saving:
         """A user has seen the input of that number; nothing where he was `unsaved`. O(1)."""
         if not user.unsaved:
             user.unsaved = True
-            self.unsaved.add(user.user_id, number)
+            self.unsaved[user.user_id] = number
 
     def forget(self, user_id: str) -> None:
         """There is nobody to save any more."""
-        self.unsaved.remove(user_id)
-        self._logged.remove(user_id)
+        self.unsaved.pop(user_id, None)
+        self._logged.pop(user_id, None)
 
     def _encode(self, user_id: str) -> bytes:
-        user = self._users[user_id]
+        user = self._find(user_id)
+        assert user is not None, "who is gone was forgotten"
         user.unsaved = False
         return encode_user(user)
+
+    def _longest_unsaved(self, inputs_count: int, next_input: int) -> list[str]:
+        """Those who wait longest, and whoever still needs an input that is too long ago."""
+        unsaved = self.unsaved
+        behind = next_input - next(iter(unsaved.values()), next_input)
+        count = _count(inputs_count, behind, self._max_replay)
+        floor = next_input - self._max_replay
+        longest: list[str] = []
+        for user_id, first_input in unsaved.items():
+            if len(longest) >= count and first_input >= floor:
+                break
+            longest.append(user_id)
+        return longest
 
     def _save(self, saves: Saves, number: int, users: Iterable[str]) -> None:
         """Put their states in the log, or in their rows where it has no place for them."""
         size = 0
         for user_id in users:
             state = self._encode(user_id)
-            if len(state) > STATE_LOGGED_MAX or self._bytes + size >= LOG_BYTES_MAX:
+            if (
+                len(state) > STATE_LOGGED_MAX
+                or self._bytes + size >= LOG_BYTES_MAX
+                or len(self._logged) >= LOGGED_MAX
+            ):
                 saves.rows.append((user_id, state))
             else:
                 saves.states.append(state)
                 size += len(state)
-                self._logged.add(user_id, number)
+                self._logged[user_id] = number
         if size:
             self._sizes.append((number, size))
             self._bytes += size

@@ -51,6 +51,19 @@ def test_a_full_log_takes_no_more_and_grows_shorter() -> None:
     assert ids(chosen.choose(3, ["u1"], 1, 2).states) == ["u1"]
 
 
+def test_a_log_of_many_small_states_grows_shorter_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "LOGGED_MAX", 40)
+    known = users(400)
+    chosen = Saving(known, 100)
+    logged: set[str] = set()
+    for number in range(1, 40):
+        saves = chosen.choose(number, list(known)[number * 9 : number * 9 + 9], 9, 2)
+        logged.update(ids(saves.states))
+        logged -= {name for name, _ in saves.rows}
+        assert len(logged) <= 40
+    assert len(logged) >= 30
+
+
 def test_a_forgotten_user_is_saved_no_more() -> None:
     known = users(3)
     chosen = Saving(known, 100)
@@ -101,6 +114,6 @@ def test_what_is_kept_is_all_that_a_restart_needs(seed: int) -> None:
                     <= next(
                         at for at in range(saved.get(name, 0) + 1, next_input) if at <= user.seen
                     )
-                    or saves.replay_from <= dict(chosen.unsaved.items())[name]
+                    or saves.replay_from <= chosen.unsaved[name]
                 )
         assert next_input - saves.replay_from <= 50

@@ -139,7 +139,10 @@ class Pulse:
 
         What is older than the oldest look is as old as that.
         """
-        oldest = self._processor.saving.unsaved.first(self._processor.next_input)
+        unsaved = self._processor.saving.unsaved
+        if not unsaved:
+            return 0.0
+        oldest = next(iter(unsaved.values()))
         for look in self.looks:
             if look.next_input > oldest:
                 return self._loop.time() - look.at_s
