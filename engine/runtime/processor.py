@@ -99,8 +99,8 @@ class Processor(Population):
         keeps: bool = True,
         bandits: Bandits | None = None,
     ) -> None:
-        known = users if users is not None else {}
-        super().__init__(plan, known, now_ms=now_ms, changes=changes, plans=plans, keeps=keeps)
+        users = users or {}
+        super().__init__(plan, users, now_ms=now_ms, changes=changes, plans=plans, keeps=keeps)
         self.bandits = bandits or Bandits()
         self.errors: Counter[str] = Counter()
         self.dedupe = dedupe
@@ -137,8 +137,7 @@ class Processor(Population):
             if self._keeps:
                 self._hashes.append(digest)
         happened.at_ms = now_ms
-        user_id = happened.user_id
-        user = self.users.parts[hash(user_id) & SHARDS_MASK].get(user_id)
+        user = self.users.parts[hash(happened.user_id) & SHARDS_MASK].get(happened.user_id)
         before = len(effects := self._effects)
         if user is None:
             user = self._welcome(happened)
