@@ -54,13 +54,14 @@ class Population:
     def __init__(
         self,
         plan: Plan,
-        users: dict[str, User],
+        users: dict[str, User] | None,
         *,
         now_ms: int,
         changes: Iterable[tuple[int, Input]],
         plans: Mapping[str, Plan] | None,
         keeps: bool,
     ) -> None:
+        users = users or {}
         self.now_ms = now_ms
         self._keeps = keeps
         self.aliases = Aliases(users)

@@ -99,7 +99,6 @@ class Processor(Population):
         keeps: bool = True,
         bandits: Bandits | None = None,
     ) -> None:
-        users = users or {}
         super().__init__(plan, users, now_ms=now_ms, changes=changes, plans=plans, keeps=keeps)
         self.bandits = bandits or Bandits()
         self.errors: Counter[str] = Counter()
