@@ -35,9 +35,9 @@ light load.
 LOG_BYTES_MAX: Final = 32 << 20
 """States in the log; past it, they are written to their rows at once."""
 
-LOGGED_MAX: Final = 80_000
-"""States in the log, likewise: the table of whose they are stands still for 3 ms as it grows to
-that, and for 7 ms at the next step."""
+LOGGED_MAX: Final = 40_000
+"""States in the log, likewise: the table of whose they are stands still for 1.5 ms as it grows to
+that, for 3 ms at the next step and 7 ms at the one after."""
 
 STATE_LOGGED_MAX: Final = 4_096
 """Bytes; a larger state goes to its row at once: it has pages of its own anyhow."""
