@@ -128,7 +128,7 @@ class Roster(Mapping[str, "User"]):
         end = len(self._row)
         while end:
             begin = max(0, end - count)
-            yield [user for user in self._row[begin:end] if self._is_here(user)]
+            yield [user for user in reversed(self._row[begin:end]) if self._is_here(user)]
             end = min(begin, len(self._row))
 
     def visit(self, count: int) -> Iterator[User]:

@@ -98,6 +98,14 @@ def test_it_is_a_mapping_in_order_of_arrival_be_it_amid_a_visit_or_not() -> None
         visited(roster)
 
 
+def test_slices_go_back_from_who_came_last() -> None:
+    assert [[one.user_id for one in some] for some in people(5).slices(2)] == [
+        ["u4", "u3"],
+        ["u2", "u1"],
+        ["u0"],
+    ]
+
+
 def test_slices_have_everybody_who_stays_whatever_the_row_does_meanwhile() -> None:
     chance = Random(7)
     for _ in range(300):
