@@ -263,10 +263,12 @@ class Plan:
         names = {name for c in ranked for name in c.entry.events} | self.kept.keys()
         names.update(*[one.events for one in self.collections.values()])
         woken = Index(ranked, self.collections.values())
-        by_event = _by_event(ranked)
-        names.update(woken.events(), by_event[2], by_event[3])
-        self.has_goals, self.utm = bool(by_event[3]), utm_of(ranked, self.policy)
-        """Whether an enrollment can reach a goal; by campaign, what visits tell its links by."""
+        *_, awaiting, aiming = by_event = _by_event(ranked)
+        names.update(woken.events(), awaiting, aiming)
+        self.has_goals = bool(aiming)
+        """Whether an enrollment can reach a goal."""
+        self.utm = utm_of(ranked, self.policy)
+        """By campaign, what visits tell its links by."""
         self.edges = tuple(c for c in ranked if c.entry.edge is not None)
         """Campaigns that users come in by a condition, in order of rank."""
         self.newcomers: frozenset[str] | None = None
@@ -276,7 +278,7 @@ class Plan:
         self.keeps_sessions = asks_for_sessions(programs, names)
         """Whether anything asks for sessions: then the engine makes their events."""
         makes = any(isinstance(step, CHANGES) for c in ranked for step in c.steps)
-        timed = [self.edges, self.keeps_sessions, makes, by_event[2]]
+        timed = [self.edges, self.keeps_sessions, makes, awaiting]
         self.is_timed = any([*timed, *[c.raised_by for c in ranked]])
         """Whether more can happen than that an event enters or ends, and a wait is over."""
         self.on_activity, self.on_traits = woken.on_activity, woken.on_traits
