@@ -143,6 +143,14 @@ def test_every_link_leads_to_a_file_and_a_heading_that_are_there():
     assert broken == []
 
 
+def test_every_decision_is_in_the_table_above_them():
+    text = (ROOT / "docs/decisions.md").read_text()
+    table, *_ = text.partition("\n## ")
+    assert anchors(ROOT / "docs/decisions.md") - {"decisions"} <= set(
+        re.findall(r"#([\w-]+)\)", table)
+    )
+
+
 def test_the_readme_fits_a_screen_or_two():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 80
 

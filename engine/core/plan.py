@@ -265,10 +265,8 @@ class Plan:
         woken = Index(ranked, self.collections.values())
         *_, awaiting, aiming = by_event = _by_event(ranked)
         names.update(woken.events(), awaiting, aiming)
-        self.has_goals = bool(aiming)
-        """Whether an enrollment can reach a goal."""
-        self.utm = utm_of(ranked, self.policy)
-        """By campaign, what visits tell its links by."""
+        self.has_goals, self.utm = bool(aiming), utm_of(ranked, self.policy)
+        """Whether an enrollment can reach a goal; by campaign, what visits tell its links by."""
         self.edges = tuple(c for c in ranked if c.entry.edge is not None)
         """Campaigns that users come in by a condition, in order of rank."""
         self.newcomers: frozenset[str] | None = None
