@@ -48,23 +48,24 @@ async def segments(house: House, _request: web.Request, _mark: str) -> Page:
     outlook = overview.outlook
     found = await outlook.soon()
     if not plan.segments:
-        empty = "The shop names no segment; segments.yaml would."
-        return Page(title="Segments", path="/segments", content=card("Segments", empty))
+        empty = "The shop names no segment. ", tag("code", "segments.yaml"), " names some."
+        told = card("All segments", tag("p", empty, class_="empty"))
+        return Page(title="Segments", path="/segments", content=told)
     if found is None:
         return Page(title="Segments", path="/segments", content=_live(_waiting(outlook), found))
     trends = await _trends(overview)
     rows: list[list[Content]] = [
         [
             tag("strong", name),
-            tag("code", plan.segments[name].text, class_="wide"),
-            _trend(name, [*trends.get(name, []), float(users)]),
-            charts.meter(users, found.users),
             words.count(users),
             words.share(users, found.users),
+            charts.meter(users, found.users),
+            _trend(name, [*trends.get(name, []), float(users)]),
+            tag("code", plan.segments[name].text, class_="wide"),
         ]
         for name, users in overview.trend.sizes(found).items()
     ]
-    heads = ["Segment", "Condition", f"{DAYS} days", "Share", "Users#", "Of all#"]
+    heads = ["Segment", "Users#", "Of all#", "Share", f"{DAYS} days", "Condition"]
     told = card("All segments", table("Segments", heads, rows), _as_of(found))
     return Page(title="Segments", path="/segments", content=_live(told, found))
 

@@ -22,6 +22,9 @@ _AGAIN_S: Final = 5
 _WITHIN_S: Final = 0.02
 """How long a page waits for who is inside to be counted; what it shows comes anew soon."""
 
+_CENTS_BELOW: Final = 1_000
+_WHOLE_BELOW: Final = 1_000_000
+
 _STATUS: Final = {"live": "good", "test": "warn", "paused": "warn"}
 
 
@@ -31,7 +34,9 @@ async def show_all(house: House, _request: web.Request, _mark: str) -> Page:
     rows = [_row(one, told["currency"]) for one in told["campaigns"]]
     heads = ["Campaign", "Status", "Sent, last 24 h", "Inside#", "Entered#", "Sent#", "Opened#",
              "Clicked#", "Converted#", "Value#"]  # fmt: skip
-    listed = table("Campaigns", heads, rows, empty="The shop has no campaign.")
+    listed = table(
+        "Campaigns", heads, rows, empty="The shop has no campaign: a file in campaigns/ is one."
+    )
     found = tag(
         "div", card("All campaigns", _behind(told), listed), id="found", data_again=_AGAIN_S
     )
@@ -128,7 +133,7 @@ def _tiles(told: dict[str, Any]) -> Html:
               _trend(told, "clicked")),
         _tile("Converted", words.count(told["converted"]), _interval(rate),
               _trend(told, "converted")),
-        _tile("Value", _money(told["goal_value"], told["currency"]), _earned(told), None),
+        _tile("Value", _amount(told["goal_value"], told["currency"]), _earned(told), None),
         class_="tiles",
     )  # fmt: skip
 
@@ -160,7 +165,16 @@ def _roi(roi: float | None) -> str:
     return words.NONE if roi is None else f"{100 * roi:+,.0f} %"
 
 
-def _tile(name: str, big: str, note: str, chart: Html | None) -> Html:
+def _amount(value: float, currency: str) -> Content:
+    """Money in large letters, which have room for a few: to the cent where it is little."""
+    if not value:
+        return words.NONE
+    told = words.short(value) if abs(value) >= _WHOLE_BELOW else f"{value:,.0f}"
+    told = f"{value:,.2f}" if abs(value) < _CENTS_BELOW else told
+    return [told, " ", tag("small", currency)]
+
+
+def _tile(name: str, big: Content, note: str, chart: Html | None) -> Html:
     told = tag("dl", tag("dt", name), tag("dd", big, class_="big"), tag("dd", note, class_="note"))
     return tag("div", told, chart, class_="tile")
 
@@ -250,7 +264,7 @@ def _factorial(told: dict[str, Any]) -> Html | None:
     ]
     return card(
         f"{told['id']}: its splits together",
-        table("Effects", ["Variant", "Effect", "On the rate, in points"], rows),
+        table("Effects", ["Variant", "Effect", "On the rate"], rows),
         tag("p", "Against the first of each split, averaged over all others.", class_="soft"),
         id_=f"splits-{told['id']}",
     )
@@ -284,12 +298,10 @@ def _holdout(told: dict[str, Any]) -> Html | None:
 
 
 def _interval(told: dict[str, Any] | None, *, signed: bool = False) -> str:
-    if told is None or told["estimate"] is None:
+    if told is None or (told["low"] is None and told["high"] is None):
         return words.NONE
-    form = "+.1f" if signed else ".1f"
-    estimate = f"{100 * told['estimate']:{form}} %"
-    if told["low"] is None or told["high"] is None:
-        return estimate
+    form, unit = ("+.1f", "points") if signed else (".1f", "%")
+    estimate = f"{100 * told['estimate']:{form}} {unit}"
     return f"{estimate} ({100 * told['low']:{form}} to {100 * told['high']:{form}})"
 
 

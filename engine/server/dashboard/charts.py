@@ -72,8 +72,8 @@ def meter(part: float, whole: float, kind: str = "") -> Html:
     filled = 100 * part / whole if whole else 0
     return tag(
         "svg",
-        tag("rect", class_="whole", width=100, height=6, rx=3),
-        tag("rect", class_=f"part {kind}".strip(), width=f"{filled:.1f}", height=6, rx=3),
+        tag("rect", class_="whole", width=100, height=6),
+        tag("rect", class_=f"part {kind}".strip(), width=f"{filled:.1f}", height=6),
         class_="meter",
         viewBox="0 0 100 6",
         preserveAspectRatio="none",

@@ -179,8 +179,8 @@ def _late(pulse: Pulse) -> Html:
     half, most = pulse.lateness_ms(0.5), pulse.lateness_ms(0.99)
     big: Content = words.NONE if half is None else _ms(half)
     fired = words.count(pulse.grown(_fired, _MINUTE_S))
-    note = f"{fired} in a minute" if most is None else f"p99 {_ms(most)} of {fired} / min"
-    return _tile("Deadlines late, p50", big, note, _chart("Deadlines", pulse, _fired))
+    note = f"{fired} in a minute" if most is None else f"p50; p99 {_ms(most)} of {fired} / min"
+    return _tile("Deadlines late", big, note, _chart("Deadlines", pulse, _fired))
 
 
 def _ms(ms: float) -> str:
@@ -211,7 +211,8 @@ def _queues(house: House, overview: Overview) -> Html:
     due_in_ms = max(0.0, (processor.wake_at_ms - house.clock.now_ms()) / house.clock.rate)
     is_due = processor.wake_at_ms < NEVER
     unsaved, room = len(processor.saving.unsaved), room_of(house.store.path)
-    behind = f"{_ago(pulse.checkpoint_ago_s())}, {words.count(unsaved)} users are behind"
+    users = "user is" if unsaved == 1 else "users are"
+    behind = f"{_ago(pulse.checkpoint_ago_s())}, {words.count(unsaved)} {users} behind"
     facts: list[tuple[str, Content]] = [
         ("Inputs waiting", _level(house.shell.inbox.waiting, _INPUTS_MANY)),
         ("Messages under way", _level(len(house.dispatcher or ()), _MESSAGES_MANY)),

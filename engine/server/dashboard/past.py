@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from engine.runtime.errands import DAYS_MAX, DiscoverErrand, FunnelErrand
 from engine.server.admin.looking import FUNNEL_WITHIN, GOAL_WITHIN, duration_asked
@@ -24,6 +25,7 @@ STAGES: Final = 6
 """Fields for events; the route for programs takes more."""
 
 DAYS_USUAL: Final = 30
+_OFFERED_MAX: Final = 8
 
 _COUNTS: Final = "times"
 _TEN = 10
@@ -45,7 +47,7 @@ async def funnel(house: House, request: web.Request, _mark: str) -> Page:
         study = studied.looked(house, f"funnel {request.path_qs}", errand)
         found = studied.parts((study, _funnel_told))
     lead = "Of those who did the first, how many did each next one after it, and how soon."
-    content = tag("div", card("Which events", form), found)
+    content = tag("div", card("Which events", form), found or _funnels(house, request))
     return Page(title="Funnel", path="/funnel", lead=lead, content=content)
 
 
@@ -73,8 +75,44 @@ async def discover(house: House, request: web.Request, _mark: str) -> Page:
         "What users had done who then came to the goal, held against those who had not. "
         "That one goes before the other does not make it its cause: try it with a holdout."
     )
-    content = tag("div", card("Which goal", form), found)
+    content = tag("div", card("Which goal", form), found or _goals(house, request))
     return Page(title="Discover", path="/discover", lead=lead, content=content)
+
+
+def _funnels(house: House, request: web.Request) -> Html | None:
+    """Ways to begin: from what brings people into a campaign to its goal."""
+    pairs = {
+        (event, goal): None
+        for campaign in house.processor.plan.campaigns.values()
+        for event in campaign.entry.events
+        for goal in (campaign.goal.events if campaign.goal is not None else ())
+    }
+    asked = [(" \u2192 ".join(pair), [("event", name) for name in pair]) for pair in pairs]
+    return _offered("/funnel", "From a campaign's start to its goal", asked, request)
+
+
+def _goals(house: House, request: web.Request) -> Html | None:
+    """Ways to begin: what campaigns are for."""
+    goals = {
+        name: None
+        for campaign in house.processor.plan.campaigns.values()
+        for name in (campaign.goal.events if campaign.goal is not None else ())
+    }
+    asked = [(name, [("goal", name)]) for name in goals]
+    return _offered("/discover", "A campaign's goal", asked, request)
+
+
+def _offered(
+    path: str, title: str, asked: list[tuple[str, list[tuple[str, str]]]], request: web.Request
+) -> Html | None:
+    if not asked:
+        return None
+    kept = [(name, request.query[name]) for name in ("within", "days") if name in request.query]
+    links = [
+        tag("li", tag("a", text, href=f"{path}?{urlencode([*said, *kept])}"))
+        for text, said in asked[:_OFFERED_MAX]
+    ]
+    return card(title, tag("ul", links, class_="offered"))
 
 
 def _archive(house: House, request: web.Request) -> Archive:

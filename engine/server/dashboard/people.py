@@ -28,8 +28,8 @@ async def show(house: House, request: web.Request, _mark: str) -> Page:
     found = await search(house.processor, house.clock, said, start)
     title = f"Found for “{said}”" if said else "The first there are"
     content = tag("div", _form(said), card(title, _found(house, said, found)))
-    total = words.count(len(house.processor.users))
-    lead = f"{total} users are known."
+    total = len(house.processor.users)
+    lead = f"{words.count(total)} user{'s are' if total != 1 else ' is'} known."
     return Page(title="Users", path="/users", lead=lead, content=content)
 
 
@@ -63,7 +63,8 @@ def _found(house: House, said: str, found: Search) -> Html:
     users = [house.processor.users.get(user_id) for user_id in found.users]
     rows = [_row(user) for user in users if user is not None]
     heads = ["Id", "Email", "Name", "Last seen", "In campaigns#", "Next deadline"]
-    empty = "Nobody among those that were looked at."
+    known = house.processor.users
+    empty = "Nobody among those that were looked at." if known else "Nobody has come yet."
     told = [table("Users", heads, rows, empty=empty)]
     if found.next is not None:
         more = urlencode({"q": said, "from": found.next})

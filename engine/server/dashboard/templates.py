@@ -166,8 +166,9 @@ def _shown(template: Template, made: Made, clicks: Clicks, request: web.Request)
     chosen_ = {name: request.query[name] for name in ("user", "locale") if name in request.query}
     source = f"{address(template.name, template.channel)}/body?{urlencode(chosen_)}"
     narrow = request.query.get("width") == _NARROW
+    kinds = ["message", "narrow" if narrow else "", "small" if template.channel != "email" else ""]
     frame = tag("iframe", src=source, title="The message as it is seen", sandbox="",
-                class_="message narrow" if narrow else "message")  # fmt: skip
+                class_=" ".join(filter(None, kinds)))  # fmt: skip
     said = f"{words.count(clicks.total)} clicks so far; each link bears its own."
     if not clicks.total:
         said = "Nobody has clicked so far."

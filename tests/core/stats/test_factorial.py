@@ -5,7 +5,7 @@ from random import Random  # noqa: TID251 - seeded, the same people each time
 import pytest
 
 from engine.core.stats.factorial import effects_of
-from engine.core.stats.sequences import ALPHA, Arm
+from engine.core.stats.sequences import ALPHA, Arm, radius
 
 SPLITS = [("copy", ["a", "b"]), ("offer", ["none", "ten"])]
 
@@ -46,6 +46,26 @@ def test_an_interaction_that_is_none_is_seldom_told_and_main_effects_mostly() ->
         wrong += both.effect.is_above or both.effect.is_below
     assert wrong <= ALPHA * 100
     assert right > 80
+
+
+def test_an_effect_is_known_as_well_as_the_average_that_it_is() -> None:
+    arm = Arm(2_000, 200)
+    cells = {(copy, offer): arm for copy in "ab" for offer in ("none", "ten")}
+    copy, _, both = effects_of(SPLITS, cells)
+    assert copy.effect.high == pytest.approx(radius(arm.rate_variance, 8_000))
+    assert both.effect.high == pytest.approx(radius(4 * arm.rate_variance, 8_000))
+
+
+def test_before_each_cell_had_the_chance_of_ten_goals_nothing_is_decided() -> None:
+    cells = {
+        ("a", "none"): Arm(5_000, 500),
+        ("a", "ten"): Arm(5_000, 500),
+        ("b", "none"): Arm(95, 0),
+        ("b", "ten"): Arm(95, 0),
+    }
+    assert not any(one.effect.is_below for one in effects_of(SPLITS, cells))
+    cells |= {("b", "none"): Arm(400, 0), ("b", "ten"): Arm(400, 0)}
+    assert effects_of(SPLITS, cells)[0].effect.is_below
 
 
 def test_a_cell_without_anybody_leaves_the_rest_to_be_told() -> None:

@@ -173,6 +173,25 @@ def test_before_each_arm_had_the_chance_of_ten_goals_nothing_is_decided() -> Non
     assert worth_difference(Arm(9_500, 190, 1e4, 1e6), Arm(600, 0)).low > -inf
 
 
+def test_who_has_no_goal_yet_is_taken_to_be_as_spread_as_all() -> None:
+    treated, out = Arm(9_500, 190, 1e4, 1e6), Arm(530, 0)
+    known = worth_difference(treated, out)
+    assert known.estimate == treated.worth
+    assert known.low < 0 < known.high
+
+
+def test_of_several_that_are_better_the_best_one_wins() -> None:
+    arms = {"a": Arm(1_000, 100), "b": Arm(1_000, 200), "c": Arm(1_000, 300), "d": Arm(1_000, 250)}
+    assert compare(arms).winner == "c"
+
+
+def test_the_more_variants_there_are_the_more_it_takes_to_win() -> None:
+    base, better = Arm(1_000, 100), Arm(1_000, 150)
+    assert compare({"a": base, "b": better}).winner == "b"
+    more = dict.fromkeys("cdefghij", base)
+    assert compare({"a": base, "b": better, **more}).winner == ""
+
+
 def test_who_reached_a_goal_of_nobody_is_not_known() -> None:
     nobody = rate_interval(Arm())
     assert (nobody.low, nobody.high) == (0.0, 1.0)

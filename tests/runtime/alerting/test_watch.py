@@ -189,6 +189,23 @@ async def test_a_restart_tells_nothing_twice_and_loses_nothing(app: App, ops: Ht
     assert await night.told() == [("alert.raised", "disk")]
 
 
+async def test_what_is_to_be_told_is_kept_before_it_is(app: App, ops: HttpProvider):
+    ops.be("deaf")
+    night = Night(app, ops, disk_free_bytes=1 << 60)
+    await night.fall()
+    await night.watch.look()
+    await until(lambda: ops.requests)
+    await night.over()  # nobody has heard it
+    ops.be("well")
+    night.read = len(ops.requests)
+    await night.fall()
+    await night.watch.look()
+    assert await night.told() == [("alert.raised", "disk")]
+    first, last = (msgspec.json.decode(ops.requests[at][1])["data"] for at in (0, -1))
+    assert first["id"] == last["id"]
+    await night.over()
+
+
 async def test_a_target_that_is_dead_is_logged_and_counted_and_the_others_are_told(
     app: App, ops: HttpProvider, caplog: pytest.LogCaptureFixture
 ):

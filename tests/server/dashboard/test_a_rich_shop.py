@@ -158,7 +158,7 @@ async def test_segments_are_counted(rich: Served) -> None:
         await page.goto(rich.url + "/segments")
         await page.get_by_text("33.3 %").wait_for()  # a round may have begun before they came
         cells = await page.get_by_role("row", name="parisians").locator("td").all_inner_texts()
-        assert cells[-2:] == ["2", "33.3 %"]
+        assert cells[1:3] == ["2", "33.3 %"]
 
 
 async def test_a_dead_letter_is_delivered_after_all_by_its_button(rich: Served) -> None:

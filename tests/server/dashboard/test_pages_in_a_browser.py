@@ -157,6 +157,18 @@ async def test_deadlines_stand_in_their_hours(served: Served) -> None:
         assert told == [["cart-abandonment", "2", "0"], ["welcome", "2", "0"]]
 
 
+async def test_a_way_to_begin_is_offered_from_what_campaigns_are_for(served: Served) -> None:
+    async with a_page(served) as page:
+        await page.goto(served.url + "/funnel?within=9d")
+        await page.get_by_role("link", name="Signed Up \u2192 Order Completed").click()
+        assert await page.get_by_label("1. event").input_value() == "Signed Up"
+        assert await page.get_by_label("2. event").input_value() == "Order Completed"
+        assert await page.get_by_label("From one to the next within").input_value() == "9d"
+        await page.goto(served.url + "/discover")
+        await page.get_by_role("link", name="Order Completed").click()
+        assert await page.get_by_label("Goal", exact=True).input_value() == "Order Completed"
+
+
 async def test_what_could_not_be_taken_is_tried_again(served: Served) -> None:
     await served.send_bad({"user_id": "ada", "event": ""})
     async with a_page(served) as page:
