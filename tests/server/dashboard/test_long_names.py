@@ -8,8 +8,8 @@ import pytest
 
 from config import load_shop
 from tests.clients import chromium
+from tests.server.dashboard.axe import violations
 from tests.server.dashboard.shop import a_page, serve
-from tests.server.dashboard.test_pages_in_a_browser import violations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
