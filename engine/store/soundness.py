@@ -27,6 +27,35 @@ DAMAGED: Final = "-damaged"
 until it passes or is replaced. Its write-ahead log does not stay to say so; what was wrong with
 that one the mark says, and stays until somebody removes it."""
 
+_SOUND: Final = (
+    (
+        ("SQLITE_READONLY",),
+        "cannot be written",
+        "make the file and its folder writable for this user",
+        "store.readonly",
+    ),
+    (  # SHMSIZE: there is no room for what stands beside the log while it is in use
+        ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"),
+        "cannot be opened for want of room",
+        "free some disk space, then start again; nothing is lost",
+        "store.full",
+    ),
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        "is held by another program",
+        "end that one, then start again; nothing is lost",
+        "store.held",
+    ),
+    (
+        ("SQLITE_CANTOPEN", "SQLITE_PERM"),
+        "cannot be opened",
+        "see that it is a file, and that this user may read and write it and its folder",
+        "store.unreadable",
+    ),
+)
+"""What keeps a database from being opened and is no damage: how SQLite names it (how the names
+begin), what failed, what to do, and the error's code."""
+
 
 def was_cut_short(path: Path) -> bool:
     """Whether the last process ended without closing its database, or found it damaged.
@@ -99,16 +128,16 @@ def _log_damaged(path: Path, damage: str) -> StoreError:
 
 
 def unusable(path: Path, error: sqlite3.Error) -> StoreError:
-    """What SQLite's error means for a database that is being opened or read."""
-    code = getattr(error, "sqlite_errorname", "")
-    if code.startswith("SQLITE_READONLY"):
-        return StoreError(
-            f"{path} cannot be written: {error}",
-            hint="make the file and its folder writable for this user",
-            code="store.readonly",
-        )
+    """What SQLite's error means for a database that is being opened or read.
+
+    What is no damage must not be answered by a restoration: it costs whatever happened since.
+    """
+    name = getattr(error, "sqlite_errorname", "")
+    for begins, told, hint, code in _SOUND:
+        if name.startswith(begins):
+            return StoreError(f"{path} {told}: {error}", hint=hint, code=code)
     return StoreError(
-        f"{path} cannot be read: {error} ({code})", hint=way_back(path), code="store.corrupt"
+        f"{path} cannot be read: {error} ({name})", hint=way_back(path), code="store.corrupt"
     )
 
 

@@ -69,6 +69,26 @@ async def test_on_a_full_disk_time_goes_on_and_all_recovers_by_itself(life: Life
     assert (fired.judged_at_ms or fired.at_ms) <= next_one.at_ms
 
 
+def test_a_start_without_room_says_so_and_no_backup_is_to_be_restored(life: Life, small_disk: Path):
+    life.data = small_disk / "data"
+    life.start()
+    life.live(range(3))
+    life.serving.kill()
+    filler = fill(small_disk)
+    after_a_kill = life.refused_start()
+    filler.unlink()
+    life.start()
+    life.live(range(3, 4))
+    life.come_to_rest()
+    fill(small_disk)
+    after_an_end = life.refused_start()
+    for refusal in (after_a_kill, after_an_end):
+        told = f"{life.data}/hairspring.db cannot be opened for want of room: "
+        assert refusal["why"].startswith(told)
+        assert refusal["hint"] == "free some disk space, then start again; nothing is lost"
+        assert refusal["code"] == "store.full"
+
+
 async def test_a_limit_of_file_sizes_ends_the_process_and_without_it_nothing_is_missing(life: Life):
     life.start(limit="ulimit -f 500; ")
     number = 0
@@ -239,6 +259,21 @@ async def test_while_another_program_holds_the_database_clients_wait_or_come_aga
     life.live(range(3, 5))
     life.come_to_rest()
     await life.holds()
+
+
+def test_a_start_while_another_program_holds_the_database_names_no_backup(life: Life):
+    life.start()
+    life.live(range(1))
+    life.come_to_rest()
+    other = sqlite3.connect(life.data / "hairspring.db", isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    refusal = life.refused_start()
+    other.close()
+    assert "is held by another program" in refusal["why"]
+    assert refusal["code"] == "store.held"
+    life.start()
+    life.come_to_rest()
 
 
 SOME = [
