@@ -28,7 +28,7 @@ from engine.core.messages.sending import send, skip
 from engine.core.state import NEVER, decode_user, encode_user
 from engine.core.steps.kinds import END, WAITS, Exit, Repeat, Send, Wait, WaitEvent, WaitWhen
 from engine.core.steps.passing import come_by
-from engine.core.steps.repeats import come_to, has_passed, iteration_of, note_passed
+from engine.core.steps.repeats import come_to, has_passed, iteration_of, note_passed, put_off
 from engine.core.steps.waits import lasts_until_ms
 from engine.core.turn import Queue, Turn
 
@@ -127,6 +127,7 @@ def _ask_again(turn: Turn, campaign: Campaign, enrollment: Enrollment, over_at_m
         _hold(campaign, enrollment, until_ms)
         return
     enrollment.hold_on().deferred = False
+    put_off(enrollment, over_at_ms - enrollment.clock_at_ms)
     _leave_step(enrollment, step.next, over_at_ms)
     _walk_on(turn, campaign, enrollment)
 

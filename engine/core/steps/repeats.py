@@ -61,6 +61,15 @@ def end_pause(enrollment: Enrollment, step: Repeat, at_ms: int) -> None:
     )
 
 
+def put_off(enrollment: Enrollment, held_ms: int) -> None:
+    """A send was held for so long: the pauses of the repeats around it count on from then."""
+    if held_ms > 0 and enrollment.iterations:
+        enrollment.iterations = tuple(
+            (repeat, begun, began_at_ms + held_ms)
+            for repeat, begun, began_at_ms in enrollment.iterations
+        )
+
+
 def find_again(campaign: Campaign, enrollment: Enrollment, position: int) -> None:
     """Set which repeats are around the place that an enrollment has in a changed campaign.
 
