@@ -35,6 +35,7 @@ from engine.runtime.erasing import Erasing, finish_erasures
 from engine.runtime.logs import now_and_then
 from engine.runtime.memory import release_collector, settle_collector
 from engine.runtime.metrics import Metrics
+from engine.runtime.parts import Parts
 from engine.runtime.reloading import PlanInForce, Reloading
 from engine.runtime.restart import come_in_time, open_store, restart
 from engine.runtime.settling import settle
@@ -376,12 +377,8 @@ class App:
         """Let clients in."""
         door = front_door(
             self.shop.settings,
+            Parts(self.store, self.shell, self.processor, self.clock, self.metrics),
             data=self._options.data,
-            shell=self.shell,
-            processor=self.processor,
-            store=self.store,
-            clock=self.clock,
-            metrics=self.metrics,
             links=self._link_door,
             why_not_ready=self.why_not_ready,
             instance=self._instance,

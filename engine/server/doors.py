@@ -8,7 +8,7 @@ import msgspec
 
 from channels.registry import push_key
 from channels.settings import InAppSettings
-from engine.runtime.clock import Clock, wall_ms
+from engine.runtime.clock import wall_ms
 from engine.server.inbox import InboxDoor
 from engine.server.twilio import TwilioDoor
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from channels.tokens import Signer
     from config.settings import Settings
     from engine.runtime.delivery.inboxes import Inboxes
-    from engine.runtime.processor import Processor
-    from engine.runtime.shell import Shell
+    from engine.runtime.parts import Parts
 
 
 class ChannelDoors(msgspec.Struct, frozen=True, eq=False):
@@ -37,23 +36,16 @@ class ChannelDoors(msgspec.Struct, frozen=True, eq=False):
 
 
 def channel_doors(
-    settings: Settings,
-    data: Path,
-    shell: Shell,
-    processor: Processor,
-    clock: Clock,
-    inboxes: Inboxes,
-    signer: Signer,
+    settings: Settings, parts: Parts, *, data: Path, inboxes: Inboxes, signer: Signer
 ) -> ChannelDoors:
     """Those of a process."""
     chosen = settings.channels["in_app"]
     inbox = None
     if isinstance(chosen, InAppSettings) and chosen.transport == "inbox":
-        inbox = InboxDoor(
-            inboxes, chosen, signer, submit=shell.submit, now_ms=clock.now_ms, wall_ms=wall_ms
-        )
+        submit, now_ms = parts.shell.submit, parts.clock.now_ms
+        inbox = InboxDoor(inboxes, chosen, signer, submit=submit, now_ms=now_ms, wall_ms=wall_ms)
     return ChannelDoors(
         push_key(settings.channels, data),
-        TwilioDoor.of(settings, shell, processor, clock),
+        TwilioDoor.of(settings, parts),
         inbox,
     )

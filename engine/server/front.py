@@ -21,24 +21,16 @@ if TYPE_CHECKING:
     from channels.tokens import Signer
     from config.settings import Settings
     from engine.core.intake.tracking_plan import TrackingPlan
-    from engine.runtime.clock import Clock
     from engine.runtime.delivery.inboxes import Inboxes
-    from engine.runtime.metrics import Metrics
-    from engine.runtime.processor import Processor
-    from engine.runtime.shell import Shell
+    from engine.runtime.parts import Parts
     from engine.server.links import LinkDoor
-    from engine.store import Store
 
 
 def front_door(
     settings: Settings,
+    parts: Parts,
     *,
     data: Path,
-    shell: Shell,
-    processor: Processor,
-    store: Store,
-    clock: Clock,
-    metrics: Metrics,
     links: LinkDoor | None,
     inboxes: Inboxes,
     signer: Signer,
@@ -48,39 +40,24 @@ def front_door(
     with_storefront: bool = False,
 ) -> IngestDoor:
     """All that clients may reach; `instance` begins request ids, different in each run."""
+    processor, now_ms = parts.processor, parts.clock.now_ms
     return IngestDoor(
-        submit=shell.submit,
-        now_ms=clock.now_ms,
+        submit=parts.shell.submit,
+        now_ms=now_ms,
         keys=settings.keys.write,
         trigger_keys=settings.keys.trigger,
         campaigns=lambda: processor.plan.campaigns,
-        would=Looking(processor, clock.now_ms).would,
+        would=Looking(processor, now_ms).would,
         why_not_ready=why_not_ready,
-        metrics=metrics,
+        metrics=parts.metrics,
         log=structlog.get_logger("hairspring.http"),
         instance=instance,
         limits=Limits.of(settings.server),
-        webhooks=webhooks_of(
-            settings,
-            shell=shell,
-            processor=processor,
-            store=store,
-            clock=clock,
-            metrics=metrics,
-            tracking_plan=tracking_plan,
-        ),
+        webhooks=webhooks_of(settings, parts, tracking_plan=tracking_plan),
         links=links,
         storefront=_storefront(settings, signer) if with_storefront else None,
         tracking_plan=tracking_plan,
-        channels=channel_doors(
-            settings,
-            data,
-            shell=shell,
-            processor=processor,
-            clock=clock,
-            inboxes=inboxes,
-            signer=signer,
-        ),
+        channels=channel_doors(settings, parts, data=data, inboxes=inboxes, signer=signer),
     )
 
 

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from engine.core.inputs import Answer, UserInput
     from engine.core.state import User
-    from engine.runtime.clock import Clock
-    from engine.runtime.processor import Processor
-    from engine.runtime.shell import Shell
+    from engine.runtime.parts import Parts
     from engine.server.ingest import Submit
 
 SIGNATURE: Final = "X-Twilio-Signature"
@@ -86,9 +84,7 @@ class TwilioDoor:
         self._owners = owners
 
     @classmethod
-    def of(
-        cls, settings: Settings, shell: Shell, processor: Processor, clock: Clock
-    ) -> Self | None:
+    def of(cls, settings: Settings, parts: Parts) -> Self | None:
         """That of a process; None where the shop has no account at Twilio."""
         chosen = settings.channels["sms"]
         if not isinstance(chosen, SmsSettings) or chosen.transport != "twilio":
@@ -96,10 +92,10 @@ class TwilioDoor:
         return cls(
             settings=chosen,
             shop_url=settings.shop.url,
-            submit=shell.submit,
-            now_ms=clock.now_ms,
-            find=processor.find,
-            owners=Owners(processor, "sms", e164).of,
+            submit=parts.shell.submit,
+            now_ms=parts.clock.now_ms,
+            find=parts.processor.find,
+            owners=Owners(parts.processor, "sms", e164).of,
         )
 
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from config.settings import Settings
-    from engine.runtime.clock import Clock
-    from engine.runtime.metrics import Metrics
+    from engine.runtime.parts import Parts
     from engine.runtime.processor import Processor
-    from engine.runtime.shell import Shell
     from engine.server.webhooks.sns import Fetch
     from engine.store import Store
 
@@ -35,19 +33,15 @@ FETCHED_BYTES_MAX: Final = 64 << 10
 
 def webhooks_of(
     settings: Settings,
+    parts: Parts,
     *,
-    shell: Shell,
-    processor: Processor,
-    store: Store,
-    clock: Clock,
-    metrics: Metrics,
     tracking_plan: Callable[[], TrackingPlan | None] = no_plan,
     fetch: Fetch | None = None,
 ) -> WebhookDoor:
     """That of a process. `fetch` asks Amazon."""
     owners = {
-        "email": Owners(processor, "email", _mailbox),
-        "sms": Owners(processor, "sms", e164),
+        "email": Owners(parts.processor, "email", _mailbox),
+        "sms": Owners(parts.processor, "sms", e164),
     }
 
     async def owners_of(channel: str, address: str) -> list[str]:
@@ -55,13 +49,13 @@ def webhooks_of(
 
     return WebhookDoor(
         sources=sources_of(settings.webhooks, fetch or _fetch),
-        submit=shell.submit,
-        now_ms=clock.now_ms,
+        submit=parts.shell.submit,
+        now_ms=parts.clock.now_ms,
         wall_ms=wall_ms,
-        is_known=processor.__contains__,
+        is_known=parts.processor.__contains__,
         owners=owners_of,
-        sent=partial(_sent, store, processor),
-        metrics=metrics,
+        sent=partial(_sent, parts.store, parts.processor),
+        metrics=parts.metrics,
         limits=Limits.of(settings.server),
         tracking_plan=tracking_plan,
     )

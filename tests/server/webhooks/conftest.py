@@ -9,6 +9,7 @@ import pytest
 from config.settings import Settings
 from config.webhooks import WebhookSource
 from engine.runtime.clock import wall_ms
+from engine.runtime.parts import Parts
 from engine.server import IngestDoor, listen, make_ingest_app, webhooks_of
 from tests.server.house import Answer
 from tests.server.webhooks.signing import SECRET, SENDGRID_KEY, signed
@@ -91,11 +92,7 @@ async def called(
         instance="test",
         webhooks=webhooks_of(
             Settings(webhooks=SOURCES),
-            shell=house.shell,
-            processor=house.processor,
-            store=house.store,
-            clock=house.clock,
-            metrics=house.metrics,
+            Parts(house.store, house.shell, house.processor, house.clock, house.metrics),
             fetch=fetch,
             tracking_plan=lambda: plan,
         ),
