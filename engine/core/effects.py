@@ -143,17 +143,19 @@ class ReviveMessage(msgspec.Struct, gc=False):
 
 
 class QuarantineInput(msgspec.Struct, gc=False):
-    """An identify call that its user has no room for: keep it, with the reason.
+    """A call that what is known of its users stands against: keep it, with the reason.
 
     Attributes:
-        identified: As it was journaled.
+        identified: An identify or alias call, as it came.
         path: Where in it the fault lies, as `$.traits`.
         reason: What is wrong, in words for a person.
+        is_alias: Whether it was an alias call.
     """
 
     identified: UserIdentified
     path: str
     reason: str
+    is_alias: bool = False
 
 
 class ConditionFailed(msgspec.Struct, frozen=True, gc=False):

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.effects import QuarantineInput
 from engine.core.inputs import UserIdentified, UsersMerged
-from engine.core.intake.restated import as_item
-from engine.store.batch import Quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from engine.core.effects import Effect
     from engine.core.people.aliases import Aliases
     from engine.core.state import User
-    from engine.store.batch import QuarantineChange
 
 
 def hear(
     said: UsersMerged,
     aliases: Aliases,
     users: Mapping[str, User],
-    quarantined: list[QuarantineChange],
+    effects: list[Effect],
 ) -> UserIdentified | None:
     """The input to be taken for it; None where there is nothing to be taken.
 
@@ -32,9 +31,8 @@ def hear(
     if why is None:
         return said
     if why:
-        source = "alias" if said.is_alias else "identify"
         path = "$.previous_id" if said.is_alias else "$.anonymous_id"
-        quarantined.append(Quarantined(said.received_at_ms, source, path, why, as_item(said)))
+        effects.append(QuarantineInput(said, path, why, said.is_alias))
         if said.is_alias:
             return None
     return UserIdentified(

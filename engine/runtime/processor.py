@@ -306,7 +306,7 @@ class Processor(Population):
                 self._hashes.append(digest)
         happened.at_ms = now_ms
         if type(happened) is UsersMerged:
-            heard = hear(happened, self.aliases, self.users, self._quarantined)
+            heard = hear(happened, self.aliases, self.users, self._effects)
             if heard is None:
                 return True
             happened = heard

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 EXCERPT_BYTES = 2_048
 """What is kept of an item that is larger than an item may be: enough to know it by."""
 
-IDENTIFY = "identify"
-"""The source of what was taken, and refused by its user's state."""
+ALIAS, IDENTIFY = "alias", "identify"
+"""Sources of what was taken, and then refused by what is known of its users: its message id is
+known."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, gc=False):
@@ -60,11 +61,11 @@ QuarantineChange: TypeAlias = Quarantined | Retried
 
 
 def kept_of(effects: Iterable[QuarantineInput]) -> list[Quarantined]:
-    """What was taken, and what its user had no room for, as it is kept: in the native form."""
+    """What its users' states refused, as it is kept: in the native form."""
     return [
         Quarantined(
             effect.identified.received_at_ms,
-            IDENTIFY,
+            ALIAS if effect.is_alias else IDENTIFY,
             effect.path,
             effect.reason,
             as_item(effect.identified),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
+from engine.core.effects import QuarantineInput
 from engine.core.intake.items import ItemInvalid
 from engine.runtime.admin.quarantine import LISTED, LISTED_MAX, page
 from engine.runtime.dedupe import hash_of
@@ -20,15 +21,18 @@ from engine.server.answers import Refusal, answer_json, in_one_line
 from engine.server.forms import EVERYTHING, read_form
 from engine.server.queries import whole_number_asked
 from engine.store import Retried, holdings
+from engine.store.batch import ALIAS, IDENTIFY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiohttp import web
     from aiohttp.typedefs import Handler
 
-    from engine.core.inputs import FromClient
+    from engine.core.effects import Effect
+    from engine.core.inputs import FromClient, UserInput
     from engine.core.intake.tracking_plan import TrackingPlan
+    from engine.runtime.starting import Fate
     from engine.server.admin.operating import House
     from engine.store.holdings import Item
 
@@ -141,7 +145,10 @@ async def retry_items(house: House, asked: RetryAsked, told: Callable[[int, int]
 
 
 async def _take(house: House, item: Item) -> Left | None:
-    """Take an item, whole and in one commit; else why it stays."""
+    """Take an item, whole and in one commit; else why it stays.
+
+    What its user's state refuses once more is there again, under a number of its own.
+    """
     try:
         plan = house.tracking_plan()
         inputs = read_again(item.source, item.body, item.received_at_ms, plan)
@@ -150,7 +157,14 @@ async def _take(house: House, item: Item) -> Left | None:
     # It may be asked for twice at once (a button pressed twice), and is taken once all the same.
     # Its number alone would not do: another item has that once this one has gone.
     own = f"quarantine:{item.number}:{item.received_at_ms}:{hash_of(item.body):x}"
+    is_known = item.source in {ALIAS, IDENTIFY}
     for place, one in enumerate(inputs):
-        one.message_id = one.message_id or f"{own}:{place}"
-    await house.shell.submit(inputs, [Retried(item.number)], size_bytes=len(item.body))
-    return None
+        if is_known or not one.message_id:
+            one.message_id = f"{own}:{place}"
+    refused: list[QuarantineInput] = []
+
+    def told(_happened: UserInput, _fate: Fate, effects: Sequence[Effect]) -> None:
+        refused.extend(effect for effect in effects if type(effect) is QuarantineInput)
+
+    await house.shell.submit(inputs, [Retried(item.number)], len(item.body), told)
+    return Left(item.number, refused[0].path, refused[0].reason) if refused else None

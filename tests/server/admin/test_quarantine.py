@@ -112,6 +112,43 @@ async def test_what_was_sent_again_meanwhile_is_not_taken_twice(operated: House)
     assert (await told(operated))["total"] == 0
 
 
+async def test_what_its_user_had_no_room_for_is_taken_once_there_is_some(operated: House) -> None:
+    long = dict.fromkeys("abc", "x" * 20_000)
+    for name, text in {**long, "plan": "g" * 10_000}.items():
+        said = {"type": "identify", "user_id": "u1", "traits": {name: text}, "message_id": name}
+        assert (await operated.post("/events", said)).json["accepted"] == 1
+    assert (await told(operated))["total"] == 1
+
+    outcome = last(await retried(operated, all=True))
+    assert (outcome["taken"], len(outcome["left"])) == (0, 1)
+    assert outcome["left"][0]["path"] == "$.traits"
+    assert (await told(operated))["total"] == 1
+
+    room = {"type": "identify", "user_id": "u1", "traits": {"a": ""}}
+    await operated.post("/events", room)
+    assert last(await retried(operated, all=True)) == {"asked": 1, "taken": 1, "left": []}
+    user = operated.processor.find("u1")
+    assert user is not None
+    assert len(user.traits["plan"]) == 10_000
+    assert (await told(operated))["total"] == 0
+
+
+async def test_an_alias_that_is_refused_again_is_told_and_not_lost(operated: House) -> None:
+    for ids in (("ada", "old"), ("old", "ada")):
+        said = {"type": "alias", "user_id": ids[0], "previous_id": ids[1], "message_id": ids[0]}
+        assert (await operated.post("/events", said)).json["accepted"] == 1
+    (kept,) = (await told(operated))["items"]
+    assert kept["source"] == "alias"
+
+    for _ in range(2):
+        outcome = last(await retried(operated, source="alias"))
+        assert (outcome["taken"], [one["path"] for one in outcome["left"]]) == (
+            0,
+            ["$.previous_id"],
+        )
+        assert (await told(operated))["total"] == 1
+
+
 async def test_what_is_tried_twice_at_once_is_taken_once(operated: House) -> None:
     for number in range(3):
         await keep(operated, json.dumps({"user_id": "u1", "event": f"Seen {number}"}).encode())
