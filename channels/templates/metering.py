@@ -20,7 +20,6 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from liquid import RenderContext, Token
-    from liquid.ast import Node
     from liquid.expression import Expression
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
@@ -62,22 +61,23 @@ class Meter:
             raise WorkExceeded("the template does too much work", token=None)
 
 
-def _weight(block: Node) -> int:
-    """What one time through a block costs."""
-    return _ITERATION + len(str(block)) // CHARS_A_UNIT
+def _announce(loop: MeteredForNode | MeteredTablerowNode, context: RenderContext) -> None:
+    """Tell what one time through its block costs, before it begins."""
+    weight = getattr(loop, "weight", None)
+    if weight is None:
+        weight = loop.weight = _ITERATION + len(str(loop.block)) // CHARS_A_UNIT
+    context.loop_weight = weight  # type: ignore[attr-defined]  # a SandboxContext, always
 
 
 class MeteredForNode(ForNode):
     """A `for` that is charged for its iterations as it begins."""
 
     __slots__ = ("weight",)
+    weight: int
 
     @override
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        weight = getattr(self, "weight", None)
-        if weight is None:
-            weight = self.weight = _weight(self.block)
-        context.loop_weight = weight  # type: ignore[attr-defined]  # a SandboxContext, always
+        _announce(self, context)
         return super().render_to_output(context, buffer)
 
 
@@ -85,13 +85,11 @@ class MeteredTablerowNode(TablerowNode):
     """A `tablerow`, likewise."""
 
     __slots__ = ("weight",)
+    weight: int
 
     @override
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        weight = getattr(self, "weight", None)
-        if weight is None:
-            weight = self.weight = _weight(self.block)
-        context.loop_weight = weight  # type: ignore[attr-defined]  # as above
+        _announce(self, context)
         return super().render_to_output(context, buffer)
 
 
