@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from engine.runtime.admin.outlook import HOUR_MS
 from engine.server.dashboard import charts, words
 from engine.server.dashboard.flow import campaign_address
-from engine.server.dashboard.frame import Page, card, table
+from engine.server.dashboard.frame import Page, card, look_again, table
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.dashboard.now import of
 
@@ -91,7 +91,7 @@ def _waiting(outlook: Outlook) -> Html:
     under_way = outlook.under_way
     done, total = (under_way.users, under_way.total) if under_way is not None else (0, 0)
     text = f"Everybody is being counted: {words.count(done)} of {words.count(total)} so far."
-    return tag("p", text, class_="empty", role="status")
+    return tag("div", tag("p", text, class_="empty", role="status"), look_again())
 
 
 def _as_of(found: Round) -> Html:

@@ -118,6 +118,11 @@ def form(action: str, mark: str, *content: Content, class_: str = "") -> Html:
     return tag("form", hidden, content, method="post", action=action, class_=class_ or None)
 
 
+def look_again() -> Html:
+    """A way to look once more, for who has no script that does so by itself."""
+    return tag("noscript", tag("p", tag("a", "Look again", href="")))
+
+
 def card(
     title: str, *content: Content, class_: str = "", id_: str = "", more: Content = None
 ) -> Html:

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.server.answers import RETRY_AFTER_S, Refusal, in_one_line
 from engine.server.dashboard import charts, words
+from engine.server.dashboard.frame import look_again
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.dashboard.now import of
 
@@ -46,7 +47,7 @@ def _part(study: Study, show: Callable[[Any], Content]) -> Content:
     share = min(study.done / max(study.total, 1), 1.0)
     so_far = f": {words.share(share, 1)} so far" if share else ""
     text = tag("p", f"This takes a moment{so_far}.", role="status")
-    return tag("div", text, charts.meter(share, 1), class_="card")
+    return tag("div", text, charts.meter(share, 1), look_again(), class_="card")
 
 
 def spanned(told: dict[str, Any]) -> Html:

@@ -76,6 +76,19 @@ async def test_a_funnel_is_counted_over_the_events_that_are_chosen(shop: Served)
         ]
 
 
+async def test_without_a_script_a_funnel_is_looked_at_again_by_a_link(shop: Served) -> None:
+    async with a_page(shop, java_script_enabled=False) as page:
+        await page.goto(shop.url + "/funnel?event=Viewed&event=Bought")
+        came = page.get_by_text("20 of 60 came from the first to the last")
+        again = page.get_by_role("link", name="Look again")
+        while not await came.count():
+            await again.or_(came).first.wait_for()
+            if await again.count():
+                await again.click()
+                await page.wait_for_load_state()
+        assert not await again.count()
+
+
 async def test_discover_tells_of_whom_it_looked_at_and_offers_events_that_it_knows(
     shop: Served,
 ) -> None:
