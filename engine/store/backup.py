@@ -23,6 +23,7 @@ import msgspec
 
 from engine.errors import StoreError
 from engine.failpoints import come_to
+from engine.store import keepsakes
 from engine.store.migrations import SCHEMA_VERSION
 from engine.store.schema import APPLICATION_ID
 
@@ -191,6 +192,7 @@ def _copy(
             connection.set_progress_handler(copying, _TOLD_EVERY_STEPS)
             connection.execute("VACUUM INTO ?", (str(part),))
             told(size * _COPIED, total)
+            keepsakes.put_into(part, source.parent)
             os.fsync(file.fileno())
         check_backup(part, lambda: not given_up.is_set())
     except OSError as error:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.errors import StoreError
 from engine.failpoints import come_to
-from engine.store import wal
+from engine.store import keepsakes, wal
 from engine.store.backup import check_backup, note_backup, read_only, sync_folder
 from engine.store.erasure import Backup, backups
 from engine.store.soundness import DAMAGED
@@ -135,7 +135,8 @@ def finish_restore(path: Path) -> Path | None:
     staged = max(path.parent.glob(glob.escape(path.name) + STAGED + "*"), default=None)
     if staged is None:
         return None
-    aside = path.with_name(path.name + ASIDE + staged.name.rpartition(STAGED)[2])
+    ending = ASIDE + staged.name.rpartition(STAGED)[2]
+    aside = path.with_name(path.name + ending)
     try:
         # The log first: without it the old database is still one, and with it the new is none.
         for end in reversed(_FILES):
@@ -144,11 +145,13 @@ def finish_restore(path: Path) -> Path | None:
                 old.rename(aside.with_name(aside.name + end))
                 sync_folder(path.parent)
                 come_to("in-restore")
+        keepsakes.take_out(staged, path.parent, ending)
         staged.rename(path)
         sync_folder(path.parent)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise StoreError(
-            f"{staged} could not be put in the place of {path}: {error.strerror}",
+            f"{staged} could not be put in the place of {path}: {why}",
             hint="make the data folder writable; the next start, or restore, goes on with it",
             code="restore.failed",
         ) from error

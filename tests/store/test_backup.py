@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from channels.vapid import FILE as PUSH_FILE
 from engine.errors import StoreError
-from engine.store import Store
+from engine.server.admin.own_keys import SIGNING_FILE
+from engine.store import Store, keepsakes
 from engine.store.backup import back_up, check_backup
 from engine.store.erasure import backups
 from engine.store.migrations import SCHEMA_VERSION
@@ -220,6 +222,38 @@ async def test_a_restored_database_knows_its_backup_and_those_made_since(
     assert await noted(tmp_path / "elsewhere.db") == names
     restore(first, tmp_path / "anew.db", "then")
     assert await noted(tmp_path / "anew.db") == ["first.db"]
+
+
+async def test_links_and_push_subscriptions_outlive_a_move_to_another_machine(
+    store: Store, path: Path, tmp_path: Path
+) -> None:
+    keys = {"signing.key": "signs links\n", "push.key": "signs pushes\n", "admin.key": "opens\n"}
+    for name, key in keys.items():
+        (path.parent / name).write_text(key)
+    backup = await made(store, tmp_path / "b.db")
+    elsewhere = tmp_path / "elsewhere" / path.name
+    elsewhere.parent.mkdir()
+    (elsewhere.parent / "push.key").write_text("another\n")
+    for stamp in ("then", "thereafter"):
+        restore(backup, elsewhere, stamp)
+    held = {one.name: one.read_text() for one in elsewhere.parent.iterdir() if ".key" in one.name}
+    assert held == {
+        "signing.key": keys["signing.key"],
+        "push.key": keys["push.key"],
+        "push.key.before-then": "another\n",
+    }
+    assert (elsewhere.parent / "signing.key").stat().st_mode & 0o077 == 0
+    # A key that is taken away is in no later backup.
+    (elsewhere.parent / "signing.key").unlink()
+    moved = await Store.open(elsewhere)
+    later = await made(moved, tmp_path / "later.db")
+    await moved.close()
+    restore(later, tmp_path / "anew.db", "then")
+    assert {one.name for one in tmp_path.glob("*.key")} == {"push.key"}
+
+
+def test_the_keys_of_backups_are_those_that_a_process_makes() -> None:
+    assert set(keepsakes.FILES) == {SIGNING_FILE, PUSH_FILE}
 
 
 async def test_what_cannot_be_read_any_more_is_replaced_all_the_same(
