@@ -171,7 +171,9 @@ async def _reload(reloading: Reloading | None) -> None:
 
 async def _serve(shop: Shop, options: Options) -> None:
     from engine.app import App
+    from engine.runtime.memory import return_large_buffers
 
+    return_large_buffers()
     app = await App.start(shop, options)
     stop = stop_on_signals(app.left, app.reloading)
     try:

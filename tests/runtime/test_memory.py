@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import platform
+import subprocess
+import sys
 import weakref
 from typing import TYPE_CHECKING
 
@@ -73,3 +76,30 @@ def test_released_the_collector_is_as_it_comes() -> None:
     release_collector()
     assert (gc.callbacks, gc.get_threshold()) == (callbacks, threshold)
     assert gc.get_freeze_count() == 0
+
+
+_HOLES = """
+from engine.runtime.memory import return_large_buffers
+
+def held():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+return_large_buffers()
+del_at_once = b"x" * 2_000_000
+del del_at_once
+before = held()
+large, stays = [], []
+for _ in range(200):
+    large.append(b"x" * 500_000)
+    stays.append(b"x" * 20_000)
+large.clear()
+print(held() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator alone keeps them")
+def test_large_buffers_leave_no_holes_among_what_stays() -> None:
+    command = [sys.executable, "-c", _HOLES]
+    grown = int(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    assert grown < 20_000_000  # of the hundred million that were there
