@@ -94,10 +94,11 @@ def compile_campaign(source: Source, templates: Templates) -> Placed | None:
         for split in program.bandits:
             told = "is bandit, which shifts weight to what reaches the goal"
             split.fault("mode", told, "say what that is, under `goal:`")
-    if campaign_id is None or entry is None:
+    if campaign_id is None:
         return None
-    silent = bool(program.steps) and not program.sends and not _makes(program.steps)
-    _warn_of(fields, campaign, silent=silent)
+    if entry is not None:
+        silent = bool(program.steps) and not program.sends and not _makes(program.steps)
+        _warn_of(fields, campaign, silent=silent)
     return Placed(campaign, source.path, fields.line("campaign"), program.lines)
 
 
