@@ -416,15 +416,14 @@ def test_a_campaign_of_any_shape_loads_or_tells_its_faults(data: st.DataObject) 
 def test_a_campaign_whose_entry_is_at_fault_is_there_all_the_same() -> None:
     """Its id is taken, and others may ask for its messages."""
     steps = "steps:\n  - {wait: 1h, id: w}\n"
+    asks = "audience: 'received(\"one\") > 0'"
     with pytest.raises(ShopInvalid) as raised:
         load_shop(
             {
                 "hairspring.toml": "",
                 "campaigns/a.yaml": f"campaign: one\nenter: {{segment: gone}}\n{steps}",
                 "campaigns/b.yaml": f"campaign: one\nenter: {{evnt: Go}}\n{steps}",
-                "campaigns/c.yaml": (
-                    f"campaign: two\nenter: {{event: Go}}\naudience: 'received(\"one\") > 0'\n{steps}"
-                ),
+                "campaigns/c.yaml": f"campaign: two\nenter: {{event: Go}}\n{asks}\n{steps}",
             }
         )
     told = [str(fault) for fault in raised.value.faults]
