@@ -154,7 +154,7 @@ steps: [{send: email, template: broken, id: mail}]
     connection = sqlite3.connect(shop / "data" / "hairspring.db")
     (dead,) = connection.execute("SELECT dead FROM outbox").fetchall()
     connection.close()
-    assert dead[0].startswith("template: broken:4:")
+    assert dead[0].startswith("template: templates/broken.email.liquid:4:")
 
 
 def test_mails_wait_for_a_server_that_is_not_there(shop, serve, mailbox):
