@@ -74,6 +74,12 @@ def newest_entry(entries: Entries, key: str) -> Entry | None:
 
 def with_end(entries: Entries, key: str, at_ms: int) -> Entries:
     """The entries, with an enrollment under a key that has ended now; one forgotten stays so."""
+    flat: Any = entries
+    if type(entries) is tuple and len(flat) == _WIDTH and flat[0] == key:  # as most users have it
+        start_ms, marks = flat[1], flat[2]
+        if marks >> _ENDED_BITS >= at_ms:
+            return entries
+        return (key, start_ms, at_ms << _ENDED_BITS | marks & (_SERVED | COUNT_MAX))
     entry = newest_entry(entries, key)
     if entry is None or ended_at_ms(entry[1]) >= at_ms:
         return entries

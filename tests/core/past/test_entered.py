@@ -93,3 +93,17 @@ def test_marks_tell_the_count_the_latest_end_and_whether_anything_was_delivered(
 
 def test_what_is_not_kept_is_not_made_up() -> None:
     assert with_end((), "c", 5) == with_served((), "c") == ()
+
+
+@pytest.mark.parametrize("others", [0, 1, 2, FEW, FEW + 1])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_an_end_is_kept_beside_whatever_else_there_is(others: int, *, earlier: bool) -> None:
+    entries: Entries = {} if earlier else ()  # a version kept maps alone
+    for number in range(others):
+        entries = with_entry(entries, f"k{number}", number, 1)
+    entries = with_served(with_entry(entries, "c", 5, 3), "c")
+    for at_ms in (9, 7):
+        entries = with_end(entries, "c", at_ms)
+    _, marks = newest_entry(entries, "c") or (0, 0)
+    assert (ended_at_ms(marks), count_of(marks), is_served(marks)) == (9, 3, True)
+    assert count_entries(entries) == others + 1
