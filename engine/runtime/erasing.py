@@ -264,8 +264,7 @@ def _still_there(noted: list[Backup], database: Path) -> list[Backup]:
 
 
 async def _erase_rows(store: Store, user_ids: tuple[str, ...]) -> erasure.Counts:
-    rows = erasure.Erasure(*user_ids)
-    await store.read(lambda _: store.floors.forget(*user_ids))
+    rows = erasure.Erasure(*user_ids, forget=store.floors.forget)
     while await store.transact(rows.go_on):
         come_to("in-erasure")
     return rows.counts

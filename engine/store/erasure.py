@@ -148,16 +148,17 @@ def compact(connection: sqlite3.Connection, size_max: int | None) -> bool:
 class Erasure:
     """The rows of one user, of all his ids, a slice at a time, each within a transaction.
 
-    The user log is the first: a generation of floors that begins later finds him in no log, and one
-    that began before is told by its owner (`Floors.forget`).
+    The user log is the first: a generation of floors that begins later finds him in no log. One
+    that began before, be it while the log was gone through, is told then to `forget` him.
 
     Attributes:
         counts: What has gone so far.
     """
 
-    def __init__(self, *user_ids: str) -> None:
+    def __init__(self, *user_ids: str, forget: Callable[..., None]) -> None:
         self.counts = Counts()
         self._ids = user_ids
+        self._forget = forget
         self._steps: list[Callable[[sqlite3.Connection], bool]] = [
             self._log, self._states, self._coupons, self._messages, self._inbox,
             self._records, self._quarantine, self._journal,
@@ -176,6 +177,7 @@ class Erasure:
         return True
 
     def _states(self, connection: sqlite3.Connection) -> bool:
+        self._forget(*self._ids)
         for user_id in self._ids:
             for table in ("users", "floors"):
                 gone = connection.execute(f"DELETE FROM {table} WHERE user_id = ?", (user_id,))  # noqa: S608 - one of two names

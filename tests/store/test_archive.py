@@ -156,7 +156,7 @@ async def test_the_index_goes_with_the_rows(store: Store) -> None:
 
 async def test_an_erased_user_is_found_nowhere_and_the_others_where_they_were(store: Store) -> None:
     inputs = await fill(store, Random(3), 60)
-    rows = erasure.Erasure("u7")
+    rows = erasure.Erasure("u7", forget=store.floors.forget)
     while await store.transact(rows.go_on):
         await store.keep_archive(START)  # slices of both come in turn
     assert rows.counts.inputs == rows.counts.records == sum(of(one) == "u7" for one in inputs)
@@ -176,7 +176,7 @@ async def test_a_record_never_gets_the_number_of_one_that_is_gone(store: Store) 
     while await store.keep_archive(START):
         pass
     await records(store, 1, *["busy"] * 160)  # enough for a segment, which the next commit writes
-    rows = erasure.Erasure("busy")
+    rows = erasure.Erasure("busy", forget=store.floors.forget)
     while await store.transact(rows.go_on):
         pass
     await records(store, 2, "late")
@@ -188,7 +188,7 @@ async def test_a_record_never_gets_the_number_of_one_that_is_gone(store: Store) 
     )
     assert found == [(161, "late"), (162, "later")]
     for user_id in ("late", "later"):
-        rows = erasure.Erasure(user_id)
+        rows = erasure.Erasure(user_id, forget=store.floors.forget)
         while await reopened.transact(rows.go_on):
             pass
         assert rows.counts.records == 1
@@ -201,7 +201,7 @@ async def test_a_segment_stays_as_long_as_it_has_rows(store: Store) -> None:
         await records(store, number, *["busy"] * 161)
         while await store.keep_archive(START):
             pass
-    rows = erasure.Erasure("busy")
+    rows = erasure.Erasure("busy", forget=store.floors.forget)
     while await store.transact(rows.go_on):
         pass
     users = [f"u{place}" for place in range(408)]

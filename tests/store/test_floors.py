@@ -241,7 +241,7 @@ async def test_an_erasure_killed_at_any_slice_is_finished_by_the_next_start(
         await store.keep_archive(run.processor.now_ms)
     now_ms = run.processor.now_ms
     await store.transact(lambda c: erasure.begin(c, ("u1",), now_ms))
-    rows = erasure.Erasure("u1")
+    rows = erasure.Erasure("u1", forget=store.floors.forget)
     for _ in range(pick((0, 1, 2, 3, 5, 8, 13, 21, 34))):
         await store.transact(rows.go_on)
     await store.close()
@@ -257,6 +257,36 @@ async def test_an_erasure_killed_at_any_slice_is_finished_by_the_next_start(
     others = {name: user for name, user in run.naive().items() if name != "u1"}
     assert live(run) == others
     assert await run.replayed(gone="u1") == others
+    await store.close()
+
+
+@pytest.mark.parametrize("after", range(5))
+async def test_a_generation_that_begins_amid_an_erasure_does_not_bring_him_back(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(floors, "SLICE_USERS", 1)
+    monkeypatch.setattr(erasure, "SLICE_ROWS", 3)
+    run, script = await open_run(tmp_path / "f.db", Random(1).choice)
+    store = run.store
+    for one, (before, now) in zip(script, instants(script), strict=True):
+        apply(run.processor, one, before, now)
+        await run.commit()
+    await store.keep_archive(START)  # the first one is of nobody; a second is due
+    now_ms = run.processor.now_ms
+    rows = erasure.Erasure("u1", forget=store.floors.forget)
+    slices = 0
+    going = True
+    while going:
+        if slices == after:
+            await store.keep_archive(now_ms)
+        going = await store.transact(rows.go_on)
+        slices += 1
+    assert slices > after
+    while await store.keep_archive(now_ms):
+        pass
+    assert await holdings.floors_of(store, "u2") != []
+    assert await holdings.floors_of(store, "u1") == []
+    assert not await holdings.is_held(store, "u1")
     await store.close()
 
 

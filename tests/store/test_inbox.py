@@ -79,7 +79,7 @@ async def test_an_inbox_is_held_of_its_user_and_erased_with_him(store: Store) ->
     await put(store, "m1")
     await put(store, "m2", "bob")
     assert await is_held(store, "ada")
-    rows = erasure.Erasure("ada")
+    rows = erasure.Erasure("ada", forget=store.floors.forget)
     while await store.transact(rows.go_on):
         pass
     assert rows.counts.messages == 1
