@@ -66,12 +66,18 @@ def _hmac(key: bytes, before: str, body: bytes) -> bytes:
     return keyed.digest()
 
 
-def check_age(call: Call, seconds: str, scale_ms: int = 1_000) -> None:
+def check_age(call: Call, seconds: str) -> None:
     """Raise Refusal (401) unless an instant is near: a request that was kept is not taken."""
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) < 15):  # noqa: PLR2004 - longer than any instant
         raise unsigned("the signature's timestamp is no number")
-    if abs(call.now_ms - int(seconds) * scale_ms) > TOLERANCE_MS:
-        message = "the signature is more than five minutes old, or ahead: see that clocks are right"
+    check_near(call, int(seconds) * 1_000, TOLERANCE_MS)
+
+
+def check_near(call: Call, at_ms: int, old_max_ms: int) -> None:
+    """Raise Refusal (401) for what was signed longer ago, or is more than `TOLERANCE_MS` ahead."""
+    if not -TOLERANCE_MS <= call.now_ms - at_ms <= old_max_ms:
+        minutes = old_max_ms // 60_000
+        message = f"it was signed more than {minutes} minutes ago, or is ahead: are clocks right?"
         raise Refusal(401, "webhook.stale", message)
 
 

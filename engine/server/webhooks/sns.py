@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509 import load_pem_x509_certificate
 
+from engine.core.instants import parse_instant_ms
 from engine.server.answers import Refusal
 from engine.server.webhooks.heard import at, body_as_object, object_at, objects, text
 from engine.server.webhooks.mails import HARD, SOFT, tell
-from engine.server.webhooks.signatures import check_token, unsigned
+from engine.server.webhooks.signatures import check_near, check_token, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,10 @@ _CONFIRMATION: Final = (
     "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
 )  # fmt: skip
 CERTIFICATES_MAX: Final = 16
+
+OLD_MAX_MS: Final = 3_900_000
+"""An envelope bears the instant of its publication. Amazon tries again for an hour, no longer
+(Amazon SNS Developer Guide, "Message delivery retries"); five minutes more are for clocks."""
 
 _WORDS: Final = {"open": "opened", "click": "clicked"}
 
@@ -81,6 +86,11 @@ class Amazon:
             key.verify(given, signed.encode(), padding.PKCS1v15(), algorithm)
         except InvalidSignature:
             raise unsigned("the envelope is not signed by Amazon SNS") from None
+        try:
+            published_at_ms = parse_instant_ms(text(envelope.get("Timestamp")))
+        except ValueError:
+            raise unsigned("the envelope's Timestamp is no instant") from None
+        check_near(call, published_at_ms, OLD_MAX_MS)
 
     async def confirm(self, call: Call) -> bool:
         """Say yes to a topic that asks whether it may send; whether it did ask."""

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from channels.signing import signature, signing_key
+from engine.core.instants import format_instant
+from engine.runtime.clock import wall_ms
 
 TIMED = ("stripe", "standard", "sendgrid", "mailgun", "resend")
 """Sources whose signature bears an instant."""
@@ -99,10 +101,16 @@ class Amazon:
         self.asked.append(address)
         return self.certificate
 
-    def envelope(self, kind: str, message: str, **more: str) -> dict[str, str]:
-        """What it sends: signed over the fields that SNS signs, which are all that it is given."""
+    def envelope(
+        self, kind: str, message: str, *, at_ms: int | None = None, **more: str
+    ) -> dict[str, str]:
+        """What it sends, now unless told otherwise: signed over the fields that SNS signs.
+
+        These are all that it is given.
+        """
+        published = format_instant(wall_ms() if at_ms is None else at_ms)
         said = {"Type": kind, "MessageId": "m1", "TopicArn": "arn:aws:sns:eu-west-1:1:mail",
-                "Message": message, "Timestamp": "2026-01-01T00:00:00.000Z"} | more  # fmt: skip
+                "Message": message, "Timestamp": published} | more  # fmt: skip
         signed = "".join(f"{name}\n{said[name]}\n" for name in sorted(said))
         given = self.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return said | {

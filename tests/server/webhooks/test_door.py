@@ -17,6 +17,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.runtime.clock import wall_ms
+from engine.server.webhooks.sns import OLD_MAX_MS
 from tests.server.house import BEARER
 from tests.server.webhooks.conftest import KINDS
 from tests.server.webhooks.signing import TIMED, Amazon, hmac_hex, signed
@@ -420,6 +421,25 @@ class TestAmazon:
 
         assert [type(one) for one in called.house.inputs] == [UserIdentified, MessageAnswered]
         assert len(self.amazon.asked) == 1
+
+    @pytest.mark.parametrize(
+        ("age_ms", "status"),
+        [(OLD_MAX_MS - 60_000, 200), (OLD_MAX_MS + 1_000, 401), (-60_000, 200), (-310_000, 401)],
+    )
+    async def test_what_amazon_published_is_taken_as_long_as_it_may_try(
+        self, called: Called, age_ms: int, status: int
+    ) -> None:
+        envelope = self.amazon.envelope("Notification", "{}", at_ms=wall_ms() - age_ms)
+        answer = await self.send(called, envelope)
+
+        assert answer.status == status
+        assert status == 200 or answer.json["code"] == "webhook.stale"
+
+    async def test_an_instant_that_is_none_is_no_signature(self, called: Called) -> None:
+        envelope = self.amazon.envelope("Notification", "{}", Timestamp="yesterday")
+        answer = await self.send(called, envelope)
+
+        assert (answer.status, answer.json["code"]) == (401, "webhook.signature")
 
     async def test_a_topic_that_asks_whether_it_may_send_is_told_yes(self, called: Called) -> None:
         subscribe = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription"
