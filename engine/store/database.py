@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from contextlib import suppress
@@ -83,6 +84,7 @@ class Store:
             items are kept.
         quarantine: How full the quarantine is.
         letters: How many dead letters are kept, and how many went to make room for others.
+        letters_stay: Held while dead letters were read and are to be revived: none is let go of.
         floors: Where the archive can be replayed from; for the connection's thread alone.
         indexing: Builds the archive's index; for that thread alone.
     """
@@ -99,6 +101,7 @@ class Store:
         self._connection = worker
         self._fresh_rows = 0
         self.letters = pruning.unknown_letters(letters_max)
+        self.letters_stay = asyncio.Lock()
         self._unnoted: tuple[Batch, Written] | None = None
         self._next_record = next_record
         self.path = path
@@ -173,7 +176,8 @@ class Store:
         Takes twice as many rows as the largest commit since the last slice added records, so that
         it keeps up with any load. O(what goes). Raises CommitFailed.
         """
-        return await self._write(partial(self._prune, before_ms=now_ms - self.keep_ms))
+        async with self.letters_stay:
+            return await self._write(partial(self._prune, before_ms=now_ms - self.keep_ms))
 
     async def keep_archive(self, now_ms: int) -> bool:
         """Do a slice of the archive's index and of its floors; whether there may be more.

@@ -108,26 +108,31 @@ async def retry(
     Raises StoreError, Unavailable.
     """
     total = len(chosen.ids or ()) or await store.read(outbox.count_letters)
-    asked = retried = after = 0
-    left: list[Left] = []
-    while found := await store.read(_reading(chosen, after, AT_ONCE)):
+    outcome = Outcome(0, 0, [])
+    after = 0
+    while True:
+        async with (
+            store.letters_stay
+        ):  # until they are revived for good: what is old goes meanwhile
+            found = await store.read(_reading(chosen, after, AT_ONCE))
+            if not found:
+                return outcome
+            judged = [(letter, _why_it_stays(processor, letter)) for letter in found]
+            goes = [letter for letter, reason in judged if not reason]
+            await shell.submit([_revived(letter) for letter in goes])
         after = found[-1].number
-        judged = [(letter, _why_it_stays(processor, letter)) for letter in found]
-        goes = [letter for letter, reason in judged if not reason]
-        await shell.submit(
-            [
-                LetterRevived(
-                    letter.message.user_id, letter.message.id, msgspec.Raw(letter.pending)
-                )
-                for letter in goes
-            ]
-        )
-        asked += len(found)
-        retried += len(goes)
         stay = [Left(letter.message.id, reason) for letter, reason in judged if reason]
-        left += stay[: LEFT_TOLD_MAX - len(left)]
-        told(asked, max(total, asked))
-    return Outcome(asked, retried, left)
+        outcome = Outcome(
+            outcome.asked + len(found),
+            outcome.retried + len(goes),
+            [*outcome.left, *stay][:LEFT_TOLD_MAX],
+        )
+        told(outcome.asked, max(total, outcome.asked))
+
+
+def _revived(letter: Letter) -> LetterRevived:
+    message = letter.message
+    return LetterRevived(message.user_id, message.id, msgspec.Raw(letter.pending))
 
 
 def _reading(chosen: Chosen, after: int, limit: int) -> Any:  # noqa: ANN401 - what `Store.read` runs

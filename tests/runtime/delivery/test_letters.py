@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,6 +139,23 @@ async def test_a_restart_between_the_retry_and_its_delivery_delivers_it(path: Pa
     await second.until("delivered")
     assert [one.id for one in later.taken] == [email.handed[0].id]
     await second.close()
+
+
+async def test_what_is_retried_is_not_let_go_of_by_age_meanwhile(path: Path) -> None:
+    rig, email = await failed(path, "u")
+    rig.shell.is_holding = True  # it has been read, and waits to be taken
+    retried = asyncio.create_task(again(rig))
+    while not rig.shell.inbox.waiting:
+        await asyncio.sleep(0)
+    pruned = asyncio.create_task(rig.store.prune(rig.processor.now_ms + 2 * rig.store.keep_ms))
+    await rig.store.read(lambda _: None)  # whatever was to be done before is done
+    rig.shell.is_holding = False
+    await rig.shell.submit([])
+    assert (await retried).retried == 1
+    await pruned
+    await rig.until("delivered")
+    assert len(email.taken) == 1
+    await rig.close()
 
 
 async def test_nothing_is_meant_by_saying_nothing() -> None:
