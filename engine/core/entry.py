@@ -31,6 +31,7 @@ from engine.core.past.entered import (
     entry_key,
     newest_entry,
     only_entries,
+    was_in,
     with_count,
     with_entry,
 )
@@ -314,16 +315,19 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enro
     key = entry_key(campaign_id, per) if per else campaign_id
     newest = newest_entry(user.entries, key) if user.entries else None
     if newest is None or starts_at_ms > newest[0]:
-        ordinal, marks = 0, 1 if newest is None else with_count(newest[1], 1)
+        ordinal, marks = 0, 1 if newest is None else with_count(was_in(newest[1], newest[0]), 1)
         user.entries = with_entry(user.entries, key, starts_at_ms, marks)
         size = len(user.entries)
         if size >= ENTRIES_SWEEP_MIN and not size & (size - 1):  # doubled: amortised O(1)
             forget_entries(turn)
     elif starts_at_ms == newest[0] and (ordinal := count_of(newest[1])) < COUNT_MAX:
-        user.entries = with_entry(user.entries, key, starts_at_ms, newest[1] + 1)
+        marks = was_in(newest[1], starts_at_ms) + 1
+        user.entries = with_entry(user.entries, key, starts_at_ms, marks)
     else:
         # Behind the newest there may be others at this very instant: a late entry has a count of
         # its own, below zero, so that all of them need not be remembered.
+        marks = was_in(newest[1], starts_at_ms)
+        user.entries = with_entry(user.entries, key, newest[0], marks)
         user.late_entries += 1
         ordinal = -user.late_entries
     wants_event = campaign.wants_event

@@ -50,6 +50,14 @@ def ended_at_ms(marks: int) -> int:
     return marks >> _ENDED_BITS
 
 
+def was_in(marks: int, at_ms: int) -> int:
+    """The same marks, where an enrollment began at an instant and is not the newest, or no more.
+
+    Until then he was in it, though it was over at once: that is not noted as it ends.
+    """
+    return max(ended_at_ms(marks), at_ms) << _ENDED_BITS | marks & (_SERVED | COUNT_MAX)
+
+
 def is_served(marks: int) -> bool:
     """Whether any message of the campaign was ever delivered."""
     return bool(marks & _SERVED)
@@ -83,8 +91,7 @@ def with_end(entries: Entries, key: str, at_ms: int) -> Entries:
     entry = newest_entry(entries, key)
     if entry is None or ended_at_ms(entry[1]) >= at_ms:
         return entries
-    marks = at_ms << _ENDED_BITS | entry[1] & (_SERVED | COUNT_MAX)
-    return with_entry(entries, key, entry[0], marks)
+    return with_entry(entries, key, entry[0], was_in(entry[1], at_ms))
 
 
 def with_served(entries: Entries, key: str) -> Entries:

@@ -11,6 +11,7 @@ comes what the input says of the user (`transition.step`), and what has become t
 
 from __future__ import annotations
 
+from collections import Counter
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -150,9 +151,12 @@ def _join_enrollments(turn: Turn, other: User, met: Met) -> None:
     for effect_id in user.pending:
         if effect_id in again:
             take_back(turn, effect_id, MERGED)
-    for enrollment in in_order:
-        if enrollment.enrollment in again and enrollment.position != END:
-            leave(turn, enrollment, "reentry")
+    standing = Counter((one.campaign, one.per) for one in in_order if one.position != END)
+    for one in in_order:
+        # Where the one that it gives way to has just left, nothing goes on in its place.
+        is_behind = one.enrollment in behind and standing[one.campaign, one.per] == 1
+        if one.position != END and (is_behind or one.enrollment in again):
+            leave(turn, one, "reentry")
     for enrollment in theirs:
         key, per = enrollment.campaign, enrollment.per
         same = [one for one in own if (one.campaign, one.per) == (key, per) and one.position != END]

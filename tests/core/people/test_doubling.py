@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.core.world import DAY, HOUR, S, World, campaign, send, wait, wait_event
+from tests.core.world import DAY, HOUR, S, World, campaign, send, wait, wait_event, when
 
 if TYPE_CHECKING:
     from engine.core.effects import Record
@@ -54,6 +54,28 @@ def test_the_one_that_met_an_earlier_one_gives_way_to_the_later_one() -> None:
     assert world.merge(MERGED, 24 * S) == ["24000 c exited merged"]
     assert [one.entered_at_ms % DAY for one in world.user().enrollments] == [22 * S]
     assert world.advance(DAY)[0] == "32000 c sent one in_app"
+
+
+def test_one_that_was_over_at_once_was_met_too() -> None:
+    steps = (send("in_app", step_id="now"), when("event.quick", (), STEPS))
+    world = World(campaign("c", *steps))
+    world.event("Go", 0, quick=False)
+    world.event("Go", 5 * S, user=MERGED, quick=True)
+    world.report("delivered", 5 * S, user=MERGED)
+    world.event("Go", 8 * S, user=MERGED, quick=False)
+    assert world.merge(MERGED, 9 * S) == ["9000 c exited merged"]
+    assert [one.entered_at_ms % DAY for one in world.user().enrollments] == [8 * S]
+
+
+def test_where_the_one_to_give_way_to_leaves_as_well_nobody_goes_on() -> None:
+    world = World(campaign("c", *STEPS, exits=("Stop",)))
+    world.event("Go", 0, user=MERGED)
+    world.event("Stop", 13 * S)
+    world.event("Go", 14 * S)
+    world.advance(20 * S)
+    world.event("Go", 21 * S, user=MERGED, t=12 * S)
+    assert world.merge(MERGED, 21_500) == ["21500 c exited event", "21500 c exited reentry"]
+    assert world.advance(DAY) == []
 
 
 def test_when_it_ended_is_known_of_whoever_was_merged_before() -> None:
