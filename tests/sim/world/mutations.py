@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from engine.core import exits, experiments, goals, guardrails, holding, ids, walk
 from engine.core.inputs import EventNoticed, PlanChanged, WeightsDrawn
 from engine.core.messages import answers, sending
-from engine.core.people import consents, identifying, merging, scores, traits
+from engine.core.people import consents, doubling, identifying, merging, scores, traits
 from engine.runtime import population, starting
 from engine.runtime import processor as processor_module
 from engine.runtime.bandits import Bandits
@@ -484,7 +484,7 @@ def a_merge_sends_a_step_that_the_other_had(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_merge_forgets_until_when_the_other_was_in_it(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(exits, "with_end", lambda entries, *_: entries)
+    patch.setattr(doubling, "ended_at_ms", lambda _marks: 0)
 
 
 def of_two_consents_any_yes_wins(patch: pytest.MonkeyPatch) -> None:
