@@ -141,7 +141,10 @@ class Ledger:
         self._orders[user_id].append((order.occurred_at_ms, price))
 
     def _unite(self, merged: UsersMerged) -> None:
-        """Two are about to be one: what the one had ordered may be the other one's goal."""
+        """Two are about to be one: what the one had ordered may be the other one's goal.
+
+        Of two orders of one instant the merged one's is first, from then on, too.
+        """
         both = self._kin.bearer(merged.user_id), merged.merged_id
         ordered = []
         for user_id, other in (both, both[::-1]):
@@ -153,7 +156,7 @@ class Ledger:
         ordered.sort(key=lambda one: one[0])
         for occurred_at_ms, price, user_id in ordered:
             self._reach(user_id, occurred_at_ms, merged.at_ms, price)
-        self._orders[both[0]] += self._orders.pop(both[1])
+        self._orders[both[0]] = self._orders.pop(both[1]) + self._orders[both[0]]
 
     def _reach(self, user_id: str, occurred_at_ms: int, at_ms: int, price: float) -> None:
         """Have all of a user's whose goal an order is reach it."""
