@@ -42,6 +42,9 @@ SERVER: Final = "hairspring"
 SDK_PREFIXES: Final = ("/v1/", "/batch")
 """Below them, errors have the form that stock tracking SDKs read."""
 
+PROGRAMS_PREFIX: Final = "/api/"
+"""Below it, errors are for programs, whatever a client would rather have."""
+
 TAKEN: Final = web.RequestKey("taken", tuple)
 """How many items of a request were accepted, and how many rejected."""
 
@@ -65,13 +68,19 @@ class Edge:
         log: Where the lines go; its level is asked once.
         instance: Begins the ids of requests that bring none; different in each run.
         origins: Whose web pages may send requests and read answers; None: nobody's.
+        page: Makes a refusal a page, for who looks with a browser; None: nobody does.
     """
 
     def __init__(
-        self, log: FilteringBoundLogger, instance: str, origins: Origins | None = None
+        self,
+        log: FilteringBoundLogger,
+        instance: str,
+        origins: Origins | None = None,
+        page: Callable[[Refusal], web.Response] | None = None,
     ) -> None:
         self._log = log
         self._origins = origins
+        self._page = page
         self._instance = instance
         self._serial = count(1)
         self._verbose = log.is_enabled_for(logging.DEBUG)
@@ -145,17 +154,17 @@ class Edge:
             try:
                 answer = await handle(request)
             except Refusal as refusal:
-                answer = _answer(request, refusal)
+                answer = self._answer(request, refusal)
             except Unavailable as error:
-                answer = _answer(request, _later(error))
+                answer = self._answer(request, _later(error))
             except (web.HTTPException, web.RequestPayloadError) as error:
-                answer = _answer(request, _as_refusal(error))
+                answer = self._answer(request, _as_refusal(error))
             except ConnectionError:
                 raise  # the client is gone; there is nobody to answer
             except Exception:
                 # Whatever broke, this client hears of it and the others go on.
                 log.exception("request.broken", route=_route(request), request_id=request_id)
-                answer = _answer(request, _BROKEN)
+                answer = self._answer(request, _BROKEN)
             headers = answer.headers
             headers[REQUEST_ID] = request_id
             headers["Server"] = SERVER
@@ -207,6 +216,14 @@ class Edge:
         lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join((*lines, "", "")).encode() + body
+
+    def _answer(self, request: web.Request, refusal: Refusal) -> web.Response:
+        if request.path.startswith(SDK_PREFIXES):
+            return failure(refusal)
+        if self._page is not None and not request.path.startswith(PROGRAMS_PREFIX):
+            wants_page = "text/html" in request.headers.get("Accept", "")
+            return self._page(refusal) if wants_page else problem(refusal)
+        return problem(refusal)
 
     def _next_id(self) -> str:
         return f"{self._instance}-{next(self._serial):x}"
@@ -269,10 +286,6 @@ def _say(
         ms=round((monotonic_ns() - started_ns) / 1_000_000, 3),
         request_id=request_id,
     )
-
-
-def _answer(request: web.Request, refusal: Refusal) -> web.Response:
-    return (failure if request.path.startswith(SDK_PREFIXES) else problem)(refusal)
 
 
 def _later(error: Unavailable) -> Refusal:

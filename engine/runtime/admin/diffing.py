@@ -221,15 +221,15 @@ class Diffing:
 
     async def _users(self, *, everybody: bool) -> AsyncIterator[User]:
         """Everybody, or whoever stands in the plan, a slice at a time."""
-        roster = self._processor.users
-        place, until_ns = 0, monotonic_ns() + SLICE_NS
-        while some := roster.there(place, LOOKED_AT_ONCE):
-            place += LOOKED_AT_ONCE
+        users = self._processor.users
+        looked_at, until_ns = 0, monotonic_ns() + SLICE_NS
+        for some in users.slices(LOOKED_AT_ONCE):
+            looked_at += len(some)
             for user in some:
                 if everybody or stands(user):
                     yield user
                     until_ns = await _give_way(until_ns)
-            self._told(place, len(self._processor.users))
+            self._told(looked_at, len(users))
             until_ns = await _give_way(until_ns)
 
 

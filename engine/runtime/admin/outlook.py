@@ -111,14 +111,12 @@ class Outlook:
     async def _go_round(self) -> None:
         processor = self._processor
         found = self.under_way = Round(self._clock.now_ms(), total=len(processor.users))
-        roster, monotonic_ns, place = processor.users, self._clock.monotonic_ns, 0
+        monotonic_ns = self._clock.monotonic_ns
         until_ns = monotonic_ns() + SLICE_NS
-        while some := roster.there(place, LOOK_EVERY):
-            place += len(some)
+        for some in processor.users.slices(LOOK_EVERY):
             now_ms = processor.now_ms
             for user in some:
-                if processor.users.get(user.user_id) is user:
-                    self._count(user, found, now_ms)
+                self._count(user, found, now_ms)
             if monotonic_ns() > until_ns:
                 await asyncio.sleep(PAUSE_S)
                 until_ns = monotonic_ns() + SLICE_NS

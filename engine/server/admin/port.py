@@ -32,7 +32,7 @@ from engine.server.admin.records import record_handlers
 from engine.server.admin.templates import template_handlers
 from engine.server.admin.users import user_handlers
 from engine.server.answers import Refusal, in_one_line
-from engine.server.dashboard import Sessions, dashboard_handlers
+from engine.server.dashboard import Sessions, dashboard_handlers, refused
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
 from engine.server.machines import address_of, is_this_machine
@@ -90,7 +90,7 @@ def make_admin_app(door: AdminDoor) -> web.Application:
         return web.Response(body=door.metrics.render(), headers=headers)
 
     app = web.Application(client_max_size=PIECE_BYTES_MAX)
-    edge = Edge(door.log, door.instance)
+    edge = Edge(door.log, door.instance, page=refused)
     handlers = {"/metrics": metrics, **health_handlers(door.why_not_ready), **openapi_handlers()}
     edge.add_routes(
         app, "GET", {path: _guarded(handler, door) for path, handler in handlers.items()}

@@ -33,7 +33,9 @@ from engine.server.dashboard import (
     templates,
     trying,
     wares,
+    words,
 )
+from engine.server.dashboard.alone import key_page, leads_on
 from engine.server.dashboard.frame import Page
 from engine.server.dashboard.markup import tag
 from engine.server.dashboard.session import LASTS_S, Sessions, cookie_name
@@ -81,6 +83,10 @@ ACTS: Final[dict[str, Act]] = {
     "/deliveries/letters": deliveries.retry_letters,
     "/deliveries/quarantine": deliveries.retry_quarantine,
 }
+
+
+_HERE: Final = "here"
+"""Said of the sign-in page as a page of ours asks for it: it asks no further."""
 
 
 class Door(msgspec.Struct, frozen=True, eq=False):
@@ -157,7 +163,8 @@ def _done(door: Door, act: Act) -> Handler:
     async def do(request: web.Request) -> web.StreamResponse:
         cookie = _session(door, request)
         if not cookie:
-            raise Refusal(401, "session.none", "sign in at /sign-in")
+            message = "you are signed out, and nothing was done; sign in at /sign-in"
+            raise Refusal(401, "session.none", message)
         house, mark = door.house(), door.sessions.mark(cookie)
         if house is None:
             return _starting(mark)
@@ -192,10 +199,15 @@ def _sign_in(door: Door) -> Handler:
 
 def _ask_for_key(door: Door) -> Handler:
     async def ask(request: web.Request) -> web.StreamResponse:
-        way_in = request.query.get("way-in")
+        way_in, to = request.query.get("way-in"), request.query.get("to", "")
         if way_in is not None:
             return _guessed(door, request, way_in, "/")
-        return _key_page(request.query.get("to", ""))
+        if _session(door, request):
+            return _lead_on(_own(to))
+        if _HERE not in request.query and _is_from_elsewhere(request):
+            # Asked once more from a page of ours, the browser sends its session if it has one.
+            return leads_on("/sign-in?" + urlencode({"to": to, _HERE: 1}))
+        return key_page(to)
 
     return ask
 
@@ -209,10 +221,10 @@ def _guessed(door: Door, request: web.Request, key: str, to: str) -> web.StreamR
             return _let_in(door, request, to)
         door.guesses.note(peer)
     except Refusal as refusal:
-        page = _key_page(to, f"{refusal.message[:1].upper()}{refusal.message[1:]}.", refusal.status)
+        page = key_page(to, words.sentence(refusal.message), refusal.status)
         page.headers.update(refusal.headers or {})
         return page
-    return _key_page(to, "That is not the admin key.", 401)
+    return key_page(to, "That is not the admin key.", 401)
 
 
 def _sign_out(door: Door) -> Handler:
@@ -229,9 +241,8 @@ def _sign_out(door: Door) -> Handler:
 
 
 def _let_in(door: Door, request: web.Request, to: str) -> web.StreamResponse:
-    # A place of our own alone: `//elsewhere` and `/\\elsewhere` are another host to a browser.
-    own = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
-    answer = _lead_on(to if own else "/")
+    own = _own(to)
+    answer = leads_on(own) if _is_from_elsewhere(request) else _lead_on(own)
     answer.headers["Referrer-Policy"] = "no-referrer"
     answer.set_cookie(
         cookie_name(request),
@@ -243,6 +254,23 @@ def _let_in(door: Door, request: web.Request, to: str) -> web.StreamResponse:
         secure=request.secure,
     )
     return answer
+
+
+def _own(to: str) -> str:
+    r"""A place of our own alone: `//host` and `/\host` are another host to a browser."""
+    own = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable()
+    return to if own else "/"
+
+
+def _is_from_elsewhere(request: web.Request) -> bool:
+    """Whether a link of another site led here, so that the browser kept the session's cookie."""
+    said = request.headers.get("Sec-Fetch-Site")
+    if said is not None:
+        return said == "cross-site"
+    # Browsers tell it to https and to this machine alone; elsewhere there is what they come from.
+    came_from = request.headers.get("Referer")
+    own = f"{request.scheme}://{request.headers.get('Host', '')}/"
+    return came_from is not None and not came_from.startswith(own)
 
 
 def _lead_on(to: str) -> web.Response:
@@ -264,7 +292,7 @@ def _said(door: Door, request: web.Request) -> str:
 
 
 def _refused(refusal: Refusal) -> Page:
-    content = tag("p", refusal.message, class_="alert", role="alert")
+    content = tag("p", words.sentence(refusal.message), class_="alert", role="alert")
     return Page(title="That did not work", path="", content=content, status=refusal.status)
 
 
@@ -274,39 +302,3 @@ def _starting(mark: str) -> web.Response:
     answer = frame.answer(page, "Hairspring", mark)
     answer.headers["Retry-After"] = "1"
     return answer
-
-
-def _key_page(to: str, wrong: str = "", status: int = 200) -> web.Response:
-    told = tag("p", wrong, class_="alert", role="alert") if wrong else None
-    where = (
-        "It was printed at the first start, and is kept in ", tag("code", "admin.key"),
-        " in the data folder, unless ", tag("code", "keys.admin"), " sets one.",
-    )  # fmt: skip
-    field = tag(
-        "div",
-        tag("label", "Admin key", for_="key"),
-        tag("input", id="key", name="key", type="password", autocomplete="current-password",
-            required=True, autofocus=True, aria_describedby="where"),
-        class_="field",
-    )  # fmt: skip
-    content = tag(
-        "main",
-        tag("p", frame.logo(), tag("span", "Hairspring"), class_="brand"),
-        tag(
-            "div",
-            tag("h1", "Sign in"),
-            told,
-            tag("p", where, class_="soft", id="where"),
-            tag(
-                "form",
-                tag("input", type="hidden", name="to", value=to),
-                field,
-                tag("p", tag("button", "Sign in")),
-                method="post",
-                action="/sign-in",
-            ),
-            class_="card",
-        ),
-        class_="alone",
-    )
-    return frame.document("Sign in · Hairspring", content, status)

@@ -96,13 +96,14 @@ def answer(page: Page, shop: str, mark: str) -> web.Response:
     return document(f"{head}{page.title} · {shop}", body, page.status)
 
 
-def document(title: str, body: Content, status: int = 200) -> web.Response:
-    """A page from its first byte to its last."""
+def document(title: str, body: Content, status: int = 200, on_to: str = "") -> web.Response:
+    """A page from its first byte to its last; `on_to` is where it leads on to by itself."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", http_equiv="refresh", content=f"0;url={on_to}") if on_to else None,
         tag("title", title),
         tag("link", rel="icon", href=_address("icon.svg"), type="image/svg+xml"),
         tag("link", rel="stylesheet", href=_address("dashboard.css")),

@@ -245,7 +245,7 @@ async def _explained(house: House, user_id: str, campaign: str, request: web.Req
         at_ms = instant_asked(request, "at") if request.query.get("at") else None
         told = await explaining.explain(user_id, campaign, now_ms=house.clock.now_ms(), at_ms=at_ms)
     except (Inexplicable, PlanUnreadable, Refusal) as error:
-        return tag("p", in_one_line(error), class_="alert", role="alert")
+        return tag("p", words.sentence(in_one_line(error)), class_="alert", role="alert")
     return explanation(told)
 
 

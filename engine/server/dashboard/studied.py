@@ -41,7 +41,7 @@ def parts(*shown: tuple[Study | None, Callable[[Any], Content]]) -> Html:
 
 def _part(study: Study, show: Callable[[Any], Content]) -> Content:
     if study.failure is not None:
-        return tag("p", in_one_line(study.failure), class_="alert", role="alert")
+        return tag("p", words.sentence(in_one_line(study.failure)), class_="alert", role="alert")
     if study.result is not None:
         return show(msgspec.json.decode(study.result))
     share = min(study.done / max(study.total, 1), 1.0)

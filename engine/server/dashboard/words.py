@@ -95,3 +95,9 @@ def instant_said(exact: str) -> Html:
 def listed(names: Sequence[str], last: str = "or") -> str:
     """Names in a sentence."""
     return f" {last} ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def sentence(said: str) -> str:
+    """What an error says, as it stands by itself on a page."""
+    end = "" if said.endswith((".", "?", "!")) else "."
+    return f"{said[:1].upper()}{said[1:]}{end}"

@@ -12,6 +12,7 @@ from engine.runtime.admin import diffing
 from engine.runtime.admin.diffing import Diffing, PastAsked, ShopDiff
 from engine.runtime.versions import NO_VERSIONS
 from engine.store.gathering import Gathering
+from tests.cart import CART
 from tests.core.world import HOUR, MINUTE, START
 from tests.runtime.living import Life, living
 from tests.runtime.rig import Rig
@@ -24,16 +25,8 @@ if TYPE_CHECKING:
     from config import Shop
 
 FILES = {
-    "hairspring.toml": "[consent]\nrequired = []\n",
-    "templates/t.in_app.liquid": "---\ntitle: Hi\n---\nHi",
-    "campaigns/cart.yaml": """
-campaign: cart
-enter: {event: Go}
-steps:
-  - {wait: 1h, id: first}
-  - {send: in_app, template: t, id: one}
-  - {wait: 2h, id: second}
-""",
+    **CART,
+    "campaigns/cart.yaml": CART["campaigns/cart.yaml"] + "  - {wait: 2h, id: second}\n",
     "campaigns/gone.yaml": """
 campaign: gone
 enter: {event: Go}
@@ -110,7 +103,9 @@ async def test_each_campaign_says_who_waits_where_and_whose_deadline_moves(
     diff = await told(rig, files, rig.processor.now_ms)
     cart, gone, old = diff.campaigns
     assert (cart.change, cart.inside, cart.waiting, cart.moved) == ("changed", 7, {"first": 7}, 7)
-    assert [(one.user_id, one.step) for one in cart.moves] == [(f"u{n}", "first") for n in range(5)]
+    assert [(one.user_id, one.step) for one in cart.moves] == [
+        (f"u{n}", "first") for n in range(6, 1, -1)
+    ]
     assert (gone.change, gone.waiting, gone.moved, gone.exits) == ("same", {"w": 7}, 0, {})
     assert (old.change, old.inside) == ("same", 0)
     await rig.store.close()

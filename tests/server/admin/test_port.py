@@ -134,3 +134,29 @@ async def test_signing_in_has_a_rate(house: House) -> None:
 
     house.monotonic_ns += SECOND_NS
     assert (await typed("an-admin-key"))[0] == 303
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "told"),
+    [
+        ("/none", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "text/html"),
+        ("/none", "*/*", "application/problem+json"),
+        ("/none", None, "application/problem+json"),
+        ("/api/none", "text/html", "application/problem+json"),
+    ],
+)
+async def test_a_path_that_is_none_is_told_to_people_by_a_page_and_to_programs_by_a_problem(
+    house: House, path: str, accept: str | None, told: str
+) -> None:
+    headers = {} if accept is None else {"Accept": accept}
+    answer = await house.get(path, admin=True, headers=headers)
+    assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (404, told)
+
+
+async def test_a_page_of_a_refusal_bears_what_every_page_does(house: House) -> None:
+    answer = await house.get("/none", admin=True, headers={"Accept": "text/html"})
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "X-Request-Id" in answer.headers
+    put = f"{house.admin.url}/users"
+    async with house.client.put(put, headers={"Accept": "text/html"}) as refused:
+        assert (refused.status, refused.headers["Allow"]) == (405, "GET, HEAD")

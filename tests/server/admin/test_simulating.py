@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from engine.core.inputs import EventReceived
-from tests.server.admin.opened import FILES, KEY, open_house
+from tests.cart import CART
+from tests.server.admin.opened import KEY, open_house
 
 if TYPE_CHECKING:
     from tests.server.house import House
 
-QUICK = FILES["campaigns/cart.yaml"].replace("1h", "1s")
+QUICK = CART["campaigns/cart.yaml"].replace("1h", "1s")
 EVENTS = [
     {"user_id": name, "event": "Go", "timestamp": "2026-01-05T09:00:00Z"} for name in ("ada", "bob")
 ]

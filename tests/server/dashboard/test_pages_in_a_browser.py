@@ -94,7 +94,7 @@ async def test_why_is_told_of_an_instant_in_the_past(served: Served) -> None:
     async with a_page(served) as page:
         await page.goto(served.url + WHY + "&at=2020-01-01T00:00")
         told = await page.get_by_role("alert").inner_text()
-        assert told.startswith("there is no user 'ada' at 2020-01-01")
+        assert told.startswith("There is no user 'ada' at 2020-01-01")
 
 
 async def test_a_user_is_exported_and_erased(served: Served, tmp_path: Path) -> None:
