@@ -20,14 +20,15 @@ def event(
     timestamp: object = None,
     passive: bool = False,
     key: str = "",
+    once: bool = False,
 ) -> Said:
-    """Something that happened; `passive` where the user has not done it."""
+    """Something that happened; `passive` where the user has not done it; `once` as `Said.once`."""
     item: dict[str, Any] = {"type": "track", "event": name, "properties": properties}
     if (at_ms := instant(timestamp)) is not None:
         item["timestamp"] = at_ms
     if passive:
         item["passive"] = True
-    return Said(who=who, item=item, key=key)
+    return Said(who=who, item=item, key=key, once=once and bool(key))
 
 
 def traits(who: Who, said: dict[str, Any], *, timestamp: object = None) -> Iterable[Said]:

@@ -50,6 +50,9 @@ Owners: TypeAlias = Callable[[str, str], Awaitable[list[str]]]
 Sent: TypeAlias = Callable[[str, str], Awaitable[SentMessage | None]]
 """What is known of a message (the second, its effect id) to a user (the first)."""
 
+WasSaid: TypeAlias = Callable[[str, str], Awaitable[bool]]
+"""Whether an input of a user (the first) is kept whose message id (the second) is forgotten."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -64,6 +67,7 @@ class WebhookDoor:
         is_known: Whether there is a user with an id.
         owners: Finds users by an address.
         sent: Finds a message.
+        was_said: Finds what was said before ids were forgotten.
         metrics: Counts items by fate.
         limits: What one call may bring.
         tracking_plan: Gives the one in force, or None.
@@ -79,6 +83,7 @@ class WebhookDoor:
         is_known: Callable[[str], bool],
         owners: Owners,
         sent: Sent,
+        was_said: WasSaid,
         metrics: Metrics,
         limits: Limits,
         tracking_plan: Callable[[], TrackingPlan | None] = no_plan,
@@ -90,6 +95,7 @@ class WebhookDoor:
         self.is_known = is_known
         self.owners = owners
         self.sent = sent
+        self.was_said = was_said
         self.metrics = metrics
         self.limits = limits
         self.tracking_plan = tracking_plan
@@ -184,7 +190,9 @@ class _Hearing:
             message_id = f"webhooks/{self._name}:{told}"[:TEXT_LENGTH_MAX] if told else ""
             match heard:
                 case Said():
-                    self._say(heard, await self._find(heard.who), message_id, place)
+                    user_id = await self._find(heard.who)
+                    if not heard.once or not await self._door.was_said(user_id, message_id):
+                        self._say(heard, user_id, message_id, place)
                 case Consented():
                     self._state(heard, await self._find(heard.who), message_id)
                 case Feedback():

@@ -139,6 +139,14 @@ def read_sendgrid(call: Call) -> Iterator[Heard]:
 
 _POSTMARK: Final = {"Open": "opened", "Click": "clicked", "SpamComplaint": "complained"}
 _POSTMARK_HARD: Final = frozenset({"HardBounce", "BadEmailAddress", "ManuallyDeactivated"})
+_POSTMARK_ARRIVED: Final = frozenset(
+    {
+        "AddressChange", "AutoResponder", "ChallengeVerification", "OpenRelayTest", "Subscribe",
+        "Transient",
+    }
+)  # fmt: skip
+"""What came back is an answer (out of office), or not the end: the mail has arrived, or is tried
+again."""
 
 
 def verify_by_token(call: Call, secret: str) -> None:
@@ -151,7 +159,7 @@ def read_postmark(call: Call) -> Iterator[Heard]:
     told = body_as_object(call)
     kind, why = text(told.get("RecordType")), text(told.get("Type"))
     what = _POSTMARK.get(kind, "")
-    if kind == "Bounce":
+    if kind == "Bounce" and why not in _POSTMARK_ARRIVED:
         what = HARD if why in _POSTMARK_HARD else SOFT
         if why in {"Unsubscribe", "SpamComplaint"}:
             what = UNSUBSCRIBED if why == "Unsubscribe" else "complained"
@@ -170,7 +178,8 @@ def read_postmark(call: Call) -> Iterator[Heard]:
 
 def _postmark_change(told: Json) -> str:
     if told.get("SuppressSending") is not True:
-        return RESUBSCRIBED
+        # Reactivated by the shop (`Customer`) or Postmark (`Admin`), nobody has said yes.
+        return RESUBSCRIBED if told.get("Origin") == "Recipient" else ""
     reason = text(told.get("SuppressionReason"))
     return {"HardBounce": HARD, "SpamComplaint": "complained"}.get(reason, UNSUBSCRIBED)
 
@@ -189,6 +198,15 @@ _MAILGUN: Final = {
     "unsubscribed": UNSUBSCRIBED,
     "bounced": HARD,
 }
+_FAILED: Final = {
+    "bounce": HARD,
+    "suppress-bounce": HARD,
+    "suppress-unsubscribe": UNSUBSCRIBED,
+    "suppress-complaint": "complained",
+}
+"""By reason. What was given up after eight hours (`old`), or refused for what it says, or for who
+sent it (`espblock`, `generic`), tells nothing of the address."""
+
 _DROPPED: Final = {"605": HARD, "606": UNSUBSCRIBED, "607": "complained"}
 """By code: what it knew of the address before."""
 
@@ -219,8 +237,10 @@ def read_mailgun(call: Call) -> Iterator[Heard]:
     told = object_at(body, "event-data") or body
     kind = text(told.get("event")).lower()
     what = _MAILGUN.get(kind, "")
-    if kind == "failed" and text(told.get("severity")) == "permanent":  # else it is tried again
-        what = SOFT if _is_policy(told) else HARD
+    if kind == "failed":
+        reason = text(told.get("reason"))
+        if text(told.get("severity")) == "permanent" or reason == "old":  # else it is tried again
+            what = _FAILED.get(reason, SOFT)
     elif kind == "dropped":
         what = _DROPPED.get(text(told.get("code")), SOFT)
     client = object_at(told, "client-info")
@@ -233,11 +253,6 @@ def read_mailgun(call: Call) -> Iterator[Heard]:
         user_agent=client.get("user-agent") or told.get("user-agent"),
         machine="provider" if text(client.get("bot")) else "",
     )
-
-
-def _is_policy(told: Json) -> bool:
-    """Refused for what was sent or who sent it, which says nothing of the address."""
-    return text(told.get("reason")) in {"suppress-complaint", "suppress-unsubscribe", "espblock"}
 
 
 def _mailgun(call: Call) -> Json:

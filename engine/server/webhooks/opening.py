@@ -55,6 +55,7 @@ def webhooks_of(
         is_known=parts.processor.__contains__,
         owners=owners_of,
         sent=partial(_sent, parts.store, parts.processor),
+        was_said=partial(_was_said, parts.store, parts.processor),
         metrics=parts.metrics,
         limits=Limits.of(settings.server),
         tracking_plan=tracking_plan,
@@ -83,6 +84,20 @@ async def _sent(
                 sent_at_ms=record.judged_at_ms or record.at_ms,
             )
     return None
+
+
+async def _was_said(store: Store, processor: Processor, user_id: str, message_id: str) -> bool:
+    """Whether it is kept, though nobody remembers its id. O(the user's inputs that are kept).
+
+    Where the id is remembered nothing is looked for: the answer then waits for the commit that
+    carries the original, as that to any duplicate.
+    """
+    if processor.dedupe is not None and message_id in processor.dedupe:
+        return False
+    async for happened in holdings.inputs_of(store, *processor.ids_of(user_id)):
+        if getattr(happened, "message_id", "") == message_id:
+            return True
+    return False
 
 
 async def _fetch(address: str) -> bytes:

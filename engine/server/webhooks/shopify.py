@@ -1,7 +1,9 @@
 """Shopify: orders, checkouts, carts, customers and their consent.
 
 An order is completed as it is created; what becomes of it later is nothing that the customer did.
-Signature: base64 HMAC-SHA256 of the body, by the app's client secret.
+A refund is told by the order that it is of, since a refund's own call names no customer; a checkout
+that has become an order is told by that alone. Signature: base64 HMAC-SHA256 of the body, by the
+app's client secret.
 """
 
 from __future__ import annotations
@@ -48,8 +50,15 @@ def verify(call: Call, secret: str) -> None:
 
 
 def delivery_of(call: Call) -> str:
-    """Tells one delivery from another; the same where it is sent again."""
-    return call.headers.get("X-Shopify-Event-Id") or call.headers.get("X-Shopify-Webhook-Id", "")
+    """Tells one delivery from another; the same where it is sent again.
+
+    An event's id is that of what the merchant did, which several topics may tell of.
+    """
+    headers = call.headers
+    event_id = headers.get("X-Shopify-Event-Id")
+    if event_id:
+        return f"{event_id}/{headers.get('X-Shopify-Topic', '').lower()}"
+    return headers.get("X-Shopify-Webhook-Id", "")
 
 
 def read(call: Call) -> Iterator[Heard]:
@@ -70,10 +79,8 @@ def read(call: Call) -> Iterator[Heard]:
             yield from _of_somebody(_customer(object_at(body, "customer")), name, {})
         case "customers_email_marketing_consent" | "customers_marketing_consent":
             yield from _consent(body)
-        case "refunds" | "fulfillments":
-            name = "Order Refunded" if kind == "refunds" else "Order Fulfilled"
-            properties = filled(order_id=text(body.get("order_id")), note=text(body.get("note")))
-            yield from _of_somebody(Who(email=text(body.get("email"))), name, properties)
+        case "fulfillments":
+            yield from _shipment(body, what)
         case _:
             pass
 
@@ -92,12 +99,69 @@ def _order(body: Json, what: str) -> Iterator[Heard]:
             who, _traits(object_at(body, "customer")) | filled(locale=locale)
         )
     key = f"order:{text(body.get('id'))}" if what == "create" and body.get("id") else ""
-    yield commerce.event(who, name, _sale(body), timestamp=when, passive=passive, key=key)
+    properties = _sale(body) | filled(reason=text(body.get("cancel_reason")))
+    yield commerce.event(who, name, properties, timestamp=when, passive=passive, key=key)
+    if what == "updated":
+        yield from _refunds(who, body)
+
+
+def _refunds(who: Who, body: Json) -> Iterator[Heard]:
+    """An order bears all its refunds from then on."""
+    for refund in objects(body.get("refunds")):
+        amounts = [
+            number(one.get("amount")) or 0
+            for one in objects(refund.get("transactions"))
+            if text(one.get("kind")) == "refund" and text(one.get("status")) != "failure"
+        ]
+        properties = filled(
+            order_id=text(body.get("id")),
+            order_number=text(body.get("order_number")),
+            total=round(sum(amounts), 3) if amounts else None,
+            currency=text(body.get("currency")),
+            reason=text(refund.get("note")),
+        )
+        refund_id = text(refund.get("id"))
+        if refund_id:
+            yield commerce.event(
+                who,
+                "Order Refunded",
+                properties,
+                timestamp=refund.get("created_at"),
+                passive=True,
+                key=f"refund:{refund_id}",
+                once=True,
+            )
+
+
+def _shipment(body: Json, what: str) -> Iterator[Heard]:
+    """A parcel of an order, which may have several; a change of it is told once it has arrived."""
+    arrived = text(body.get("shipment_status")).lower() == "delivered"
+    name = {"create": "Order Shipped", "update": "Order Delivered" if arrived else ""}.get(what)
+    who = Who(email=text(body.get("email")))
+    if not name or not who or text(body.get("status")) in {"cancelled", "error", "failure"}:
+        return
+    properties = filled(
+        order_id=text(body.get("order_id")),
+        tracking_number=text(body.get("tracking_number")),
+        tracking_company=text(body.get("tracking_company")),
+        url=text(body.get("tracking_url")),
+        products=[_line(line) for line in objects(body.get("line_items"))],
+    )
+    shipment = text(body.get("id"))
+    yield commerce.event(
+        who,
+        name,
+        properties,
+        timestamp=body.get(f"{what}d_at"),
+        passive=True,
+        key=f"{name}:{shipment}" if shipment else "",
+        once=arrived,
+    )
 
 
 def _checkout(body: Json, what: str) -> Iterator[Heard]:
     who = _buyer(body)
-    if not who or what not in {"create", "update"}:
+    if not who or what not in {"create", "update"} or body.get("completed_at"):
         return
     started = what == "create"
     yield from commerce.traits(who, _traits(object_at(body, "customer")))
@@ -122,8 +186,9 @@ def _cart(body: Json) -> Iterator[Heard]:
 
 
 def _consent(body: Json) -> Iterator[Heard]:
-    who = Who(id=text(body.get("customer_id")), email=text(body.get("email_address")),
-              phone=text(body.get("phone")))  # fmt: skip
+    # Of SMS, `id` is the customer's.
+    customer = text(body.get("customer_id")) or text(body.get("id"))
+    who = Who(id=customer, email=text(body.get("email_address")), phone=text(body.get("phone")))
     if not who:
         return
     for channel in ("email", "sms"):

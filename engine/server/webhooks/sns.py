@@ -22,7 +22,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from engine.core.instants import parse_instant_ms
 from engine.server.answers import Refusal
 from engine.server.webhooks.heard import at, body_as_object, object_at, objects, text
-from engine.server.webhooks.mails import HARD, SOFT, tell
+from engine.server.webhooks.mails import HARD, SOFT, UNSUBSCRIBED, tell
 from engine.server.webhooks.signatures import check_near, check_token, unsigned
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ OLD_MAX_MS: Final = 3_900_000
 (Amazon SNS Developer Guide, "Message delivery retries"); five minutes more are for clocks."""
 
 _WORDS: Final = {"open": "opened", "click": "clicked"}
+
+_NO_COMPLAINT: Final = frozenset({"not-spam", "auth-failure"})
+"""Feedback types (RFC 5965, RFC 6591) that somebody sends who does not complain of a mail."""
 
 
 class Amazon:
@@ -147,29 +150,40 @@ def read(call: Call) -> Iterator[Heard]:
     if not isinstance(told, dict):
         return
     kind = (text(told.get("eventType")) or text(told.get("notificationType"))).lower()
-    message_id = _message_id(told)
+    said = object_at(told, kind)
+    for address in _mailboxes(kind, said, told):
+        yield from tell(
+            _word(kind, said),
+            address,
+            message_id=_message_id(told),
+            link=said.get("link"),
+            user_agent=said.get("userAgent"),
+        )
+
+
+def _word(kind: str, said: Json) -> str:
+    """What one of Amazon's words for it means; "" for nothing that is to be told."""
     match kind:
         case "bounce":
-            for_good = text(at(told, "bounce", "bounceType")) == "Permanent"
-            for one in objects(at(told, "bounce", "bouncedRecipients")):
-                what = HARD if for_good else SOFT
-                yield from tell(what, one.get("emailAddress"), message_id=message_id)
+            return HARD if text(said.get("bounceType")) == "Permanent" else SOFT
         case "complaint":
-            for one in objects(at(told, "complaint", "complainedRecipients")):
-                yield from tell("complained", one.get("emailAddress"), message_id=message_id)
-        case "open" | "click":
-            said = object_at(told, kind)
-            to = at(told, "mail", "destination")
-            for address in to if isinstance(to, list) else []:
-                yield from tell(
-                    _WORDS[kind],
-                    address,
-                    message_id=message_id,
-                    link=said.get("link"),
-                    user_agent=said.get("userAgent"),
-                )
+            # Of a suppressed address it was heard before, and has no type.
+            is_none = text(said.get("complaintFeedbackType")) in _NO_COMPLAINT
+            return "" if is_none else "complained"
+        case "subscription":
+            gone = at(said, "newTopicPreferences", "unsubscribeAll") is True
+            return UNSUBSCRIBED if gone else ""
         case _:
-            pass
+            return _WORDS.get(kind, "")
+
+
+def _mailboxes(kind: str, said: Json, told: Json) -> list[object]:
+    """Whose it is: those it names, else all to whom the mail went."""
+    named = {"bounce": "bouncedRecipients", "complaint": "complainedRecipients"}.get(kind)
+    if named is not None:
+        return [one.get("emailAddress") for one in objects(said.get(named))]
+    to = at(told, "mail", "destination")
+    return to if isinstance(to, list) else []
 
 
 def _message_id(told: Json) -> str:

@@ -1,8 +1,10 @@
 """WooCommerce: orders and customers, as its REST API has them (v3).
 
 An order is completed once it is paid or to be paid at delivery, which may be as it is created or
-by a later change; `completed` is the shop's word for sent out. Signature: base64 HMAC-SHA256 of the
-body. As a webhook is saved, WooCommerce sends an unsigned form `webhook_id=N`, and wants a 200.
+by a later change; `completed` is the shop's word for sent out, and comes at once where nothing is
+to be sent (WooCommerce, "Order statuses"). A change of whatever kind tells the whole order again,
+weeks later too, and not what has changed. Signature: base64 HMAC-SHA256 of the body. As a webhook
+is saved, WooCommerce sends an unsigned form `webhook_id=N`, and wants a 200.
 """
 
 from __future__ import annotations
@@ -77,21 +79,33 @@ def _order(body: Json, what: str) -> Iterator[Heard]:
         return
     status = text(body.get("status")).lower()
     order_id = text(body.get("id"))
-    if status in _TAKEN or (what == "created" and status == "completed"):
+    if status in _TAKEN or status == "completed":
         yield from commerce.traits(who, _traits(object_at(body, "billing")))
         yield commerce.event(
             who,
             "Order Completed",
             _sale(body),
-            timestamp=body.get("date_created_gmt"),
+            timestamp=_ordered_at(body),
             key=f"order:{order_id}" if order_id else "",
+            once=what != "created",
         )
-    elif status in _LATER:
-        when = body.get("date_modified_gmt")
-        key = f"order:{order_id}:{status}" if order_id else ""
+    if status in _LATER:
+        when = body.get("date_completed_gmt") if status == "completed" else None
         yield commerce.event(
-            who, _LATER[status], _sale(body), timestamp=when, passive=True, key=key
+            who,
+            _LATER[status],
+            _sale(body),
+            timestamp=when or body.get("date_modified_gmt"),
+            passive=True,
+            key=f"order:{order_id}:{status}" if order_id else "",
+            once=True,
         )
+
+
+def _ordered_at(body: Json) -> object:
+    """When it became an order: as it was paid online, else as it was made, to be paid later."""
+    paid = body.get("date_paid_gmt") if text(body.get("transaction_id")) else None
+    return paid or body.get("date_created_gmt")
 
 
 def _buyer(body: Json) -> Who:
