@@ -28,6 +28,7 @@ from engine.core.past.entered import (
     count_entries,
     count_of,
     each_entry,
+    ended_at_ms,
     entry_key,
     newest_entry,
     only_entries,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from engine.core.cel import Program
     from engine.core.effects import Effect
     from engine.core.inputs import EventReceived, TriggerReceived
+    from engine.core.past.entered import Entry as Newest
     from engine.core.plan import Campaign, Entry, Plan, Reactions
     from engine.core.state import User
     from engine.core.turn import Queue
@@ -54,6 +56,9 @@ ENTRIES_SWEEP_MIN = 64
 
 ENTRIES_MAX = 10_000
 """Entries remembered of a user: beyond it no value of `per` is new until one can be forgotten."""
+
+BESIDE_MS = 30 * 86_400_000
+"""So long an enrollment that is over is known to whoever is merged, and was in it besides."""
 
 PER_LENGTH_MAX = 64
 """A longer `per` value is known by its digest."""
@@ -350,10 +355,11 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enro
 
 
 def forget_entries(turn: Turn, most: int | None = None) -> None:
-    """Drop entries that neither re-entry nor the ordinal of an id can ask about. O(entries).
+    """Drop entries that nothing can ask about: re-entry, the ordinal of an id, a merge. O(entries).
 
-    A campaign that is gone may come back: its entries go only where there is no other room. Where
-    more than `most` are left, the oldest go, whatever asks about them.
+    A campaign that is gone may come back, and another id of the user's may have been in it besides
+    (`BESIDE_MS`): such entries go only where there is no other room. Where more than `most` are
+    left, the oldest go, whatever asks about them.
     """
     campaigns = turn.plan.campaigns
     user = turn.user
@@ -361,13 +367,17 @@ def forget_entries(turn: Turn, most: int | None = None) -> None:
     # late, and too old.
     floor_ms = min(turn.now_ms - turn.plan.policy.max_lateness_ms, user.applied_at_ms)
     full = count_entries(user.entries) >= ENTRIES_MAX
+    beside_ms = turn.now_ms - BESIDE_MS
 
-    def asked(key: str, start_ms: int) -> bool:
-        campaign = campaigns.get(key.partition("\n")[0])
-        if campaign is None:
-            return start_ms >= floor_ms or not full
+    def asked(key: str, entry: Newest) -> bool:
+        start_ms, marks = entry
         if start_ms >= floor_ms:
             return True
+        campaign = campaigns.get(key.partition("\n")[0])
+        if not full and (campaign is None or ended_at_ms(marks) > beside_ms):
+            return True
+        if campaign is None:
+            return False
         reentry_ms = campaign.entry.reentry_ms
         return reentry_ms is None or start_ms + reentry_ms > floor_ms
 

@@ -132,10 +132,10 @@ def count_entries(entries: Entries) -> int:
     return len(entries) if isinstance(entries, dict) else len(entries) // _WIDTH
 
 
-def only_entries(entries: Entries, asked: Callable[[str, int], bool]) -> Entries:
-    """Those for whose key and instant `asked` is true. O(entries)."""
+def only_entries(entries: Entries, asked: Callable[[str, Entry], bool]) -> Entries:
+    """Those of whose key and entry `asked` is true. O(entries)."""
     kept: Entries = ()
     for key, (at_ms, marks) in each_entry(entries):
-        if asked(key, at_ms):
+        if asked(key, (at_ms, marks)):
             kept = with_entry(kept, key, at_ms, marks)
     return kept

@@ -41,7 +41,7 @@ def test_entries_are_a_map_from_key_to_the_newest_however_many(
         assert newest_entry(entries, key) == (at_ms, count)
     assert list(each_entry(entries)) == list(expected.items())
     assert count_entries(entries) == len(expected)
-    kept = only_entries(entries, lambda _, at_ms: at_ms > 4)
+    kept = only_entries(entries, lambda _, entry: entry[0] > 4)
     assert dict(each_entry(kept)) == {key: one for key, one in expected.items() if one[0] > 4}
     assert (
         dict(each_entry(decode_user(encode_user(User("u", entries=entries))).entries)) == expected

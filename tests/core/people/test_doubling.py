@@ -150,6 +150,25 @@ def test_what_waits_of_one_that_ended_goes_unless_the_other_has_come_to_it() -> 
     assert not world.user().pending[message].cancelled
 
 
+@pytest.mark.parametrize(("days", "leaves"), [(30, True), (31, False)])
+def test_among_many_values_it_is_known_for_a_month_which_were_over(
+    days: int, *, leaves: bool
+) -> None:
+    """Entries that re-entry asks about no more are forgotten once there are many."""
+    steps = wait_event("Look", 90 * DAY), send("in_app", step_id="one")
+    world = World(campaign("c", *steps, per="event.n"))
+    for user in ("u", MERGED):
+        world.event("Go", 0, user=user, n=0)
+    world.event("Look", 1)
+    world.report("delivered", 1)
+    for n in range(1, 70):
+        world.event("Go", days * DAY, n=n)
+        world.event("Look", days * DAY)
+    expected = ["exited reentry"] if leaves else ["sent one in_app", "finished"]
+    merged = world.merge(MERGED, days * DAY + 1)
+    assert [one.partition(" c ")[2] for one in merged] == expected
+
+
 # Re-entry
 
 
