@@ -9,12 +9,14 @@ circle is a warning and no fault, and at one instant the engine bounds it (`loop
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from config.foregone import is_never
 from engine.core.cel import fields_read
+from engine.core.cel.checked import Asked, Constant, Field, Kind, Logic, Operate, Variable
 from engine.core.conditions.condition import segments_asked
 from engine.core.plan import Campaign
 from engine.core.steps.kinds import Emit, Set
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from config.faults import Findings
     from engine.core.conditions.condition import Condition
+    from engine.core.steps.kinds import Given
 
 _HINT: Final = (
     "at one instant it ends after a hundred (`loop`), over time it does not: take one of them out "
@@ -47,14 +50,16 @@ class Placed(msgspec.Struct, frozen=True, eq=False):
 
 
 class _Way(msgspec.Struct, frozen=True, eq=False):
-    """What a step makes that may enter campaigns, by which `_entered` knows them."""
+    """What a step makes, and the campaigns that it may enter, which are the same for one `key`."""
 
     key: tuple[str, str]
+    to: Sequence[str]
     line: int
     told: str
 
 
 _ANY_TRAIT: Final = ("any trait", "")
+_KINDS: Final = {bool: Kind.BOOL, int: Kind.INT, float: Kind.DOUBLE, str: Kind.STRING}
 
 
 def warn_of_circles(
@@ -65,11 +70,11 @@ def warn_of_circles(
     O(steps + entries) for each campaign that may start another.
     """
     by_id = {one.campaign.id: one for one in placed if one.campaign.status != "archived"}
-    entered = _entered(by_id, segments)
+    entered = _Entered(by_id, segments)
     ways = {name: _ways(one, entered) for name, one in by_id.items()}
     told: set[str] = set()
     for start in sorted(name for name in by_id if ways[name]):
-        circle = [] if start in told else _circle(start, ways, entered)
+        circle = [] if start in told else _circle(start, ways)
         if not circle:
             continue
         told.update(name for name, _ in circle)
@@ -82,10 +87,46 @@ def warn_of_circles(
         findings.warn(by_id[start].path, line, f"{kind}: {'; '.join(parts)}", _HINT)
 
 
-def _entered(
+class _Entered:
+    """Which campaigns an event, or a trait that gets another value, may enter."""
+
+    def __init__(self, by_id: Mapping[str, Placed], segments: Mapping[str, Condition]) -> None:
+        self._by_id, self._segments = by_id, segments
+        self._by_key = _by_key(by_id, segments)
+
+    def by_event(self, name: str, line: int) -> _Way:
+        key = "event", name
+        return _Way(key, self._by_key.get(key, ()), line, f'emits "{name}"')
+
+    def by_trait(self, given: Given, line: int) -> _Way:
+        """Of those that ask about it, the ones that may be true of its value."""
+        key = f"trait {given.name}", "=" if given.program else repr(given.value)
+        to = self._by_key.get(key)
+        if to is None:
+            names = (
+                *self._by_key.get(("trait", given.name), ()),
+                *self._by_key.get(_ANY_TRAIT, ()),
+            )
+            to = self._by_key[key] = [name for name in names if self._may_hold(name, given)]
+        return _Way(key, to, line, f"sets {given.name}")
+
+    def _may_hold(self, name: str, given: Given) -> bool:
+        """Whether what enters a campaign may be true of a user who was given a trait."""
+        edge = self._by_id[name].campaign.entry.edge
+        kind = _KINDS.get(type(given.value))
+        if given.program is not None or kind is None or edge is None:
+            return True
+        tree = edge.program.tree
+        while isinstance(tree, Asked) and tree.function == "in_segment":
+            tree = self._segments[tree.name].program.tree
+        trait = Field(0, Variable(0, "user", Kind.MAP), given.name)
+        has_it = Operate(0, "==", (trait, Constant(0, kind, given.value)), Kind.BOOL)
+        return not is_never(Logic(0, "&&", (tree, has_it)))
+
+
+def _by_key(
     by_id: Mapping[str, Placed], segments: Mapping[str, Condition]
 ) -> dict[tuple[str, str], list[str]]:
-    """The campaigns that an event, or a trait that gets another value, may enter."""
     entered: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, one in by_id.items():
         entry = one.campaign.entry
@@ -103,18 +144,16 @@ def _entered(
     return entered
 
 
-def _ways(placed: Placed, entered: Mapping[tuple[str, str], list[str]]) -> list[_Way]:
+def _ways(placed: Placed, entered: _Entered) -> list[_Way]:
     """What a campaign makes that may enter one."""
     ways = []
     for step in placed.campaign.steps:
         line = placed.step_lines.get(step.id, placed.line)
         if isinstance(step, Emit):
-            ways.append(_Way(("event", step.event), line, f'emits "{step.event}"'))
+            ways.append(entered.by_event(step.event, line))
         elif isinstance(step, Set):
-            for given in step.traits:
-                told = f"sets {given.name}"
-                ways += [_Way(key, line, told) for key in (("trait", given.name), _ANY_TRAIT)]
-    return [way for way in ways if way.key in entered]
+            ways += [entered.by_trait(given, line) for given in step.traits]
+    return [way for way in ways if way.to]
 
 
 def _traits_read(edge: Condition, segments: Mapping[str, Condition]) -> list[str] | None:
@@ -133,11 +172,7 @@ def _traits_read(edge: Condition, segments: Mapping[str, Condition]) -> list[str
     return sorted(read)
 
 
-def _circle(
-    start: str,
-    ways: Mapping[str, list[_Way]],
-    entered: Mapping[tuple[str, str], list[str]],
-) -> list[tuple[str, _Way]]:
+def _circle(start: str, ways: Mapping[str, list[_Way]]) -> list[tuple[str, _Way]]:
     """The shortest way from a campaign back to it, each with what it makes; empty: there is none.
 
     Breadth first; what may enter campaigns is followed once, whoever makes it.
@@ -151,7 +186,7 @@ def _circle(
             if way.key in followed:
                 continue
             followed.add(way.key)
-            for to in entered[way.key]:
+            for to in way.to:
                 if to not in came:
                     came[to] = (name, way)
                     queue.append(to)

@@ -8,8 +8,16 @@ from unicodedata import normalize
 
 from config.asking import check_variants
 from config.circles import Placed
-from config.conditions import CONTENT_HINT, condition, forbid_variant, timed_condition, value
+from config.conditions import (
+    CONTENT_HINT,
+    condition,
+    forbid_variant,
+    is_met,
+    timed_condition,
+    value,
+)
 from config.faults import nearest, shown
+from config.foregone import is_always
 from config.goals import read_goal
 from config.schema import (
     CAMPAIGN,
@@ -65,7 +73,7 @@ def compile_campaign(source: Source, templates: Templates) -> Placed | None:
     program.lay_out(fields.required("steps", "list at least one step under `steps:`"))
     campaign_id = _id(fields)
     entry = _entry(fields)
-    exit_events, exit_when = _exits(fields)
+    exit_events, exit_when = _exits(fields, entry)
     audience = condition(fields, "audience")
     forbid_variant(fields, "audience", audience)
     splits = [step for step in program.steps if isinstance(step, Split)]
@@ -229,7 +237,7 @@ def _reentry_ms(enter: Fields) -> int | None:
     return enter.duration_ms("reentry") or 0
 
 
-def _exits(fields: Fields) -> tuple[tuple[str, ...], Condition | None]:
+def _exits(fields: Fields, entry: Entry | None) -> tuple[tuple[str, ...], Condition | None]:
     """By which events, and as what becomes true, those who are in it leave."""
     hint = "write `exit:` and under it `event: NAME`"
     leave = fields.map("exit", EXIT, hint)
@@ -238,6 +246,11 @@ def _exits(fields: Fields) -> tuple[tuple[str, ...], Condition | None]:
     if "event" not in leave.node.entries and "when" not in leave.node.entries:
         leave.fault("event", "is missing", hint)
     when = timed_condition(leave, "when", has_event=True)
+    if when is not None and entry is not None and not is_always(when.program.tree):
+        brings_in = entry.edge.program if entry.edge is not None else entry.when
+        if is_met(brings_in, [when.program]):
+            told = "holds of whoever comes in: he leaves at once, and is sent nothing"
+            leave.source.warn(leave.line("when"), f"exit.when {told}", "ask for what comes later")
     return leave.names("event", "an event's name"), when
 
 
@@ -264,6 +277,10 @@ def _warn_of(fields: Fields, campaign: Campaign, *, silent: bool) -> None:
     line = fields.line("campaign")
     if silent:
         fields.source.warn(line, f"{campaign.id} can send nothing", "add a `send` step")
+    if campaign.holdout == 1 and campaign.is_marketing and not silent:
+        told = f"holdout is everybody: {campaign.id} sends nothing"
+        hint = "lower it; to hold the campaign back, write `status: paused`"
+        fields.source.warn(fields.line("holdout"), told, hint)
     if campaign.holdout and not campaign.is_marketing:
         told = f"holdout does nothing: {campaign.id} is transactional"
         fields.source.warn(fields.line("holdout"), told, "leave it out")

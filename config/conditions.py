@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from config.asking import Mention, receipts_of, variants_of, warn_of_memory
 from config.faults import nearest, shown
-from config.foregone import is_always, is_never
+from config.foregone import is_always, is_met_by, is_never
 from config.schema import EVENT_NAMES, FUNCTIONS, NAMES, START_NAMES
 from config.source import Fields, Written, kind_of
 from config.yaml12 import Scalar, place_within
@@ -19,6 +19,9 @@ from engine.core.conditions.condition import Condition
 from engine.core.conditions.needs import asked_by
 from engine.core.conditions.solving import Solution
 from engine.core.experiments import VARIANT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SCOPE: Final = Scope(variables=NAMES, functions=FUNCTIONS, kinds=KINDS)
 _STANDING: Final = Scope(
@@ -80,6 +83,14 @@ def forbid_variant(fields: Fields, name: str, program: Program | None) -> None:
     """Fault a condition that asks for the variant, where it is asked before any split."""
     if program is not None and VARIANT in program.names:
         fields.fault(name, f"asks for what is not there: {_NO_VARIANT[0]}", _NO_VARIANT[1])
+
+
+def is_met(program: Program | None, others: Sequence[Program | None]) -> bool:
+    """Whether one of `others` holds, or is an error, wherever a condition does that can hold."""
+    trees = [other.tree for other in others if other is not None]
+    if program is None or not trees or is_never(program.tree):
+        return False
+    return is_met_by(program.tree, trees)
 
 
 def _program(

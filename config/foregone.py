@@ -62,11 +62,22 @@ def is_always(tree: Checked) -> bool:
     return _has_no_way(tree, want=False)
 
 
+def is_met_by(tree: Checked, others: Sequence[Checked]) -> bool:
+    """Whether one of `others` is true, or an error, wherever a condition is true."""
+    return _exclude_each_other([(tree, True), *((other, False) for other in others)])
+
+
 def _has_no_way(tree: Checked, *, want: bool) -> bool:
+    return _exclude_each_other([(tree, want)])
+
+
+def _exclude_each_other(wanted: Sequence[tuple[Checked, bool]]) -> bool:
+    """Whether no values make all of these what is wanted of them."""
     try:
-        return not any(map(_is_possible, _ways(tree, want=want)))
+        ways = reduce(_both, [_ways(tree, want=want) for tree, want in wanted])
     except _TooManyError:
         return False
+    return not any(map(_is_possible, ways))
 
 
 # Ways in which a condition can be true

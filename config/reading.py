@@ -36,6 +36,7 @@ from config.settings import (
 from config.sinks import SinkSettings, sink_faults
 from config.source import NOT_BUILT
 from config.tomlplaces import Path, key_lines, line_of
+from config.tomlplaces import told as told_of
 from config.webhooks import WebhookSource, unsigned, webhook_faults
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ SETTINGS_FILE: Final = "hairspring.toml"
 
 _NO_EFFECT: Final = f"{NOT_BUILT} and has no effect"
 _MARK = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
-_TWICE = re.compile(r"Cannot declare \((.*)\) twice")
+_TWICE = re.compile(r"Cannot (?:declare|mutate immutable namespace) \((.*)\)")
 _QUOTED = re.compile(r"'([^']*)'")
 _S = TypeVar("_S", bound=msgspec.Struct)
 _MISSING: Final = object()
@@ -269,7 +270,7 @@ class _Reader:
         """
         if kind in SHORT and isinstance(raw, str):
             raw = {SHORT[kind]: raw}
-        told = ".".join(part for part in path if isinstance(part, str))
+        told = told_of(path)
         described = inspect.type_info(kind)
         assert isinstance(described, inspect.StructType)
         fields = {field.encode_name: field for field in described.fields}
@@ -353,9 +354,8 @@ class _Reader:
             try:
                 read.append(self._value(kind.item_type, item, (*path, number)))
             except Unreadable as error:
-                told = ".".join(part for part in path if isinstance(part, str))
                 hint = error.hint or _wanted(kind.item_type)
-                self._fault((*path, number), f"{told}[{number}]: {error.message}", hint)
+                self._fault((*path, number), f"{told_of(path)}[{number}]: {error.message}", hint)
         return tuple(item for item in read if item is not None)
 
     def _entries(self, kind: inspect.DictType, raw: object, path: Path) -> dict[object, object]:

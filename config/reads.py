@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from msgspec import inspect
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ENV_PREFIX: Final = "env:"
+_NEAR: Final = 0.8
+"""How alike the name of a zone must be to what is written."""
 
 
 class Unreadable(Exception):  # noqa: N818 - it is told as a fault, with its place
@@ -90,8 +93,19 @@ def read_zone(raw: object) -> str:
         raise Unreadable(f"{kind_of(raw)} is no time zone")
     zone = zone_of(raw)
     if not isinstance(zone, ZoneInfo):
-        raise Unreadable(f"{shown(raw)} is no time zone")
+        raise Unreadable(f"{shown(raw)} is no time zone", _zone_hint(raw))
     return zone.key
+
+
+def _zone_hint(raw: str) -> str:
+    """The nearest zone that there is, of a city alone that city's; "" where none is near."""
+    places = sorted(zone for zone in available_timezones() if "/" in zone)
+    said = re.sub(r"\s+", "_", raw.strip())[:80]
+    near = get_close_matches(said, places, 1, _NEAR)
+    if "/" not in said:
+        by_city = {zone.rpartition("/")[2].lower(): zone for zone in reversed(places)}
+        near = [by_city[one] for one in get_close_matches(said.lower(), by_city, 1, _NEAR)]
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def read_locale(raw: object) -> str:

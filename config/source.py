@@ -216,8 +216,8 @@ class Fields:
             return None
         try:
             return read_zone(text)
-        except Unreadable:
-            self.fault(name, f"is {shown(text)}, which is no time zone", hint)
+        except Unreadable as error:
+            self.fault(name, f"is {shown(text)}, which is no time zone", error.hint or hint)
             return None
 
     def names(self, name: str, what: str) -> tuple[str, ...]:

@@ -41,6 +41,11 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int:
     return lines.get(path, 1)
 
 
+def told(path: Path) -> str:
+    """A path as a person writes it: `guardrails.caps[1].max`."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
+
+
 def key_lines(text: str) -> dict[Path, int]:
     """The line (from 1) of every table, key and list item of a valid TOML text. O(text)."""
     return _Follower(text).run()

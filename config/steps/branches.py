@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from config.conditions import condition
+from config.conditions import condition, is_met
 from config.schema import CHOICE, ID_LENGTH_MAX
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from config.source import Source
     from config.steps.program import Laid, Open, Program
     from config.yaml12 import Node
+    from engine.core.cel import Program as Asked
 
 _CHOOSE_HINT: Final = (
     "write a list of `{when: CONDITION, steps: […]}`, and `{else: […]}` as the last"
@@ -57,6 +58,7 @@ def read_choose(program: Program, fields: Fields, step_id: str, path: str) -> La
     for one in [one for one in last if one is not choices[-1]]:
         one.fault("else", "is not the last: what stands behind it is never reached", "move it")
     conditions = [condition(one, "when") for one in choices if one not in last]
+    _warn_of_unreached(fields, path, [one for one in choices if one not in last], conditions)
     asked = tuple([one for one in conditions if one is not None])
     if len(asked) < len(conditions):
         at = END
@@ -67,6 +69,15 @@ def read_choose(program: Program, fields: Fields, step_id: str, path: str) -> La
         tails += program.way(at, number, one.peek("steps"), f"{path}.{number}")
     otherwise = last[0].get("else") if last else None
     return at, tails + program.way(at, "next", otherwise, f"{path}.else")
+
+
+def _warn_of_unreached(
+    fields: Fields, path: str, choices: list[Fields], conditions: list[Asked | None]
+) -> None:
+    for number, (choice, asked) in enumerate(zip(choices, conditions, strict=True)):
+        if is_met(asked, conditions[:number]):
+            told = f"{path}.{number} is never reached: a branch above it holds wherever it does"
+            fields.source.warn(choice.line("when"), told, "move it up, or leave it out")
 
 
 def _choice(source: Source, node: Node, where: str) -> Fields | None:

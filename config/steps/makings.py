@@ -41,6 +41,9 @@ def read_emit(program: Program, fields: Fields, step_id: str, path: str) -> Laid
     if name in SESSION_EVENTS:
         told = f"is {shown(name or '')}, which the engine makes of sessions"
         emit.fault("event", told, "give it a name of your own")
+    elif name is not None and name.startswith("="):
+        told = f"is {shown(name)}: an event's name is written, and not worked out"
+        emit.fault("event", told, "give `properties` what differs from user to user")
     said = "properties" in emit.node.entries
     given = _given(emit, "properties", _PROPERTIES_HINT) if said else ()
     if name is None or given is None:
@@ -61,9 +64,21 @@ def _given(fields: Fields, name: str, hint: str) -> tuple[Given, ...] | None:
         return None
     keys = {key: Key(key) for key in node.entries}
     values = Fields(fields.source, node, keys, f"{fields.prefix}{name}.")
-    read = [_one(values, key) for key in node.entries]
+    read = [
+        _zone(values) if (name, key) == ("set", "timezone") else _one(values, key)
+        for key in node.entries
+    ]
     given = [one for one in read if one is not None]
     return tuple(given) if len(given) == len(read) else None
+
+
+def _zone(values: Fields) -> Given | None:
+    """The trait that waits and quiet hours go by: a zone that is none is found before it is set."""
+    given = _one(values, "timezone")
+    if given is None or not isinstance(given.value, str):
+        return given
+    zone = values.zone("timezone")
+    return None if zone is None else Given("timezone", zone)
 
 
 def _one(values: Fields, key: str) -> Given | None:

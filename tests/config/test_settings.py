@@ -108,8 +108,8 @@ def test_secrets_come_from_the_environment() -> None:
 def test_every_missing_variable_is_a_fault() -> None:
     _, faults, _ = read(SECRETS, {})
     assert [fault.partition(" is not set")[0] for fault in faults] == [
-        "hairspring.toml:3: keys.write.key: the environment variable 'BROWSER'",
-        "hairspring.toml:3: keys.write.key: the environment variable 'WRITE'",
+        "hairspring.toml:3: keys.write[0].key: the environment variable 'WRITE'",
+        "hairspring.toml:3: keys.write[1].key: the environment variable 'BROWSER'",
         "hairspring.toml:4: keys.admin: the environment variable 'ADMIN'",
         "hairspring.toml:6: channels.email.password: the environment variable 'SMTP'",
     ]
