@@ -1,16 +1,18 @@
 """`hairspring audit`, without a terminal: what of archive, state and outbox does not fit together.
 
-Two things are held against each other. What the database says of itself in two places
+Three things are held against each other. What the database says of itself in two places
 (`engine/store/auditing.py`): rows and what is in them, the index and what it leads to, messages and
-who waits for them. And what its state is against what it would be: the archive is replayed from its
-floor, and each user's state and records must come out as they are stored, byte for byte.
+who waits for them. What its state is against what it would be: the archive is replayed from its
+floor, and each user's state and records must come out as they are stored, byte for byte; and so
+from each floor that was made since, which replays will begin from. And what was counted of
+campaigns against their records (`recounting`).
 """
 
 from __future__ import annotations
 
 import tempfile
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,7 +21,8 @@ from engine.core.state import NEVER, first_due_at_ms
 from engine.errors import StoreError
 from engine.runtime.restart import bring_back
 from engine.sim.exported import JournalUnreadable, decode_lines
-from engine.sim.exporting import export, newest_shop
+from engine.sim.exporting import beginning_of, export, newest_shop
+from engine.sim.recounting import recount
 from engine.sim.replaying import Replay
 from engine.store import auditing, journal
 from engine.store.auditing import Finding
@@ -28,10 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from engine.core.state import User
+    from engine.sim.replaying import Comparison
     from engine.store import Store
-
-_PASSES: Final = 3
-"""Times that inputs are gone through: looked at, exported, replayed."""
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -62,15 +63,17 @@ async def audit(store: Store, told: Callable[[int, int], None]) -> Audit:
         told: Hears how far it is, of how far it goes.
     """
     first, last = await store.read(journal.bounds)
-    total = max(_PASSES * (last - first + 1), 1)
+    # Inputs are looked at, exported and replayed: told of the first half, whatever is replayed.
+    half = max(last - first + 1, 1)
     findings: list[Finding] = []
     for check in (
         auditing.pages,
-        partial(auditing.journal, told=lambda number: told(number - first, total)),
+        partial(auditing.journal, told=lambda number: told(number - first, 2 * half)),
         partial(auditing.index, kind="journal"),
         partial(auditing.index, kind="records"),
         auditing.records,
         auditing.states,
+        auditing.floors,
         auditing.rest,
     ):
         findings += await store.read(check)
@@ -89,12 +92,15 @@ async def audit(store: Store, told: Callable[[int, int], None]) -> Audit:
     findings += await store.read(partial(auditing.outbox, find=processor.find, pending=pending))
     for user in processor.users.values():
         findings += _deadlines(user)
+    keep_ms = shop.settings.events.keep_ms
+    findings += await recount(store, processor.plan, keep_ms, recovered.last_at_ms)
     inputs = records = 0
     try:
-        replay = await _replayed(store, lambda done: told(last - first + done, total))
-        found = replay.comparison
+        start = await beginning_of(store, shop, recovered)
+        comparisons = _Comparisons(store, lambda share: told(half + int(share * half), 2 * half))
+        found = await comparisons.make(start)
         inputs, records = found.inputs, found.records
-        findings += _differences(replay)
+        findings += comparisons.findings
     except JournalUnreadable as error:
         notes.append(f"nothing was replayed: {error.message}")
     except msgspec.MsgspecError as error:
@@ -117,27 +123,65 @@ def _instant(at_ms: int) -> str:
     return "never" if at_ms >= NEVER else format_instant(at_ms)
 
 
-async def _replayed(store: Store, told: Callable[[int], None]) -> Replay:
-    """The archive from its floor on, run again and compared with what is stored.
+class _Comparisons:
+    """The archive, run again from wherever it can be, and compared with what is stored.
 
-    Raises JournalUnreadable, StoreError.
+    Args:
+        told: Hears which share of it is done.
+
+    Attributes:
+        findings: What differs.
     """
-    counted = 0
 
-    def exported(done: int, _total: int) -> None:
-        nonlocal counted
-        counted = done
-        told(done)
+    def __init__(self, store: Store, told: Callable[[float], None]) -> None:
+        self.findings: list[Finding] = []
+        self._store = store
+        self._told = told
 
-    with tempfile.TemporaryFile(dir=store.path.parent) as file:
-        await export(store, file.write, exported)
-        file.seek(0)
-        replay = Replay(lambda done: told(counted + done))
-        for _ in replay.run(decode_lines(file, "the archive")):
-            pass
-    return replay
+    async def make(self, start: journal.Beginning | None) -> Comparison:
+        """From its floor on, and then from each later one; how the first compares.
 
+        What differs by a later floor alone is told of that floor. Raises JournalUnreadable,
+        StoreError, MsgspecError.
+        """
+        later = await self._later(start)
+        starts = [start, *later]
+        differing: set[str] = set()
+        first: Comparison | None = None
+        for place, one in enumerate(starts):
+            replay = await self._replayed(one, place / len(starts), 1 / len(starts))
+            first = first or replay.comparison
+            for user_id, why in sorted(replay.differences.items()):
+                if place == 0:
+                    self.findings.append(Finding("replay", repr(user_id), why))
+                elif user_id not in differing:
+                    assert one is not None
+                    since = format_instant(one.exact_from_ms)
+                    told = f"from the state of {since} on {why}"
+                    self.findings.append(Finding("floors", repr(user_id), told))
+            differing.update(replay.differences)
+        assert first is not None
+        return first
 
-def _differences(replay: Replay) -> Iterator[Finding]:
-    for user_id, why in sorted(replay.differences.items()):
-        yield Finding("replay", repr(user_id), why)
+    async def _later(self, start: journal.Beginning | None) -> list[journal.Beginning]:
+        if start is None:
+            return []
+        return await self._store.read(partial(journal.later_beginnings, first=start))
+
+    async def _replayed(self, start: journal.Beginning | None, done: float, share: float) -> Replay:
+        """Raises JournalUnreadable, StoreError."""
+        count = 1
+
+        def exported(number: int, total: int) -> None:
+            nonlocal count
+            count = max(total, 1)
+            self._told(done + share / 2 * number / count)
+
+        with tempfile.TemporaryFile(dir=self._store.path.parent) as file:
+            await export(self._store, file.write, exported, start)
+            file.seek(0)
+            half = done + share / 2
+            replay = Replay(lambda number: self._told(half + share / 2 * number / count))
+            for _ in replay.run(decode_lines(file, "the archive")):
+                pass
+        return replay

@@ -39,7 +39,10 @@ _decode_record = msgspec.json.Decoder(Record).decode
 
 
 async def export(
-    store: Store, write: Callable[[bytes], object], on_progress: Callable[[int, int], None]
+    store: Store,
+    write: Callable[[bytes], object],
+    on_progress: Callable[[int, int], None],
+    start: journal.Beginning | None = None,
 ) -> End:
     """Write everything that a run took in, and what came of it. O(size), users in memory.
 
@@ -47,15 +50,14 @@ async def export(
         store: Open; nothing else writes it.
         write: Takes lines.
         on_progress: Told how many inputs were written, of how many.
+        start: Where to begin; None: as early as the archive goes.
 
     Returns how many lines of each there were. Raises JournalUnreadable where there is no journal,
     or its newest plan cannot be read by this version; StoreError.
     """
     recovered = await store.recover(0, 0)
     shop = newest_shop(recovered)
-    events = shop.settings.events
-    before_ms = recovered.last_at_ms - max(events.keep_ms, events.dedupe_window_ms)
-    start = await store.read(partial(journal.beginning, before_ms=before_ms))
+    start = start or await beginning_of(store, shop, recovered)
     if start is None:
         raise JournalUnreadable(
             f"{store.path} holds no journal that can be run from its beginning",
@@ -77,7 +79,9 @@ async def export(
         write(encode_lines(told))
         records += len(told)
     processor, more = _at_the_end(shop, recovered)
-    late = [RecordLine(one) for one in more if one.at_ms >= start.exact_from_ms]
+    # No refusal is kept as a record, and none of these would have been.
+    last = [one for one in more if one.kind != "refused" and one.at_ms >= start.exact_from_ms]
+    late = [RecordLine(one) for one in last]
     write(encode_lines(late))
     users = processor.users.values()
     for user in users:
@@ -85,6 +89,13 @@ async def export(
     end = End(inputs, records + len(late), len(users))
     write(encode_lines([end]))
     return end
+
+
+async def beginning_of(store: Store, shop: Shop, recovered: Recovered) -> journal.Beginning | None:
+    """Where the archive begins, as long as this shop keeps it; None where it has no beginning."""
+    events = shop.settings.events
+    before_ms = recovered.last_at_ms - max(events.keep_ms, events.dedupe_window_ms)
+    return await store.read(partial(journal.beginning, before_ms=before_ms))
 
 
 def newest_shop(recovered: Recovered) -> Shop:

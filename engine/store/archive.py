@@ -135,6 +135,11 @@ def next_record(connection: sqlite3.Connection) -> int:
     return int(number)
 
 
+def has_erased(connection: sqlite3.Connection) -> bool:
+    """Whether anybody was erased: what is counted of him has no records then. O(1)."""
+    return connection.execute("SELECT 1 FROM tombstones LIMIT 1").fetchone() is not None
+
+
 def lines_of(inputs: bytes, *ids: str) -> Iterator[tuple[int, bytes]]:
     """(place in the row, line) of the inputs of a user with these ids. O(size of the row * ids)."""
     needles = [b'"user_id":' + msgspec.json.encode(user_id) for user_id in ids]

@@ -298,6 +298,43 @@ def _states(connection: sqlite3.Connection) -> Iterator[Finding]:
                 yield Finding(part, repr(user_id), told)
 
 
+def floors(connection: sqlite3.Connection) -> list[Finding]:
+    """Whether generations of floors, and the floors of each user, go forward. O(floors)."""
+    return list(_first(_floors(connection)))
+
+
+def _floors(connection: sqlite3.Connection) -> Iterator[Finding]:
+    next_input = _meta(connection, "next_input")
+    newest = -1
+    before = (0, 0)
+    for generation, from_input, at_ms in connection.execute(
+        "SELECT generation, from_input, at_ms FROM generations ORDER BY generation"
+    ):
+        about = f"generation {generation}"
+        made = (from_input, before[1] if at_ms is None else at_ms)
+        if made[0] < before[0] or made[1] < before[1]:
+            yield Finding("floors", about, "is from before the one before it")
+        if next_input and from_input > next_input:
+            told = f"is from input {from_input}, and the next is to be {next_input}"
+            yield Finding("floors", about, told)
+        newest, before = generation, made
+    last: tuple[str, int] = ("", 0)
+    for user_id, generation, state in connection.execute(
+        "SELECT user_id, generation, state FROM floors ORDER BY user_id, generation"
+    ):
+        if generation > newest:
+            told = f"is of generation {generation}, and the newest is {newest}"
+            yield Finding("floors", repr(user_id), told)
+        try:
+            seen = decode_user(state).seen
+        except (msgspec.MsgspecError, ValueError):
+            continue  # that is told of the states
+        if last[0] == user_id and seen < last[1]:
+            told = f"has seen input {seen} in generation {generation}, and {last[1]} before"
+            yield Finding("floors", repr(user_id), told)
+        last = (user_id, seen)
+
+
 def rest(connection: sqlite3.Connection) -> list[Finding]:
     """Whether plans that are named are there, and the quarantine is within its bounds. O(rows)."""
     found = []

@@ -17,6 +17,11 @@ ROWS_MAX: Final = 256
 """Rows that a slice reads."""
 
 
+_OF_ONE: Final = "from_input, at_ms + (at_ms > 0), generation, settled"
+"""A `Beginning`. Of the instant itself at which the last state was copied, some may be from before
+and some from behind it."""
+
+
 class Beginning(msgspec.Struct, frozen=True):
     """Where a journal can be run from.
 
@@ -43,11 +48,21 @@ def beginning(connection: sqlite3.Connection, before_ms: int) -> Beginning | Non
     if first == 1:
         return Beginning(1)
     row = connection.execute(
-        "SELECT from_input, at_ms, generation, settled FROM generations WHERE at_ms IS NOT NULL "
+        f"SELECT {_OF_ONE} FROM generations WHERE at_ms IS NOT NULL "  # noqa: S608 - a constant
         "ORDER BY at_ms > ?, abs(at_ms - ?) LIMIT 1",
         (before_ms, before_ms),
     ).fetchone()
     return Beginning(*row) if row else None
+
+
+def later_beginnings(connection: sqlite3.Connection, first: Beginning) -> list[Beginning]:
+    """Where else it can be run from, behind its beginning, in order. O(generations)."""
+    rows = connection.execute(
+        f"SELECT {_OF_ONE} FROM generations WHERE at_ms IS NOT NULL "  # noqa: S608 - a constant
+        "AND generation > ? ORDER BY generation",
+        (first.generation or 0,),
+    )
+    return [Beginning(*row) for row in rows]
 
 
 def floors(

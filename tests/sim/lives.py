@@ -15,6 +15,7 @@ from engine.core.inputs import (
     TriggerReceived,
     UserIdentified,
 )
+from engine.runtime.admin.tallying import Tallying
 from engine.runtime.clock import Clock
 from engine.runtime.restart import restart
 from engine.sim.world.shop import world_shop
@@ -120,3 +121,11 @@ class Run:
             pass
         while await self.store.prune(self.now_ms):
             pass
+
+
+async def count_records(store: Store, run: Run) -> None:
+    """Have what campaigns did counted and saved, as a process does now and then."""
+    tallying = Tallying(store, await run.start())
+    await tallying.open()
+    await tallying.catch_up()
+    await tallying.save()

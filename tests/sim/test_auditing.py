@@ -11,10 +11,11 @@ import pytest
 
 from engine.core.inputs import decode_inputs, encode_inputs
 from engine.core.state import Pending, decode_user, encode_user
-from engine.sim.auditing import Audit, audit
+from engine.sim.auditing import audit
 from engine.store import Store, indexing
 from engine.store.saved import saved_bytes
-from tests.sim.lives import KEEP_MS, Run
+from tests.sim.audited import audited, change, one, told
+from tests.sim.lives import KEEP_MS, Run, count_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,34 +44,6 @@ async def database(tmp_path: Path) -> Path:
         pass
     await store.close()
     return path
-
-
-async def audited(path: Path) -> Audit:
-    store = await Store.open(path, sync="normal", keep_ms=KEEP_MS)
-    try:
-        return await audit(store, lambda _done, _total: None)
-    finally:
-        await store.close()
-
-
-async def told(path: Path) -> str:
-    return "\n".join(
-        f"{one.part} {one.subject} {one.told}" for one in (await audited(path)).findings
-    )
-
-
-def change(path: Path, statement: str, *values: Any) -> None:
-    connection = sqlite3.connect(path)
-    assert connection.execute(statement, values).rowcount > 0, "nothing was changed"
-    connection.commit()
-    connection.close()
-
-
-def one(path: Path, query: str, *values: Any) -> Any:
-    connection = sqlite3.connect(path)
-    row = connection.execute(query, values).fetchone()
-    connection.close()
-    return row
 
 
 def change_user(path: Path, fits: Callable[[User], bool], how: Callable[[User], None]) -> str:
@@ -331,3 +304,62 @@ async def test_a_quarantine_that_is_too_full_is_told(database: Path) -> None:
     connection.commit()
     connection.close()
     assert "quarantine quarantine holds 10001 items" in await told(database)
+
+
+@pytest.mark.parametrize("seed", [110, 111])
+async def test_several_lives_after_which_archive_and_counts_were_cut_are_sound(
+    tmp_path: Path, seed: int
+) -> None:
+    store = await Store.open(tmp_path / "hairspring.db", sync="normal", keep_ms=KEEP_MS)
+    run = Run(store, seed, archives=True)
+    for _ in range(4):
+        await run.live(spans=4)
+        await count_records(store, run)
+    found = await audit(store, lambda _done, _total: None)
+    await store.close()
+    assert (found.findings, found.notes) == ([], [])
+
+
+@pytest.fixture
+async def floored(tmp_path: Path) -> Path:
+    """A database with several generations of floors, and the first input still there."""
+    path = tmp_path / "floored.db"
+    store = await Store.open(path, sync="normal", keep_ms=KEEP_MS)
+    run = Run(store, 4, archives=False)
+    for _ in range(4):
+        await run.live(spans=2)
+        while await store.keep_archive(run.now_ms):
+            pass
+    await store.close()
+    assert one(path, "SELECT count(*) FROM generations WHERE at_ms IS NOT NULL")[0] > 2
+    assert await told(path) == ""
+    return path
+
+
+async def test_a_floor_from_which_a_user_does_not_come_out_as_he_is_is_told(floored: Path) -> None:
+    user_id, generation, state = one(
+        floored, "SELECT user_id, generation, state FROM floors ORDER BY generation DESC"
+    )
+    user = decode_user(state)
+    user.traits = {**user.traits, "email": "mallory@example.com"}
+    change(
+        floored,
+        "UPDATE floors SET state = ? WHERE user_id = ? AND generation = ?",
+        encode_user(user), user_id, generation,
+    )  # fmt: skip
+    found = await told(floored)
+    assert f"floors {user_id!r} from the state of 2026-01-01T" in found
+    assert "on the last state is another" in found
+    assert "replay " not in found
+
+
+async def test_floors_that_go_backwards_are_told(floored: Path) -> None:
+    (newest,) = one(floored, "SELECT max(generation) FROM generations")
+    change(floored, "UPDATE generations SET from_input = 1000000 WHERE generation = ?", newest)
+    assert f"floors generation {newest} is from input 1000000, and the next is to be " in (
+        await told(floored)
+    )
+    change(floored, "UPDATE generations SET from_input = 0 WHERE generation = ?", newest)
+    assert f"floors generation {newest} is from before the one before it" in await told(floored)
+    change(floored, "DELETE FROM generations WHERE generation = ?", newest)
+    assert f"is of generation {newest}, and the newest is {newest - 1}" in await told(floored)
