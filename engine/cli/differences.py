@@ -43,8 +43,7 @@ def _status(campaign: CampaignDiff) -> str:
 def _of_campaign(campaign: CampaignDiff) -> Iterator[str]:
     if campaign.inside:
         yield f"inside: {campaign.inside:,}, waiting in {_counts(campaign.waiting)}"
-    if campaign.exits:
-        yield f"leave: {_counts(campaign.exits)}"
+    yield from _of_leavers(campaign)
     if campaign.moved:
         yield f"deadlines that move: {campaign.moved:,}"
         for move in campaign.moves:
@@ -60,6 +59,15 @@ def _of_campaign(campaign: CampaignDiff) -> Iterator[str]:
         yield f"messages that do not go: {_counts(campaign.skipped)}"
     if campaign.taken_back:
         yield f"messages taken back from the outbox: {campaign.taken_back:,}"
+
+
+def _of_leavers(campaign: CampaignDiff) -> Iterator[str]:
+    if campaign.exits:
+        yield f"leave: {_counts(campaign.exits)}"
+        for one in campaign.leavers:
+            yield f"  {one.user_id} in {one.step}: {one.reason}"
+    if campaign.gone:
+        yield f"waited in steps that are gone: {_counts(campaign.gone)}"
 
 
 def _past(asked: PastAsked) -> Iterator[str]:

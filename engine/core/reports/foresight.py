@@ -26,6 +26,7 @@ class Waits(msgspec.Struct, frozen=True):
         step: The id of the step that it is in.
         ends_at_ms: When its wait is over at the latest; `state.NEVER` while it is held, too.
         ends_then_ms: The same under the plan to come; None where it is inside no more.
+        leaves: Why it is not; "" where it is.
     """
 
     user_id: str
@@ -33,6 +34,7 @@ class Waits(msgspec.Struct, frozen=True):
     step: str
     ends_at_ms: int
     ends_then_ms: int | None
+    leaves: str
 
 
 class Foreseen(msgspec.Struct, frozen=True):
@@ -58,10 +60,19 @@ def foresee(before: Plan, plan: Plan, user: User, at_ms: int) -> Foreseen:
     effects: list[Effect] = []
     adopt(before, plan, user, at_ms, effects)
     then = {one.enrollment: ends_at_ms(one) for one in user.enrollments}
+    left = [one for one in effects if isinstance(one, Record) and one.kind == "exited"]
+    leaves = {one.enrollment: one.reason for one in left}
     fire(plan, user, at_ms, effects)
     return Foreseen(
         [
-            Waits(user.user_id, one.campaign, step, ends_ms, then.get(one.enrollment))
+            Waits(
+                user.user_id,
+                one.campaign,
+                step,
+                ends_ms,
+                then.get(one.enrollment),
+                leaves.get(one.enrollment, ""),
+            )
             for one, step, ends_ms in inside
         ],
         [effect for effect in effects if isinstance(effect, Record)],

@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 MOVES_TOLD: Final = 5
-"""Of a campaign's deadlines that move, these are told one by one."""
+"""Of a campaign's deadlines that move, and of those who leave, these are told one by one."""
 
 SLICE_NS: Final = 1_000_000
 
 LOOKED_AT_ONCE: Final = 256
 """Users of whom nothing stands, between two looks at the clock."""
 
-COUNTED: Final = ("waiting", "exits", "refused", "skipped")
+COUNTED: Final = ("waiting", "exits", "gone", "refused", "skipped")
 """What of a campaign is counted by a name."""
 
 ChangeKind: TypeAlias = Literal["added", "removed", "changed", "same"]
@@ -63,6 +63,14 @@ class Move(msgspec.Struct, frozen=True):
     then: str | None
 
 
+class Leaver(msgspec.Struct, frozen=True):
+    """Somebody who leaves at once, the step that he waited in, and why."""
+
+    user_id: str
+    step: str
+    reason: str
+
+
 class CampaignDiff(msgspec.Struct):
     """What the change means for one campaign.
 
@@ -72,6 +80,8 @@ class CampaignDiff(msgspec.Struct):
         inside: How many enrollments are under way.
         waiting: By the id of the step that they wait in.
         exits: How many leave at once, by reason: `step_removed`, `campaign_removed`, `archived`.
+        gone: How many waited in a step that is there no more, by its id: `step_removed`.
+        leavers: Some of those who leave.
         entered: How many come in at once (`backfill`).
         refused: How many would come in and may not, by reason.
         moved: How many deadlines move, or come to be held, or go on.
@@ -87,6 +97,8 @@ class CampaignDiff(msgspec.Struct):
     inside: int = 0
     waiting: dict[str, int] = {}
     exits: dict[str, int] = {}
+    gone: dict[str, int] = {}
+    leavers: list[Leaver] = []
     entered: int = 0
     refused: dict[str, int] = {}
     moved: int = 0
@@ -309,7 +321,12 @@ class _Tally:
     def _wait(self, waits: Waits) -> None:
         found = self._found[waits.campaign]
         found.inside += 1
-        self._counts[waits.campaign]["waiting"][waits.step] += 1
+        counts = self._counts[waits.campaign]
+        counts["waiting"][waits.step] += 1
+        if waits.leaves and len(found.leavers) < MOVES_TOLD:
+            found.leavers = [*found.leavers, Leaver(waits.user_id, waits.step, waits.leaves)]
+        if waits.leaves == "step_removed":
+            counts["gone"][waits.step] += 1
         if waits.ends_then_ms is None or waits.ends_then_ms == waits.ends_at_ms:
             return
         found.moved += 1

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from config import load_shop
+from engine.cli.differences import lines_of
 from engine.core.state import encode_user
 from engine.runtime.admin import diffing
 from engine.runtime.admin.diffing import Diffing, PastAsked, ShopDiff
@@ -108,6 +109,25 @@ async def test_each_campaign_says_who_waits_where_and_whose_deadline_moves(
     ]
     assert (gone.change, gone.waiting, gone.moved, gone.exits) == ("same", {"w": 7}, 0, {})
     assert (old.change, old.inside) == ("same", 0)
+    await rig.store.close()
+
+
+async def test_each_campaign_says_whose_step_is_gone(tmp_path: Path) -> None:
+    rig = await rig_of(tmp_path, load_shop(FILES), 7)
+    changed = {**FILES, "campaigns/cart.yaml": CHANGED["campaigns/cart.yaml"]}
+    changed["campaigns/cart.yaml"] = changed["campaigns/cart.yaml"].replace("first", "other")
+    del changed["campaigns/gone.yaml"]
+    diff = await told(rig, changed, rig.processor.now_ms)
+    cart, gone, _ = diff.campaigns
+    assert (cart.exits, cart.gone) == ({"step_removed": 7}, {"first": 7})
+    assert [(one.user_id, one.step, one.reason) for one in cart.leavers] == [
+        (f"u{n}", "first", "step_removed") for n in range(6, 1, -1)
+    ]
+    assert (gone.exits, gone.gone, gone.waiting) == ({"campaign_removed": 7}, {}, {"w": 7})
+    assert {(one.step, one.reason) for one in gone.leavers} == {("w", "campaign_removed")}
+    lines = list(lines_of(diff))
+    assert "      u6 in first: step_removed" in lines
+    assert "    waited in steps that are gone: first 7" in lines
     await rig.store.close()
 
 
