@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from config import load_shop
 from engine.core.inputs import EventNoticed
 from tests.core.world import HOUR, MINUTE, START, World
-
-if TYPE_CHECKING:
-    from engine.core.plan import Campaign
+from tests.core.written import CAME, campaigns
 
 SENT = """
 campaign: sent
@@ -22,11 +17,6 @@ steps: [{wait: 10m, id: w}, {exit: done, id: x}]
 IDLE = """
 campaign: idle
 enter: {when: 'did("Seen") && idle("1h")'}
-steps: [{exit: x, id: x}]
-"""
-CAME = """
-campaign: came
-enter: {event: Session Started}
 steps: [{exit: x, id: x}]
 """
 AWAITS = """
@@ -44,11 +34,6 @@ campaign: lapsed
 enter: {event: Parcel Sent, when: 'idle("1h")'}
 steps: [{if: 'idle("1h")', then: [{exit: still, id: s}], id: i}]
 """
-
-
-def campaigns(*texts: str) -> list[Campaign]:
-    files = {f"campaigns/{place}.yaml": text for place, text in enumerate(texts)}
-    return list(load_shop(files).plan.campaigns.values())
 
 
 def notice(world: World, name: str, at: int) -> list[str]:

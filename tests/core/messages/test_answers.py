@@ -4,17 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from config import load_shop
 from engine.core.inputs import SentMessage
 from engine.core.messages.answers import ANSWERED_MAX, answered, answered_by
 from engine.core.state import decode_user, encode_user
 from tests.core.world import HOUR, START, World
+from tests.core.written import campaigns
 
 if TYPE_CHECKING:
     from engine.core.inputs import Answer
-    from engine.core.plan import Campaign
 
-TEMPLATES = {"templates/t.push.liquid": "---\ntitle: Hello\n---\nHello"}
 OPENED = """
 campaign: opened
 enter: {event: Email Opened, when: event.campaign_id == "cart"}
@@ -36,9 +34,7 @@ steps: [{send: push, template: t, id: s}]
 
 
 def world_of(*texts: str) -> World:
-    files = {f"campaigns/{place}.yaml": text for place, text in enumerate(texts)}
-    plans: list[Campaign] = list(load_shop({**files, **TEMPLATES}).plan.campaigns.values())
-    world = World(*plans)
+    world = World(*campaigns(*texts))
     world.identify(0, push="token")
     return world
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,18 +10,10 @@ from engine.core.policy import Policy
 from engine.core.state import decode_user, encode_user
 from engine.runtime.admin.dossier import told_state
 from tests.core.world import HOUR, MINUTE, START, S, World
-
-if TYPE_CHECKING:
-    from engine.core.plan import Campaign
+from tests.core.written import CAME, campaigns
 
 GAP = 30 * MINUTE
 STARTS = "event: Session Started"
-TEMPLATES = {"templates/t.push.liquid": "---\ntitle: Hello\n---\nHello"}
-CAME = """
-campaign: came
-enter: {event: Session Started}
-steps: [{exit: x, id: x}]
-"""
 LEFT = """
 campaign: left
 enter: {event: Session Ended}
@@ -34,11 +24,6 @@ campaign: waits
 enter: {event: Go}
 steps: [{wait: 10m, id: w}, {send: push, template: t, id: s}]
 """
-
-
-def campaigns(*texts: str) -> list[Campaign]:
-    files = {f"campaigns/{place}.yaml": text for place, text in enumerate(texts)}
-    return list(load_shop({**files, **TEMPLATES}).plan.campaigns.values())
 
 
 def asks(name: str, when: str) -> str:

@@ -1,19 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from config import load_shop
 from engine.core.inputs import UserScored
 from engine.core.intake.items import ItemInvalid, decode_item, read_item
 from engine.core.state import decode_user, encode_user
 from tests.core.world import START, World
+from tests.core.written import campaigns
 
-if TYPE_CHECKING:
-    from engine.core.plan import Campaign
-
-TEMPLATES = {"templates/t.push.liquid": "---\ntitle: Hello\n---\nHello"}
 AT_RISK = """
 campaign: at-risk
 enter:
@@ -27,11 +21,6 @@ enter:
   when: score("taste") > 0.5
 steps: [{wait: 1h, id: w}]
 """
-
-
-def campaigns(*texts: str) -> list[Campaign]:
-    files = {f"campaigns/{place}.yaml": text for place, text in enumerate(texts)}
-    return list(load_shop({**files, **TEMPLATES}).plan.campaigns.values())
 
 
 def score(world: World, at: int, model: str, value: float) -> list[str]:
