@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from engine.core.calendar import DAYS, EVERY_DAY, next_local_ms
 from engine.core.cel import zone_of
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from engine.core.state import Enrollment
     from engine.core.steps.kinds import Step
     from engine.core.turn import Turn
+
+_ZONE_LENGTH_MAX: Final = 40
+"""Of a trait that is no time zone, so much is told."""
 
 
 def lasts_until_ms(turn: Turn, enrollment: Enrollment, step: Step) -> int:
@@ -46,16 +49,23 @@ def local_zone(turn: Turn, step: WaitUntil, campaign_id: str) -> tzinfo:
     """
     own = turn.user.traits.get("timezone")
     if not step.timezone and own:
-        zone = zone_of(own) if isinstance(own, str) else None
+        zone = _zone_of(own)
         if zone is not None:
             return zone
         turn.effects.append(ConditionFailed(campaign_id))
     return zone_of(step.timezone or turn.plan.policy.timezone) or UTC
 
 
+def _zone_of(trait: object) -> tzinfo | None:
+    return zone_of(trait) if isinstance(trait, str) else None
+
+
 def clock_told(turn: Turn, step: WaitUntil, campaign_id: str) -> str:
     """The local time that a wait is for, in words: `18:30 on mon, fri (Europe/Paris)`."""
     days = ", ".join(DAYS[day] for day in sorted(step.days))
     on_days = "" if step.days == EVERY_DAY else f" on {days}"
-    zone = local_zone(turn, step, campaign_id)
+    zone = str(local_zone(turn, step, campaign_id))
+    own = turn.user.traits.get("timezone")
+    if not step.timezone and own and _zone_of(own) is None:
+        zone += f", since the user's {str(own)[:_ZONE_LENGTH_MAX]!r} is no time zone"
     return f"{step.minute // 60:02d}:{step.minute % 60:02d}{on_days} ({zone})"

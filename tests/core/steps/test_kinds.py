@@ -260,9 +260,10 @@ def test_a_late_start_catches_up_through_the_times_that_are_over() -> None:
 UNTIL_ONE = "until 2026-01-01T01:00:00.000Z at the latest"
 
 
-def place_of(steps: str, at: int) -> str:
+def place_of(steps: str, at: int, **traits: object) -> str:
     campaign = written("c", steps)
     world = World(campaign)
+    world.identify(0, **traits)
     world.event("Go", 0)
     world.advance(at)
     told = account(world.processor.plan, world.user(), campaign, START + at, None, [])
@@ -292,6 +293,23 @@ def place_of(steps: str, at: int) -> str:
 )
 def test_it_is_told_what_a_wait_is_for_and_until_when(steps: str, told: str) -> None:
     assert place_of(steps + SEND.replace("id: s", "id: z"), MINUTE) == told
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        ("Asia/Tokyo", "09:30:00.000Z, 18:30 (Asia/Tokyo)"),
+        (
+            "Mars/Phobos",
+            "18:30:00.000Z, 18:30 (UTC, since the user's 'Mars/Phobos' is no time zone)",
+        ),
+        (7, "18:30:00.000Z, 18:30 (UTC, since the user's '7' is no time zone)"),
+        ("", "18:30:00.000Z, 18:30 (UTC)"),
+    ],
+)
+def test_it_is_told_whose_clock_a_wait_goes_by(zone: object, told: str) -> None:
+    steps = '  - wait: {until: "18:30"}\n    id: w\n'
+    assert place_of(steps, MINUTE, timezone=zone) == f"waits in step w until 2026-01-01T{told}"
 
 
 # What a coming plan finds
