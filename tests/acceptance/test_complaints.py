@@ -12,6 +12,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,6 +25,10 @@ from engine.cli.testing import command
 from engine.core.inputs import EventReceived
 from engine.runtime.processor import Processor
 from tests.acceptance.conftest import write
+from tests.core.world import HOUR, MINUTE, START, World
+
+if TYPE_CHECKING:
+    from engine.core.plan import Campaign
 
 TEMPLATES = {
     "templates/hello.in_app.liquid": "Hello",
@@ -119,7 +124,7 @@ expect:
 
 
 def test_a_scheduled_step_does_not_vanish() -> None:
-    """Mautic 2004, 2419; n8n 28664; PostHog's waits that silently stopped for 23 days."""
+    """Mautic 2004, 2419; n8n 14863, 28664; PostHog's waits that silently stopped for 23 days."""
     check(
         """
 campaign: yearly
@@ -318,6 +323,31 @@ def local(text: str, zone: str) -> str:
     return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).isoformat()
 
 
+def test_a_time_of_day_stays_as_it_was_set_however_often_the_campaign_is_saved() -> None:
+    """Mautic 17090: each time it is opened and saved it goes out an hour earlier."""
+    evening = """
+campaign: evening
+description: Saved {times} times
+enter: {{event: Go}}
+steps:
+  - {{wait: {{until: "19:00"}}, id: evening}}
+  - {{send: in_app, template: hello, id: hello}}
+"""
+
+    def saved(times: int) -> list[Campaign]:
+        files = {"campaigns/a.yaml": evening.format(times=times), **TEMPLATES}
+        return list(load_shop(files).plan.campaigns.values())
+
+    world = World(*saved(0))
+    world.identify(0, timezone="Asia/Tokyo")
+    world.event("Go", 0)
+    for times in range(1, 10):
+        assert world.adopt(*saved(times), at=times * MINUTE, plan_id=f"p{times + 1}") == []
+        assert world.user().due_at_ms == START + 10 * HOUR
+    assert world.advance(10 * HOUR - 1) == []
+    assert world.advance(10 * HOUR)[0] == f"{10 * HOUR} evening sent hello in_app"
+
+
 def test_the_last_days_can_be_asked_for_in_any_number() -> None:
     """Parcelvoy 535; Braze's windows in calendar days."""
     check(
@@ -500,6 +530,22 @@ def test_two_workers_never_go_over_the_same_users(shop, serve, mailbox):
     second = serve(shop, may_fail=True)
     assert second._end() == 1
     tell(serving, "hello asked")
+    mailbox.wait_for(lambda: "hello" in mailbox.ids)
+    tell(serving, "fresh asked")
+    mailbox.wait_for(lambda: "fresh" in mailbox.ids)
+    assert serving.drain() == 0
+    assert sorted(mail["Subject"] for mail in mailbox.mails) == ["fresh", "hello"]
+
+
+@pytest.mark.acceptance
+def test_what_waited_as_the_process_was_killed_goes_out_under_the_next(shop, serve, mailbox):
+    """n8n 14863, 28664: a wait that never resumes; here over a SIGKILL and a time that passed."""
+    campaign(shop, "hello", "1s")
+    campaign(shop, "fresh", "0ms")
+    serving = serve(shop)
+    tell(serving, "hello asked")
+    serving.kill()
+    serving = serve(shop)
     mailbox.wait_for(lambda: "hello" in mailbox.ids)
     tell(serving, "fresh asked")
     mailbox.wait_for(lambda: "fresh" in mailbox.ids)
