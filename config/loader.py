@@ -8,6 +8,7 @@ in it, never what the variable held.
 from __future__ import annotations
 
 import os
+import shlex
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -144,7 +145,11 @@ def load_folder(path: Path, *, env: Mapping[str, str] | None = os.environ) -> Sh
     """
     findings = Findings()
     files = collect(path, findings)
-    return _load(files, env, findings, path, read_pools(path, findings))
+    try:
+        return _load(files, env, findings, path, read_pools(path, findings))
+    except ShopInvalid as invalid:
+        invalid.hint = f"hairspring check {shlex.quote(str(path))} lists every fault"
+        raise
 
 
 def load_shop(files: Mapping[str, str], *, env: Mapping[str, str] | None = None) -> Shop:

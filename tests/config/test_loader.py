@@ -183,6 +183,16 @@ def test_files_that_cannot_be_read_are_told_with_all_other_faults(tmp_path: Path
     assert [fault.path for fault in caught.value.faults] == unread
 
 
+def test_the_hint_names_the_folder_as_a_shell_takes_it(tmp_path: Path) -> None:
+    """Of two shops that are compared, whose fault it is."""
+    folder = tmp_path / "my shop"
+    (folder / "campaigns").mkdir(parents=True)
+    (folder / "campaigns" / "a.yaml").write_text("broken")
+    with pytest.raises(ShopInvalid) as caught:
+        load_folder(folder)
+    assert caught.value.hint == f"hairspring check '{folder}' lists every fault"
+
+
 def test_a_folder_with_the_name_of_a_file_is_a_fault(tmp_path: Path) -> None:
     write(tmp_path, SMALL)
     (tmp_path / "campaigns/x.yaml").mkdir()
