@@ -1,4 +1,4 @@
-"""What is wrong with `[guardrails]` as a whole: quiet hours without end, caps that never decide."""
+"""What is wrong with `[guardrails]` as a whole: quiet hours, caps, a holdout of everybody."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class Finding(msgspec.Struct, frozen=True):
 
 def pacing_findings(guardrails: Guardrails, keep_ms: int) -> Iterator[Finding]:
     """All that is found; `keep_ms` is how far back the archive goes. O(caps^2)."""
+    if guardrails.holdout == 1:
+        told = "guardrails.holdout is everybody: no campaign sends anything but receipts"
+        yield Finding(("holdout",), ("holdout",), told, "lower it", is_harmless=True)
     if guardrails.quiet_hours is not None:
         yield from _of_quiet_hours(guardrails.quiet_hours)
     for number, cap in enumerate(guardrails.caps):

@@ -16,6 +16,7 @@ from config.faults import Findings, nearest
 from config.pacing import pacing_findings
 from config.reads import (
     Unreadable,
+    extra,
     kind_of,
     read_duration_ms,
     read_locale,
@@ -24,6 +25,7 @@ from config.reads import (
     read_simple,
     read_size_bytes,
     read_zone,
+    wanted,
 )
 from config.settings import (
     COLLECTIONS,
@@ -107,7 +109,8 @@ class _Reader:
         known = [*SECTIONS, *own]
         for name in raw:
             if name not in known:
-                self._fault((name,), f"unknown section or key {name}", nearest(name, known))
+                hint = _section_of(name) or nearest(name, known)
+                self._fault((name,), f"unknown section or key {name}", hint)
         read: dict[str, msgspec.Struct] = {}
         for name, kind in SECTIONS.items():
             section = self._table(kind, raw.get(name, {}), (name,))
@@ -292,19 +295,19 @@ class _Reader:
     def _field(self, field: inspect.Field, raw: object, path: Path, told: str) -> object:
         if raw is _MISSING:
             if field.required:
-                self._fault(path, f"{told} is missing", _wanted(field.type))
+                self._fault(path, f"{told} is missing", wanted(field.type))
             return _MISSING
         try:
             # Channels know no metadata of ours: there the unit in the name says it.
             is_ms = field.name.endswith("_ms") and isinstance(field.type, inspect.IntType)
             value = read_duration_ms(raw) if is_ms else self._value(field.type, raw, path)
         except Unreadable as error:
-            self._fault(path, f"{told}: {error.message}", error.hint or _wanted(field.type))
+            self._fault(path, f"{told}: {error.message}", error.hint or wanted(field.type))
             return _MISSING
         if value is None:
             return _MISSING
         default = {} if field.default_factory is dict else field.default
-        later = _extra(field.type, "later")
+        later = extra(field.type, "later")
         if later and value != default:
             self._warn(path, f"{told} {_NO_EFFECT}", str(later))
         return value
@@ -327,7 +330,7 @@ class _Reader:
                 return read_simple(kind, raw)
 
     def _described(self, kind: inspect.Metadata, raw: object, path: Path) -> object:  # noqa: PLR0911 - one a kind
-        match _extra(kind, "reads"):
+        match extra(kind, "reads"):
             case "duration":
                 return read_duration_ms(raw)
             case "size":
@@ -354,7 +357,7 @@ class _Reader:
             try:
                 read.append(self._value(kind.item_type, item, (*path, number)))
             except Unreadable as error:
-                hint = error.hint or _wanted(kind.item_type)
+                hint = error.hint or wanted(kind.item_type)
                 self._fault((*path, number), f"{told_of(path)}[{number}]: {error.message}", hint)
         return tuple(item for item in read if item is not None)
 
@@ -368,33 +371,16 @@ class _Reader:
                 read[key] = self._value(kind.value_type, item, (*path, name))
             except Unreadable as error:
                 told = ".".join(str(part) for part in (*path, name))
-                hint = error.hint or _wanted(kind.value_type)
+                hint = error.hint or wanted(kind.value_type)
                 self._fault((*path, name), f"{told}: {error.message}", hint)
         return read
 
 
-def _extra(kind: inspect.Type, name: str) -> object:
-    extra = kind.extra if isinstance(kind, inspect.Metadata) else None
-    return (extra or {}).get(name)
-
-
-def _wanted(kind: inspect.Type) -> str:  # noqa: PLR0911 - one a kind
-    """What a key wants, by its description, else by its kind."""
-    match kind:
-        case inspect.Metadata():
-            told = (kind.extra_json_schema or {}).get("description")
-            return str(told) if told else _wanted(kind.type)
-        case inspect.UnionType():
-            return _wanted(kind.types[0])
-        case inspect.VarTupleType():
-            return f"a list, each {_wanted(kind.item_type)}"
-        case inspect.LiteralType():
-            return f"one of {', '.join(str(value) for value in kind.values)}"
-        case inspect.BoolType():
-            return "true or false"
-        case inspect.IntType():
-            return "a whole number"
-        case inspect.FloatType():
-            return "a number"
-        case _:
-            return "text in quotes"
+def _section_of(key: str) -> str:
+    """A hint for a key that stands above all sections: those that have it, if any has."""
+    having = [
+        f"[{section}]"
+        for section, kind in SECTIONS.items()
+        if any(field.encode_name == key for field in msgspec.structs.fields(kind))
+    ]
+    return f"put it under {' or '.join(having)}" if having else ""

@@ -176,3 +176,31 @@ def _within(kind: inspect.IntType | inspect.FloatType, raw: float) -> bool:
     if isinstance(raw, bool) or not abs(raw) < 1 << 63:
         return False
     return (kind.ge is None or raw >= kind.ge) and (kind.le is None or raw <= kind.le)
+
+
+def extra(kind: inspect.Type, name: str) -> object:
+    """What the settings note of a kind besides, by its name; None where they do not."""
+    noted = kind.extra if isinstance(kind, inspect.Metadata) else None
+    return (noted or {}).get(name)
+
+
+def wanted(kind: inspect.Type) -> str:  # noqa: PLR0911 - one a kind
+    """What a key wants, by its description, else by its kind."""
+    match kind:
+        case inspect.Metadata():
+            told = (kind.extra_json_schema or {}).get("description")
+            return str(told) if told else wanted(kind.type)
+        case inspect.UnionType():
+            return wanted(kind.types[0])
+        case inspect.VarTupleType():
+            return f"a list, each {wanted(kind.item_type)}"
+        case inspect.LiteralType():
+            return f"one of {', '.join(str(value) for value in kind.values)}"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType():
+            return "a whole number"
+        case inspect.FloatType():
+            return "a number"
+        case _:
+            return "text in quotes"

@@ -87,11 +87,11 @@ class _Follower:
         names = self._names()
         for count, name in enumerate(names, start=1):
             path = (*path, name)
+            self._lines.setdefault(path, line)
             if path in self._tables and not (several and count == len(names)):
                 path = (*path, self._tables[path])
         if several:
             self._tables[path] = self._tables.get(path, -1) + 1
-            self._lines.setdefault(path, line)
             path = (*path, self._tables[path])
         self._lines[path] = line
         self._at += 1 + several
