@@ -14,6 +14,7 @@ from aiohttp import web
 
 from engine.server import Patience, listen
 from engine.server.leaving import LEAVING_MAX
+from tests.server.house import KEY
 from tests.server.waiting import until
 
 if TYPE_CHECKING:
@@ -299,4 +300,59 @@ async def test_a_process_without_files_rests_and_goes_on(narrow: Site) -> None:
 
     assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
     assert {context["message"] for context in told} == {"socket.accept() out of system resource"}
+    writer.close()
+
+
+HEAD = (
+    b"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n"
+    b"Transfer-Encoding: chunked\r\n"
+)
+
+
+async def said(port: int, data: bytes) -> bytes:
+    """The first line that is answered, or nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    line = b""
+    with suppress(ConnectionError):
+        line = await reader.readline()
+    writer.close()
+    return line
+
+
+async def test_a_body_in_chunks_of_a_byte_is_cut_before_it_is_parsed(house: House) -> None:
+    before = house.site._connections.cut
+    chunks = HEAD + b"\r\n" + b"1\r\n \r\n" * 100_000
+    line_ends = b"POST /events HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n"
+    for data in (chunks, line_ends + b"\r\n" * 25_000):
+        assert (await said(house.site.port, data)).startswith(b"HTTP/1.1 400 ")
+
+    # One that was begun well, and is read.
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.site.port)
+    writer.write(HEAD + b"\r\n1\r\n[\r\n")
+    await until(lambda: any(one.busy for one in house.site._connections.open))
+    writer.write(b"1\r\n \r\n" * 100_000)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+
+    assert house.site._connections.cut == before + 3
+    assert (await house.post("/events", {"user_id": "good", "event": "Seen"})).status == 200
+    assert [line for line in house.lines.entries if line["log_level"] == "error"] == []
+
+
+async def test_a_body_of_many_small_chunks_and_lines_is_taken(house: House) -> None:
+    event = b'{"user_id":"u","event":"e"}\r\n'
+    chunk = b"%x\r\n%s\r\n" % (len(event), event)
+    answered = await said(house.site.port, HEAD + b"\r\n" + chunk * 2_000 + b"0\r\n\r\n")
+
+    assert answered.startswith(b"HTTP/1.1 200 ")
+    assert len(house.inputs) == 2_000
+
+
+async def test_short_requests_one_behind_the_other_are_answered(house: House) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.site.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000)
+    for _ in range(1_000):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        await reader.readuntil(b"}")
     writer.close()
