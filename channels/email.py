@@ -15,6 +15,7 @@ import html
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import idna
@@ -95,10 +96,9 @@ def build_mail(message: Message, default_from: str) -> Mail:
     """
     sender = _said("from", message.front.get("from") or default_from)
     recipient = parse_address(message.to)
-    date = format_datetime(datetime.fromtimestamp(message.at_ms / 1000, UTC))
     lines = [
         f"Message-ID: <{message.key}@{sender.domain}>",
-        f"Date: {date}",
+        f"Date: {_date(message.at_ms // 1000)}",
         f"From: {_mailbox(sender)}",
         f"To: {recipient}",
     ]
@@ -114,6 +114,12 @@ def build_mail(message: Message, default_from: str) -> Mail:
     lines.append("MIME-Version: 1.0")
     head = "\r\n".join(lines).encode("ascii")
     return Mail(sender=sender.addr_spec, recipient=recipient, data=head + b"\r\n" + _body(message))
+
+
+@lru_cache(maxsize=16)
+def _date(at_s: int) -> str:
+    """RFC 5322, 3.3; a bulk is sent within a few seconds."""
+    return format_datetime(datetime.fromtimestamp(at_s, UTC))
 
 
 def _said(name: str, text: str) -> Mailbox:

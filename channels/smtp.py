@@ -1,8 +1,8 @@
 """The transport `smtp`: mails over a few kept connections (RFC 5321).
 
 A connection carries one mail at a time, so there are as many as deliveries may be under way. One
-that died while it was idle shows it at the next `MAIL` or `RCPT`: the mail then goes over a fresh
-one, once. From `DATA` on nothing is tried again here, since the server may have taken the mail.
+that died while it was idle shows it before the mail itself has gone: the mail then goes over a
+fresh one, once. After that nothing is tried again here, since the server may have taken the mail.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from aiosmtplib import (
     SMTPConnectError,
     SMTPException,
     SMTPHeloError,
-    SMTPRecipientRefused,
     SMTPResponseException,
-    SMTPSenderRefused,
     SMTPServerDisconnected,
     SMTPTimeoutError,
 )
@@ -33,6 +31,7 @@ from channels.base import CLOSED, Accepted, Channel, Message, Outcome, Rejected,
 from channels.bounces import is_hard
 from channels.dkim import DkimSigner
 from channels.email import EmailFault, Mail, build_mail, parse_from
+from channels.smtp_session import UNAVAILABLE, Lost, Refused, Reply, SmtpSession
 
 if TYPE_CHECKING:
     from channels.settings import EmailSettings
@@ -44,11 +43,8 @@ TAKEN_WITHIN_S: Final = 600.0
 """How long a server may take to confirm a mail that it was given (RFC 5321, 4.5.3.2.6): whoever
 gives up sooner sends it again, and the server, which was still looking at the first, has two."""
 
-_QUIT_SECONDS: Final = 2.0
 _COMPLETED: Final = 250
-_UNAVAILABLE: Final = 421
 _LOGIN_WANTED: Final = frozenset({530, 534, 535, 538})
-_POSITIVE: Final = range(200, 300)
 _PERMANENT: Final = range(500, 600)
 _SYSTEM: Final = re.compile(r"\s*4\.3\.\d")
 """Enhanced codes (RFC 3463) that tell of the server itself: any other mail would meet the same."""
@@ -62,7 +58,7 @@ _UNREACHABLE: Final = (
 
 
 class _Gone(Exception):  # noqa: N818 - not an error: a kept connection has ended, as they do
-    """The connection ended before `DATA`: the mail has certainly not left."""
+    """The connection ended before the mail was sent: it has certainly not left."""
 
 
 class SmtpChannel(Channel):
@@ -86,7 +82,7 @@ class SmtpChannel(Channel):
         self._tls = ssl.create_default_context(cafile=settings.ca_file or None)
         self._signers = [DkimSigner(one) for one in reversed(settings.dkim)]
         self._slots = asyncio.Semaphore(settings.concurrency)
-        self._idle: list[SMTP] = []
+        self._idle: list[SmtpSession] = []
         self._closed = False
 
     @override
@@ -107,7 +103,7 @@ class SmtpChannel(Channel):
     async def aclose(self) -> None:
         self._closed = True
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(self._part(client) for client in idle))
+        await asyncio.gather(*(session.quit() for session in idle))
 
     async def _deliver(self, mail: Mail) -> Outcome:
         kept = self._take()
@@ -122,14 +118,14 @@ class SmtpChannel(Channel):
         except _Gone as gone:
             return Retry(f"{self._name} {gone}")
 
-    def _take(self) -> SMTP | None:
+    def _take(self) -> SmtpSession | None:
         while self._idle:
-            client = self._idle.pop()
-            if client.is_connected:
-                return client
+            session = self._idle.pop()
+            if session.is_open:
+                return session
         return None
 
-    async def _connect(self) -> SMTP | Retry:
+    async def _connect(self) -> SmtpSession | Retry:
         settings = self._settings
         client = SMTP(
             hostname=settings.host,
@@ -144,95 +140,66 @@ class SmtpChannel(Channel):
         )
         try:
             await client.connect()
+            if client.is_ehlo_or_helo_needed:  # a login or STARTTLS has said it already
+                await _greet(client)
+            return SmtpSession(client, self._timeout, self._taken_within)
         except (SMTPException, OSError, ValueError) as fault:
+            client.close()
             return Retry(f"{self._name} {self._why_unreachable(fault)}")
-        return client
+        except BaseException:
+            client.close()
+            raise
 
-    async def _attempt(self, client: SMTP, mail: Mail) -> Outcome:
+    async def _attempt(self, session: SmtpSession, mail: Mail) -> Outcome:
         """One transaction; the connection goes back to the idle ones if it is still good.
 
         Raises:
-            _Gone: The connection ended before `DATA`.
+            _Gone: The connection ended before the mail was sent.
         """
         try:
-            outcome = await self._transact(client, mail)
+            outcome = await self._transact(session, mail)
         except BaseException:  # also cancelled half way: what comes next must not be a command
-            client.close()
+            session.close()
             raise
-        await self._give_back(client)
+        if self._closed:
+            await session.quit()
+        elif session.is_open:
+            self._idle.append(session)
         return outcome
 
-    async def _transact(self, client: SMTP, mail: Mail) -> Outcome:
-        offered = False
+    async def _transact(self, session: SmtpSession, mail: Mail) -> Outcome:
         try:
-            if client.is_ehlo_or_helo_needed:  # a login or STARTTLS has said it already
-                await _greet(client)
-            await self._address(client, mail)
-            offered = True
-            reply = await client.data(mail.data, timeout=self._taken_within)
-        except SMTPResponseException as fault:
-            if fault.code == _UNAVAILABLE and not offered:
-                raise _Gone(f"is closing connections: {self._quote(fault, mail)}") from fault
-            outcome = self._judge(fault, mail)
-            await self._reset(client)
+            reply = await session.deliver(mail)
+        except Refused as refused:
+            if refused.reply.code == UNAVAILABLE and not session.offered:
+                said = self._quote(refused.reply, mail)
+                raise _Gone(f"is closing connections: {said}") from refused
+            outcome = self._judge(refused, mail)
+            await session.reset()
             return outcome
-        except SMTPTimeoutError:
-            client.close()
-            within_s = self._taken_within if offered else self._timeout
+        except TimeoutError:
+            session.close()
+            within_s = self._taken_within if session.offered else self._timeout
             return Retry(f"{self._name} did not answer within {within_s:g} s")
-        except (SMTPException, OSError) as fault:
-            if not offered:
-                raise _Gone("dropped the connection") from fault
-            client.close()
-            return Retry(f"{self._name} dropped the connection before it confirmed the mail")
-        return Accepted(legible(reply.message))
+        except Lost as lost:
+            why = legible(str(lost)).replace(mail.recipient, "(recipient)")
+            if not session.offered:
+                raise _Gone(why) from lost
+            return Retry(f"{self._name} {why} before it confirmed the mail")
+        if reply.code != _COMPLETED:
+            return Accepted(self._quote(reply, mail))
+        return Accepted(legible(reply.text))
 
-    async def _address(self, client: SMTP, mail: Mail) -> None:
-        """Say whom the mail is from and for."""
-        size = [b"SIZE=%d" % len(mail.data)] if client.supports_extension("size") else []
-        # Addresses are as SMTP takes them by now; aiosmtplib's own way would parse them again, and
-        # takes 250 (and 251) alone for a yes, where RFC 5321 (4.2.1) says any 2yz.
-        said = await client.execute_command(b"MAIL", b"FROM:<%b>" % mail.sender.encode(), *size)
-        if said.code not in _POSITIVE:
-            raise SMTPSenderRefused(said.code, said.message, mail.sender)
-        said = await client.execute_command(b"RCPT", b"TO:<%b>" % mail.recipient.encode())
-        if said.code not in _POSITIVE:
-            raise SMTPRecipientRefused(said.code, said.message, mail.recipient)
-
-    async def _reset(self, client: SMTP) -> None:
-        try:
-            await client.rset()
-        except (SMTPException, OSError):
-            client.close()
-
-    async def _give_back(self, client: SMTP) -> None:
-        if self._closed:
-            await self._part(client)
-        elif client.is_connected:
-            self._idle.append(client)
-
-    async def _part(self, client: SMTP) -> None:
-        with suppress(SMTPException, OSError):
-            await client.quit(timeout=_QUIT_SECONDS)
-        client.close()
-
-    def _judge(self, fault: SMTPResponseException, mail: Mail) -> Outcome:
+    def _judge(self, refused: Refused, mail: Mail) -> Outcome:
         """RFC 5321, 4.2.1: 4yz may pass, 5yz will not; a login that is wanted is ours to mend."""
-        said = self._quote(fault, mail)
-        if fault.code in _LOGIN_WANTED:
+        stage, code, text = refused.stage, refused.reply.code, refused.reply.text
+        said = self._quote(refused.reply, mail)
+        if code in _LOGIN_WANTED:
             return Retry(f"{self._name} wants a login: {said}; set username and password")
-        if fault.code in _POSITIVE and fault.code != _COMPLETED:
-            return Accepted(said)  # of the mail; 250 is no fault unless it answers `DATA` itself
-        if fault.code in _PERMANENT:
-            at_recipient = isinstance(fault, SMTPRecipientRefused)
-            ours = isinstance(fault, SMTPSenderRefused)
-            hard = not ours and is_hard(fault.code, fault.message, at_recipient=at_recipient)
+        if code in _PERMANENT:
+            hard = stage != "MAIL" and is_hard(code, text, at_recipient=stage == "RCPT")
             return Rejected(f"{self._name} refused the mail: {said}", hard)
-        of_server = (
-            fault.code == _UNAVAILABLE
-            or isinstance(fault, SMTPSenderRefused)
-            or _SYSTEM.match(fault.message) is not None
-        )
+        of_server = code == UNAVAILABLE or stage == "MAIL" or _SYSTEM.match(text) is not None
         return Retry(f"{self._name} put the mail off: {said}", of_provider=of_server)
 
     def _why_unreachable(self, fault: Exception) -> str:
@@ -250,9 +217,9 @@ class SmtpChannel(Channel):
                 return why
         return f"cannot be used: {legible(str(cause))}"
 
-    def _quote(self, fault: SMTPResponseException, mail: Mail) -> str:
+    def _quote(self, reply: Reply, mail: Mail) -> str:
         """The server's words, without the address that many of them repeat."""
-        return _reply(fault).replace(mail.recipient, "(recipient)")
+        return legible(f"{reply.code} {reply.text}").replace(mail.recipient, "(recipient)")
 
 
 async def _greet(client: SMTP) -> None:

@@ -24,9 +24,12 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-async def mail_server(authority: trustme.CA, ca_file: Path) -> AsyncIterator[SmtpProvider]:
-    provider = SmtpProvider("none", authority, ca_file)
+@pytest.fixture(params=["one by one", "pipelining"])
+async def mail_server(
+    request: pytest.FixtureRequest, authority: trustme.CA, ca_file: Path
+) -> AsyncIterator[SmtpProvider]:
+    offers = ["PIPELINING"] if request.param == "pipelining" else []
+    provider = SmtpProvider("none", authority, ca_file, offers=offers)
     await provider.start()
     yield provider
     await provider.close()

@@ -226,6 +226,7 @@ class Mailbox:
         replies: A reply to give instead of the usual one: by command, each once, in order.
         drop_at: The command at which the connection is cut, after a mail was taken.
         looks_for_s: How long it looks at a mail before it answers.
+        offers: Extensions that it tells of besides its own.
         mood: How it takes what it is given, unless one of the above says otherwise.
     """
 
@@ -235,6 +236,7 @@ class Mailbox:
         self.replies: dict[str, list[str]] = {}
         self.drop_at = ""
         self.looks_for_s = 0.0
+        self.offers: list[str] = []
         self.mood: Mood = "well"
 
     def _in_mood(self, command: str, usual: str) -> str:
@@ -252,6 +254,12 @@ class Mailbox:
             self.drop_connections()
         waiting = self.replies.get(command)
         return waiting.pop(0) if waiting else usual
+
+    async def handle_EHLO(  # noqa: N802
+        self, _server: SMTP, session: Any, _envelope: Any, name: str, replies: list[str]
+    ) -> list[str]:
+        session.host_name = name
+        return [*replies[:-1], *(f"250-{one}" for one in self.offers), replies[-1]]
 
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, _session: Any, envelope: Any, address: str, options: list[str]
@@ -306,8 +314,11 @@ class SmtpProvider:
     duplicates = 2
     moods = BAD_MOODS
 
-    def __init__(self, tls: str, ca: Any, ca_file: Path, *, auth: bool = False) -> None:
+    def __init__(
+        self, tls: str, ca: Any, ca_file: Path, *, auth: bool = False, offers: Sequence[str] = ()
+    ) -> None:
         self.mailbox = Mailbox()
+        self.mailbox.offers += offers
         self.refused = message("email", 99, to="refused@example.org")
         self._tls = tls
         self._auth = auth
@@ -637,6 +648,12 @@ ENDS: dict[str, Callable[[Any, Path], End]] = {
     },
     "smtp-none": lambda ca, ca_file: SmtpProvider("none", ca, ca_file),
     "smtp-none-auth": lambda ca, ca_file: SmtpProvider("none", ca, ca_file, auth=True),
+    "smtp-none-pipelining": lambda ca, ca_file: SmtpProvider(
+        "none", ca, ca_file, offers=["PIPELINING"]
+    ),
+    "smtp-starttls-pipelining": lambda ca, ca_file: SmtpProvider(
+        "starttls", ca, ca_file, offers=["PIPELINING"]
+    ),
     "smtp-starttls": lambda ca, ca_file: SmtpProvider("starttls", ca, ca_file),
     "smtp-starttls-auth": lambda ca, ca_file: SmtpProvider("starttls", ca, ca_file, auth=True),
     "smtp-implicit": lambda ca, ca_file: SmtpProvider("implicit", ca, ca_file),

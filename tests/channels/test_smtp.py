@@ -147,6 +147,107 @@ async def _outcome_where(replies: dict[bytes, bytes]) -> Any:
     return outcome
 
 
+class _Pipeline:
+    """A server that takes commands in one go, and says to each what it is told to, else 250.
+
+    Attributes:
+        heard: What came with each round trip.
+    """
+
+    def __init__(self, replies: dict[bytes, list[bytes]]) -> None:
+        self.heard: list[bytes] = []
+        self._replies = replies
+        self._open: set[asyncio.Event] = set()
+
+    async def start(self) -> EmailSettings:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        return EmailSettings(transport="smtp", host="127.0.0.1", port=port, timeout_ms=20_000)
+
+    async def stop(self) -> None:
+        for ended in self._open:
+            await ended.wait()
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended = asyncio.Event()
+        self._open.add(ended)
+        writer.write(b"220 here\r\n")
+        while heard := await reader.read(65_536):
+            replies = [self._said(line[:4]) for line in heard.splitlines()]
+            self.heard.append(heard)
+            writer.write(b"".join(replies))
+            if replies[-1].startswith(b"354"):
+                mail = b"\r\n"
+                while not mail.endswith(b"\r\n.\r\n"):
+                    mail += await reader.read(65_536)
+                self.heard.append(mail[2:])
+                writer.write(b"250 taken\r\n")
+        writer.close()
+        ended.set()
+
+    def _said(self, command: bytes) -> bytes:
+        if self._replies.get(command):
+            return self._replies[command].pop(0) + b"\r\n"
+        usual = {b"EHLO": b"250-here\r\n250 PIPELINING\r\n", b"DATA": b"354 go on\r\n"}
+        return usual.get(command, b"250 OK\r\n")
+
+
+async def _pipelined(
+    replies: dict[bytes, list[bytes]], count: int = 1
+) -> tuple[list[Any], list[bytes]]:
+    """What comes of so many mails, and what the server heard."""
+    server = _Pipeline(replies)
+    made = SmtpChannel(await server.start())
+    try:
+        outcomes = [await made.deliver(message("email", number)) for number in range(count)]
+    finally:
+        await made.aclose()
+        await server.stop()
+    return outcomes, server.heard
+
+
+async def test_an_envelope_goes_in_one_piece_to_a_server_that_takes_it_so() -> None:
+    (outcome,), heard = await _pipelined({})
+    assert isinstance(outcome, Accepted)
+    hello, envelope, mail = heard[:3]
+    assert hello.startswith(b"EHLO ")
+    assert [line[:4] for line in envelope.splitlines()] == [b"MAIL", b"RCPT", b"DATA"]
+    assert mail.endswith(b"\r\n.\r\n")
+
+
+async def test_a_server_that_waits_for_a_mail_to_nobody_gets_an_empty_one_and_the_next_whole() -> (
+    None
+):
+    refusal = b"550 5.1.1 no such user"
+    outcomes, heard = await _pipelined({b"RCPT": [refusal]}, 2)
+    assert isinstance(outcomes[0], Rejected)
+    assert outcomes[0].address_invalid
+    assert isinstance(outcomes[1], Accepted)
+    assert heard[2:4] == [b".\r\n", b"RSET\r\n"]
+    assert heard[5].startswith(b"Message-ID: ")
+
+
+async def test_a_refused_sender_is_told_and_not_what_followed_from_it() -> None:
+    out_of_turn = b"503 5.5.1 MAIL first"
+    replies = {
+        b"MAIL": [b"451 4.7.1 come again"], b"RCPT": [out_of_turn], b"DATA": [out_of_turn],
+    }  # fmt: skip
+    outcomes, heard = await _pipelined(replies, 2)
+    assert isinstance(outcomes[0], Retry)
+    assert "451 4.7.1 come again" in outcomes[0].reason
+    assert isinstance(outcomes[1], Accepted)
+    assert heard[2] == b"RSET\r\n"
+
+
+async def test_a_reply_that_nobody_asked_for_ends_its_connection_and_no_mail() -> None:
+    unasked = b"250 OK\r\n250 OK"
+    outcomes, heard = await _pipelined({b"RSET": [unasked], b"MAIL": [b"450 busy"]}, 2)
+    assert isinstance(outcomes[1], Accepted)
+    assert sum(one.startswith(b"EHLO") for one in heard) == 2
+
+
 async def test_a_server_that_looks_at_a_mail_for_longer_than_the_timeout_gets_it_once(
     mail_server: SmtpProvider,
 ) -> None:
