@@ -1,163 +1,206 @@
-"""How much memory a backlog takes: what a process grows by while its outbox does.
+"""How much memory a backlog takes: what a served process grows by while its outbox does.
 
-    python -m bench.backlog ROWS
+A shop is served as anybody would serve it, with an SMTP server that takes nothing, and everything
+comes and goes over sockets: two thousand users are sent bulk until so many rows wait, and then one
+transactional mail is due, which has to be the next that is attempted. The reference line is what
+is promised.
 
-A process with a store, a shell and a dispatcher, as it serves, whose mail provider takes nothing:
-two thousand users are sent bulk until so many rows wait, and then one transactional mail is due,
-which has to be the next that is attempted. In a process of its own; the reference line is what is
-promised.
+The process has run for a while: it remembers as many message ids as it may, which here are few.
+What ids take is bounded by `events.dedupe_max`, and the same whether anything waits or not.
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import logging
-import subprocess
-import sys
+import json
+import socket
+import sqlite3
 import tempfile
+import threading
+import time
+import urllib.request
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-import structlog
-from typing_extensions import override
-
 from bench.harness import Run
 from bench.memory import rss_bytes
-from bench.process import ROOT
-from channels.base import Accepted, Channel, Message, Outcome
-from config import load_shop
-from engine.core.inputs import EventReceived, UserIdentified
-from engine.runtime.clock import Clock
-from engine.runtime.delivery.composing import Composer
-from engine.runtime.dispatcher import Dispatcher
-from engine.runtime.memory import settle_collector
-from engine.runtime.metrics import Metrics
-from engine.runtime.processor import Processor
-from engine.runtime.shell import Shell
-from engine.store import Store
+from bench.process import Server, serve_command
+from bench.shop import WRITE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from engine.core.inputs import UserInput
-    from engine.runtime.processor import Released
+    from collections.abc import Iterator
 
 PROMISED_BYTES: Final = 50 << 20
 USERS: Final = 2_000
-AT_ONCE: Final = 200
-_TRAITS: Final = msgspec.Raw(b'{"email":"a@example.org","consent":{"email":true}}')
-_PROPERTIES: Final = msgspec.Raw(b'{"product_id":"sku-1","text":"%b"}' % (b"x" * 1_000))
+AT_ONCE: Final = 250
+IDS_MAX: Final = 10_000
+_COMES_WITHIN_S: Final = 120.0
+_TEXT: Final = "x" * 1_000
+_SETTINGS: Final = """
+[server]
+rate = 0
+
+[keys]
+write = ["{key}"]
+
+[events]
+dedupe_max = {ids_max}
+
+[channels.email]
+transport = "smtp"
+host = "127.0.0.1"
+port = {port}
+concurrency = 1
+timeout = "1h"
+"""
 _CAMPAIGN: Final = """
 campaign: {name}
 purpose: {purpose}
 enter: {{event: {event}, reentry: always}}
 steps:
-  - {{send: email, template: t, id: s}}
+  - {{send: email, template: {name}, id: s}}
 """
 _SHOP: Final = {
     "campaigns/bulk.yaml": _CAMPAIGN.format(name="bulk", purpose="marketing", event="Ping"),
     "campaigns/order.yaml": _CAMPAIGN.format(
         name="order", purpose="transactional", event="Order Completed"
     ),
-    "templates/t.email.liquid": "---\nsubject: Hello\n---\n<p>{{ event.text }}</p>",
+    "templates/bulk.email.liquid": "---\nsubject: bulk\n---\n<p>{{ event.text }}</p>",
+    "templates/order.email.liquid": "---\nsubject: order\n---\n<p>{{ event.text }}</p>",
 }
 
 
-class Weight(msgspec.Struct):
-    """What was weighed.
+class _Stuck:
+    """A mail server with room for one connection, which holds the first mail until it is let go.
 
     Attributes:
-        grown: Bytes by which the process grew.
-        rows: In the outbox by then.
-        next: The campaign of the mail that was attempted next, once the provider took one.
+        port: Where it listens.
+        opened: Set: it takes mails from now on.
     """
 
-    grown: int
-    rows: int
-    next: str
-
-
-class _Stuck(Channel):
-    """A provider that holds what it has been given until it is let go."""
-
     def __init__(self) -> None:
-        self.opened = asyncio.Event()
-        self.second = asyncio.Event()
-        self.taken: list[str] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.opened = threading.Event()
+        self._second = threading.Event()
+        self._subjects: list[str] = []
+        threading.Thread(target=self._serve, daemon=True).start()
 
-    @override
-    async def deliver(self, message: Message) -> Outcome:
-        await self.opened.wait()
-        self.taken.append(message.campaign)
-        if len(self.taken) > 1:  # the first was under way before
-            self.second.set()
-        return Accepted()
+    def second(self) -> str:
+        """The subject of the second mail, once it is there; "" where none comes."""
+        return self._subjects[1] if self._second.wait(_COMES_WITHIN_S) else ""
 
-    @override
-    async def aclose(self) -> None:
-        pass
+    def close(self) -> None:
+        """Take no more."""
+        self._listening.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with suppress(OSError), connection, connection.makefile("rb") as lines:
+                connection.sendall(b"220 stuck\r\n")  # until the process is killed
+                for line in lines:
+                    connection.sendall(self._said(line, lines))
+
+    def _said(self, line: bytes, lines: Iterator[bytes]) -> bytes:
+        command = line[:4].upper()
+        if command == b"MAIL":
+            self.opened.wait()
+        if command == b"DATA":
+            return b"354 go on\r\n"
+        if line.startswith(b"Message-ID:"):  # the mail itself
+            for one in lines:
+                if one.startswith(b"Subject: "):
+                    self._subjects.append(one.decode().split()[1])
+                if one == b".\r\n":
+                    break
+            if len(self._subjects) > 1:
+                self._second.set()
+        return b"250 OK\r\n"
 
 
-async def weigh(rows: int, folder: Path) -> Weight:
-    """Fill the outbox."""
-    store = await Store.open(folder / "backlog.db", sync="normal")
-    clock = Clock(0)
-    shop = load_shop(_SHOP)
-    processor = Processor(shop.plan, now_ms=clock.now_ms())
-    stuck = _Stuck()
-    dispatcher: Dispatcher | None = None
+class Shop:
+    """A served shop, its mail server, and what is said to it."""
 
-    def release(released: Released) -> None:
-        assert dispatcher is not None
-        dispatcher.release(released)
+    def __init__(self, folder: Path, stuck: _Stuck) -> None:
+        for name, text in _SHOP.items():
+            path = folder / "shop" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        settings = _SETTINGS.format(key=WRITE_KEY, ids_max=IDS_MAX, port=stuck.port)
+        (folder / "shop/hairspring.toml").write_text(settings)
+        self._database = folder / "data/hairspring.db"
+        self._said = 0
+        self.server = Server(serve_command(folder / "shop", folder / "data"))
 
-    shell = Shell(processor, store, clock, release)
-    metrics = Metrics()
-    dispatcher = Dispatcher(
-        store=store, channels={"email": stuck}, composer=Composer(shop.templates, metrics),
-        processor=processor, report=shell.report, now_ms=clock.now_ms, jitter=lambda: 0.0,
-        metrics=metrics, concurrency={"email": 1},
-    )  # fmt: skip
-    dispatcher.start()
-    working = asyncio.create_task(shell.run())
+    def identify(self) -> None:
+        """Make everybody known, and reachable."""
+        traits = {"email": "a@example.org", "consent": {"email": True}}
+        calls: list[dict[str, object]] = [
+            {"type": "identify", "userId": f"u{one}", "traits": traits} for one in range(USERS)
+        ]
+        for first in range(0, USERS, AT_ONCE):
+            self._post(calls[first : first + AT_ONCE])
 
-    def events(name: str, users: Sequence[int]) -> list[UserInput]:
-        now_ms = clock.now_ms()
-        return [EventReceived(f"u{one}", name, now_ms, now_ms, _PROPERTIES) for one in users]
+    def track(self, event: str, count: int) -> None:
+        """So many events, of one user after the other, as a stock client words them."""
+        for first in range(0, count, AT_ONCE):
+            self._post(
+                [self._call(event, one) for one in range(first, min(first + AT_ONCE, count))]
+            )
 
-    now_ms = clock.now_ms()
-    everybody = range(USERS)
-    await shell.submit([UserIdentified(f"u{one}", now_ms, now_ms, _TRAITS) for one in everybody])
-    for first in range(0, USERS, AT_ONCE):  # what is made once is there by now
-        await shell.submit(events("Ping", everybody[first : first + AT_ONCE]))
-    settle_collector()
-    before = rss_bytes()
-    for place in range(rows // AT_ONCE):
-        first = place * AT_ONCE % USERS
-        await shell.submit(events("Ping", everybody[first : first + AT_ONCE]))
-    gc.collect()
-    grown = rss_bytes() - before
-    waiting = await store.count("outbox")
-    await shell.submit(events("Order Completed", [0]))
-    for _ in range(50):
-        await store.count("outbox")  # until it has been rendered and stored
-    stuck.opened.set()
-    await stuck.second.wait()
-    following = stuck.taken[1]
-    await dispatcher.stop(0)
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    await store.close()
-    return Weight(grown, waiting - USERS, following)
+    def waiting(self, where: str = "1") -> int:
+        """Rows of the outbox."""
+        address = f"file:{self._database}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            found = connection.execute(f"SELECT count(*) FROM outbox WHERE {where}")
+            return int(found.fetchone()[0])
+
+    def _call(self, event: str, number: int) -> dict[str, object]:
+        self._said += 1
+        return {
+            "type": "track", "userId": f"u{number % USERS}", "event": event,
+            "messageId": f"message-{self._said:08}", "properties": {"text": _TEXT},
+        }  # fmt: skip
+
+    def _post(self, calls: list[dict[str, object]]) -> None:
+        body = json.dumps({"writeKey": WRITE_KEY, "batch": calls}).encode()
+        url = f"http://127.0.0.1:{self.server.port}/v1/batch"
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=60) as answer:
+            answer.read()
+
+
+@contextmanager
+def served() -> Iterator[tuple[Shop, _Stuck]]:
+    """A shop whose mail server is stuck."""
+    with tempfile.TemporaryDirectory() as place:
+        stuck = _Stuck()
+        shop = Shop(Path(place), stuck)
+        try:
+            yield shop, stuck
+        finally:
+            shop.server.kill()
+            stuck.close()
+
+
+def _settled(shop: Shop) -> int:
+    """What the process holds once nothing is going on: it does not grow for a second."""
+    held = rss_bytes(shop.server.pid)
+    while True:
+        time.sleep(1)
+        before, held = held, rss_bytes(shop.server.pid)
+        if held <= before:
+            return held
 
 
 class Backlog:
     """Bytes stand where other scenarios have microseconds."""
 
     name = "backlog"
-    title = "bytes by which a process grows while 100,000 messages wait; over 50 MiB"
+    title = "bytes by which a served process grows while 100,000 messages wait; over 50 MiB"
     n = 100_000
     n_small = 5_000
     limit = 1.0
@@ -172,17 +215,19 @@ class Backlog:
         return Run(PROMISED_BYTES / 1e6, (load, "order"))
 
     def ours(self, load: int) -> Run:
-        """Weigh in a fresh process."""
-        command = [sys.executable, "-m", "bench.backlog", str(load)]
-        said = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
-        weight = msgspec.json.decode(said, type=Weight)
-        return Run(max(weight.grown, 1) / 1e6, (weight.rows, weight.next))
+        """Weigh a process of its own."""
+        with served() as (shop, stuck):
+            shop.identify()
+            shop.track("Pong", IDS_MAX)  # of which nothing follows: as many ids as there may be
+            shop.track("Ping", USERS)  # what is made once for each is there by now
+            before, rows = _settled(shop), shop.waiting()
+            shop.track("Ping", load)
+            grown, waiting = _settled(shop) - before, shop.waiting() - rows
+            shop.track("Order Completed", 1)
+            while not shop.waiting("urgent AND rendered IS NOT NULL"):
+                time.sleep(0.05)
+            stuck.opened.set()
+            return Run(max(grown, 1) / 1e6, (waiting, stuck.second()))
 
 
 SCENARIOS = (Backlog(),)
-
-if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    with tempfile.TemporaryDirectory() as place:
-        found = asyncio.run(weigh(int(sys.argv[1]), Path(place)))
-        sys.stdout.buffer.write(msgspec.json.encode(found))

@@ -97,9 +97,10 @@ def _fill(processor: Processor, numbers: range, now_ms: int) -> None:
     processor.finish(batch)
 
 
-def rss_bytes() -> int:
-    """What of this process is in memory now (Linux)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+def rss_bytes(pid: int | None = None) -> int:
+    """What a process, or else this one, holds in memory now (Linux)."""
+    process = "self" if pid is None else str(pid)
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
         name, _, value = line.partition(":")
         if name == "VmRSS":
             return int(value.split()[0]) << 10
