@@ -12,7 +12,6 @@ the one that waited longest is always the first of a dict: a timer looks at that
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, cast
 
@@ -100,6 +99,7 @@ class Connections:
         patience: How long each may take.
 
     Attributes:
+        buffer: What any of them reads into; it is taken out before the next one reads.
         open: Those that are open now.
         cut: How many were cut since the start.
         turned_away: How many were too many, since the start.
@@ -111,6 +111,7 @@ class Connections:
     ) -> None:
         self.edge = edge
         self.most = most
+        self.buffer = memoryview(bytearray(READ_BYTES_MAX))
         self.open: set[Connection] = set()
         self.cut = 0
         self.turned_away = 0
@@ -227,8 +228,12 @@ class Connections:
             self._arm(max(first_s, now_s + _SWEEP_S))
 
 
-class Connection(web.RequestHandler):
-    """One connection."""
+class Connection(web.RequestHandler, asyncio.BufferedProtocol):
+    """One connection.
+
+    It reads into a buffer that all share. asyncio would make one of 256 KiB for each read and cut
+    it down to what came: pages that the system gives, clears and takes back, for every request.
+    """
 
     __slots__ = ("_awaits_head", "_begun", "_connections", "_ended", "_failed", "_socket")
 
@@ -264,8 +269,6 @@ class Connection(web.RequestHandler):
         self._socket = own
         # Every byte that does not leave at once counts as unread, also while it closes.
         self._socket.set_write_buffer_limits(high=0)
-        with suppress(AttributeError):  # uvloop's reads as little by itself
-            own.max_size = READ_BYTES_MAX  # type: ignore[attr-defined]
         super().connection_made(transport)
         self._connections.await_head(self)
         if self._connections.draining:
@@ -297,6 +300,14 @@ class Connection(web.RequestHandler):
         for message, _ in self._messages:
             _forget_frames(getattr(message, "exc", None))
         self._messages.clear()
+
+    @override
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._connections.buffer
+
+    @override
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._connections.buffer[:nbytes]))
 
     @override
     def data_received(self, data: bytes) -> None:

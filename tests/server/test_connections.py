@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from engine.server import Patience, listen
+from engine.server.connections import READ_BYTES_MAX
 from engine.server.leaving import LEAVING_MAX
 from tests.server.house import KEY
 from tests.server.waiting import until
@@ -36,11 +37,22 @@ async def answer_much(_: web.Request) -> web.Response:
     return web.Response(body=b"." * (MEGABYTES << 20))
 
 
+async def answer_back(request: web.Request) -> web.Response:
+    return web.Response(body=await request.read())
+
+
 def make_app() -> web.Application:
-    app = web.Application()
+    app = web.Application(client_max_size=MEGABYTES << 20)
+    app.router.add_post("/back", answer_back)
     app.router.add_get("/", answer)
     app.router.add_get("/much", answer_much)
     return app
+
+
+@pytest.fixture
+async def site(house: House) -> AsyncIterator[Site]:
+    async with await listen(make_app(), "127.0.0.1", 0, log=house.log) as site:
+        yield site
 
 
 @pytest.fixture
@@ -60,6 +72,23 @@ async def fill(site: Site) -> list[asyncio.StreamWriter]:
     writers = [(await asyncio.open_connection("127.0.0.1", site.port))[1] for _ in range(2)]
     await until(lambda: site.open == 2)
     return writers
+
+
+async def test_what_many_send_at_a_time_is_each_ones_own(site: Site) -> None:
+    bodies = [letter * (2 * READ_BYTES_MAX + place) for place, letter in enumerate((b"a", b"b"))]
+    opened = [await asyncio.open_connection("127.0.0.1", site.port) for _ in bodies]
+    for (_, writer), body in zip(opened, bodies, strict=True):
+        writer.write(b"POST /back HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+    for begins in range(0, 3 * READ_BYTES_MAX, READ_BYTES_MAX // 8):
+        for (_, writer), body in zip(opened, bodies, strict=True):
+            writer.write(body[begins : begins + READ_BYTES_MAX // 8])
+            await writer.drain()
+
+    for (reader, writer), body in zip(opened, bodies, strict=True):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert await reader.readexactly(len(body)) == body
+        writer.close()
 
 
 async def test_one_connection_too_many_hears_so_at_once(narrow: Site) -> None:
