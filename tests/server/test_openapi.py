@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ import engine.app
 from config import load_shop
 from engine.app import App, Options
 from engine.server.dashboard import dashboard_handlers
-from engine.server.openapi import OPERATIONS
+from engine.server.openapi import OPERATIONS, document
 from engine.server.segment import ROUTES
 from tests.server.everything import EVERYTHING
+from tests.server.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,3 +116,27 @@ async def test_the_page_asks_for_nothing_from_elsewhere(house: House) -> None:
     assert not re.search(r"(src|href)=|<script|@import|url\(", page.text)
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert all(one.path in page.text for one in OPERATIONS)
+
+
+async def test_whoever_asks_again_and_again_has_nothing_made_anew(house: House) -> None:
+    """Anybody may ask: to make it takes as long as a hundred deadlines may be late together."""
+    for path in ("/openapi.json", "/docs"):
+        whole = await house.get(path)
+        async with house.client.head(house.site.url + path) as head:
+            assert int(head.headers["Content-Length"]) == len(whole.text.encode())
+            assert await head.read() == b""
+        again = await asyncio.gather(*(house.get(path) for _ in range(20)))
+        assert {one.text for one in again} == {whole.text}
+    assert document._document_bytes.cache_info().misses <= 1
+    assert document._page_bytes.cache_info().misses <= 1
+
+
+async def test_whoever_asks_and_reads_nothing_is_sent_a_piece_and_no_more(house: House) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", house.site.port, limit=1)
+    writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+    await until(lambda: any(one.busy for one in house.site._connections.open))
+    assert (await house.get("/healthz")).status == 200
+    (connection,) = [one for one in house.site._connections.open if one.busy]
+    assert connection._socket is not None
+    assert connection._socket.get_write_buffer_size() <= document._PIECE_BYTES + 1024
+    writer.close()

@@ -6,6 +6,7 @@ document has the routes of both ports; the dashboard's pages, which are for peop
 
 from __future__ import annotations
 
+import asyncio
 import html
 import inspect
 import re
@@ -13,11 +14,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
-from aiohttp import web
 
 from engine import __version__
-from engine.server.answers import PROBLEM_JSON, answer_json
-from engine.server.edge import SDK_PREFIXES
+from engine.server.answers import PROBLEM_JSON
+from engine.server.edge import SDK_PREFIXES, begin_answer
 from engine.server.openapi.operating import OF_OPERATORS
 from engine.server.openapi.operation import LINES, Operation, Parameter
 from engine.server.openapi.refusals import ABOUT, FAILED
@@ -26,8 +26,9 @@ from engine.server.openapi.taking import TAKING
 from engine.server.openapi.told import FailedLine, Problem, Progress, SdkFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from aiohttp import web
     from aiohttp.typedefs import Handler
 
     Told: TypeAlias = dict[str, Any]
@@ -57,6 +58,8 @@ what is no HTTP at all is 400 or 431, another method 405, a connection too many 
 
 _WITHOUT: Final = ("/metrics", "/track", "/trigger")
 """Routes that may be asked for without their key, as each says."""
+
+_PIECE_BYTES: Final = 16 << 10
 
 _RETRY_AFTER: Final = {"description": "Seconds to wait.", "schema": {"type": "string"}}
 _LATER: Final = (429, 503)
@@ -207,20 +210,43 @@ def _refusal(one: Operation, status: int, schemas: _Schemas) -> Told:
 
 def openapi_handlers() -> Mapping[str, Handler]:
     """Of `GET /openapi.json` and `GET /docs`; neither asks for a key."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    as_page = {"Content-Security-Policy": policy}
+    return {
+        "/openapi.json": _given(_document_bytes, JSON, {}),
+        "/docs": _given(_page_bytes, "text/html; charset=utf-8", as_page),
+    }
 
-    async def told(_: web.Request) -> web.Response:
-        return answer_json(document())
 
-    async def shown(_: web.Request) -> web.Response:
-        policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        headers = {"Content-Security-Policy": policy}
-        return web.Response(text=_page(), content_type="text/html", headers=headers)
+def _given(build: Callable[[], bytes], content_type: str, more: Mapping[str, str]) -> Handler:
+    """Answers with what is built at the first request, beside the loop: it takes a while.
 
-    return {"/openapi.json": told, "/docs": shown}
+    Anybody may ask, without a key: it is built once, and goes out in pieces, the next one when the
+    last has left.
+    """
+    building: list[asyncio.Task[bytes]] = []
+
+    async def give(request: web.Request) -> web.StreamResponse:
+        if not building:
+            building.append(asyncio.create_task(asyncio.to_thread(build)))
+        body = await asyncio.shield(building[0])
+        headers = {"Content-Length": str(len(body)), **more}
+        answer = await begin_answer(request, content_type, headers)
+        if request.method != "HEAD":
+            for place in range(0, len(body), _PIECE_BYTES):
+                await answer.write(body[place : place + _PIECE_BYTES])
+        return answer
+
+    return give
 
 
 @cache
-def _page() -> str:
+def _document_bytes() -> bytes:
+    return msgspec.json.encode(document())
+
+
+@cache
+def _page_bytes() -> bytes:
     """The document for people: one page that asks for nothing from elsewhere."""
     parts = []
     for one in OPERATIONS:
@@ -230,10 +256,11 @@ def _page() -> str:
         head = f"<b>{one.method.upper()}</b> {what}"
         parts.append(f"<details><summary>{head}</summary><pre>{html.escape(text)}</pre></details>")
     schemas = msgspec.json.format(msgspec.json.encode(document()["components"]), indent=2).decode()
-    return (
+    page = (
         "<!doctype html><html lang=en><meta charset=utf-8><title>Hairspring: routes</title>"
         "<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}"
         "pre{overflow:auto;background:#f4f4f4;padding:1rem}</style><h1>Routes</h1>"
         f"{''.join(parts)}<details><summary>Schemas</summary><pre>{html.escape(schemas)}</pre>"
         "</details></html>"
     )
+    return page.encode()
