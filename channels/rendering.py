@@ -19,7 +19,7 @@ from liquid.exceptions import LiquidError
 from channels.base import CHANNEL_IDS, ChannelError
 from channels.templates.front_matter import FRONT_KEYS, STYLES, TemplateFault
 from channels.templates.lasting import lasting_ms
-from channels.templates.liquid_faults import position, said
+from channels.templates.liquid_faults import position, remedy, said
 from channels.templates.locales import broader
 from channels.templates.metering import WORK_MAX, Meter, WorkExceeded
 from channels.templates.missing import Missing
@@ -275,7 +275,9 @@ class Template(msgspec.Struct, frozen=True):
             if part.lines is not None and fault.token is not None:
                 at, column = part.line_at(max(0, fault.token.start_index)), 0
             kind = WorkTooMuch if isinstance(fault, WorkExceeded) else RenderFailed
-            raise self._failed(at, said(fault), column, kind) from fault
+            failed = self._failed(at, said(fault), column, kind)
+            failed.hint = remedy(fault)
+            raise failed from fault
         except _PYTHON_FAULTS as fault:
             reason = f"a filter cannot take its value ({type(fault).__name__}: {fault})"
             raise self._failed(part.line, reason) from fault

@@ -39,6 +39,8 @@ _UNITS: Final = (
 )
 _CODE_CHARS: Final = 3
 _DIGITS_MAX: Final = 40
+_PLACES_MAX: Final = 20
+"""Of a number before its point, or of noughts behind it: Babel reckons with 28 digits in all."""
 _RECOMMENDED_MAX: Final = 24
 
 
@@ -210,7 +212,7 @@ def _number(value: object) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number.adjusted()) < _DIGITS_MAX else None
+    return number if number.is_finite() and abs(number.adjusted()) < _PLACES_MAX else None
 
 
 @lru_cache(256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liquid.exceptions import LiquidError
+from liquid.exceptions import LiquidError, ResourceLimitError, UndefinedError
 
 if TYPE_CHECKING:
     from liquid import Environment, Token
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
 def said(fault: LiquidError) -> str:
     """The fault's message, without the excerpt that python-liquid draws around it."""
     return str(fault.message or "a fault in the template")
+
+
+def remedy(fault: LiquidError) -> str:
+    """What would be right, where that follows from the kind of fault; else ""."""
+    if isinstance(fault, UndefinedError):
+        return "write | default: … where somebody may lack it"
+    if isinstance(fault, ResourceLimitError):
+        return (
+            "a message has limits (docs/reference/templates.md): go over less, by limit: or slice"
+        )
+    return ""
 
 
 def position(fault: LiquidError) -> tuple[int, int]:

@@ -209,13 +209,14 @@ def _write(
         rendered = template.render(context, now_at_ms=now_ms, strict=True)
         files = files_of(shop, template, rendered, context, now_ms)
     except RenderFailed as error:
-        hint = (
-            "write | default: … where somebody may lack it, or show somebody who has it by --user"
-        )
-        raise PreviewFailed(f"{error.path}:{error.line}: {error.reason}", hint=hint) from error
+        told = f"{error.path}:{error.line}: {error.reason}"
+        raise PreviewFailed(told, hint=error.hint) from error
     except EmailFault as fault:
         raise PreviewFailed(f"{template.path}: {fault.message}", hint=fault.hint) from fault
     only = base.suffix if base.suffix in _ENDINGS else ""
+    if only and only not in files and not several:
+        hint = f"name the file with {' or '.join(files)}, or with no ending"
+        raise PreviewFailed(f"{template.path} makes no {only} file", hint=hint)
     stem = base.with_suffix("") if only else base
     if several:
         stem = stem.with_name(f"{stem.name}.{template.channel}")

@@ -132,7 +132,7 @@ class Deliveries:
         except RenderFailed as error:
             self.faults[f"{error.template}.{message.channel}:{error.line}: {error.reason}"] += 1
             self._note(template, message, error)
-            return f"template: {error}"
+            return f"template: {error.message}"
         if rendered.undefined:
             if self._strict:
                 self._find_lacking(template, message, context)

@@ -60,6 +60,23 @@ def test_a_name_that_is_missing_is_told_with_its_line(shop: Path, tmp_path: Path
     assert not list(tmp_path.glob("out*"))
 
 
+def test_a_limit_that_is_passed_is_no_name_that_is_missing(shop: Path, tmp_path: Path) -> None:
+    file = shop / "templates/hello.email.liquid"
+    file.write_text("---\nsubject: x\n---\n{% for i in (1..99999999) %}x{% endfor %}")
+    with pytest.raises(PreviewFailed, match=r"hello.email.liquid:4: loop") as failed:
+        _run(file, "--sample", "--out", tmp_path / "out")
+    assert "limits" in failed.value.hint
+
+
+def test_an_ending_that_a_message_has_no_file_for_is_told(shop: Path, tmp_path: Path) -> None:
+    file = shop / "templates/hello.email.liquid"
+    file.write_text("---\nsubject: x\n---\nNothing but text")
+    with pytest.raises(PreviewFailed, match=r"makes no \.html") as failed:
+        _run(file, "--sample", "--out", tmp_path / "out.html")
+    assert ".txt" in failed.value.hint
+    assert not list(tmp_path.glob("out*"))
+
+
 def test_a_template_that_is_not_there_is_told(shop: Path) -> None:
     with pytest.raises(PreviewFailed, match="there is no template"):
         _run("helo", "--shop", shop, "--sample")

@@ -160,8 +160,8 @@ async def make(house: House, template: Template, user_id: str, locale: str) -> M
         return Made(await aside(render), "", own)
     except RenderFailed as error:
         where = f"{error.path}:{error.line}"
-        hint = "write | default: … where somebody may lack it"
-        return Made(None, f"{where}: {error.reason}; {hint}", own)
+        told = "; ".join(filter(None, (error.reason, error.hint)))
+        return Made(None, f"{where}: {told}", own)
 
 
 def links_of(made: Made, template: Template) -> list[str]:
