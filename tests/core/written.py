@@ -9,7 +9,10 @@ from config import load_shop
 if TYPE_CHECKING:
     from engine.core.plan import Campaign
 
-TEMPLATES = {"templates/t.push.liquid": "---\ntitle: Hello\n---\nHello"}
+TEMPLATES = {
+    "templates/t.push.liquid": "---\ntitle: Hello\n---\nHello",
+    "templates/t.in_app.liquid": "Hello",
+}
 CAME = """
 campaign: came
 enter: {event: Session Started}
@@ -18,6 +21,6 @@ steps: [{exit: x, id: x}]
 
 
 def campaigns(*texts: str) -> list[Campaign]:
-    """Each text's campaign; `t` is a template of push messages."""
+    """Each text's campaign; `t` is a template of push and in-app messages."""
     files = {f"campaigns/{place}.yaml": text for place, text in enumerate(texts)}
     return list(load_shop({**files, **TEMPLATES}).plan.campaigns.values())
