@@ -20,15 +20,18 @@ def event(
     timestamp: object = None,
     passive: bool = False,
     key: str = "",
-    once: bool = False,
+    told_since: object = None,
 ) -> Said:
-    """Something that happened; `passive` where the user has not done it; `once` as `Said.once`."""
+    """Something that happened; `passive` where the user has not done it, the last two as `Said`'s.
+
+    `timestamp` and `told_since` are instants as a source writes them.
+    """
     item: dict[str, Any] = {"type": "track", "event": name, "properties": properties}
     if (at_ms := instant(timestamp)) is not None:
         item["timestamp"] = at_ms
     if passive:
         item["passive"] = True
-    return Said(who=who, item=item, key=key, once=once and bool(key))
+    return Said(who=who, item=item, key=key, told_since_ms=instant(told_since) if key else None)
 
 
 def traits(who: Who, said: dict[str, Any], *, timestamp: object = None) -> Iterable[Said]:

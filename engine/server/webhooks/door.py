@@ -50,8 +50,9 @@ Owners: TypeAlias = Callable[[str, str], Awaitable[list[str]]]
 Sent: TypeAlias = Callable[[str, str], Awaitable[SentMessage | None]]
 """What is known of a message (the second, its effect id) to a user (the first)."""
 
-WasSaid: TypeAlias = Callable[[str, str], Awaitable[bool]]
-"""Whether an input of a user (the first) is kept whose message id (the second) is forgotten."""
+WasSaid: TypeAlias = Callable[[str, str, int], Awaitable[bool]]
+"""Whether an input of a user (the first) is kept whose message id (the second) is forgotten, and
+that may have been said since an instant (the third)."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -191,7 +192,10 @@ class _Hearing:
             match heard:
                 case Said():
                     user_id = await self._find(heard.who)
-                    if not heard.once or not await self._door.was_said(user_id, message_id):
+                    since_ms = heard.told_since_ms
+                    if since_ms is None or not await self._door.was_said(
+                        user_id, message_id, since_ms
+                    ):
                         self._say(heard, user_id, message_id, place)
                 case Consented():
                     self._state(heard, await self._find(heard.who), message_id)

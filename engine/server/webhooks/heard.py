@@ -55,14 +55,14 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         item: In the native form, without who it is of and without a message id.
         key: Tells it from everything else that this source will ever say; "" where only the
             delivery does.
-        once: That the source will tell it again with whatever it tells later of the same thing:
-            under this key it is looked for in all that is kept.
+        told_since_ms: Since when the source may have told it, where it tells it again with whatever
+            it tells later of the same thing: under this key it is looked for in all that is kept.
     """
 
     who: Who
     item: dict[str, Any]
     key: str = ""
-    once: bool = False
+    told_since_ms: int | None = None
 
 
 class Consented(msgspec.Struct, frozen=True, kw_only=True):

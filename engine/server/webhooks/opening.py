@@ -55,7 +55,7 @@ def webhooks_of(
         is_known=parts.processor.__contains__,
         owners=owners_of,
         sent=partial(_sent, parts.store, parts.processor),
-        was_said=partial(_was_said, parts.store, parts.processor),
+        was_said=partial(_was_said, parts, settings.events.dedupe_window_ms),
         metrics=parts.metrics,
         limits=Limits.of(settings.server),
         tracking_plan=tracking_plan,
@@ -86,15 +86,21 @@ async def _sent(
     return None
 
 
-async def _was_said(store: Store, processor: Processor, user_id: str, message_id: str) -> bool:
+async def _was_said(
+    parts: Parts, window_ms: int, user_id: str, message_id: str, since_ms: int
+) -> bool:
     """Whether it is kept, though nobody remembers its id. O(the user's inputs that are kept).
 
-    Where the id is remembered nothing is looked for: the answer then waits for the commit that
-    carries the original, as that to any duplicate.
+    What can only have been said within the window is not looked for: its id is remembered, and
+    the answer then waits for the commit that carries the original, as that to any duplicate.
     """
-    if processor.dedupe is not None and message_id in processor.dedupe:
+    dedupe = parts.processor.dedupe
+    if dedupe is None or message_id in dedupe:
         return False
-    async for happened in holdings.inputs_of(store, *processor.ids_of(user_id)):
+    if since_ms > parts.clock.now_ms() - window_ms and not dedupe.forgotten:
+        return False
+    ids = parts.processor.ids_of(user_id)
+    async for happened in holdings.inputs_of(parts.store, *ids):
         if getattr(happened, "message_id", "") == message_id:
             return True
     return False

@@ -100,7 +100,15 @@ def _order(body: Json, what: str) -> Iterator[Heard]:
         )
     key = f"order:{text(body.get('id'))}" if what == "create" and body.get("id") else ""
     properties = _sale(body) | filled(reason=text(body.get("cancel_reason")))
-    yield commerce.event(who, name, properties, timestamp=when, passive=passive, key=key)
+    yield commerce.event(
+        who,
+        name,
+        properties,
+        timestamp=when,
+        passive=passive,
+        key=key,
+        told_since=body.get("created_at"),
+    )
     if what == "updated":
         yield from _refunds(who, body)
 
@@ -129,7 +137,7 @@ def _refunds(who: Who, body: Json) -> Iterator[Heard]:
                 timestamp=refund.get("created_at"),
                 passive=True,
                 key=f"refund:{refund_id}",
-                once=True,
+                told_since=refund.get("created_at"),
             )
 
 
@@ -155,7 +163,7 @@ def _shipment(body: Json, what: str) -> Iterator[Heard]:
         timestamp=body.get(f"{what}d_at"),
         passive=True,
         key=f"{name}:{shipment}" if shipment else "",
-        once=arrived,
+        told_since=body.get("created_at"),
     )
 
 

@@ -66,14 +66,14 @@ def read(call: Call) -> Iterator[Heard]:
     if what not in {"created", "updated", "restored"}:
         return
     if kind == "order":
-        yield from _order(body, what)
+        yield from _order(body)
     elif kind == "customer":
         who = Who(id=text(body.get("id")), email=text(body.get("email")))
         if who:
             yield from commerce.traits(who, _traits(body))
 
 
-def _order(body: Json, what: str) -> Iterator[Heard]:
+def _order(body: Json) -> Iterator[Heard]:
     who = _buyer(body)
     if not who:
         return
@@ -87,7 +87,7 @@ def _order(body: Json, what: str) -> Iterator[Heard]:
             _sale(body),
             timestamp=_ordered_at(body),
             key=f"order:{order_id}" if order_id else "",
-            once=what != "created",
+            told_since=body.get("date_created_gmt"),
         )
     if status in _LATER:
         when = body.get("date_completed_gmt") if status == "completed" else None
@@ -98,7 +98,7 @@ def _order(body: Json, what: str) -> Iterator[Heard]:
             timestamp=when or body.get("date_modified_gmt"),
             passive=True,
             key=f"order:{order_id}:{status}" if order_id else "",
-            once=True,
+            told_since=body.get("date_created_gmt"),
         )
 
 

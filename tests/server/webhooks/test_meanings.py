@@ -181,6 +181,18 @@ async def test_an_order_that_is_changed_weeks_later_is_not_completed_again(calle
     assert happened == ["Order Completed", "Order Fulfilled"]
 
 
+async def test_an_order_that_somebody_replays_weeks_later_is_not_taken_again(
+    called: Called,
+) -> None:
+    order = {"id": 9, "order_number": 1001, "email": "a@b.c", "created_at": "2026-01-01T00:00:00Z"}
+    for _ in range(2):
+        await called.call("shopify", order, **{"X-Shopify-Topic": "orders/create"})
+        called.house.processor.dedupe = Dedupe(86_400_000, 100)
+
+    happened = [one.name for one in called.house.inputs if isinstance(one, EventReceived)]
+    assert happened == ["Order Completed"]
+
+
 REFUNDED = {
     "id": 9, "order_number": 1001, "currency": "EUR", "email": "a@b.c",
     "updated_at": "2026-01-02T00:00:00Z",
