@@ -8,6 +8,9 @@ from typing import Final
 from config.folder import read_folder, read_tests_folder
 from engine.errors import HairspringError
 
+PRODUCTS: Final = "products.json"
+"""What the demo shop's catalog is read from: in its folder, and no part of its content."""
+
 _IGNORED: Final = "# State and outbox of the running process; no part of the shop.\ndata/\n"
 
 
@@ -38,7 +41,9 @@ def write_starter(folder: Path) -> list[Path]:
             )
         written = []
         shop = demo_shop()
-        files = {".gitignore": _IGNORED, **read_folder(shop), **read_tests_folder(shop)}
+        products = (shop / PRODUCTS).read_text(encoding="utf-8")
+        read = {**read_folder(shop), **read_tests_folder(shop), PRODUCTS: products}
+        files = {".gitignore": _IGNORED, **dict(sorted(read.items()))}
         for name, text in files.items():
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)

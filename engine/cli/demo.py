@@ -129,8 +129,10 @@ async def _demo(data: Path, for_ms: int | None, speed: float, port: int, *, as_j
     from engine.app import App, Options
     from engine.cli.serve import stop_on_signals
 
-    shop = _for_shoppers(load_folder(demo_shop()))
-    app = await App.start(shop, Options(data=data, port=port, rate=speed, storefront=True))
+    folder = demo_shop()
+    shop = _for_shoppers(load_folder(folder))
+    options = Options(data=data, folder=folder, port=port, rate=speed, storefront=True)
+    app = await App.start(shop, options)
     stop = stop_on_signals()
     stage = (_JsonStage if as_json else _Stage)(app, stop)
     stage.open(speed, for_ms)

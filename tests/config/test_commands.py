@@ -177,3 +177,10 @@ def test_a_folder_that_cannot_be_asked_is_no_fault_of_the_shop(tmp_path: Path) -
     checked = CliRunner().invoke(check, [str(shop)])
     assert checked.exit_code == 0, checked.output
     assert "viewers: how many come in by its backfill is not known: " in checked.output
+
+
+def test_a_new_shop_has_the_products_that_its_settings_name(tmp_path: Path) -> None:
+    write_starter(tmp_path / "shop")
+    file = load_folder(tmp_path / "shop", env={}).settings.catalog.file
+    products = msgspec.json.decode((tmp_path / "shop" / file).read_bytes())
+    assert {one["title"] for one in products} >= {"Stoneware mug", "Wool throw"}

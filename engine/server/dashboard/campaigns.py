@@ -230,7 +230,7 @@ def _experiment(told: dict[str, Any], campaign_id: str) -> Html:
     mode = " (a bandit)" if told["mode"] == "bandit" else ""
     return card(
         f"{campaign_id}: {told['split']}",
-        tag("p", told["verdict"], class_="verdict"),
+        tag("p", words.sentence(told["verdict"]), class_="verdict"),
         table(f"Variants of {told['split']}", heads, rows),
         tag("p", "In ", where, f", step {told['step']}{mode}.", class_="soft"),
         id_=f"split-{campaign_id}-{told['split']}",
@@ -242,9 +242,9 @@ def _variant(one: dict[str, Any]) -> Iterator[Content]:
     yield words.share(one["weight"], 1)
     yield words.count(one["entered"])
     yield words.count(one["goals"])
-    yield _interval(one["rate"])
+    yield _pair(_interval(one["rate"]))
     yield words.NONE if one["best"] is None else words.share(one["best"], 1)
-    yield words.NONE if one["lift"] is None else _interval(one["lift"], signed=True)
+    yield _pair(words.NONE if one["lift"] is None else _interval(one["lift"], signed=True))
     yield words.NONE if one["cost"] is None else _money(one["cost"], "")
     yield _roi(one["roi"])
 
@@ -258,13 +258,13 @@ def _factorial(told: dict[str, Any]) -> Html | None:
         [
             " with ".join(f"{split}: {variant}" for split, variant in one["variants"].items()),
             "by itself" if len(one["variants"]) == 1 else "together, beyond both",
-            _interval(one["effect"], signed=True),
+            _pair(_interval(one["effect"], signed=True)),
         ]
         for one in factorial["effects"]
     ]
     return card(
         f"{told['id']}: its splits together",
-        table("Effects", ["Variant", "Effect", "On the rate"], rows),
+        table("Effects", ["Variant", "Effect", "On the rate"], rows, blocks=True),
         tag("p", "Against the first of each split, averaged over all others.", class_="soft"),
         id_=f"splits-{told['id']}",
     )
@@ -275,14 +275,14 @@ def _holdout(told: dict[str, Any]) -> Html | None:
     if holdout is None:
         return None
     rows: list[list[Content]] = [
-        [name, words.count(arm["entered"]), words.count(arm["goals"]), _interval(arm["rate"]),
-         _money(arm["goal_value"], told["currency"])]
+        [name, words.count(arm["entered"]), words.count(arm["goals"]),
+         _pair(_interval(arm["rate"])), _money(arm["goal_value"], told["currency"])]
         for name, arm in (("reached", holdout["treated"]), ("held out", holdout["held_out"]))
     ]  # fmt: skip
     heads = ["Group", "Entered#", "Converted#", "Rate and interval", "Value#"]
     return card(
         f"{told['id']}: lift over holdout",
-        tag("p", holdout["verdict"], class_="verdict"),
+        tag("p", words.sentence(holdout["verdict"]), class_="verdict"),
         table("Holdout", heads, rows),
         tag(
             "p",
@@ -303,6 +303,11 @@ def _interval(told: dict[str, Any] | None, *, signed: bool = False) -> str:
     form, unit = ("+.1f", "points") if signed else (".1f", "%")
     estimate = f"{100 * told['estimate']:{form}} {unit}"
     return f"{estimate} ({100 * told['low']:{form}} to {100 * told['high']:{form}})"
+
+
+def _pair(told: str) -> Html:
+    """What takes the room of two, where others take that of one."""
+    return tag("span", told, class_="pair")
 
 
 def _money(value: float, currency: str) -> str:

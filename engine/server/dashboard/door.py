@@ -138,9 +138,9 @@ def _shown(door: Door, view: View) -> Handler:
         try:
             page = await _look(view, house, request, mark)
         except Refusal as refusal:
-            page = _refused(refusal)
+            page = _refused(refusal, request)
         except Unavailable as error:
-            page = _refused(Refusal(503, error.code, in_one_line(error)))
+            page = _refused(Refusal(503, error.code, in_one_line(error)), request)
         if not isinstance(page, Page):
             return page
         said = _said(door, request)
@@ -177,10 +177,10 @@ def _done(door: Door, act: Act) -> Handler:
                 return frame.answer(found, shop, mark)
             where, done = found
         except Refusal as refusal:
-            return frame.answer(_refused(refusal), shop, mark)
+            return frame.answer(_refused(refusal, request), shop, mark)
         except HairspringError as error:
             failed = Refusal(503, error.code, in_one_line(error))
-            return frame.answer(_refused(failed), shop, mark)
+            return frame.answer(_refused(failed, request), shop, mark)
         if not done:
             return _lead_on(where)
         query = urlencode({"said": done, "by": door.sessions.seal(cookie, done)})
@@ -291,9 +291,11 @@ def _said(door: Door, request: web.Request) -> str:
     )
 
 
-def _refused(refusal: Refusal) -> Page:
-    content = tag("p", words.sentence(refusal.message), class_="alert", role="alert")
-    return Page(title="That did not work", path="", content=content, status=refusal.status)
+def _refused(refusal: Refusal, request: web.Request) -> Page:
+    """Among the pages that it was asked of, which are the way on from it."""
+    path = "/" + request.path.split("/")[1]
+    content = tag("div", frame.wrong(refusal.message))
+    return Page(title="That did not work", path=path, content=content, status=refusal.status)
 
 
 def _starting(mark: str) -> web.Response:

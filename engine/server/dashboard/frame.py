@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from aiohttp import web
 
+from engine.server.dashboard import words
 from engine.server.dashboard.markup import Content, Html, tag
 
 _ASSETS: Final = Path(__file__).parent / "assets"
@@ -54,6 +55,20 @@ PAGES: Final = {
 """By path, in the order in which they are offered."""
 
 
+_BLOCKS_FROM: Final = 5
+"""Columns: so many do not fit on a phone."""
+
+
+class _Roles(NamedTuple):
+    """What the parts of a table are, where their layout does not tell."""
+
+    table: str | None = None
+    group: str | None = None
+    row: str | None = None
+    head: str | None = None
+    cell: str | None = None
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What one page shows.
 
@@ -86,7 +101,9 @@ def answer(page: Page, shop: str, mark: str) -> web.Response:
             tag("header", tag("h1", page.title), tag("div", page.beside, class_="beside"),
                 class_="title"),
             tag("p", page.lead, class_="lead") if page.lead else None,
-            tag("p", page.said, class_="said", role="status") if page.said else None,
+            tag("p", page.said, class_="said", role="status", tabindex=-1, autofocus=True)
+            if page.said
+            else None,
             page.content,
             id="content",
             tabindex="-1",
@@ -119,6 +136,12 @@ def form(action: str, mark: str, *content: Content, class_: str = "") -> Html:
     return tag("form", hidden, content, method="post", action=action, class_=class_ or None)
 
 
+def wrong(said: str) -> Html:
+    """What a form, or a request, was refused for: it is read out, and begun from by keyboard."""
+    return tag("p", words.sentence(said), class_="alert", role="alert", id="wrong", tabindex=-1,
+               autofocus=True)  # fmt: skip
+
+
 def look_again() -> Html:
     """A way to look once more, for who has no script that does so by itself."""
     return tag("noscript", tag("p", tag("a", "Look again", href="")))
@@ -133,31 +156,46 @@ def card(
     return tag("section", heading, content, class_=f"card {class_}".strip(), aria_labelledby=name)
 
 
-def table(label: str, heads: list[str], rows: list[list[Content]], *, empty: str = "") -> Html:
-    """A table that scrolls by itself where it is too wide; heads that end with `#` are numbers."""
+def table(
+    label: str,
+    heads: list[str],
+    rows: list[list[Content]],
+    *,
+    empty: str = "",
+    blocks: bool | None = None,
+) -> Html:
+    """A table that scrolls by itself where it is too wide; heads that end with `#` are numbers.
+
+    In `blocks`, as those of five columns and more are unless said otherwise, each row stands by
+    itself on a phone, each cell under its head.
+    """
     if not rows:
         return tag("p", empty or "Nothing yet.", class_="empty")
-    numbers = [head.endswith("#") for head in heads]
-    head = tag(
-        "tr",
-        [
-            tag("th", one.removesuffix("#"), scope="col", class_="number" if number else None)
-            for one, number in zip(heads, numbers, strict=True)
-        ],
-    )
+    if blocks is None:
+        blocks = len(heads) >= _BLOCKS_FROM
+    # Laid out as blocks, it would be a table to nobody who has it read out, were it not said.
+    said = _Roles("table", "rowgroup", "row", "columnheader", "cell") if blocks else _Roles()
+    shown = [(one.removesuffix("#"), "number" if one.endswith("#") else None) for one in heads]
+    head = tag("tr", [
+        tag("th", name, scope="col", class_=kind, role=said.head) for name, kind in shown
+    ], role=said.row)  # fmt: skip
     body = [
         tag("tr", [
-            tag("td", cell, class_="number" if number else None)
-            for cell, number in zip(row, numbers, strict=True)
-        ])
+            tag("td", cell, class_=kind, role=said.cell, data_head=name if blocks else None)
+            for cell, (name, kind) in zip(row, shown, strict=True)
+        ], role=said.row)
         for row in rows
     ]  # fmt: skip
     return tag(
         "div",
         tag(
-            "table", tag("caption", label, class_="hidden"), tag("thead", head), tag("tbody", body)
+            "table",
+            tag("caption", label, class_="hidden"),
+            tag("thead", head, role=said.group),
+            tag("tbody", body, role=said.group),
+            role=said.table,
         ),
-        class_="scroll",
+        class_="scroll blocks" if blocks else "scroll",
         role="group",
         aria_label=label,
         tabindex="0",

@@ -203,7 +203,7 @@ def _channels(pulse: Pulse) -> Html:
         for name in names
     ]
     heads = ["Channel", "Share", "5 min#", "Failed#", "In all#"]
-    return card("Messages by channel", table("Messages by channel", heads, rows))
+    return card("Messages by channel", table("Messages by channel", heads, rows, blocks=False))
 
 
 def _queues(house: House, overview: Overview) -> Html:

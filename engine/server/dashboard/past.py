@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from engine.runtime.errands import DAYS_MAX, DiscoverErrand, FunnelErrand
 from engine.server.admin.looking import FUNNEL_WITHIN, GOAL_WITHIN, duration_asked
 from engine.server.admin.simulating import archive_of
-from engine.server.dashboard import charts, studied, words
+from engine.server.answers import Refusal
+from engine.server.dashboard import charts, frame, studied, words
 from engine.server.dashboard.frame import Page, card, table
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.queries import whole_number_asked
@@ -28,45 +29,51 @@ DAYS_USUAL: Final = 30
 _OFFERED_MAX: Final = 8
 
 _COUNTS: Final = "times"
+
+
+class _Asked(NamedTuple):
+    archive: Archive
+    within_ms: int
+
+
 _TEN = 10
 
 
 async def funnel(house: House, request: web.Request, _mark: str) -> Page:
     """How many did one thing after the other."""
     events = [name.strip() for name in request.query.getall("event", []) if name.strip()][:STAGES]
-    within_ms = duration_asked(request, FUNNEL_WITHIN)
-    archive = _archive(house, request)
+    asked = _asked(house, request, FUNNEL_WITHIN)
     fields = [
         _event_field(f"e{place}", "event", f"{place + 1}. event", name)
         for place, name in enumerate([*events, *[""] * (STAGES - len(events))])
     ]
-    form = _form(house, "/funnel", fields, request, FUNNEL_WITHIN, "From one to the next within")
+    label = "From one to the next within"
+    form = _form(house, "/funnel", fields, request, FUNNEL_WITHIN, label, asked)
     found: Content = None
-    if events:
-        errand = FunnelErrand(archive=archive, events=events, within_ms=within_ms)
+    if events and isinstance(asked, _Asked):
+        errand = FunnelErrand(archive=asked.archive, events=events, within_ms=asked.within_ms)
         study = studied.looked(house, f"funnel {request.path_qs}", errand)
         found = studied.parts((study, _funnel_told))
     lead = "Of those who did the first, how many did each next one after it, and how soon."
     content = tag("div", card("Which events", form), found or _funnels(house, request))
-    return Page(title="Funnel", path="/funnel", lead=lead, content=content)
+    return Page(title="Funnel", path="/funnel", lead=lead, content=content, status=_status(asked))
 
 
 async def discover(house: House, request: web.Request, _mark: str) -> Page:
     """Which event, how often and within what time, goes before a goal."""
     goal, cohort = request.query.get("goal", "").strip(), request.query.get("cohort", "").strip()
-    within_ms = duration_asked(request, GOAL_WITHIN)
-    archive = _archive(house, request)
+    asked = _asked(house, request, GOAL_WITHIN)
     fields = [
         _event_field("goal", "goal", "Goal", goal, required=True),
         _field("cohort", "Cohorts: a trait (empty: first week)", cohort),
     ]
-    form = _form(house, "/discover", fields, request, GOAL_WITHIN, "Reached within")
+    form = _form(house, "/discover", fields, request, GOAL_WITHIN, "Reached within", asked)
     found: Content = None
-    if goal:
+    if goal and isinstance(asked, _Asked):
         errand = DiscoverErrand(
-            archive=archive,
+            archive=asked.archive,
             goal=goal,
-            within_ms=within_ms,
+            within_ms=asked.within_ms,
             cohort=cohort or "week",
         )
         study = studied.looked(house, f"discover {request.path_qs}", errand)
@@ -76,7 +83,8 @@ async def discover(house: House, request: web.Request, _mark: str) -> Page:
         "That one goes before the other does not make it its cause: try it with a holdout."
     )
     content = tag("div", card("Which goal", form), found or _goals(house, request))
-    return Page(title="Discover", path="/discover", lead=lead, content=content)
+    status = _status(asked)
+    return Page(title="Discover", path="/discover", lead=lead, content=content, status=status)
 
 
 def _funnels(house: House, request: web.Request) -> Html | None:
@@ -115,8 +123,18 @@ def _offered(
     return card(title, tag("ul", links, class_="offered"))
 
 
-def _archive(house: House, request: web.Request) -> Archive:
-    return archive_of(house, whole_number_asked(request, "days", DAYS_USUAL, 1, DAYS_MAX))
+def _asked(house: House, request: web.Request, within: str) -> _Asked | Refusal:
+    """What a form says, or what is wrong with it: that is told beside what was typed."""
+    try:
+        within_ms = duration_asked(request, within)
+        days = whole_number_asked(request, "days", DAYS_USUAL, 1, DAYS_MAX)
+    except Refusal as refusal:
+        return refusal
+    return _Asked(archive_of(house, days), within_ms)
+
+
+def _status(asked: _Asked | Refusal) -> int:
+    return asked.status if isinstance(asked, Refusal) else 200
 
 
 def _form(
@@ -126,16 +144,19 @@ def _form(
     request: web.Request,
     within: str,
     label: str,
+    asked: _Asked | Refusal,
 ) -> Html:
     """Asks for events; `n` is another each time, so that what is asked again is counted anew."""
     names = [tag("option", value=name) for name in house.processor.plan.events]
     days = request.query.get("days", str(DAYS_USUAL))
+    wrong = asked.message if isinstance(asked, Refusal) else ""
     return tag(
         "form",
+        frame.wrong(wrong) if wrong else None,
         tag("input", type="hidden", name="n", value=house.clock.now_ms()),
         fields,
-        _field("within", label, request.query.get("within", within)),
-        _field("days", "Days of the archive", days, type_="number"),
+        _field("within", label, request.query.get("within", within), wrong=wrong),
+        _field("days", "Days of the archive", days, type_="number", wrong=wrong),
         tag("datalist", names, id="events"),
         tag("button", "Look"),
         action=action,
@@ -153,13 +174,15 @@ def _event_field(id_: str, name: str, label: str, value: str, *, required: bool 
     )  # fmt: skip
 
 
-def _field(name: str, label: str, value: str, *, type_: str = "text") -> Html:
+def _field(name: str, label: str, value: str, *, type_: str = "text", wrong: str = "") -> Html:
     limits = {"min": 1, "max": DAYS_MAX} if type_ == "number" else {}
+    is_wrong = wrong.startswith(name)  # as what is said of a query does
     return tag(
         "div",
         tag("label", label, for_=name),
         tag("input", id=name, name=name, value=value, type=type_, autocomplete="off",
-            spellcheck="false", **limits),
+            spellcheck="false", aria_invalid="true" if is_wrong else None,
+            aria_describedby="wrong" if is_wrong else None, **limits),
         class_="field",
     )  # fmt: skip
 
@@ -218,7 +241,7 @@ def _discover_told(told: dict[str, Any]) -> Content:
         card(
             "What goes before it",
             tag("p", verdict, class_="verdict", role="status"),
-            _findings(findings),
+            _findings(findings) if findings else None,
             tag("p", tried, class_="soft"),
             studied.spanned(told),
             _sampled(found["share"]),
@@ -264,7 +287,7 @@ def _findings(findings: list[dict[str, Any]]) -> Html:
     ]
     heads = ["Event", "Times#", "Within#", "Did it#", "Reached of these", "Of the others", "Lift",
              "Chance#"]  # fmt: skip
-    return table("Findings", heads, rows, empty="Nothing was found.")
+    return table("Findings", heads, rows)
 
 
 def _cohorts(findings: list[dict[str, Any]], by: str) -> Content:

@@ -78,7 +78,7 @@ def _row(user: User) -> list[Content]:
     names = [traits.get("name"), traits.get("first_name")]
     return [
         tag("a", user.user_id, href=address(user.user_id)),
-        _text(traits.get("email")),
+        tag("span", _text(traits.get("email")), class_="pair"),
         next((_text(name) for name in names if name), words.NONE),
         words.instant(user.last_seen_at_ms) if user.last_seen_at_ms else words.NONE,
         words.count(len(user.enrollments)),

@@ -17,7 +17,7 @@ from engine.runtime.bulk import is_in
 from engine.server.admin.overruling import overrule
 from engine.server.admin.users import erase_user, export_user, unknown_user
 from engine.server.answers import Refusal, in_one_line
-from engine.server.dashboard import words
+from engine.server.dashboard import frame, words
 from engine.server.dashboard.flow import campaign_address
 from engine.server.dashboard.frame import Page, card, form, table
 from engine.server.dashboard.happened import line_of
@@ -78,31 +78,47 @@ async def export(house: House, request: web.Request, _mark: str) -> web.StreamRe
 
 async def ask_to_erase(house: House, request: web.Request, mark: str) -> Page:
     """Asks once more: what is erased does not come back."""
-    user = _find(house, request)
+    return _asks_to_erase(_find(house, request), mark)
+
+
+def _asks_to_erase(user: User, mark: str, wrong: str = "") -> Page:
     field = tag(
         "div",
         tag("label", "Type the user's id to confirm", for_="id"),
-        tag("input", id="id", name="id", required=True, autocomplete="off", spellcheck="false"),
+        tag(
+            "input",
+            id="id",
+            name="id",
+            required=True,
+            autocomplete="off",
+            spellcheck="false",
+            aria_invalid="true" if wrong else None,
+            aria_describedby="wrong" if wrong else None,
+        ),
         class_="field",
     )
     content = card(
         "This cannot be undone",
         tag("p", "His state, his events, what happened to him and his messages go from the disk; ",
             "what comes of him from before now is refused."),
+        frame.wrong(wrong) if wrong else None,
         form(f"{address(user.user_id)}/erase", mark, field,
              tag("div", tag("button", "Erase for good", class_="danger"),
                  tag("a", "Keep", href=address(user.user_id), class_="act other"), class_="acts"),
              class_="fields"),
     )  # fmt: skip
-    return Page(title=f"Erase {user.user_id}", path="/users", content=content)
+    status = 400 if wrong else 200
+    return Page(title=f"Erase {user.user_id}", path="/users", content=content, status=status)
 
 
-async def erase(house: House, request: web.Request, said: Mapping[str, str]) -> tuple[str, str]:
+async def erase(
+    house: House, request: web.Request, said: Mapping[str, str]
+) -> tuple[str, str] | Page:
     """Erase him, where his id was typed."""
     user_id = request.match_info["id"]
     if said.get("id", "").strip() != user_id:
-        message = "the id that was typed is not this user's; nothing was erased"
-        raise Refusal(400, "erase.confirm", message)
+        wrong = "the id that was typed is not this user's; nothing was erased"
+        return _asks_to_erase(_find(house, request), said["mark"], wrong)
     await erase_user(house, user_id)
     return "/users", f"{user_id} is erased."
 

@@ -25,7 +25,7 @@ def explanation(told: Explanation) -> Html:
     found = told.account
     return tag(
         "div",
-        tag("p", told.verdict.text, class_="verdict", role="status"),
+        tag("p", words.sentence(told.verdict.text), class_="verdict", role="status"),
         tag("p", "As of ", words.instant_said(told.at), " UTC.", class_="soft"),
         list(_parts(found)),
     )

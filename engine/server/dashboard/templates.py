@@ -63,7 +63,7 @@ async def show_all(house: House, _request: web.Request, _mark: str) -> Page:
         [
             tag("a", f"{name}.{channel}", href=address(name, channel)),
             channel,
-            tag("code", one.path),
+            tag("code", one.path, class_="wide"),
             ", ".join(sorted(each.locale for each in one.each() if each.locale)) or words.NONE,
             [tag("span", tag("a", campaign, href=campaign_address(campaign)), f" · {step}",
                  class_="line-by-line")

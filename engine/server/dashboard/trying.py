@@ -23,7 +23,7 @@ from engine.runtime.aside import aside
 from engine.runtime.errands import DAYS_MAX, BacktestErrand
 from engine.server.admin.simulating import DAYS_USUAL, archive_of, content_in_force
 from engine.server.answers import Refusal
-from engine.server.dashboard import studied, taken, words
+from engine.server.dashboard import frame, studied, taken, words
 from engine.server.dashboard.flow import campaign_address
 from engine.server.dashboard.frame import Page, card, form, table
 from engine.server.dashboard.happened import line_of
@@ -44,6 +44,8 @@ RECORDS: Final = 1_000
 """Of a run, that are asked for; those of messages among them are shown."""
 
 SHOWN: Final = 100
+
+_DAYS_WRONG: Final = f"days is a whole number from 1 to {DAYS_MAX}; nothing was run"
 
 _WITHIN_S: Final = 0.02
 """How long a page waits for what `check` says; else that comes a moment later."""
@@ -77,9 +79,10 @@ async def show(house: House, request: web.Request, mark: str) -> Page:
     checked = await _looked_over(house, file.edited(text))
     taking = study and _taken_on(house, f"{digits} {campaign_id}", file.edited(text))
     found = studied.parts(
-        (study, partial(_told, campaign_id)),
+        (study, _told),
         (taking, partial(taken.told, campaign_id)),
         (checked, _findings),
+        (study if study and study.result else None, partial(_who, campaign_id)),
     )
     return _page(campaign_id, [_edit(campaign_id, mark, file, text, days), gone, found])
 
@@ -93,7 +96,8 @@ async def backtest(
     text = said.get("text", file.text).replace("\r\n", "\n")
     days = said.get("days", "")
     if not (days.isascii() and days.isdigit() and 1 <= int(days) <= DAYS_MAX):
-        raise Refusal(400, "backtest.days", f"days is a whole number from 1 to {DAYS_MAX}")
+        edit = _edit(campaign_id, said["mark"], file, text, days, _DAYS_WRONG)
+        return msgspec.structs.replace(_page(campaign_id, edit), status=400)
     content = file.edited(text)
     found = msgspec.json.decode(await aside(partial(_check, content)))
     if found["faults"] or said.get("do") == "check":
@@ -176,7 +180,7 @@ def _page(campaign_id: str, content: Content) -> Page:
                 beside=back, content=tag("div", content))  # fmt: skip
 
 
-def _edit(campaign_id: str, mark: str, file: _File, text: str, days: str) -> Html:
+def _edit(campaign_id: str, mark: str, file: _File, text: str, days: str, wrong: str = "") -> Html:
     lines = min(max(text.count("\n") + 2, 8), 28)
     written = tag(
         "div",
@@ -189,7 +193,8 @@ def _edit(campaign_id: str, mark: str, file: _File, text: str, days: str) -> Htm
         "div",
         tag("label", "Days of the archive", for_="days"),
         tag("input", id="days", name="days", value=days, type="number", min=1, max=DAYS_MAX,
-            required=True),
+            required=True, aria_invalid="true" if wrong else None,
+            aria_describedby="wrong" if wrong else None),
         class_="field",
     )  # fmt: skip
     buttons = tag(
@@ -198,7 +203,7 @@ def _edit(campaign_id: str, mark: str, file: _File, text: str, days: str) -> Htm
         tag("button", "Check", name="do", value="check", class_="other"),
         class_="acts",
     )
-    fields = tag("div", span, buttons, class_="fields")
+    fields = [frame.wrong(wrong) if wrong else None, tag("div", span, buttons, class_="fields")]
     action = f"{campaign_address(campaign_id)}/file"
     return card("The file", form(action, mark, written, fields, class_="stacked"))
 
@@ -217,15 +222,15 @@ def _findings(found: dict[str, list[dict[str, Any]]]) -> Html:
     count = len(found["faults"])
     said = f"It does not check: {_counted(count, 'fault')}." if count else "It checks."
     told = tag("p", said, class_="verdict", role="status")
-    return card("What check says of the shop with it", told,
-                table("Findings", ["", "Where", "What"], rows, empty="Nothing else."))  # fmt: skip
+    listed = table("Findings", ["Kind", "Where", "What"], rows, empty="Nothing else.", blocks=True)
+    return card("What check says of the shop with it", told, listed)
 
 
 def _counted(count: int, name: str) -> str:
     return f"{words.count(count)} {name}{'' if count == 1 else 's'}"
 
 
-def _told(campaign_id: str, told: dict[str, Any]) -> Content:
+def _told(told: dict[str, Any]) -> Content:
     compared = told["compared"]
     users = compared["users"]
     late, other = (
@@ -254,8 +259,8 @@ def _told(campaign_id: str, told: dict[str, Any]) -> Content:
             studied.spanned(told),
             exact,
         ),
-        tag("div", _changes(compared), _sample(compared), class_="grid two"),
-        _who(campaign_id, told),
+        _changes(compared),
+        _sample(compared) if compared["sample"] else None,
     ]  # fmt: skip
 
 
@@ -305,8 +310,7 @@ def _sample(compared: dict[str, Any]) -> Html:
         ]
         for one in compared["sample"]
     ]
-    told = table("For whom it differs", ["User", "Messages"], rows, empty="For nobody.")
-    return card("For whom it differs", told)
+    return card("For whom it differs", table("For whom it differs", ["User", "Messages"], rows))
 
 
 def _who(campaign_id: str, told: dict[str, Any]) -> Html:

@@ -80,8 +80,7 @@ def _products(found: list[dict[str, Any]], shelf: Shelf) -> Html:
         [
             tag("code", one["id"], class_="unbroken"),
             _title(one),
-            _said(one.get("price")),
-            _said(one.get("currency")),
+            _price(one),
             tag("span", "sold out", class_="pill bad")
             if str(one["id"]) in sold_out
             else _said(one.get("stock")),
@@ -89,7 +88,7 @@ def _products(found: list[dict[str, Any]], shelf: Shelf) -> Html:
         ]
         for one in found
     ]
-    heads = ["Id", "Title", "Price#", "Currency", "Stock#", "Rating#"]
+    heads = ["Id", "Title", "Price#", "Stock#", "Rating#"]
     return table("Products", heads, rows, empty="None.")
 
 
@@ -98,6 +97,13 @@ def _title(product: dict[str, Any]) -> Content:
     url = product.get("url")
     safe = isinstance(url, str) and url.startswith(("https://", "http://"))
     return tag("a", title, href=url, rel="noreferrer", class_="wide") if safe else title
+
+
+def _price(product: dict[str, Any]) -> str:
+    price = product.get("price")
+    if not isinstance(price, int | float):
+        return _said(price)
+    return f"{price:,.2f} {product.get('currency') or ''}".rstrip()
 
 
 def _said(value: object) -> str:

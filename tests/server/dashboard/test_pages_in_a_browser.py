@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from tests.clients import chromium
-from tests.server.dashboard.axe import violations
 from tests.server.dashboard.shop import KEY, a_page, shopper
 
 if TYPE_CHECKING:
@@ -18,25 +17,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(bool(chromium.why_not()), reason=chromium.why_not())
 
-PAGES = [
-    "/",
-    "/users",
-    "/users/ada",
-    "/users/ada/erase",
-    "/campaigns",
-    "/campaigns/cart-abandonment",
-    "/experiments",
-    "/segments",
-    "/deadlines",
-    "/deliveries",
-    "/campaigns/cart-abandonment/file",
-    "/funnel?event=Signed+Up&event=Product+Added",
-    "/discover?goal=Product+Added",
-    "/templates",
-    "/templates/cart-reminder.email",
-    "/templates/cart-reminder.push",
-    "/catalog",
-]
 WHY = "/users/ada?campaign=cart-abandonment"
 
 
@@ -151,7 +131,7 @@ async def test_a_campaign_is_drawn_as_its_flow_with_what_came_of_each_step(
 async def test_deadlines_stand_in_their_hours(served: Served) -> None:
     async with a_page(served) as page:
         await page.goto(served.url + "/deadlines")
-        await page.get_by_role("heading", name="By campaign").wait_for()
+        await page.get_by_text("2 users, counted").wait_for()  # a round may have begun before
         rows = page.get_by_role("group", name="Deadlines by campaign").locator("tbody tr")
         told = [await row.locator("td").all_inner_texts() for row in await rows.all()]
         assert told == [["cart-abandonment", "2", "0"], ["welcome", "2", "0"]]
@@ -177,45 +157,3 @@ async def test_what_could_not_be_taken_is_tried_again(served: Served) -> None:
         said = await page.get_by_role("status").inner_text()
         assert said.startswith("0 items are taken. 1 item is as before")
         assert await page.get_by_role("heading", name="Quarantine (1)").count() == 1
-
-
-async def test_everything_is_reached_by_keyboard(served: Served) -> None:
-    async with a_page(served) as page:
-        await page.goto(served.url + "/")
-        await page.keyboard.press("Tab")
-        assert await page.evaluate("document.activeElement.className") == "skip"
-        await page.keyboard.press("Enter")
-        assert await page.evaluate("document.activeElement.id") == "content"
-        await page.goto(served.url + "/")
-        for _ in range(12):
-            await page.keyboard.press("Tab")
-            if await page.evaluate("document.activeElement.textContent") == "Users":
-                await page.keyboard.press("Enter")
-                break
-        await page.get_by_role("heading", name="Users", exact=True).wait_for()
-        for _ in range(24):
-            await page.keyboard.press("Tab")
-            if await page.evaluate("document.activeElement.id") == "q":
-                break
-        await page.keyboard.type("ada")
-        await page.keyboard.press("Enter")
-        await page.get_by_role("heading", name="Found for").wait_for()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
-async def test_pages_fit_ask_nobody_else_and_have_no_fault_of_access(
-    served: Served, width: int, scheme: Any, tmp_path: Path
-) -> None:
-    told: list[str] = []
-    asked: set[str] = set()
-    async with a_page(served, width, color_scheme=scheme, bypass_csp=True) as page:
-        page.on("console", lambda said: told.append(said.text))
-        page.on("request", lambda request: asked.add(request.url.split("/")[2]))
-        for path in [*PAGES, WHY]:
-            await page.goto(served.url + path)
-            assert await page.screenshot(path=tmp_path / "page.png")
-            assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
-            assert await violations(page) == [], path
-    assert told == []
-    assert asked == {served.url.split("/")[2]}

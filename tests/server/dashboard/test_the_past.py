@@ -161,6 +161,6 @@ async def test_what_is_not_kept_any_more_is_said(shop: Served) -> None:
     status, text = await shop.get("/campaigns/cart/file?study=0123")
     assert (status, "not kept any more" in text) == (200, True)
     status, text = await shop.get("/campaigns/none/file")
-    assert (status, "there is no campaign" in text) == (404, True)
+    assert (status, "There is no campaign" in text) == (404, True)
     for path in ("/funnel?event=A&days=0", "/funnel?event=A&within=soon", "/discover?within=0s"):
         assert (await shop.get(path))[0] == 400

@@ -6,6 +6,14 @@
 // On a phone the way to the pages is wider than the screen: where one is, is in sight.
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
+// What was done is said once, and not again by a reload or a bookmark.
+const here = new URL(location.href);
+if (here.searchParams.has("said")) {
+  here.searchParams.delete("said");
+  here.searchParams.delete("by");
+  history.replaceState(null, "", here);
+}
+
 const live = document.querySelector("[data-stream], [data-again]");
 
 function swap(part, html) {
