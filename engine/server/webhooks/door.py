@@ -54,6 +54,9 @@ WasSaid: TypeAlias = Callable[[str, str, int], Awaitable[bool]]
 """Whether an input of a user (the first) is kept whose message id (the second) is forgotten, and
 that may have been said since an instant (the third)."""
 
+RefusedSince: TypeAlias = Callable[[str, str, int], bool]
+"""Whether a user (the first) has said no to a channel (the second) since an instant (the third)."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -69,6 +72,7 @@ class WebhookDoor:
         owners: Finds users by an address.
         sent: Finds a message.
         was_said: Finds what was said before ids were forgotten.
+        refused_since: Knows what users said no to.
         metrics: Counts items by fate.
         limits: What one call may bring.
         tracking_plan: Gives the one in force, or None.
@@ -85,6 +89,7 @@ class WebhookDoor:
         owners: Owners,
         sent: Sent,
         was_said: WasSaid,
+        refused_since: RefusedSince,
         metrics: Metrics,
         limits: Limits,
         tracking_plan: Callable[[], TrackingPlan | None] = no_plan,
@@ -97,6 +102,7 @@ class WebhookDoor:
         self.owners = owners
         self.sent = sent
         self.was_said = was_said
+        self.refused_since = refused_since
         self.metrics = metrics
         self.limits = limits
         self.tracking_plan = tracking_plan
@@ -228,9 +234,16 @@ class _Hearing:
     def _state(self, said: Consented, user_id: str, message_id: str) -> None:
         at_ms = self._received_at_ms
         when = at_ms if said.occurred_at_ms is None else min(said.occurred_at_ms, at_ms)
-        self.inputs.append(
-            ConsentStated(user_id, self._name, when, at_ms, said.channels, message_id=message_id)
-        )
+        # A source tries for hours, and tells what held then: whoever said no since has said no.
+        channels = {
+            channel: yes
+            for channel, yes in said.channels.items()
+            if not (yes and self._door.refused_since(user_id, channel, when))
+        }
+        if channels:
+            self.inputs.append(
+                ConsentStated(user_id, self._name, when, at_ms, channels, message_id=message_id)
+            )
 
     async def _answer(self, told: Feedback, user_id: str, message_id: str) -> None:
         """What became of a mail; of somebody whom nobody knows there is nothing to be told."""

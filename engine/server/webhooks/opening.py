@@ -10,6 +10,7 @@ import aiohttp
 from channels.twilio import e164
 from engine.core.inputs import SentMessage
 from engine.core.intake.tracking_plan import TrackingPlan, no_plan
+from engine.core.people.consents import EVERYTHING, proofs
 from engine.runtime.admin.owners import Owners
 from engine.runtime.clock import wall_ms
 from engine.server.bodies import Limits
@@ -55,6 +56,7 @@ def webhooks_of(
         is_known=parts.processor.__contains__,
         owners=owners_of,
         sent=partial(_sent, parts.store, parts.processor),
+        refused_since=partial(_refused_since, parts.processor),
         was_said=partial(_was_said, parts, settings.events.dedupe_window_ms),
         metrics=parts.metrics,
         limits=Limits.of(settings.server),
@@ -84,6 +86,13 @@ async def _sent(
                 sent_at_ms=record.judged_at_ms or record.at_ms,
             )
     return None
+
+
+def _refused_since(processor: Processor, user_id: str, channel: str, at_ms: int) -> bool:
+    """What he said last of a channel, by the proofs of it. O(those)."""
+    user = processor.find(user_id)
+    said = [] if user is None else [one for one in proofs(user) if one[1] in (channel, EVERYTHING)]
+    return bool(said) and not said[-1][2] and said[-1][0] > at_ms
 
 
 async def _was_said(

@@ -16,6 +16,7 @@ from engine.core.inputs import (
     UserIdentified,
     UsersMerged,
 )
+from engine.core.instants import format_instant
 from engine.runtime.clock import wall_ms
 from engine.server.webhooks.sns import OLD_MAX_MS
 from tests.server.house import BEARER
@@ -186,6 +187,27 @@ async def test_consent_that_was_stated_at_the_shop_holds_here(called: Called) ->
     assert isinstance(consent, ConsentStated)
     assert (consent.channels, consent.source) == ({"email": False}, "shopify")
     assert called.house.processor.users["7"].traits["consent"] == {"email": False}
+
+
+async def test_a_yes_from_before_somebody_said_no_is_not_his_last_word(called: Called) -> None:
+    def stated(state: str, at_ms: int) -> dict[str, Any]:
+        at = format_instant(at_ms)
+        consent = {"state": state, "consent_updated_at": at}
+        return {"customer_id": 7, "email_address": "a@b.c", "email_marketing_consent": consent}
+
+    async def tell(number: int, body: dict[str, Any]) -> None:
+        topic = {"X-Shopify-Topic": "customers_email_marketing_consent/update"}
+        await called.call("shopify", body, **topic, **{"X-Shopify-Event-Id": f"e{number}"})
+
+    now_ms = called.house.clock.now_ms()
+    no = {"type": "identify", "user_id": "7", "traits": {"consent": {"email": False}}}
+    await tell(1, stated("subscribed", now_ms - 7_200_000))
+    await called.house.post("/events", no, headers=BEARER)
+    await tell(2, stated("subscribed", now_ms - 3_600_000))  # Shopify tries again for hours
+    assert called.house.processor.users["7"].traits["consent"] == {"email": False}
+    await tell(3, stated("unsubscribed", now_ms - 3_600_000))
+    await tell(4, stated("subscribed", now_ms + 3_600_000))  # since then, by a clock that is ahead
+    assert called.house.processor.users["7"].traits["consent"] == {"email": True}
 
 
 async def test_woocommerce_is_answered_as_it_saves_a_webhook(called: Called) -> None:

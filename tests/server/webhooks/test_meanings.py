@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.server.webhooks.conftest import Called
 
 SHOPS = sources_of(
-    {kind: WebhookSource(secret="s") for kind in (*KINDS, "ses")},
+    {kind: WebhookSource(secret="s") for kind in (*KINDS, "sendgrid", "ses")},
     fetch=None,  # type: ignore[arg-type]
 )
 
@@ -311,6 +311,15 @@ def test_a_mailbox_that_was_full_for_eight_hours_is_not_gone(
 ) -> None:
     told = {"event": "failed", "severity": severity, "reason": reason, "recipient": "a@b.c"}
     assert answers("mailgun", {"event-data": told}) == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("bounce", ["bounced!"]), ("blocked", ["bounced"]), ("expired", ["bounced"])]
+)
+def test_what_sendgrid_gave_up_after_three_days_is_no_bad_address(
+    kind: str, said: list[str]
+) -> None:
+    assert answers("sendgrid", [{"event": "bounce", "type": kind, "email": "a@b.c"}]) == said
 
 
 @pytest.mark.parametrize(
