@@ -112,7 +112,8 @@ class Poster:
                 timeout=aiohttp.ClientTimeout(total=self._timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                headers={"User-Agent": "Hairspring"},
+                # What is not unpacked (a bomb would be) is not asked for packed.
+                headers={"User-Agent": "Hairspring", "Accept-Encoding": "identity"},
             )
         return session
 

@@ -80,6 +80,7 @@ class SmtpSession(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._buffer = b""
         self._lines: list[bytes] = []
+        self._bytes = 0
         self._why_lost = ""
         transport = client.transport
         assert transport is not None, "it is connected"
@@ -210,14 +211,18 @@ class SmtpSession(asyncio.Protocol):
                 said = line[:_QUOTED_CHARS].decode("utf-8", "surrogateescape")
                 self._lose(f"answered what is no SMTP: {said}")
                 return
+            self._bytes += len(line)
+            if self._bytes > REPLY_BYTES_MAX:
+                break
             self._lines.append(line[_CODE_DIGITS + 1 :].strip())
             if line[_CODE_DIGITS : _CODE_DIGITS + 1] != b"-":
                 text = b"\n".join(self._lines).decode("utf-8", "surrogateescape")
                 self._lines.clear()
+                self._bytes = 0
                 self._awaited -= 1
                 self._replies.append(Reply(int(line[:_CODE_DIGITS]), text))
                 self._wake()
-        if len(self._buffer) + sum(map(len, self._lines)) > REPLY_BYTES_MAX:
+        if self._bytes + len(self._buffer) > REPLY_BYTES_MAX:
             self._lose("said more than a reply may be")
 
     @override

@@ -172,9 +172,12 @@ def _judge(answer: Answer) -> Outcome:
     """By Twilio's own code where it says one, else by the status."""
     said = _read(answer.body)
     outcome = judge(answer.status, answer.headers, answer.name)
-    if isinstance(outcome, Accepted):
-        return Accepted(legible(said.sid) or outcome.detail)
     name = f"{answer.name} answered {answer.status}"
+    if isinstance(outcome, Accepted):
+        if answer.body.strip() and not answer.body.lstrip().startswith(b"{"):
+            # A page of a proxy, say. Nothing at all is an answer that was cut off: it was taken.
+            return Retry(f"{name} with what is not Twilio's; check base_url, and what is between")
+        return Accepted(legible(said.sid) or outcome.detail)
     if said.code:
         return _by_code(said.code, f"{name}, {said.code}", answer, outcome)
     if answer.status in _ACCOUNT_STATUSES:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -174,6 +175,12 @@ class _Pipeline:
         ended = asyncio.Event()
         self._open.add(ended)
         writer.write(b"220 here\r\n")
+        with suppress(ConnectionError):
+            await self._converse(reader, writer)
+        writer.close()
+        ended.set()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while heard := await reader.read(65_536):
             replies = [self._said(line[:4]) for line in heard.splitlines()]
             self.heard.append(heard)
@@ -184,8 +191,6 @@ class _Pipeline:
                     mail += await reader.read(65_536)
                 self.heard.append(mail[2:])
                 writer.write(b"250 taken\r\n")
-        writer.close()
-        ended.set()
 
     def _said(self, command: bytes) -> bytes:
         if self._replies.get(command):
@@ -246,6 +251,12 @@ async def test_a_reply_that_nobody_asked_for_ends_its_connection_and_no_mail() -
     outcomes, heard = await _pipelined({b"RSET": [unasked], b"MAIL": [b"450 busy"]}, 2)
     assert isinstance(outcomes[1], Accepted)
     assert sum(one.startswith(b"EHLO") for one in heard) == 2
+
+
+async def test_a_reply_without_an_end_is_cut_off() -> None:
+    (outcome,), _ = await _pipelined({b"MAIL": [b"250-and on\r\n" * 9_000 + b"250 OK"]})
+    assert isinstance(outcome, Retry)
+    assert "more than a reply may be" in outcome.reason
 
 
 async def test_a_server_that_looks_at_a_mail_for_longer_than_the_timeout_gets_it_once(

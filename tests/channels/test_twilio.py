@@ -8,13 +8,13 @@ import pytest
 from aiohttp import web
 
 from channels.base import Accepted, Rejected, Retry
-from channels.twilio import e164, is_outside
+from channels.twilio import STOPPED, e164, is_outside
 from tests.channels.providers import ACCOUNT, AT_MS, TwilioProvider, message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from channels.base import Channel
+    from channels.base import Channel, Outcome
 
 
 @pytest.fixture
@@ -141,6 +141,39 @@ async def test_an_error_is_judged_by_its_code(
     assert getattr(outcome, "address_invalid", None) == bad
     assert str(status) in outcome.reason  # type: ignore[attr-defined]
     assert "33612345678" not in outcome.reason  # type: ignore[attr-defined]
+
+
+async def test_an_error_is_read_from_a_server_that_packs_its_answers(
+    twilio: TwilioProvider, channel: Channel
+) -> None:
+    async def packing(_: web.Request) -> web.StreamResponse:
+        said = {"code": STOPPED, "message": "no " * 1_000, "status": 400}
+        answer = web.json_response(said, status=400)
+        answer.enable_compression()  # as the request lets it
+        return answer
+
+    twilio.answer = packing
+    outcome = await channel.deliver(message("sms"))
+    assert isinstance(outcome, Rejected)
+    assert outcome.address_invalid
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("<html>Please log in to this network</html>", Retry),
+        ("{}", Accepted),
+        ("", Accepted),  # cut off behind its head: it was taken
+    ],
+)
+async def test_a_yes_that_is_not_twilios_is_none(
+    twilio: TwilioProvider, channel: Channel, body: str, kind: type[Outcome]
+) -> None:
+    async def somebody_else(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=200, text=body)
+
+    twilio.answer = somebody_else
+    assert isinstance(await channel.deliver(message("sms")), kind)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"message": "\xff"}', b"[" * 5_000])
