@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 KEEP_MS: Final = 2_592_000_000
 """`events.keep` unless the settings say otherwise."""
+
+_STEP: Final = re.compile(r"steps\.(\d+)")
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -78,10 +81,22 @@ def check_receipts(
 
 
 def check_variants(
-    asked: Collection[Mention], variants: Collection[str], findings: Findings
+    asked: Collection[Mention],
+    variants: Collection[str],
+    findings: Findings,
+    first_split: int = 0,
 ) -> None:
-    """Fault each comparison of `variant` with one that no split of its campaign has."""
+    """Fault each comparison of `variant` with one that no split of its campaign has.
+
+    Warn of one in a step that stands before all splits: `first_split` is the place, in the list
+    under `steps`, of the first that is one or holds one.
+    """
     for one in asked:
+        step = _STEP.match(one.where)
+        if one.name in variants and step and int(step[1]) < first_split:
+            told = f"{one.where}: asks for the variant {shown(one.name)} before any split"
+            hint = "nobody has one there: ask behind the split"
+            findings.warn(one.path, one.line, told, hint, column=one.column)
         if one.name and one.name not in variants:
             told = f"{one.where}: no split of the campaign has the variant {shown(one.name)}"
             hint = nearest(one.name, sorted(variants)) or "there is no split in it"

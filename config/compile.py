@@ -78,7 +78,8 @@ def compile_campaign(source: Source, templates: Templates) -> Placed | None:
     forbid_variant(fields, "audience", audience)
     splits = [step for step in program.steps if isinstance(step, Split)]
     variants = {variant for split in splits for variant in split.weights}
-    check_variants(source.variants, variants, source.findings)
+    first_split = min([int(path.split(".")[1]) for path in program.splits], default=0)
+    check_variants(source.variants, variants, source.findings, first_split)
     campaign = Campaign(
         id=campaign_id or "",
         entry=entry or Entry(events=()),

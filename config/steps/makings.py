@@ -5,12 +5,14 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from channels.base import CHANNEL_IDS
 from config.conditions import json_value
 from config.faults import shown
 from config.schema import EMIT, Key
 from config.source import Fields, kind_of
 from config.yaml12 import Mapping, Scalar, plain
 from engine.core.past.sessions import SESSION_EVENTS
+from engine.core.people.traits import TOPICS
 from engine.core.steps.kinds import END, Emit, Given, Set
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from config.yaml12 import Node
 
 _SET_HINT: Final = "write traits and their values, like `set: {tier: at-risk}`"
+_CONSENT_HINT: Final = "write a yes or no by channel, like `consent: {email: false}`"
+_CONSENT_KEYS: Final = {name: Key(name) for name in (*CHANNEL_IDS, TOPICS)}
+_TEXTS: Final = frozenset({"email", "phone", "timezone", "locale", "name", "first_name"})
 _EMIT_HINT: Final = "write `emit: {event: Cart Reminded}`"
 _PROPERTIES_HINT: Final = "write properties and their values, like `{step: first}`"
 
@@ -64,21 +69,47 @@ def _given(fields: Fields, name: str, hint: str) -> tuple[Given, ...] | None:
         return None
     keys = {key: Key(key) for key in node.entries}
     values = Fields(fields.source, node, keys, f"{fields.prefix}{name}.")
-    read = [
-        _zone(values) if (name, key) == ("set", "timezone") else _one(values, key)
-        for key in node.entries
-    ]
+    read_one = _trait if name == "set" else _one
+    read = [read_one(values, key) for key in node.entries]
     given = [one for one in read if one is not None]
     return tuple(given) if len(given) == len(read) else None
 
 
-def _zone(values: Fields) -> Given | None:
-    """The trait that waits and quiet hours go by: a zone that is none is found before it is set."""
-    given = _one(values, "timezone")
-    if given is None or not isinstance(given.value, str):
+def _trait(values: Fields, key: str) -> Given | None:
+    """A trait; of one that messages go by, what it cannot be is found before anybody has it."""
+    given = _one(values, key)
+    if given is None or given.program is not None or given.value is None:
         return given
-    zone = values.zone("timezone")
-    return None if zone is None else Given("timezone", zone)
+    node = values.node.entries[key]
+    if key == "timezone" and isinstance(given.value, str):
+        zone = values.zone(key)
+        return None if zone is None else Given(key, zone)
+    if key in _TEXTS and not isinstance(given.value, str):
+        values.fault(key, f"is {kind_of(node)}", "a text: all that is sent goes by it")
+    elif key == "consent" and given.value is not False:
+        _check_consent(values, node)
+    return given
+
+
+def _check_consent(values: Fields, node: Node) -> None:
+    """A yes or no by channel, and by topic."""
+    if not isinstance(node, Mapping):
+        values.fault("consent", f"is {kind_of(node)}", _CONSENT_HINT)
+        return
+    said = Fields(values.source, node, _CONSENT_KEYS, f"{values.prefix}consent.")
+    topics = node.entries.get(TOPICS)
+    if isinstance(topics, Mapping):
+        keys = {topic: Key(topic) for topic in topics.entries}
+        _check_answers(Fields(values.source, topics, keys, f"{said.prefix}{TOPICS}."))
+    _check_answers(said)
+
+
+def _check_answers(said: Fields) -> None:
+    for name, node in said.node.entries.items():
+        is_answer = isinstance(node, Scalar) and isinstance(node.value, bool)
+        is_of_topics = name == TOPICS and isinstance(node, Mapping)
+        if not (is_answer or is_of_topics):
+            said.fault(name, f"is {kind_of(node)}", "write true or false")
 
 
 def _one(values: Fields, key: str) -> Given | None:

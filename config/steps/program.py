@@ -63,6 +63,7 @@ class Program:
         sends: Whether there is a `send`, at fault or not.
         bandits: The keys of each `split` whose weights follow the goal.
         lines: Of each step, by its id.
+        splits: The path of each `split`.
     """
 
     def __init__(self, source: Source, templates: Templates, *, live: bool) -> None:
@@ -74,6 +75,7 @@ class Program:
         self.templates = templates
         self._live = live
         self.lines: dict[str, int] = {}
+        self.splits: list[str] = []
         self._times: list[int] = []
 
     def lay_out(self, node: Node | None) -> None:

@@ -31,6 +31,7 @@ def read_split(program: Program, fields: Fields, step_id: str, path: str) -> Lai
     split = fields.map("split", SPLIT, _HINT)
     if split is None:
         return END, []
+    program.splits.append(path)
     name = _name(program, split)
     node = split.required("variants", _VARIANTS_HINT)
     if node is None:
