@@ -130,6 +130,25 @@ SEGMENT: Final[dict[str, Shape]] = {
     "when": said(_CONDITION, "the condition"),
     "description": said(TEXT, "a line for people"),
 }
+_ANSWERS: Final[Shape] = {"type": "object", "additionalProperties": _FLAG}
+_TRAITS: Final[dict[str, Shape]] = {
+    **{
+        name: {"type": ["string", "null"]}
+        for name in ("email", "phone", "timezone", "locale", "name", "first_name")
+    },
+    "consent": said(
+        either(
+            {"enum": [False, None]},
+            {"type": "string", "pattern": "^="},
+            {
+                "type": "object",
+                "properties": {**dict.fromkeys(CHANNEL_IDS, _FLAG), "topics": _ANSWERS},
+                "additionalProperties": False,
+            },
+        ),
+        "a yes or no by channel, and under topics by topic; false: a no to everything",
+    ),
+}
 STEP: Final[dict[str, dict[str, Shape]]] = {
     "wait": {
         "wait": said(either(DURATION, {"$ref": "#/$defs/wait"}), "for a time, or until something")
@@ -153,7 +172,12 @@ STEP: Final[dict[str, dict[str, Shape]]] = {
         )
     },
     "split": {"split": said({"$ref": "#/$defs/split"}, "users drawn to variants")},
-    "set": {"set": said({"type": "object", "minProperties": 1}, "traits; `=CEL` is worked out")},
+    "set": {
+        "set": said(
+            {"type": "object", "minProperties": 1, "properties": _TRAITS},
+            "traits; `=CEL` is worked out",
+        )
+    },
     "emit": {"emit": said({"$ref": "#/$defs/emit"}, "an event of the engine's own")},
     "repeat": {"repeat": said({"$ref": "#/$defs/repeat"}, "steps, again and again")},
 }

@@ -16,6 +16,8 @@ from engine.core.people.traits import TOPICS
 from engine.core.steps.kinds import END, Emit, Given, Set
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from config.steps.program import Laid, Program
     from config.yaml12 import Node
 
@@ -97,18 +99,18 @@ def _check_consent(values: Fields, node: Node) -> None:
         values.fault("consent", f"is {kind_of(node)}", _CONSENT_HINT)
         return
     said = Fields(values.source, node, _CONSENT_KEYS, f"{values.prefix}consent.")
+    _check_answers(said, [name for name in node.entries if name in CHANNEL_IDS])
     topics = node.entries.get(TOPICS)
-    if isinstance(topics, Mapping):
-        keys = {topic: Key(topic) for topic in topics.entries}
-        _check_answers(Fields(values.source, topics, keys, f"{said.prefix}{TOPICS}."))
-    _check_answers(said)
+    keys = {topic: Key(topic) for topic in topics.entries} if isinstance(topics, Mapping) else {}
+    by_topic = said.map(TOPICS, keys, "write topics, each with true or false")
+    if by_topic is not None:
+        _check_answers(by_topic, keys)
 
 
-def _check_answers(said: Fields) -> None:
-    for name, node in said.node.entries.items():
-        is_answer = isinstance(node, Scalar) and isinstance(node.value, bool)
-        is_of_topics = name == TOPICS and isinstance(node, Mapping)
-        if not (is_answer or is_of_topics):
+def _check_answers(said: Fields, names: Iterable[str]) -> None:
+    for name in names:
+        node = said.node.entries[name]
+        if not (isinstance(node, Scalar) and isinstance(node.value, bool)):
             said.fault(name, f"is {kind_of(node)}", "write true or false")
 
 
