@@ -122,8 +122,7 @@ class _Reader:
         webhooks = self._named(
             WebhookSource, raw.get("webhooks", {}), "webhooks", "shopify", webhook_faults
         )
-        for name in unsigned(webhooks) if self._env is not None else ():
-            hint = 'nobody is let in without one: secret = "env:…"'
+        for name, hint in unsigned(webhooks) if self._env is not None else ():
             self._warn(("webhooks", name), f"webhooks.{name}.secret is empty", hint)
         settings = Settings(
             **read,  # type: ignore[arg-type]

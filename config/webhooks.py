@@ -108,11 +108,19 @@ def webhook_faults(name: str, source: WebhookSource) -> Iterator[tuple[str, str,
         yield key, "it has no meaning there", hint
 
 
-def unsigned(sources: Mapping[str, WebhookSource]) -> Iterator[str]:
-    """Those that nobody could call: all but Amazon's are signed by a secret."""
+def unsigned(sources: Mapping[str, WebhookSource]) -> Iterator[tuple[str, str]]:
+    """Those without a secret, and what comes of that.
+
+    All but Amazon's are signed by one; Amazon signs whatever anybody's topic carries.
+    """
     for name, source in sources.items():
-        if not source.secret and kind_named(name, source) != "ses":
-            yield name
+        if source.secret:
+            continue
+        if kind_named(name, source) == "ses":
+            told = "whoever has an account at Amazon may say anything by it"
+            yield name, f'{told}: secret = "env:…", and subscribe the address with ?token=SECRET'
+        else:
+            yield name, 'nobody is let in without one: secret = "env:…"'
 
 
 def _mapping_faults(source: WebhookSource, said: list[str]) -> Iterator[tuple[str, str, str]]:

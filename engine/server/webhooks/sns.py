@@ -47,6 +47,9 @@ _CONFIRMATION: Final = (
     "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
 )  # fmt: skip
 CERTIFICATES_MAX: Final = 16
+ASKED_AT_ONCE_MAX: Final = 4
+"""Requests to Amazon under way. Before the certificate is there anybody may have written what names
+it, and there is one a region: a flood of envelopes is to be no flood of ours."""
 
 OLD_MAX_MS: Final = 3_900_000
 """An envelope bears the instant of its publication. Amazon tries again for an hour, no longer
@@ -68,6 +71,7 @@ class Amazon:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._keys: dict[str, RSAPublicKey] = {}
+        self._under_way = 0
 
     async def verify(self, call: Call, secret: str) -> None:
         """Raises Refusal (401). With a secret, the address bears it too: topics are anybody's."""
@@ -121,11 +125,18 @@ class Amazon:
     async def _get(self, address: str, form: re.Pattern[str]) -> bytes:
         if not form.fullmatch(address):
             raise unsigned("an address in the envelope is not one of sns.REGION.amazonaws.com")
+        later = {"Retry-After": "30"}
+        if self._under_way >= ASKED_AT_ONCE_MAX:
+            message = "Amazon is being asked too much already for what envelopes name"
+            raise Refusal(503, "webhook.amazon", message, headers=later)
+        self._under_way += 1
         try:
             return await self._fetch(address)
         except Exception as error:
             message = f"Amazon could not be asked for what its envelope names: {error}"
-            raise Refusal(503, "webhook.amazon", message, headers={"Retry-After": "30"}) from error
+            raise Refusal(503, "webhook.amazon", message, headers=later) from error
+        finally:
+            self._under_way -= 1
 
 
 def text_as_sent(value: object) -> str:
