@@ -1,6 +1,6 @@
 """What stands still while a process grows to a million users: the longest piece done in one go.
 
-    python -m bench.pauses COUNT
+    python -m bench.pauses COUNT WAIT
 
 Users come one after another, each with two events and a wait that the second begins; now and then
 somebody of before comes again and leaves. Their records, batches and states are made and dropped
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 PROMISED_NS: Final = 5_000_000
 START_AT_MS: Final = 1_750_000_000_000
 COMES_AGAIN_EVERY: Final = 5
+NINE: Final = '{until: "09:00"}'
 USERS_A_BATCH: Final = 40
 """As many as come between two commits at 3,000 events a second: what is sealed at once is bounded
 by `BATCH_MAX`, and is not what grows."""
@@ -49,8 +50,10 @@ campaign: waiting
 enter: {event: Product Added, when: 'did("Product Viewed", "7d")'}
 exit: {event: Order Completed}
 steps:
-  - wait: 7d
+  - wait: %s
 """
+SLICE_NS: Final = 1_000_000
+"""As long as the shell has deadlines fire before it looks at anything else."""
 
 
 class Pauses(msgspec.Struct):
@@ -79,9 +82,9 @@ class _Stopwatch:
         return result
 
 
-def watch(count: int) -> Pauses:
-    """Have so many users come."""
-    plan = load_shop({"campaigns/waiting.yaml": _CAMPAIGN}).plan
+def watch(count: int, wait: str) -> Pauses:
+    """Have so many users come; where it is not for days that they wait, until nobody does."""
+    plan = load_shop({"campaigns/waiting.yaml": _CAMPAIGN % wait}).plan
     processor = Processor(plan, now_ms=START_AT_MS, dedupe=Dedupe(86_400_000, 5_000_000))
     timed = _Stopwatch()
     settle_collector()
@@ -94,8 +97,19 @@ def watch(count: int) -> Pauses:
         batch = timed(lambda: processor.begin(processor.now_ms))
         assert batch is not None
         timed(lambda batch=batch: processor.finish(batch))  # type: ignore[misc]
+    while wait == NINE and processor.wake_at_ms < NEVER:
+        timed(lambda: _fire(processor))
+        batch = timed(lambda: processor.begin(processor.now_ms))
+        if batch is not None:
+            timed(lambda batch=batch: processor.finish(batch))  # type: ignore[misc]
     waiting = sum(user.due_at_ms != NEVER for user in processor.users.values())
     return Pauses(timed.longest_ns, len(processor.users), waiting)
+
+
+def _fire(processor: Processor) -> int:
+    until_ns = time.thread_time_ns() + SLICE_NS
+    now_ms = max(processor.now_ms, processor.wake_at_ms)
+    return processor.advance(now_ms, lambda: time.thread_time_ns() < until_ns)
 
 
 def _events(first: int, end: int) -> list[Input]:
@@ -116,12 +130,15 @@ def _events(first: int, end: int) -> list[Input]:
 class LongestPause:
     """The longest piece stands where other scenarios have all of them."""
 
-    name = "pauses"
-    title = "the longest pause while a process grows to a million users; over 5 ms"
-    n = 1_000_000
     n_small = 4_000
     limit = 1.0
     repetitions = 1
+
+    def __init__(self, name: str, title: str, *, n: int, wait: str) -> None:
+        self.name = name
+        self.title = title
+        self.n = n
+        self._wait = wait
 
     def prepare(self, n: int) -> int:
         """Nothing but their number."""
@@ -130,17 +147,30 @@ class LongestPause:
     def reference(self, load: int) -> Run:
         """What is promised."""
         left = len({number * 7 // 11 for number in range(0, load, COMES_AGAIN_EVERY)})
-        return Run(PROMISED_NS / 1e9, (load, load - left))
+        return Run(PROMISED_NS / 1e9, (load, 0 if self._wait == NINE else load - left))
 
     def ours(self, load: int) -> Run:
         """Watch a fresh process."""
-        command = [sys.executable, "-m", "bench.pauses", str(load)]
+        command = [sys.executable, "-m", "bench.pauses", str(load), self._wait]
         said = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
         pauses = msgspec.json.decode(said, type=Pauses)
         return Run(pauses.longest_ns / 1e9, (pauses.users, pauses.waiting))
 
 
-SCENARIOS = (LongestPause(),)
+SCENARIOS = (
+    LongestPause(
+        "pauses",
+        "the longest pause while a process grows to a million users; over 5 ms",
+        n=1_000_000,
+        wait="7d",
+    ),
+    LongestPause(
+        "pauses-nine",
+        "the same where all wait for nine o'clock and are let go then; over 5 ms",
+        n=200_000,
+        wait=NINE,
+    ),
+)
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(watch(int(sys.argv[1]))))
+    sys.stdout.buffer.write(msgspec.json.encode(watch(int(sys.argv[1]), sys.argv[2])))

@@ -269,7 +269,7 @@ class Processor(Population):
             errors=self.errors,
             bandits=self.bandits,
         )
-        self.wake_at_ms = min(self.wake_at_ms, self.bandits.due_at_ms)
+        self._look_ahead(self.bandits.due_at_ms)
         self._next_message += len(batch.messages)
         self._number += 1
         self._open()

@@ -20,13 +20,17 @@ Invariant (I1): every armed alarm has a copy in the place that `armed_at_ms` and
 and no slot starts at or before the hand. A copy anywhere else is stale: whoever meets a copy
 asks the alarm whether it lies here. It is kept because the hand never passes the start of an
 occupied slot without opening it. Let hand <= h < start of d's slot: then `d ^ h` has the
-highest bit of `d ^ hand`, or at level 1 another one that still names level 1.
+highest bit of `d ^ hand`, or at level 1 another one that still names level 1. Nothing asks that the
+hand be the time of day: it may stand ahead of it, and all that is armed before it is near.
+
+So a slot of very many is opened ahead of its start, a part each few milliseconds, with the hand at
+its start meanwhile. What is still `_opening` as the time comes there is opened at once.
 
 Invariant (I2): `armed_at_ms <= due_at_ms`, so nobody is looked at too late. At an instant `t`
 everything armed before `t` has been looked at; so what is due at `t` is armed at `t`.
 
 A copy met twice in its slot fires once, since an alarm that fires is armed no more. When stale
-copies outnumber armed alarms, each one more pays for sweeping a few entries, slot by slot.
+copies outnumber armed alarms, each one more pays for sweeping a few entries, part by part.
 
 Sources: Varghese & Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987), schemes 6 and 7;
 the level by XOR and the bitmaps as in tokio's wheel, the jump to the next occupied slot as in
@@ -35,24 +39,26 @@ Kafka's timing wheels. Widths by measurement in CPython (see bench/README.md).
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from operator import attrgetter
+from heapq import heappop
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from engine.timers.alarm import DUE_AT_MS_MAX, NEVER_AT_MS, Alarmed
+from engine.timers.far import PART, SHIFTS, Far, lowest
+from engine.timers.near import Near
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sized
 
-SHIFTS: Final = (14, 18, 29)
-"""Bits of an instant below its slot number at level 0, at level 1, and below its window."""
+PAUSE_MS: Final = 3
+"""From one part of a slot that is opened ahead to the next."""
 
-_NARROW, _WIDE, _WINDOW = SHIFTS
+LEAD_MS_MAX: Final = 1 << SHIFTS[0] - 1
+"""Ahead of its start no slot is opened sooner; the one before it is opened by then."""
+
+_NARROW, _WIDE, _ = SHIFTS
 _NARROW_MASK: Final = (1 << _WIDE - _NARROW) - 1
-_WIDE_MASK: Final = (1 << _WINDOW - _WIDE) - 1
 _STALE_MAX: Final = 64  # stale copies that may be held beside one for each armed alarm
 _SWEPT_EACH: Final = 4  # entries swept for each copy that is left stale, or opened, beyond that
-_ARMED_AT_MS: Final = attrgetter("armed_at_ms")
 
 A = TypeVar("A", bound=Alarmed)
 
@@ -62,12 +68,9 @@ class Deadlines(Generic[A]):
 
     | place   | slot is wide  | slots | holds what is armed                            |
     |---------|---------------|-------|------------------------------------------------|
-    | near    | 16.4 s (2^14) | 1     | before the end of the hand's 16.4 s            |
+    | near    | 16.4 s (2^14) | 1     | before the end of the hand's 16.4 s: `Near`    |
     | level 0 | 16.4 s (2^14) | 16    | later in the hand's 4.4 minutes (2^18)         |
-    | level 1 | 4.4 minutes   | 2^30  | later, to the year 10889 (2^48)                |
-
-    Only occupied slots of level 1 exist, found in windows of 2,048 (6.2 days, 2^29): one bitmap
-    tells which windows hold anything, and one for each of these which of its slots do.
+    | level 1 | 4.4 minutes   | 2^30  | later, to the year 10889 (2^48): `Far`         |
 
     Worked: with the hand at 0, a deadline at 1,200,000 ms (20 minutes) differs from it first in
     bit 20, so it lies at level 1, slot 1,200,000 >> 18 = 4. At 1,048,576 (4 slots of 2^18)
@@ -77,28 +80,28 @@ class Deadlines(Generic[A]):
     3,000,000 meanwhile, it would have left for slot 11 of level 1 at 1,048,576.
 
     Instants are whole milliseconds since the epoch, from 0 to `DUE_AT_MS_MAX`. An alarm belongs
-    to one `Deadlines` at a time. A slot is opened, or swept, in one go: the longest pause is in
-    proportion to what is armed within the same aligned 4.4 minutes, however far ahead.
+    to one `Deadlines` at a time. No more than `PART` copies are looked at in one go, where time is
+    given to it at the instants that `next_deadline` tells; else, as after a long sleep, the longest
+    pause is in proportion to what is armed within the same aligned 4.4 minutes. Sweeping what is
+    below level 1 is one go, too.
 
     Attributes:
         slots_opened: Since the start: all the work there is beside that for single entries.
     """
 
     __slots__ = (
+        "_far",
         "_hand_at_ms",
-        "_late",
         "_live",
         "_narrow",
         "_narrow_occupied",
+        "_near",
+        "_opening",
+        "_opening_at_ms",
+        "_opening_shift",
         "_owed",
-        "_run",
-        "_run_at_ms",
-        "_sequence",
         "_stale",
-        "_unswept",
         "_wide",
-        "_wide_occupied",
-        "_windows",
         "slots_opened",
     )
 
@@ -109,19 +112,15 @@ class Deadlines(Generic[A]):
         # Level 0 by index, and its bitmap.
         self._narrow: list[list[A]] = [[] for _ in range(_NARROW_MASK + 1)]
         self._narrow_occupied = 0
-        # Level 1 by number, a bitmap for each window by its number, and one of windows.
-        self._wide: dict[int, list[A]] = {}
-        self._wide_occupied: dict[int, int] = {}
-        self._windows = 0
-        # The opened slot, latest first, and the instants at which its copies were armed then.
-        # These three stay the same objects, since `advance` holds on to them.
-        self._run: list[A] = []
-        self._run_at_ms: list[int] = []
-        self._late: list[tuple[int, int, A]] = []
-        self._sequence = 0
+        self._far: Far[A] = Far()
+        self._wide = self._far.slots
+        # What is left of a slot that is opened ahead, the last first; when its next part is due.
+        self._opening: list[A] = []
+        self._opening_shift = 0
+        self._opening_at_ms = NEVER_AT_MS
+        self._near: Near[A] = Near()
         self._live = 0  # armed alarms
         self._stale = 0  # copies held beyond one for each armed alarm
-        self._unswept: list[int] = []  # slots of level 1 that this round of sweeping has not seen
         self._owed = 0  # entries that are still to be swept for what was left stale
         self.slots_opened = 0
 
@@ -177,7 +176,9 @@ class Deadlines(Generic[A]):
         Costs, beside single entries, the opening of occupied slots up to `now_ms`; none for
         empty ones. An entry costs O(log n) in those of its own 16 s slot.
         """
-        run, run_at_ms, late = self._run, self._run_at_ms, self._late
+        run, run_at_ms, late = self._near.run, self._near.run_at_ms, self._near.late
+        if now_ms >= self._opening_at_ms:
+            self._open_ahead(now_ms)
         while True:
             if late and not (run and run_at_ms[-1] <= late[0][0]):
                 due_at_ms = late[0][0]
@@ -206,9 +207,10 @@ class Deadlines(Generic[A]):
 
         Exact once the hand has come to the 16 s slot of the earliest deadline. Before that it is
         the start of a slot, which an `advance` there opens ahead of what is in it: one such wake a
-        slot, be its copies live, postponed or stale. O(1), amortised.
+        slot, be its copies live, postponed or stale, and one for each part of a slot that is opened
+        ahead. O(1), amortised.
         """
-        run, run_at_ms, late = self._run, self._run_at_ms, self._late
+        run, run_at_ms, late = self._near.run, self._near.run_at_ms, self._near.late
         while run and not run[-1].armed_at_ms == run_at_ms[-1] == run[-1].due_at_ms:
             self._look_again(run.pop(), run_at_ms.pop())
         while late and not late[0][2].armed_at_ms == late[0][0] == late[0][2].due_at_ms:
@@ -216,31 +218,25 @@ class Deadlines(Generic[A]):
             self._look_again(alarm, at_ms)
         if not self._live:
             return None
-        if not run:
-            return late[0][0] if late else self._next_slot()[1]
-        return min(late[0][0], run_at_ms[-1]) if late else run_at_ms[-1]
+        if not self._opening:
+            self._opening_at_ms = self._next_opening()
+        wake_at_ms = self._opening_at_ms
+        if run and run_at_ms[-1] < wake_at_ms:
+            wake_at_ms = run_at_ms[-1]
+        return late[0][0] if late and late[0][0] < wake_at_ms else wake_at_ms
 
     def _place(self, alarm: A, at_ms: int) -> None:
         """Put a copy where I1 says."""
         hand_at_ms = self._hand_at_ms
         differs = at_ms ^ hand_at_ms
         if at_ms < hand_at_ms or not differs >> _NARROW:
-            self._sequence += 1
-            heappush(self._late, (at_ms, self._sequence, alarm))
+            self._near.push(alarm, at_ms)
         elif not differs >> _WIDE:
             index = at_ms >> _NARROW & _NARROW_MASK
             self._narrow[index].append(alarm)
             self._narrow_occupied |= 1 << index
         else:
-            number = at_ms >> _WIDE
-            if number in self._wide:
-                self._wide[number].append(alarm)
-                return
-            self._wide[number] = [alarm]
-            window = at_ms >> _WINDOW
-            occupied = self._wide_occupied.get(window, 0)
-            self._wide_occupied[window] = occupied | 1 << (number & _WIDE_MASK)
-            self._windows |= 1 << window
+            self._far.append(at_ms >> _WIDE, alarm)
 
     def _look_again(self, alarm: A, at_ms: int) -> None:
         """Judge a copy armed at `at_ms` and taken out, whose alarm is not due then."""
@@ -255,40 +251,74 @@ class Deadlines(Generic[A]):
             self._stale -= 1
 
     def _next_slot(self) -> tuple[int, int]:
-        """Find the first slot, which by I1 lies ahead: its number at level 1, or -1; its start."""
+        """Find the first slot, which by I1 lies ahead: the bits below its number; its start."""
         if self._narrow_occupied:
-            index = _lowest(self._narrow_occupied)
-            return -1, self._hand_at_ms >> _WIDE << _WIDE | index << _NARROW
-        if self._windows:
-            window = _lowest(self._windows)
-            number = window << _WINDOW - _WIDE | _lowest(self._wide_occupied[window])
-            return number, number << _WIDE
-        return -1, NEVER_AT_MS
+            index = lowest(self._narrow_occupied)
+            return _NARROW, self._hand_at_ms >> _WIDE << _WIDE | index << _NARROW
+        number = self._far.first()
+        return _WIDE, NEVER_AT_MS if number is None else number << _WIDE
+
+    def _next_opening(self) -> int:
+        """Tell when the first slot is to be opened: at its start, or ahead where it is large."""
+        shift, start_at_ms = self._next_slot()
+        number = start_at_ms >> shift
+        slot = self._wide.get(number, ()) if shift == _WIDE else self._narrow[number & _NARROW_MASK]
+        return start_at_ms - min(2 * PAUSE_MS * (len(slot) // PART), LEAD_MS_MAX)
+
+    def _take_slot(self, shift: int, start_at_ms: int) -> list[A]:
+        """Take the first slot out; the hand comes to its start."""
+        self._hand_at_ms = start_at_ms
+        self.slots_opened += 1
+        if shift == _WIDE:
+            return self._far.pop(start_at_ms >> _WIDE)
+        index = start_at_ms >> _NARROW & _NARROW_MASK
+        self._narrow_occupied ^= 1 << index
+        slot, self._narrow[index] = self._narrow[index], []
+        return slot
 
     def _open(self, now_ms: int) -> bool:
         """Open the next slot that starts by `now_ms`, near being empty; False if none does."""
-        number, start_at_ms = self._next_slot()
+        shift, start_at_ms = self._next_slot()
         if start_at_ms > now_ms:
             self._hand_at_ms = max(self._hand_at_ms, now_ms)
             return False
-        self._hand_at_ms = start_at_ms
-        self.slots_opened += 1
-        if number >= 0:
-            slot = self._wide[number]
-            self._forget(number)
+        slot = self._take_slot(shift, start_at_ms)
+        number = start_at_ms >> shift
+        if shift == _WIDE:
             self._spread(slot, number)
             return True
-        index = start_at_ms >> _NARROW & _NARROW_MASK
-        slot = self._narrow[index]
-        self._narrow[index] = []
-        self._narrow_occupied ^= 1 << index
-        number = start_at_ms >> _NARROW
         here = [alarm for alarm in slot if alarm.armed_at_ms >> _NARROW == number]
-        self._take_as_run(here)
+        self._near.take_as_run(here)
         self._stale -= len(slot) - len(here)
         if self._stale > self._live + _STALE_MAX:
             self._sweep(len(slot))
         return True
+
+    def _open_ahead(self, now_ms: int) -> None:
+        """Open a part of a slot of very many before it starts; all that is left, at its start.
+
+        What is under the hand waits in the heap, as the run is still that of the slot before.
+        """
+        opening = self._opening
+        if not opening:
+            shift, start_at_ms = self._next_slot()
+            if not self._next_opening() <= now_ms < start_at_ms:
+                return
+            opening = self._opening = self._take_slot(shift, start_at_ms)
+            self._opening_shift = shift
+            opening.reverse()
+        hand_at_ms, shift = self._hand_at_ms, self._opening_shift
+        number = hand_at_ms >> shift
+        left = len(opening) - PART if now_ms < hand_at_ms else 0
+        part = opening[: left - 1 : -1] if left > 0 else opening[::-1]
+        del opening[max(left, 0) :]
+        for alarm in part:
+            at_ms = alarm.armed_at_ms
+            if at_ms >> shift == number:
+                self._look_again(alarm, at_ms)
+            else:
+                self._stale -= 1
+        self._opening_at_ms = min(now_ms + PAUSE_MS, hand_at_ms) if opening else NEVER_AT_MS
 
     def _spread(self, slot: list[A], number: int) -> None:
         """Spread a slot of level 1, at whose start the hand stands, over level 0.
@@ -319,24 +349,6 @@ class Deadlines(Generic[A]):
         self._stale -= stale
         self._narrow_occupied = sum(1 << index for index, held in enumerate(narrow) if held)
 
-    def _take_as_run(self, alarms: Iterable[A]) -> None:
-        # The sort is stable, so the earliest, and of those the oldest, ends up last.
-        run = sorted(alarms, key=_ARMED_AT_MS)
-        run.reverse()
-        self._run[:] = run
-        self._run_at_ms[:] = [alarm.armed_at_ms for alarm in run]
-
-    def _forget(self, number: int) -> None:
-        """Take a slot out of level 1."""
-        del self._wide[number]
-        window = number >> _WINDOW - _WIDE
-        occupied = self._wide_occupied[window] ^ 1 << (number & _WIDE_MASK)
-        if occupied:
-            self._wide_occupied[window] = occupied
-        else:
-            del self._wide_occupied[window]
-            self._windows ^= 1 << window
-
     def _leave_stale(self) -> None:
         self._stale += 1
         if self._stale > self._live + _STALE_MAX:
@@ -356,45 +368,25 @@ class Deadlines(Generic[A]):
             self._owed -= self._sweep_next()
 
     def _sweep_next(self) -> int:
-        """Sweep a slot of level 1 or, last, as copies move that way, all below; tell the cost."""
-        if not self._unswept:
-            cost = self._sweep_below()
-            self._unswept = list(self._wide)
-            return cost
-        number = self._unswept.pop()
-        slot = self._wide.get(number)
-        if slot is None:
-            return 1
-        held = len(slot)
-        slot[:] = dict.fromkeys([alarm for alarm in slot if alarm.armed_at_ms >> _WIDE == number])
-        self._stale -= held - len(slot)
-        if not slot:
-            self._forget(number)
-        return held
+        """Sweep a part of level 1 or, last, as copies move that way, all below; tell the cost."""
+        if self._far.is_swept:
+            cost, gone = self._sweep_below()
+            self._far.begin_round()
+        else:
+            cost, gone = self._far.sweep_part()
+        self._stale -= gone
+        return cost
 
-    def _sweep_below(self) -> int:
-        """Sweep level 0 and near."""
-        cost = 1
+    def _sweep_below(self) -> tuple[int, int]:
+        """Sweep level 0 and near; how many copies were looked at, and how many have gone."""
         first = self._hand_at_ms >> _WIDE << _WIDE - _NARROW
+        places: list[Sized] = [*self._narrow, self._near]
+        held = sum(map(len, places))
         for index, slot in enumerate(self._narrow):
             if slot:
-                held = len(slot)
                 number = first | index
                 slot[:] = dict.fromkeys([a for a in slot if a.armed_at_ms >> _NARROW == number])
-                self._stale -= held - len(slot)
                 if not slot:
                     self._narrow_occupied ^= 1 << index
-                cost += held
-        # In the order in which they would fire: of two copies the first is the one to keep.
-        run = zip(reversed(self._run_at_ms), reversed(self._run), strict=True)
-        near = [alarm for at_ms, alarm in run if alarm.armed_at_ms == at_ms]
-        near += [alarm for at_ms, _, alarm in sorted(self._late) if alarm.armed_at_ms == at_ms]
-        held = len(self._run) + len(self._late)
-        self._late.clear()
-        self._take_as_run(dict.fromkeys(near))
-        self._stale -= held - len(self._run)
-        return cost + held
-
-
-def _lowest(bitmap: int) -> int:
-    return (bitmap & -bitmap).bit_length() - 1
+        self._near.sweep()
+        return held + 1, held - sum(map(len, places))

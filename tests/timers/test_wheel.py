@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from engine.timers import DUE_AT_MS_MAX, NEVER_AT_MS, Alarm, Deadlines
-from engine.timers.wheel import SHIFTS
+from engine.timers.far import PART, SHIFTS
 
 START_AT_MS = 1_760_000_000_123
 HOUR_MS = 3_600_000
@@ -35,8 +35,8 @@ class Named:
 
 def entries_held(deadlines: Deadlines[Alarm[str]]) -> int:
     """Count every reference to an alarm that the wheel keeps, live or stale."""
-    slots = [*deadlines._narrow, *deadlines._wide.values(), deadlines._run, deadlines._late]
-    return sum(len(slot) for slot in slots)
+    above = [*deadlines._narrow, *deadlines._wide.values(), deadlines._opening]
+    return sum(map(len, above)) + len(deadlines._near)
 
 
 # Exactness
@@ -479,7 +479,69 @@ def test_slots_that_hold_stale_copies_alone_are_few() -> None:
     assert named.fired(START_AT_MS + YEAR_MS) == []
     assert named.deadlines.slots_opened <= 2 * 65
     assert entries_held(named.deadlines) == named.deadlines._stale == 0
-    assert named.deadlines._windows == named.deadlines._narrow_occupied == 0
+    assert named.deadlines._far._windows == named.deadlines._narrow_occupied == 0
+
+
+class Watched:
+    """An alarm that counts how often any such is looked at."""
+
+    looks = 0
+
+    def __init__(self) -> None:
+        self.due_at_ms = self._armed_at_ms = NEVER_AT_MS
+
+    @property
+    def armed_at_ms(self) -> int:
+        Watched.looks += 1
+        return self._armed_at_ms
+
+    @armed_at_ms.setter
+    def armed_at_ms(self, at_ms: int) -> None:
+        self._armed_at_ms = at_ms
+
+
+@pytest.mark.parametrize("spread_ms", [1, 16_000, 250_000])
+@pytest.mark.parametrize("ahead_ms", [60_000, DAY_MS])
+def test_of_very_many_in_a_slot_a_part_is_looked_at_in_one_go(
+    ahead_ms: int, spread_ms: int
+) -> None:
+    deadlines = Deadlines[Watched](START_AT_MS >> SHIFTS[1] << SHIFTS[1])
+    first_at_ms = (START_AT_MS >> SHIFTS[1] << SHIFTS[1]) + ahead_ms
+    dues = sorted(first_at_ms + number * 7_919 % spread_ms for number in range(12 * PART))
+    for due_at_ms in dues:
+        deadlines.insert(Watched(), due_at_ms)
+    fired = []
+    most = 0
+    while len(deadlines):
+        Watched.looks = 0
+        now_ms = deadlines.next_deadline()
+        assert now_ms is not None
+        for due_at_ms, _ in deadlines.advance(now_ms):
+            assert due_at_ms == now_ms
+            fired.append(due_at_ms)
+            break
+        most = max(most, Watched.looks)
+    assert fired == dues
+    assert most <= 5 * PART
+
+
+@pytest.mark.parametrize("ahead_ms", [60_000, DAY_MS])
+def test_who_sleeps_while_a_slot_of_very_many_is_opened_finds_them_all(ahead_ms: int) -> None:
+    named = Named(START_AT_MS >> SHIFTS[1] << SHIFTS[1])
+    due_at_ms = (START_AT_MS >> SHIFTS[1] << SHIFTS[1]) + ahead_ms
+    for number in range(5 * PART):
+        named.set(f"{number}", due_at_ms)
+    wake_at_ms = named.deadlines.next_deadline()
+    assert wake_at_ms is not None
+    assert wake_at_ms < due_at_ms - ahead_ms % (1 << SHIFTS[0])
+    assert named.fired(wake_at_ms) == []
+    assert named.deadlines.slots_opened == 1
+    named.set("just now", wake_at_ms + 1)
+    named.set("0", wake_at_ms + 2)
+    named.remove("1")
+    assert named.names(wake_at_ms + 2) == ["just now", "0"]
+    assert sorted(map(int, named.names(due_at_ms))) == list(range(2, 5 * PART))
+    assert entries_held(named.deadlines) == named.deadlines._stale == 0
 
 
 # Nothing stale stays behind
@@ -500,7 +562,7 @@ def test_an_alarm_that_is_armed_anew_without_end_leaves_nothing_behind(
             named.set("a", START_AT_MS + 2 * distance_ms + 20_000 - turn)
         assert entries_held(named.deadlines) <= 4 * (2 + 64)
     windows = {number >> SHIFTS[2] - SHIFTS[1] for number in named.deadlines._wide}
-    assert named.deadlines._wide_occupied.keys() == windows
+    assert named.deadlines._far._occupied.keys() == windows
 
 
 def test_users_who_come_and_go_for_a_week_never_hold_more_than_four_copies_each() -> None:
@@ -557,7 +619,7 @@ def test_a_sweep_of_the_opened_slot_leaves_out_what_has_gone_elsewhere() -> None
     for _ in range(1_000):
         named.set("restless", slot_at_ms + DAY_MS)
         named.remove("restless")
-    assert named.deadlines._run == []
+    assert named.deadlines._near.run == []
     named.set("between", slot_at_ms + HOUR_MS)
     assert named.fired(slot_at_ms + HOUR_MS) == [(slot_at_ms + HOUR_MS, "between")]
     assert named.fired(slot_at_ms + DAY_MS) == [(slot_at_ms + DAY_MS, "goes far")]

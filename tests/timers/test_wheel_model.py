@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from engine.timers import NEVER_AT_MS, Alarm, Deadlines, wheel
-from engine.timers.wheel import SHIFTS
+from engine.timers import NEVER_AT_MS, Alarm, Deadlines, far, wheel
+from engine.timers.far import SHIFTS
 
 KEYS = st.integers(0, 11)
 # From a millisecond to three decades, thickest at the edges of the slots of every level.
@@ -171,8 +171,8 @@ class DeadlinesAgainstTwin(RuleBasedStateMachine):
         for number in deadlines._wide:
             window, index = divmod(number, 1 << SHIFTS[2] - SHIFTS[1])
             occupied[window] = occupied.get(window, 0) | 1 << index
-        assert deadlines._wide_occupied == occupied
-        assert deadlines._windows == sum(1 << window for window in deadlines._wide_occupied)
+        assert deadlines._far._occupied == occupied
+        assert deadlines._far._windows == sum(1 << window for window in occupied)
 
     @invariant()
     def the_wake_is_never_late(self) -> None:
@@ -185,8 +185,8 @@ class DeadlinesAgainstTwin(RuleBasedStateMachine):
 
 
 def held(deadlines: Deadlines[Alarm[int]]) -> int:
-    slots = [*deadlines._narrow, *deadlines._wide.values(), deadlines._run, deadlines._late]
-    return sum(len(slot) for slot in slots)
+    above = [*deadlines._narrow, *deadlines._wide.values(), deadlines._opening]
+    return sum(map(len, above)) + len(deadlines._near)
 
 
 class TestDeadlinesAgainstTwin(DeadlinesAgainstTwin.TestCase):
@@ -201,6 +201,17 @@ class TestDeadlinesThatAreSweptAlways(DeadlinesAgainstTwin.TestCase):
     @pytest.fixture(autouse=True)
     def _none_to_spare(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(wheel, "_STALE_MAX", 0)
+
+
+class TestDeadlinesThatAreOpenedAhead(DeadlinesAgainstTwin.TestCase):
+    """With one copy a part, a dozen alarms are enough for slots that are opened ahead."""
+
+    settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+    @pytest.fixture(autouse=True)
+    def _one_a_part(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module in (wheel, far):
+            monkeypatch.setattr(module, "PART", 1)
 
 
 def test_what_was_armed_once_fires_in_order_of_instant_and_then_of_arming() -> None:
