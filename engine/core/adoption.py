@@ -24,7 +24,7 @@ from engine.core.exits import leave, withdraw
 from engine.core.grace import hold
 from engine.core.guardrails import quiet_until_ms
 from engine.core.holding import hold_still, holds, limit_stay
-from engine.core.inputs import PlanChanged, TimeSkipped
+from engine.core.inputs import PlanAnnounced, PlanChanged, TimeSkipped
 from engine.core.past import sessions
 from engine.core.people import scores
 from engine.core.plan import Plan
@@ -51,11 +51,12 @@ class Change(msgspec.Struct, frozen=True, eq=False):
         number: Of the input.
         happened: The input, stamped.
         before: The plan in force until then.
-        plan: The one from then on; the same where time was skipped.
+        plan: The one from then on; the same where time was skipped, and widened where another one
+            was announced.
     """
 
     number: int
-    happened: PlanChanged | TimeSkipped
+    happened: PlanChanged | PlanAnnounced | TimeSkipped
     before: Plan
     plan: Plan
 
@@ -78,6 +79,9 @@ def take_on(user: User, changes: Sequence[Change], effects: list[Effect]) -> Non
                 # nobody waits for the timer wheel to come to it.
                 fire(change.plan, user, happened.at_ms, effects)
                 user.seen = change.number
+        elif isinstance(happened, PlanAnnounced):
+            # Before it less of him was kept, however late he comes to that.
+            fire(change.before, user, happened.at_ms, effects)
         else:
             # Harmless where he has lived through it already: nothing of his is due in it then.
             fire(change.plan, user, happened.stopped_at_ms, effects)

@@ -81,8 +81,8 @@ class Plans:
     def note(self, happened: Input, number: int) -> None:
         """A change came, of the plan or of time. O(1).
 
-        Skipped time matters only to users who lack a change of the plan before it; all others have
-        it at once. What is announced they need not take on: more of them is kept from then on.
+        Skipped time, and what is announced, matter only to users who lack a change of the plan
+        before it; all others have them at once: more of them is kept from then on.
         """
         before = self.plan
         if isinstance(happened, WeightsDrawn):
@@ -92,12 +92,11 @@ class Plans:
             coming = self._known.get(happened.plan_id)
             if coming is not None:  # else it cannot be read any more, and never came into force
                 self.plan = self.bare.widened(coming)
-            return
         if isinstance(happened, PlanChanged):
             self._put(self._known.get(happened.plan_id, self.bare))
             self.number, self.in_force = number, happened
             self.roster.begin()
-        elif not self.changes or not isinstance(happened, TimeSkipped):
+        elif not self.changes or not isinstance(happened, TimeSkipped | PlanAnnounced):
             return
         self.changes.append(Change(number, happened, before, self.plan))
 

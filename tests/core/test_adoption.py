@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
+from engine.core.history import instants_of
+from engine.core.messages.caps import Cap, place_name
 from engine.core.plan import Plan
+from engine.core.policy import Policy
 from tests.core.world import START, World, campaign, send, wait
 
 
@@ -92,3 +97,25 @@ def test_what_no_condition_asks_for_any_more_is_let_go_of() -> None:
     assert (world.user().history.keys(), world.user().details) == ({"B"}, {})
     world.adopt(campaign("e", wait(5)), at=6, plan_id="p3")
     assert world.user().history == {}
+
+
+@pytest.mark.parametrize("sweeps", [True, False])
+def test_what_was_due_before_a_plan_was_announced_keeps_what_was_asked_for_until_then(
+    *, sweeps: bool
+) -> None:
+    steps = (send("email"), wait(50, "w"), send("email"))
+    world = World(campaign("c", *steps, wait(90, "x")), policy=_capped(per_ms=10))
+    world.reachable()
+    world.event("Go", 0)
+    sooner = (send("email"), wait(20, "w"), send("email"))
+    adopted = Plan("p2", [campaign("c", *sooner, wait(90, "x"))], policy=_capped(per_ms=10))
+    world.processor.adopt(adopted, START + 5)
+    if sweeps:
+        world.processor.sweep()
+    world.processor.announce(Plan("p3", policy=_capped(per_ms=1_000)), START + 40)
+    world.processor.sweep()
+    assert [one - START for one in instants_of(world.user().history[place_name("email")])] == [20]
+
+
+def _capped(per_ms: int) -> Policy:
+    return Policy(caps=(Cap(9, per_ms),))
