@@ -86,7 +86,11 @@ def sent_to_both(
     handed = {one: at_ms for one, at_ms in handed.items() if one not in revived}
     passes = list(passes_of(records).values())
     owner: dict[str, str] = {}
-    for (_, at_ms), (bearer, merged) in sorted(kin.merges.items()):
+    partings = sorted(kin.partings.items(), reverse=True)
+    for (number, at_ms), (bearer, merged) in sorted(kin.merges.items()):
+        while partings and partings[-1][0] < number:
+            for one in partings.pop()[1]:
+                owner.pop(one, None)
         mine, theirs = (
             [one for one in passes if owner.get(one.user_id, one.user_id) == user_id]
             for user_id in (bearer, merged)

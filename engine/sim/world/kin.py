@@ -14,11 +14,13 @@ class Kin:
     """Of all lives of a process: the journal is read anew by each, what was ever joined stays.
 
     Attributes:
-        merges: What was ever merged: (number, at_ms, the one who goes on, the other id).
+        merges: What was ever merged, by number and instant: the one who goes on, the other id.
+        partings: Ids that an erasure took from each other, by number.
     """
 
     def __init__(self) -> None:
         self.merges: dict[tuple[int, int], tuple[str, str]] = {}
+        self.partings: dict[int, set[str]] = {}
         self._bearer: dict[str, str] = {}
         self._family: dict[str, str] = {}
 
@@ -29,6 +31,7 @@ class Kin:
     def see_restored(self, count: int) -> None:
         """The journal ends behind its first `count` inputs again."""
         self.merges = {key: both for key, both in self.merges.items() if key[0] <= count}
+        self.partings = {key: ids for key, ids in self.partings.items() if key <= count}
 
     def see(self, number: int, happened: Input) -> tuple[str, ...]:
         """Input `number` is durable; the ids that it erases, if it erases anybody."""
@@ -40,6 +43,7 @@ class Kin:
             self._family[self.family(merged)] = self.family(bearer)
         elif isinstance(happened, UserErased):
             gone = self.ids_of(self.bearer(happened.user_id))
+            self.partings.setdefault(number, set()).update(gone)
             for one in gone:
                 self._bearer.pop(one, None)
             return gone
