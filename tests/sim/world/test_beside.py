@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.core.effects import Record
-from engine.core.inputs import Input, LetterRevived, UsersMerged
+from engine.core.inputs import Input, LetterRevived, UserErased, UsersMerged
 from engine.sim.world.beside import sent_to_both
 from engine.sim.world.kin import Kin
 
@@ -19,9 +19,19 @@ def told(kind: str, user: str, at_ms: int, message: str = "", **more: str) -> Re
     return Record(at_ms, user, campaign, kind, f"e-{user}", step, "", "", reason, message)  # type: ignore[arg-type]
 
 
-def seen(*records: Record, handed: dict[str, int], journal: tuple[Input, ...] = ()) -> str:
+def merged(user: str, other: str, at_ms: int) -> UsersMerged:
+    return UsersMerged(user, at_ms, at_ms, at_ms=at_ms, merged_id=other)
+
+
+def seen(
+    *records: Record,
+    handed: dict[str, int],
+    journal: tuple[Input, ...] = (),
+    joined: tuple[Input, ...] = (merged("u", "d", MERGED_AT_MS),),
+) -> str:
     kin = Kin()
-    kin.see(9, UsersMerged("u", MERGED_AT_MS, MERGED_AT_MS, at_ms=MERGED_AT_MS, merged_id="d"))
+    for number, happened in enumerate(joined):
+        kin.see(number, happened)
     return sent_to_both(journal, records, handed, kin)
 
 
@@ -43,6 +53,13 @@ def both(
 def test_a_step_that_the_one_had_is_not_handed_over_of_the_other() -> None:
     assert "had been delivered" in seen(*both(30_000, 11_000), handed={"m2": LATER_MS})
     assert seen(*both(30_000, 11_000), handed={"m2": MERGED_AT_MS - 1}) == ""
+
+
+def test_whom_an_erasure_has_parted_is_not_joined_with_what_the_other_is_joined_with() -> None:
+    joined = merged("x", "d", 0), UserErased("x", 1), merged("u", "x", MERGED_AT_MS)
+    records, handed = both(30_000, 11_000), {"m2": LATER_MS}
+    assert seen(*records, handed=handed, joined=joined) == ""
+    assert seen(*records, handed=handed, joined=(joined[0], joined[2])) != ""
 
 
 def test_who_came_in_as_the_other_was_out_may_have_it() -> None:
