@@ -11,11 +11,12 @@ from engine.server.admin.own_keys import AdminKey, take_admin_key
 from engine.server.admin.port import AdminDoor, make_admin_app, way_in
 from engine.server.bodies import Limits
 from engine.server.capacity import connections_for, connections_within, raise_open_files
-from engine.server.connections import CONNECTIONS_MAX, Patience
+from engine.server.connections import CONNECTIONS_MAX
 from engine.server.front import front_door
 from engine.server.ingest import IngestDoor, make_ingest_app
 from engine.server.links import LinkDoor, Shown, open_links
 from engine.server.listen import Bound, Site, bind, listen, serve
+from engine.server.patience import Patience
 from engine.server.webhooks.opening import webhooks_of
 
 __all__ = [

@@ -1,27 +1,29 @@
 """Open connections of one port: how many there may be, and how long each may take.
 
 asyncio takes connections until the process has no file left to open, and then neither the store nor
-a mail server can be opened either. Here one too many hears so at once, and is not open for long.
+a mail server can be opened either. Here one too many takes the place of one that is idle between
+two requests, so that nobody keeps others out by holding connections; where none is idle it hears so
+at once, and is not open for long.
 
 A connection is cut where the head of a request takes too long, or where an answer is not read.
 (The body has its limit where it is read, `bodies`; one that is idle between requests has aiohttp's
-keep-alive timer.) All connections that wait for the same thing have the same time for it, so that
-the one that waited longest is always the first of a dict: a timer looks at that one only.
+keep-alive timer.)
 """
 
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, cast
 
-import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from typing_extensions import override
 
 from engine.server.answers import RETRY_AFTER_S, Refusal
 from engine.server.leaving import LEAVING_MAX, Leaving, unbind
+from engine.server.patience import Patience, Waiting
 
 if TYPE_CHECKING:
     from typing import Any
@@ -42,51 +44,13 @@ _LINE_BYTES_MIN = 8
 """No more line ends are in what anybody means: requests without a header have nine bytes to each.
 In chunks of one byte each, three; and 64 KiB of them took 30 ms."""
 
+LOOKED_AT_MAX = 32
+"""Connections that are looked at for an idle one, where one is too many: those that are not idle
+are looked at last the next time."""
+
 _SAY_EVERY_S = 1.0
 _SWEEP_S = 0.02
 """Connections that are due within it are cut together."""
-
-
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a connection may take, in seconds.
-
-    Attributes:
-        head_s: For the head of a request, from its first byte; for the first one, from the
-            connection on.
-        idle_s: Between two requests. Longer than proxies keep an idle connection, so that it is
-            they who close it.
-        write_s: For its client to read what was sent to it.
-    """
-
-    head_s: float = 10.0
-    idle_s: float = 75.0
-    write_s: float = 15.0
-
-
-class _Waiting:
-    """Connections that wait for one thing, longest first, each with the loop's time of its end."""
-
-    __slots__ = ("ends_s", "within_s")
-
-    def __init__(self, within_s: float) -> None:
-        self.within_s = within_s
-        self.ends_s: dict[Connection, float] = {}
-
-    @property
-    def first_s(self) -> float:
-        """When the first one is due; infinite where there is none."""
-        return next(iter(self.ends_s.values()), inf)
-
-    def pop_overdue(self, now_s: float) -> list[Connection]:
-        """Those whose time is over. O(their number)."""
-        overdue: list[Connection] = []
-        for connection, end_s in self.ends_s.items():
-            if end_s > now_s:
-                break
-            overdue.append(connection)
-        for connection in overdue:
-            del self.ends_s[connection]
-        return overdue
 
 
 class Connections:
@@ -101,7 +65,7 @@ class Connections:
     Attributes:
         buffer: What any of them reads into; it is taken out before the next one reads.
         open: Those that are open now.
-        cut: How many were cut since the start.
+        cut: How many were cut since the start, those that made room among them.
         turned_away: How many were too many, since the start.
         leaving: Those that have heard their last and are open still, longest first.
     """
@@ -112,7 +76,7 @@ class Connections:
         self.edge = edge
         self.most = most
         self.buffer = memoryview(bytearray(READ_BYTES_MAX))
-        self.open: set[Connection] = set()
+        self.open: dict[Connection, None] = {}
         self.cut = 0
         self.turned_away = 0
         self.leaving: dict[Leaving, None] = {}
@@ -120,8 +84,8 @@ class Connections:
         self._log = log
         self._patience = patience
         self._loop = asyncio.get_running_loop()
-        self._heads = _Waiting(patience.head_s)
-        self._unread = _Waiting(patience.write_s)
+        self._heads = Waiting(patience.head_s)
+        self._unread = Waiting(patience.write_s)
         self._timer: asyncio.TimerHandle | None = None
         self._all_closed: asyncio.Event | None = None
 
@@ -132,10 +96,21 @@ class Connections:
 
     def take(self, connection: Connection) -> bool:
         """It is open now; whether it may stay."""
-        if len(self.open) >= self.most:
+        if len(self.open) >= self.most and not self._make_room():
             return False
-        self.open.add(connection)
+        self.open[connection] = None
         return True
+
+    def _make_room(self) -> bool:
+        """Close one that is idle; whether there was one. O(`LOOKED_AT_MAX`)."""
+        for connection in [*islice(self.open, LOOKED_AT_MAX)]:
+            if connection.idle and connection not in self._unread.ends_s:
+                self.cut += 1
+                connection.force_close()
+                self.forget(connection)
+                return True
+            self.open[connection] = self.open.pop(connection)  # behind all others
+        return False
 
     def turn_away(self, transport: asyncio.Transport) -> None:
         """Tell one too many so, in the few bytes that need no request."""
@@ -157,7 +132,7 @@ class Connections:
 
     def forget(self, connection: Connection) -> None:
         """It is closed. Idempotent."""
-        self.open.discard(connection)
+        self.open.pop(connection, None)
         self._heads.ends_s.pop(connection, None)
         self._unread.ends_s.pop(connection, None)
         if self._all_closed is not None and not self.open:
@@ -203,7 +178,7 @@ class Connections:
         for turned_away in tuple(self.leaving):
             turned_away.abort()
 
-    def _wait(self, waiting: _Waiting, connection: Connection) -> None:
+    def _wait(self, waiting: Waiting, connection: Connection) -> None:
         end_s = self._loop.time() + waiting.within_s
         waiting.ends_s[connection] = end_s
         if self._timer is None or self._timer.when() > end_s:
@@ -258,6 +233,11 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     def busy(self) -> bool:
         """Whether a request of it waits, is worked on or is being answered."""
         return self._request_in_progress or bool(self._messages)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it was answered whatever it has asked, and asks nothing."""
+        return not self.busy and not self._awaits_head
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

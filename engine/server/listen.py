@@ -15,8 +15,9 @@ from aiohttp import web
 from typing_extensions import override
 
 from engine.errors import ServeError
-from engine.server.connections import CONNECTIONS_MAX, Connection, Connections, Patience
+from engine.server.connections import CONNECTIONS_MAX, Connection, Connections
 from engine.server.edge import EDGE, Edge
+from engine.server.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

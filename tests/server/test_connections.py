@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from engine.server import Site
+    from engine.server.connections import Connection
     from tests.server.house import House
 
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -385,3 +386,53 @@ async def test_short_requests_one_behind_the_other_are_answered(house: House) ->
         assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         await reader.readuntil(b"}")
     writer.close()
+
+
+async def ask(site: Site) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has been answered, and stays."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    await ask_again(site, reader, writer)
+    return reader, writer
+
+
+async def ask_again(site: Site, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(ASK)
+    assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+    known = writer.get_extra_info("sockname")
+    await until(lambda: known not in [peer(one) for one in site._connections.open if one.busy])
+
+
+def peer(connection: Connection) -> object:
+    return connection._socket and connection._socket.get_extra_info("peername")
+
+
+async def test_whoever_only_holds_connections_keeps_nobody_out(narrow: Site) -> None:
+    first, writer = await ask(narrow)
+    writers = [writer, *[(await ask(narrow))[1] for _ in range(5)]]
+
+    assert narrow.open == 2
+    assert (narrow.turned_away, narrow._connections.cut) == (0, 4)
+    assert await first.read() == b""  # the one that came first is closed
+    for other in writers:
+        other.close()
+
+
+async def test_nobody_makes_room_who_asks_or_has_something_to_read(house: House) -> None:
+    async with await listen(make_app(), "127.0.0.1", 0, log=house.log, connections_max=3) as site:
+        _, begun = await asyncio.open_connection("127.0.0.1", site.port)
+        begun.write(ASK[:9])
+        _, unread = await asyncio.open_connection("127.0.0.1", site.port, limit=1)
+        unread.write(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: len(site._connections._unread.ends_s) == 1)
+        _, idle = await ask(site)
+        reader, writer = await ask(site)
+        assert (site.open, site.turned_away, site._connections.cut) == (3, 0, 1)
+
+        writer.write(ASK[:9])  # now nobody is idle
+        await until(lambda: all(not one.idle for one in site._connections.open))
+        refused, late = await asyncio.open_connection("127.0.0.1", site.port)
+        assert (await refused.readline()).startswith(b"HTTP/1.1 503 ")
+        writer.write(ASK[9:])
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        for other in (begun, unread, idle, writer, late):
+            other.close()
