@@ -148,9 +148,11 @@ async def pay(visit: Visit, site: Site) -> socket.socket:
     seen = set(site._connections.open)
     turned_away = site.turned_away
     await loop.sock_connect(client, ("127.0.0.1", site.port))
-    await until(lambda: bool(site._connections.open - seen) or site.turned_away > turned_away)
+    await until(
+        lambda: bool(site._connections.open.keys() - seen) or site.turned_away > turned_away
+    )
     await loop.sock_sendall(client, visit.sends)
-    ours = next(iter(site._connections.open - seen), None)
+    ours = next(iter(site._connections.open.keys() - seen), None)
     if ours is None:
         return client
     if visit.later or visit.leaves or visit.resets:
