@@ -35,7 +35,7 @@ FRESH_FOR_S: Final = 10.0
 """A round that is younger is not repeated."""
 
 AWAITED_S: Final = 0.02
-"""How long whoever asks waits for the first round."""
+"""How long whoever asks waits for the round that is under way."""
 
 HOUR_MS: Final = 3_600_000
 
@@ -90,8 +90,12 @@ class Outlook:
         return self.newest
 
     async def soon(self) -> Round | None:
-        """As `look`, where a first round that ends within `AWAITED_S` is waited for."""
-        if self.look() is None and self._task is not None:
+        """As `look`, where a round under way that ends within `AWAITED_S` is waited for.
+
+        So what a small shop is told is never older than `FRESH_FOR_S`, however long nobody looked.
+        """
+        self.look()
+        if self._task is not None:
             await asyncio.wait({self._task}, timeout=AWAITED_S)
         return self.newest
 

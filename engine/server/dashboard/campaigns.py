@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from engine.server.answers import Refusal
 from engine.server.dashboard import charts, words
 from engine.server.dashboard.flow import campaign_address, draw
-from engine.server.dashboard.frame import Page, card, table
+from engine.server.dashboard.frame import Page, card, pair, table
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.dashboard.now import of
 
@@ -242,9 +242,9 @@ def _variant(one: dict[str, Any]) -> Iterator[Content]:
     yield words.share(one["weight"], 1)
     yield words.count(one["entered"])
     yield words.count(one["goals"])
-    yield _pair(_interval(one["rate"]))
+    yield pair(_interval(one["rate"]))
     yield words.NONE if one["best"] is None else words.share(one["best"], 1)
-    yield _pair(words.NONE if one["lift"] is None else _interval(one["lift"], signed=True))
+    yield pair(words.NONE if one["lift"] is None else _interval(one["lift"], signed=True))
     yield words.NONE if one["cost"] is None else _money(one["cost"], "")
     yield _roi(one["roi"])
 
@@ -258,7 +258,7 @@ def _factorial(told: dict[str, Any]) -> Html | None:
         [
             " with ".join(f"{split}: {variant}" for split, variant in one["variants"].items()),
             "by itself" if len(one["variants"]) == 1 else "together, beyond both",
-            _pair(_interval(one["effect"], signed=True)),
+            pair(_interval(one["effect"], signed=True)),
         ]
         for one in factorial["effects"]
     ]
@@ -276,7 +276,7 @@ def _holdout(told: dict[str, Any]) -> Html | None:
         return None
     rows: list[list[Content]] = [
         [name, words.count(arm["entered"]), words.count(arm["goals"]),
-         _pair(_interval(arm["rate"])), _money(arm["goal_value"], told["currency"])]
+         pair(_interval(arm["rate"])), _money(arm["goal_value"], told["currency"])]
         for name, arm in (("reached", holdout["treated"]), ("held out", holdout["held_out"]))
     ]  # fmt: skip
     heads = ["Group", "Entered#", "Converted#", "Rate and interval", "Value#"]
@@ -303,11 +303,6 @@ def _interval(told: dict[str, Any] | None, *, signed: bool = False) -> str:
     form, unit = ("+.1f", "points") if signed else (".1f", "%")
     estimate = f"{100 * told['estimate']:{form}} {unit}"
     return f"{estimate} ({100 * told['low']:{form}} to {100 * told['high']:{form}})"
-
-
-def _pair(told: str) -> Html:
-    """What takes the room of two, where others take that of one."""
-    return tag("span", told, class_="pair")
 
 
 def _money(value: float, currency: str) -> str:

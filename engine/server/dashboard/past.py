@@ -10,7 +10,7 @@ from engine.server.admin.looking import FUNNEL_WITHIN, GOAL_WITHIN, duration_ask
 from engine.server.admin.simulating import archive_of
 from engine.server.answers import Refusal
 from engine.server.dashboard import charts, frame, studied, words
-from engine.server.dashboard.frame import Page, card, table
+from engine.server.dashboard.frame import Page, card, pair, table
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.queries import whole_number_asked
 
@@ -334,8 +334,9 @@ def _ratio(ratio: float) -> str:
     return words.short(ratio) if ratio >= _TEN else f"{ratio:.2f}"
 
 
-def _between(rate: float, interval: Sequence[float]) -> str:
-    return f"{words.share(rate, 1)} ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+def _between(rate: float, interval: Sequence[float]) -> Html:
+    told = f"{words.share(rate, 1)} ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+    return pair(told)
 
 
 def _sampled(share: float) -> Content:

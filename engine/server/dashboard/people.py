@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from engine.runtime.admin.searching import search
 from engine.server.dashboard import words
-from engine.server.dashboard.frame import Page, card, table
+from engine.server.dashboard.frame import Page, card, pair, table
 from engine.server.dashboard.markup import Content, Html, tag
 from engine.server.queries import whole_number_asked
 
@@ -78,7 +78,7 @@ def _row(user: User) -> list[Content]:
     names = [traits.get("name"), traits.get("first_name")]
     return [
         tag("a", user.user_id, href=address(user.user_id)),
-        tag("span", _text(traits.get("email")), class_="pair"),
+        pair(_text(traits.get("email"))),
         next((_text(name) for name in names if name), words.NONE),
         words.instant(user.last_seen_at_ms) if user.last_seen_at_ms else words.NONE,
         words.count(len(user.enrollments)),

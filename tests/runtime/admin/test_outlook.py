@@ -14,6 +14,8 @@ from tests.runtime.rig import Rig
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 FILES = {
     "segments.yaml": 'gold: user.plan == "gold"\n',
     "campaigns/a.yaml": "campaign: a\nenter: {event: Go}\nsteps: [{wait: 1h, id: w}]\n",
@@ -39,5 +41,24 @@ async def test_deadlines_stand_in_their_hours_and_segments_are_counted(tmp_path:
     assert found.asked == {("b", hour + 2): 3}
     assert found.segments == {"gold": 2}
     assert await outlook.soon() is found
+    await outlook.stop()
+    await rig.store.close()
+
+
+async def test_whoever_looks_after_a_while_is_told_of_now_and_not_of_the_round_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await Rig.open(tmp_path / "hairspring.db", load_shop(FILES).plan)
+    outlook = Outlook(rig.processor, rig.clock)
+    nobody = await outlook.settled()
+    assert nobody is not None
+    assert nobody.users == 0
+    now_ms = rig.processor.now_ms
+    rig.processor.take(EventReceived("ada", "Go", now_ms, now_ms), now_ms)
+    assert await outlook.soon() is nobody
+    monkeypatch.setattr("engine.runtime.admin.outlook.FRESH_FOR_S", -1.0)
+    found = await outlook.soon()
+    assert found is not None
+    assert found.users == 1
     await outlook.stop()
     await rig.store.close()
