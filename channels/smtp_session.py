@@ -208,7 +208,7 @@ class SmtpSession(asyncio.Protocol):
         for line in lines:
             if not self._awaited or not line[:_CODE_DIGITS].isdigit():
                 # Said unasked, it is a farewell, or out of step with what will be asked.
-                said = line[:_QUOTED_CHARS].decode("utf-8", "surrogateescape")
+                said = line[:_QUOTED_CHARS].strip().decode("utf-8", "surrogateescape")
                 self._lose(f"answered what is no SMTP: {said}")
                 return
             self._bytes += len(line)
