@@ -91,6 +91,11 @@ class Submission:
         """Items that still wait."""
         return len(self.inputs) - self.taken + len(self.quarantined)
 
+    @property
+    def is_through(self) -> bool:
+        """Whether the processor has taken all of its inputs."""
+        return self.taken == len(self.inputs)
+
     def let_go(self) -> None:
         """Its inputs are taken: what waits from now on is the answer alone.
 
@@ -112,6 +117,7 @@ class Inbox:
         self.queue: deque[Submission] = deque()
         self.waiting = 0
         self.held_bytes = 0
+        self._taken: list[Submission] = []
         self._awaiting: deque[Submission] = deque()
         self._finished = 0
         self._answering: asyncio.Handle | None = None
@@ -155,19 +161,29 @@ class Inbox:
         self._awaiting.append(submission)
         return answer
 
-    def take(self, count: int) -> None:
-        """Note that so many more inputs of the first submission were taken."""
-        self.queue[0].taken += count
-        self.waiting -= count
+    def take(self, most: int) -> tuple[Submission, Sequence[UserInput]]:
+        """The first submission, and its next inputs, so many at the most: they are taken from now.
+
+        Once that is all of them, it is in the queue no more. O(most).
+        """
+        submission = self.queue[0]
+        place, inputs = submission.taken, submission.inputs
+        some = inputs if not place and len(inputs) <= most else inputs[place : place + most]
+        submission.taken = place + len(some)
+        self.waiting -= len(some)
+        if submission.is_through:
+            self.waiting -= len(submission.quarantined)
+            self._taken.append(self.queue.popleft())
+        return submission, some
 
     def end(self, awaited: int) -> None:
-        """The first submission was taken whole: it is answered once batch `awaited` is durable."""
-        submission = self.queue.popleft()
-        self.waiting -= submission.left
-        if submission.answer is not None:
-            submission.let_go()
-            submission.awaited = awaited
-            self._awaiting.append(submission)
+        """What was taken whole since the last call is answered once batch `awaited` is durable."""
+        for submission in self._taken:
+            if submission.answer is not None:
+                submission.let_go()
+                submission.awaited = awaited
+                self._awaiting.append(submission)
+        self._taken.clear()
 
     def answer(self, finished: int) -> None:
         """Tell those whose batch is durable, some a turn: the newest that is has this number."""
