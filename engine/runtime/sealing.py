@@ -91,7 +91,7 @@ def seal(
         inputs_count=len(taken),
         inputs=inputs,
         hashes=taken.hashes.tobytes(),
-        user_ids=taken.user_ids,
+        marks=taken.marks,
         users=saves.rows,
         states=saves.states,
         messages=messages,
