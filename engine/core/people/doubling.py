@@ -58,20 +58,31 @@ def _spared(user: User, other: User, taken: set[str], leaving: set[str]) -> set[
     """Of messages that both wait for, one of each step that would else be gone altogether.
 
     Both are of enrollments that have ended; of one that is leaving the message goes with it. The
-    younger's, which fewer of the other's can have been beside.
+    younger's, beside which nothing else of the other one's can have been where that was his last;
+    else that may have had the step, and neither is spared.
     """
     if not taken:
         return set()
     own, theirs = (
         {
-            what(one): (one.entered_at_ms, effect_id)
+            what(one): (one.entered_at_ms, effect_id, _is_of_last(side, one))
             for effect_id, one in side.pending.items()
             if not one.cancelled and one.enrollment not in leaving
         }
         for side in (user, other)
     )
-    both = [(own[step], theirs[step]) for step in own.keys() & theirs.keys()]
-    return {max(pair)[1] for pair in both if all(effect_id in taken for _, effect_id in pair)}
+    both = [sorted((own[step], theirs[step])) for step in own.keys() & theirs.keys()]
+    return {
+        younger
+        for (_, older, is_of_last), (_, younger, _) in both
+        if is_of_last and {older, younger} <= taken
+    }
+
+
+def _is_of_last(user: User, message: Pending) -> bool:
+    """Whether a message is of the last enrollment of a user's in its campaign."""
+    entry = newest_entry(user.entries, entry_key(message.campaign, message.per))
+    return entry is not None and entry[0] <= message.entered_at_ms
 
 
 def what(pending: Pending) -> What:

@@ -133,6 +133,19 @@ def test_of_two_that_ended_and_wait_for_the_same_steps_one_message_of_each_goes(
     assert sorted(one.step for one in left) == ["one", "two"]
 
 
+def test_of_two_that_wait_neither_goes_where_a_later_enrollment_may_have_had_the_step() -> None:
+    world = World(campaign("c", *STEPS))
+    for at, user in ((0, MERGED), (30 * S, MERGED), (31 * S, "u")):
+        world.event("Go", at, user=user)
+    world.advance(51 * S)
+    for message in list(world.user(MERGED).pending)[2:]:
+        world.report("delivered", 51 * S, message=message, user=MERGED)
+    world.report("delivered", 51 * S)
+    assert (len(world.user(MERGED).pending), len(world.user().pending)) == (2, 1)
+    world.merge(MERGED, 52 * S)
+    assert all(one.cancelled for one in world.user().pending.values())
+
+
 def test_what_waits_of_one_that_ended_goes_unless_the_other_has_come_to_it() -> None:
     world = World(campaign("c", *STEPS))
     world.event("Go", 0)
