@@ -36,6 +36,7 @@ from config.tracking import read_topic, read_tracking
 from config.yaml12 import Scalar
 from engine.core.conditions.bindings import CONTENT
 from engine.core.conditions.condition import in_segment
+from engine.core.durations import format_duration
 from engine.core.plan import Campaign, Entry
 from engine.core.steps.kinds import CHANGES, Send, Split, Step, WaitEvent, programs_of
 
@@ -105,6 +106,7 @@ def compile_campaign(source: Source, templates: Templates) -> Placed | None:
             split.fault("mode", told, "say what that is, under `goal:`")
     if campaign_id is None:
         return None
+    _warn_of_awaited_ends(fields, campaign, program)
     if entry is not None:
         silent = bool(program.steps) and not program.sends and not _makes(program.steps)
         _warn_of(fields, campaign, silent=silent)
@@ -272,6 +274,22 @@ def _wants_event(steps: Iterable[Step], exit_when: Condition | None) -> bool:
 def _makes(steps: Iterable[Step]) -> bool:
     """Whether anything comes of it besides messages."""
     return any(isinstance(step, CHANGES) for step in steps)
+
+
+def _warn_of_awaited_ends(fields: Fields, campaign: Campaign, program: Program) -> None:
+    """Warn of waits for an event that ends the campaign before it goes on by it."""
+    ends: dict[str, str] = {}
+    goal = campaign.goal
+    if goal is not None and goal.when is None:
+        within = format_duration(goal.within_ms)
+        ends = dict.fromkeys(goal.events, f"goal.event ends it first, within {within}")
+    ends |= dict.fromkeys(campaign.exit_events, "exit.event ends it first")
+    for step in program.steps:
+        for event in step.events if isinstance(step, WaitEvent) else ():
+            if event in ends:
+                told = f"the step {step.id} does not go on by {shown(event)}: {ends[event]}"
+                hint = "wait for another event, or take this one out there"
+                fields.source.warn(program.lines[step.id], told, hint)
 
 
 def _warn_of(fields: Fields, campaign: Campaign, *, silent: bool) -> None:
