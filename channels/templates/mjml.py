@@ -34,6 +34,10 @@ _TEXTS: Final = frozenset({"mj-preview", "mj-title", "mj-style", "style", "scrip
 _ROOT: Final = re.compile(r"<mjml\b", re.IGNORECASE)
 _PLACE: Final = re.compile(r" (?:in root template )?at position (\d+)(?::\d+)?")
 _QUOTED: Final = re.compile(r""""[^"]*"|'[^']*'""")
+_UNREAD: Final = re.compile(r"([\u0800-\U0010ffff]|[\x80-\U0010ffff][\x00-\x7f])>")
+_ESCAPED: Final = r"\1&gt;"
+_SPACED: Final = r"\1  >"
+_CSS: Final = frozenset({"mj-style", "style", "script"})
 _SEE: Final = "see https://documentation.mjml.io"
 _CLOSED: Final = frozenset({*ELEMENTS, "mjml"})
 
@@ -89,10 +93,9 @@ def _wrap(word: str, around: list[str]) -> str:
 
 
 def _render(mjml: str, shielded: Shielded, path: str) -> str:
-    from mrml import RenderOptions, to_html  # 10 ms that no other body needs
-
+    mjml = _with_tame_text(mjml)
     try:
-        return to_html(mjml, None, RenderOptions(fonts={})).content
+        return _compiled(mjml)
     except OSError as fault:
         told = str(fault)
         place = _PLACE.search(told)
@@ -100,6 +103,33 @@ def _render(mjml: str, shielded: Shielded, path: str) -> str:
         line = shielded.line_of_text(mjml, within)
         message = f"no MJML: {_PLACE.sub('', told)}".replace(" in root template", "")
         raise TemplateFault(path, line, message, hint=_SEE) from None
+
+
+def _compiled(mjml: str) -> str:
+    """What the compiler makes of it. Raises OSError."""
+    from mrml import RenderOptions, to_html  # 10 ms that no other body needs
+
+    try:
+        return to_html(mjml, None, RenderOptions(fonts={})).content
+    except BaseException as fault:  # a panic of Rust's is no Exception
+        if type(fault).__module__ != "pyo3_runtime":
+            raise
+        raise OSError(f"the compiler cannot read it ({fault})") from fault
+
+
+def _with_tame_text(mjml: str) -> str:
+    """The same to a browser, without any `>` in text that the compiler panics at.
+
+    It looks for a `]]` before it, two bytes further back, which may be the middle of a character:
+    of `é > b`. O(length).
+    """
+    parts, at, inside = [], 0, ""
+    for markup in MARKUP.finditer(mjml):
+        parts += [_UNREAD.sub(_SPACED if inside in _CSS else _ESCAPED, mjml[at : markup.start()])]
+        parts += [markup[0]]
+        at = markup.end()
+        inside = "" if markup["end"] else (markup["tag"] or inside).lower()
+    return "".join([*parts, mjml[at:]])
 
 
 def _faults(shielded: Shielded, path: str) -> Iterator[TemplateFault]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from channels.rendering import RenderFailed, Template, TemplateFault
+from channels.templates import mjml
+from channels.templates.mjml import compile_mjml
 from channels.templates.parsing import parse_template
 
 CART = {
@@ -117,3 +119,33 @@ def test_blocks_that_cross_elements_are_told_where_they_end() -> None:
         "</mj-column></mj-section></mj-body></mjml>\n{% endif %}"
     )
     assert fault[0] >= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Qualité > Prix", "Qualité &gt; Prix"),
+        ("à partir de 5 €> ici", "à partir de 5 €&gt; ici"),
+        ("𝄞>", "𝄞&gt;"),
+        ("a > b", "a > b"),
+        ("{{ user.first_name }} é > <b>é > c</b>", "&lt;Ann&gt; é &gt; <b>é &gt; c</b>"),
+    ],
+)
+def test_a_greater_than_behind_an_accent_is_text_as_any_other(text: str, shown: str) -> None:
+    """The compiler panics where it would have to look two bytes back, into a character."""
+    body = (
+        "<mjml><mj-body><mj-section><mj-column><mj-text>"
+        f"{text}</mj-text></mj-column></mj-section></mj-body></mjml>"
+    )
+    assert f">{shown}</div>" in _template(body).render(CART).body
+
+
+def test_a_greater_than_behind_an_accent_in_a_style_stays_one() -> None:
+    style = "<mj-style>p.é > b {margin: 0}</mj-style>"
+    body = f"<mjml><mj-head>{style}</mj-head><mj-body></mj-body></mjml>"
+    assert "p.é   > b {margin: 0}" in compile_mjml(body, 1, "x", "fr")[0]
+
+
+def test_what_the_compiler_panics_at_is_a_fault_as_any_other() -> None:
+    with pytest.raises(OSError, match="the compiler cannot read it"):
+        mjml._compiled("<mjml><mj-body>é > b</mj-body></mjml>")
