@@ -99,10 +99,10 @@ class Rendering(Scenario[Mails]):
 
     name = "render-20k"
     title = "mails of 20 KB rendered, beside bare python-liquid with the same text and data"
-    n = 1_000
+    n = 200  # many short pairs: what disturbs the machine for seconds spoils both of a pair alike
     n_small = 100
     limit = 1.3
-    repetitions = 9
+    repetitions = 41
 
     @override
     def prepare(self, n: int) -> Mails:

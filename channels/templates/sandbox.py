@@ -65,6 +65,8 @@ def _looking_units(value: Any) -> int:  # noqa: ANN401 - of _SIZED
 class _Output(LimitedStringIO):
     """What is written, up to a limit; most of it is ASCII, whose bytes need no counting."""
 
+    __slots__ = ("limit", "size")  # half the time of a write was looking for them in its dict
+
     @override
     def write(self, text: str) -> int:
         size = self.size + (len(text) if text.isascii() else len(text.encode()))
