@@ -71,6 +71,34 @@ def test_who_looks_daily_is_told_of_a_difference_that_is_none_in_at_most_one_of_
     assert wrong <= ALPHA * RUNS
 
 
+def test_a_bandit_of_two_that_are_alike_is_decided_in_at_most_one_of_twenty() -> None:
+    random = Random("bandit")
+    wrong = 0
+    for _ in range(RUNS):
+        arms, share, is_told = [Arm(), Arm()], 0.5, False
+        for _ in range(DAYS):
+            first = round(200 * share)
+            sizes = (first, 200 - first)
+            arms = [
+                arm + Arm(n, counts(random, n, 0.05)) for arm, n in zip(arms, sizes, strict=True)
+            ]
+            base, arm = arms
+            known = rate_difference(arm, base)
+            is_told = is_told or known.is_above or known.is_below
+            share = min(max(chance_of_first(random, base, arm), 0.01), 0.99)
+        wrong += is_told
+    assert wrong <= ALPHA * RUNS
+
+
+def chance_of_first(random: Random, base: Arm, arm: Arm, draws: int = 40) -> float:
+    """How often the first comes out best, as a bandit draws it."""
+
+    def drawn(one: Arm) -> float:
+        return random.betavariate(1 + one.goals, 1 + one.size - one.goals)
+
+    return sum(drawn(base) > drawn(arm) for _ in range(draws)) / draws
+
+
 def test_a_usual_interval_would_be_wrong_far_more_often() -> None:
     random = Random(1)
     wrong = 0
