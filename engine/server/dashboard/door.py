@@ -294,7 +294,9 @@ def _said(door: Door, request: web.Request) -> str:
 def _refused(refusal: Refusal, request: web.Request) -> Page:
     """Among the pages that it was asked of, which are the way on from it."""
     path = "/" + request.path.split("/")[1]
-    content = tag("div", frame.wrong(refusal.message))
+    name = frame.PAGES.get(path)
+    back = tag("p", tag("a", f"To {name}", href=path, class_="act other")) if name else None
+    content = tag("div", frame.wrong(refusal.message), back)
     return Page(title="That did not work", path=path, content=content, status=refusal.status)
 
 
