@@ -33,6 +33,7 @@ ENDS: Final = ("/users/{id}/erase", "/sign-out")
 """In the order in which less and less can be done."""
 
 PHONE: Final = 390
+STEPS_MAX: Final = 1_000
 
 # All that somebody can press, fill in or scroll, in the order in which it is read.
 CONTROLS: Final = """() => [...document.querySelectorAll(
@@ -128,13 +129,14 @@ async def test_each_control_is_reached_in_its_order_and_is_seen_to_be(shop: Serv
 async def walk(page: Page) -> list[Place]:
     """Every place that Tab comes by, once round."""
     reached: list[Place] = []
-    while True:
+    for _ in range(STEPS_MAX):
         at = await step(page)
         if at.place < 0:
             continue  # the end of the page, or the links of a message that is shown
         if len(reached) > 1 and at.place == reached[0].place:
             return reached
         reached.append(at)
+    pytest.fail(f"Tab does not come round on {page.url}")
 
 
 async def test_each_form_is_sent_by_keyboard_and_its_answer_has_the_focus(shop: Served) -> None:
