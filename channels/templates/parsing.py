@@ -146,7 +146,7 @@ class _Reader:
             if is_mjml(source):
                 made, lines = compile_mjml(source, line, self._path, language)
             elif has_styles(source):
-                made, lines = inline_css(source, line)
+                made, lines = inline_css(source, line, self._path)
             else:
                 return body
         except TemplateFault as fault:

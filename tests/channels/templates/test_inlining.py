@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from channels.rendering import RenderFailed, Template
+from channels.rendering import RenderFailed, Template, TemplateFault
 from channels.templates.parsing import parse_template
 
 STYLED = """---
@@ -94,3 +94,36 @@ def test_what_fails_is_told_with_its_line_in_the_file() -> None:
         _template(STYLED.replace("<b>y</b>", "\n{{ user.nobody }}")).render(ANN, strict=True)
     assert failed.value.line == STYLED.count("\n", 0, STYLED.index("<b>y")) + 2
     assert failed.value.path == "x.email.liquid"
+
+
+@pytest.mark.parametrize(
+    ("style", "becomes"),
+    [
+        ("{{ user.padding }}", "color: red;4px"),
+        ("top: 1px; {{ user.padding }}; margin:0", "color: red;top: 1px;4px;margin: 0"),
+        ("{% if user.dark %}margin: 0;{% endif %}", "color: red;margin: 0;"),
+        ("margin: {{ user.padding }}", "color: red;margin: 4px"),
+        ("background: url(data:image/png;base64,{{ user.padding }})",
+         "color: red;background: url(data:image/png;base64,4px)"),
+    ],
+)  # fmt: skip
+def test_liquid_may_stand_for_whole_declarations(style: str, becomes: str) -> None:
+    text = f"<head><style>p {{ color: red }}</style></head><body><p style='{style}'>x</p></body>"
+    assert f'<p style="{becomes}">x</p>' in _body(text)
+
+
+@pytest.mark.parametrize("style", ["color red", "margin: 0; bold", "]"])
+def test_a_style_that_is_no_css_is_a_fault_with_its_line(style: str) -> None:
+    text = f"<style>p {{ color: red }}</style>\n<b style='top: 0'>x</b>\n<p style='{style}'>y</p>"
+    with pytest.raises(TemplateFault) as caught:
+        _template(f"---\nsubject: x\n---\n{text}")
+    assert (caught.value.path, caught.value.line) == ("x.email.liquid", 6)
+    assert caught.value.message.startswith("the style of <p> is no CSS")
+
+
+def test_a_style_without_quotes_that_is_no_css_is_told_too() -> None:
+    text = "---\nsubject: x\n---\n<style>p { color: red }</style><p style=bold>y</p>"
+    with pytest.raises(TemplateFault) as caught:
+        _template(text)
+    assert caught.value.line == 4
+    assert "cannot be inlined" in caught.value.message
