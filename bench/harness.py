@@ -78,6 +78,9 @@ class Scenario(Protocol[L]):
         n: How many items a full run has, and `n_small` a small one.
         limit: The ratio, ours over reference, that must not be exceeded in a full run.
         repetitions: How often both sides are run.
+
+    One whose sides go on where they were may have `pieces`: each side is then run so often in a
+    repetition, for as much of it.
     """
 
     name: str
@@ -173,10 +176,7 @@ def measure(scenario: Scenario[L], n: int, commit: str, show: Callable[[str], No
             standing.enter_context(load)
         for repetition in range(scenario.repetitions):
             show(f"{scenario.name}: repetition {repetition + 1} of {scenario.repetitions}")
-            if repetition % 2:
-                ours, reference = scenario.ours(load), scenario.reference(load)
-            else:
-                reference, ours = scenario.reference(load), scenario.ours(load)
+            reference, ours = _both(scenario, load, repetition)
             if ours.outcome != reference.outcome:
                 message = f"{scenario.name}: the outcome of ours is not that of the reference"
                 raise Disagreement(message)
@@ -203,6 +203,31 @@ def measure(scenario: Scenario[L], n: int, commit: str, show: Callable[[str], No
         reference_lap_us_p50=_quantile_us(reference_laps_ns, 0.5),
         reference_lap_us_p99=_quantile_us(reference_laps_ns, 0.99),
         reference_lap_us_max=_quantile_us(reference_laps_ns, 1.0),
+    )
+
+
+def _both(scenario: Scenario[L], load: L, turn: int) -> tuple[Run, Run]:
+    """One repetition of the reference and of ours; who goes first changes with each turn.
+
+    One of several `pieces` is done piece by piece, in turn too: what a neighbour does for a second
+    meets both sides then.
+    """
+    reference: list[Run] = []
+    ours: list[Run] = []
+    for piece in range(getattr(scenario, "pieces", 1)):
+        sides = [(scenario.reference, reference), (scenario.ours, ours)]
+        for run, runs in reversed(sides) if (turn + piece) % 2 else sides:
+            runs.append(run(load))
+    return _whole(reference), _whole(ours)
+
+
+def _whole(pieces: list[Run]) -> Run:
+    if len(pieces) == 1:
+        return pieces[0]
+    return Run(
+        sum(piece.seconds for piece in pieces),
+        [piece.outcome for piece in pieces],
+        [lap_ns for piece in pieces for lap_ns in piece.laps_ns],
     )
 
 

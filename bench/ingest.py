@@ -15,7 +15,8 @@ sides may well refuse alike.
 
 The `-durable` scenarios have a reference that journals and commits as well (`bench.journaling`),
 and enough events that the write-ahead log of both is checkpointed again and again: what is
-measured is the engine, in the state that a process is in for the rest of its days.
+measured is the engine, in the state that a process is in for the rest of its days. Each repetition
+is done in pieces, the other side's between them.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Servers(Standing):
         requests: As they go over the wire, all repetitions one after the other. Those to warm up
             stand first.
         warming: How many make connections and compile conditions, before anything is measured.
-        count: How many a repetition has.
+        count: How many a repetition has, or a piece of it.
         events_each: How many events one request carries.
         connections: How many at once.
         is_durable: Whether the reference journals and commits before it answers.
@@ -160,6 +161,7 @@ class Ingest:
         connections: int,
         is_durable: bool = False,
         repetitions: int = 11,
+        pieces: int = 1,
     ) -> None:
         self.name = name
         self.title = title
@@ -167,6 +169,7 @@ class Ingest:
         self.n_small = n_small
         self.limit = limit
         self.repetitions = repetitions
+        self.pieces = pieces
         self._is_durable = is_durable
         self._events_each = events_each
         self._connections = connections
@@ -178,11 +181,11 @@ class Ingest:
     def drawn(self, n: int) -> dict[str, Any]:
         """What servers are made of."""
         each = self._events_each
-        count = n // each
-        warming = max(self._connections, count // 2)
+        count = max(1, n // each // self.pieces)
+        warming = max(self._connections, n // each // 2)
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         requests: list[bytes] = []
-        for some in (warming, *[count] * self.repetitions):
+        for some in (warming, *[count] * self.repetitions * self.pieces):
             # Drawn piece by piece: as objects they are many times what they are as bytes.
             calls = draw_calls(some * each, at, first=len(requests) * each)
             requests += requests_of(calls, each)
@@ -315,6 +318,7 @@ SCENARIOS = (
         events_each=1,
         connections=64,
         is_durable=True,
+        pieces=5,
     ),
     Ingest(
         "ingest-batch-durable",
@@ -326,5 +330,6 @@ SCENARIOS = (
         connections=32,
         is_durable=True,
         repetitions=9,
+        pieces=5,
     ),
 )
