@@ -91,7 +91,7 @@ def seal(
         inputs_count=len(taken),
         inputs=inputs,
         hashes=taken.hashes.tobytes(),
-        marks=taken.marks,
+        user_ids=taken.user_ids,
         users=saves.rows,
         states=saves.states,
         messages=messages,

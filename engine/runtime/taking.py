@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 from engine.core.inputs import encode_inputs
 from engine.runtime.dedupe import HASH_CODE
-from engine.store.archive import marks_of
 
 if TYPE_CHECKING:
     from engine.core.inputs import Input
@@ -30,16 +29,15 @@ class Taken:
     Attributes:
         fresh: Inputs that are not encoded yet, in order.
         hashes: Those of all message ids.
-        marks: Those of whose the encoded ones are (`archive.marks_of`); that of "" where any
-            concerns everybody.
+        user_ids: Whose the encoded ones are; "" where any concerns everybody.
     """
 
-    __slots__ = ("_count", "_lines", "fresh", "hashes", "marks")
+    __slots__ = ("_count", "_lines", "fresh", "hashes", "user_ids")
 
     def __init__(self) -> None:
         self.fresh: list[Input] = []
         self.hashes = array(HASH_CODE)
-        self.marks: set[int] = set()
+        self.user_ids: set[str] = set()
         self._lines: list[bytes] = []
         self._count = 0
 
@@ -54,11 +52,9 @@ class Taken:
         self._lines.append(encode_inputs(fresh))
         self._count += len(fresh)
         try:
-            whose = [*map(_USER_ID, fresh)]
+            self.user_ids.update(map(_USER_ID, fresh))
         except AttributeError:  # among those that have one
-            whose = [getattr(one, "user_id", "") for one in fresh]
-        # Here and not by the thread that writes, which would fetch the ids from this one's cache.
-        self.marks.update(marks_of(whose))
+            self.user_ids.update([getattr(one, "user_id", "") for one in fresh])
         fresh.clear()
 
     def seal(self) -> bytes:

@@ -112,8 +112,7 @@ class Batch(msgspec.Struct):
         inputs_count: How many inputs.
         inputs: The inputs as JSON lines.
         hashes: 64-bit hashes of their message ids, in native byte order.
-        marks: Those of whose they are (`archive.marks_of`); that of "" where any concerns
-            everybody.
+        user_ids: Whose they are; "" where any concerns everybody.
         users: (user id, encoded state) of those whose rows are written.
         states: Encoded states for the user log: of whoever has an effect, and no row here.
         messages: New outbox rows, in order of sending.
@@ -138,7 +137,7 @@ class Batch(msgspec.Struct):
     inputs_count: int
     inputs: bytes
     hashes: bytes
-    marks: set[int]
+    user_ids: set[str]
     users: list[tuple[str, bytes]]
     states: list[bytes]
     messages: list[SendMessage]

@@ -102,7 +102,7 @@ class Store:
         self._fresh_rows = 0
         self.letters = pruning.unknown_letters(letters_max)
         self.letters_stay = asyncio.Lock()
-        self._unnoted: Written | None = None
+        self._unnoted: tuple[Batch, Written] | None = None
         self._next_record = next_record
         self.path = path
         self.keep_ms = keep_ms
@@ -263,7 +263,7 @@ class Store:
             self.indexing.forget()
             raise
         come_to("after-commit")
-        self._unnoted = written
+        self._unnoted = batch, written
         self.quarantine = written.quarantine
         self._next_record = written.next_record
         self._fresh_rows = max(self._fresh_rows, len(batch.records))
@@ -273,7 +273,7 @@ class Store:
     def _note(self) -> None:
         """Note for the index what was committed last: it is no matter of whoever awaits that."""
         if self._unnoted is not None:
-            self.indexing.note(self._unnoted)
+            self.indexing.note(*self._unnoted)
             self._unnoted = None
 
     def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from engine.store.archive import Kind
+    from engine.store.batch import Batch
     from engine.store.writing import Written
 
 SEGMENT_INPUTS: Final = 8_192
@@ -59,16 +60,8 @@ class _Open:
         self.rows = 0
         self.buckets = [array("Q") for _ in range(BUCKETS)]
 
-    def add_row(self, key: int, behind: int, marks: Iterable[int]) -> None:
-        """Note one row of many users, up to the key `behind`. O(marks)."""
-        buckets, place = self.buckets, key - self.first
-        for mark in marks:
-            buckets[mark >> BUCKET_SHIFT].append(mark | place)
-        self.rows += 1
-        self.behind = behind
-
     def add(self, behind: int, rows: int, marks: Iterable[int]) -> None:
-        """Note some rows up to the key `behind`, whose places the marks have. O(marks)."""
+        """Note some rows up to the key `behind`. O(marks)."""
         buckets = self.buckets
         for mark in marks:
             buckets[mark >> BUCKET_SHIFT].append(mark)
@@ -96,15 +89,16 @@ class Indexing:
         """Gather anew, from the rows, what no segment holds."""
         self._open: dict[Kind, _Open] = {"journal": _Open(), "records": _Open()}
 
-    def note(self, written: Written) -> None:
+    def note(self, batch: Batch, written: Written) -> None:
         """A batch is durable: note whose inputs and records it has. O(their users).
 
         Where rows before it are not noted yet, `catch_up` will.
         """
         journal = self._open["journal"]
-        begun, behind = written.first_input, written.next_input
-        if begun < behind and journal.behind == begun:
-            journal.add_row(begun, behind, written.marks)
+        if batch.inputs_count and journal.behind == batch.first_input:
+            place = batch.first_input - journal.first
+            marks = marks_of(batch.user_ids, place)
+            journal.add(batch.first_input + batch.inputs_count, 1, marks)
         if not written.recorded:
             return
         records = self._open["records"]
@@ -141,8 +135,10 @@ class Indexing:
         for first_input, inputs_count, inputs in rows:
             if not gathered.rows:
                 gathered.first = first_input
-            marks = {*marks_of([whose.user_id for whose in _decode_whose(inputs)])}
-            gathered.add_row(first_input, first_input + inputs_count, marks)
+            place = first_input - gathered.first
+            user_ids = {whose.user_id for whose in _decode_whose(inputs)}
+            marks = marks_of(user_ids, place)
+            gathered.add(first_input + inputs_count, 1, marks)
             size += len(inputs)
             if gathered.behind - begun >= SLICE_INPUTS or size >= SLICE_BYTES_MAX:
                 break

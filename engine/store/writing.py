@@ -71,17 +71,12 @@ class Written(msgspec.Struct):
     """What came of writing a batch.
 
     Attributes:
-        first_input, next_input: Number of its first input, and the one behind its last.
-        marks: As the batch has them.
         quarantine: How full the quarantine is now.
         recorded: Of whom there is a new record, in order, once for each.
         next_record: The number that the next one gets.
         dead_bytes: Of the messages that are dead letters from here on.
     """
 
-    first_input: int
-    next_input: int
-    marks: set[int]
     quarantine: Quarantine
     recorded: list[str]
     next_record: int
@@ -125,11 +120,7 @@ def write_batch(
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('bandits', ?)", (batch.bandits,))
     if batch.changes or batch.settled:
         plans.write(connection, batch.changes, batch.settled)
-    recorded = [record.user_id for record in happened]
-    next_input = batch.first_input + batch.inputs_count
-    return Written(
-        batch.first_input, next_input, batch.marks, quarantine, recorded, next_record, dead_bytes
-    )
+    return Written(quarantine, [record.user_id for record in happened], next_record, dead_bytes)
 
 
 def _write_quarantine(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from engine.core.inputs import EventReceived, TimeResumed, decode_inputs
 from engine.runtime.taking import Taken
-from engine.store.archive import marks_of
 from tests.core.world import START
 
 
@@ -20,16 +19,16 @@ def test_inputs_stay_in_order_however_often_some_are_encoded() -> None:
         assert len(taken) == number + 1
         assert len(taken.fresh) < 7
     assert decode_inputs(taken.seal()) == given
-    assert taken.marks == {*marks_of(["u0", "u1", "u2"])}
+    assert taken.user_ids == {"u0", "u1", "u2"}
 
 
 def test_what_concerns_everybody_is_of_nobody_in_particular() -> None:
     taken = Taken()
     taken.fresh += [event(1), TimeResumed(START, 0, START), event(2)]
     taken.encode()
-    assert taken.marks == {*marks_of(["u1", "u2", ""])}
+    assert taken.user_ids == {"u1", "u2", ""}
 
 
 def test_nothing_taken_is_sealed_as_nothing() -> None:
     taken = Taken()
-    assert (len(taken), taken.seal(), taken.marks) == (0, b"", set())
+    assert (len(taken), taken.seal(), taken.user_ids) == (0, b"", set())

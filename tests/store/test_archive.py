@@ -60,7 +60,7 @@ async def fill(
             first_input=first + len(inputs),
             inputs_count=len(some),
             inputs=encode_inputs(some),
-            marks={*archive.marks_of([of(one) for one in some])},
+            user_ids={of(one) for one in some},
             records=[Record(at_ms, of(one), "c", "entered") for one in some if of(one)],
             replay_from=first + len(inputs),
         )
