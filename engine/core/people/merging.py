@@ -225,7 +225,8 @@ def _share_pending(turn: Turn, stays: Enrollment, leaves: Enrollment) -> None:
     Where both wait of one step, the younger's is taken back (`_join_pending`). O(messages).
     """
     pending = turn.user.pending
-    waiting = {(one.enrollment, one.step, one.iteration) for one in pending.values()}
+    open_ones = [one for one in pending.values() if not one.cancelled]
+    waiting = {(one.enrollment, one.step, one.iteration) for one in open_ones}
     others = {stays.enrollment: leaves, leaves.enrollment: stays}
     for effect_id, one in pending.items():
         other = others.get(one.enrollment)

@@ -146,6 +146,16 @@ def test_of_two_that_wait_neither_goes_where_a_later_enrollment_may_have_had_the
     assert all(one.cancelled for one in world.user().pending.values())
 
 
+def test_what_one_of_three_was_sent_goes_of_neither_of_the_other_two() -> None:
+    world = World(campaign("c", send("in_app"), wait(10 * S)))
+    for user in ("u", *IDS[1:3]):
+        world.event("Go", 0, user=user)
+    world.report("delivered", 1 * S, user=IDS[1])
+    for merged in IDS[1:3]:
+        world.merge(merged, 2 * S)
+    assert [one.cancelled for one in world.user().pending.values()] == ["merged", "merged"]
+
+
 def test_what_waits_of_one_that_ended_goes_unless_the_other_has_come_to_it() -> None:
     world = World(campaign("c", *STEPS))
     world.event("Go", 0)
