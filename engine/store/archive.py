@@ -113,9 +113,9 @@ class Walk:
             chosen.append(self._found.pop())
         if not chosen:
             rows = connection.execute(
-                f"SELECT {key} FROM {table} WHERE {key} > ? AND {key} >= ? AND {key} <= ? "  # noqa: S608 - names of ours
+                f"SELECT {key} FROM {table} WHERE {key} >= ? AND {key} <= ? "  # noqa: S608 - names of ours
                 f"ORDER BY {key} LIMIT ?",
-                (self._after, self._scanned_from, self._last, count),
+                (max(self._after + 1, self._scanned_from), self._last, count),
             )
             chosen = [row[0] for row in rows]
         if chosen:
