@@ -1,4 +1,4 @@
-"""What every test starts from: nobody has set up logs, whatever ran before it in this process."""
+"""What every test starts from: time enough, and nobody has set up logs, whatever ran before."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# No test asserts how long anything takes: the machine may be somebody else's for a while.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from config.foregone import ALTERNATIVES_MAX, is_always, is_never
@@ -144,7 +144,7 @@ CONDITIONS = st.recursive(
 LIVES = st.lists(st.tuples(st.integers(0, 9), st.sampled_from("AB"), st.integers(0, 1)), max_size=5)
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(CONDITIONS, LIVES, st.sampled_from([None, 0, 1, 1.5, "a"]))
 def test_nothing_false_is_said_of_any_condition(
     text: str, life: list[tuple[int, str, int]], x: float | str | None

@@ -380,7 +380,7 @@ def loads_or_tells(files: dict[str, str]) -> None:
         assert "\n" not in str(fault)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(mutations())
 def test_a_shop_that_was_tampered_with_loads_or_tells_its_faults(files: dict[str, str]) -> None:
     loads_or_tells(files)
@@ -406,7 +406,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_campaign_of_any_shape_loads_or_tells_its_faults(data: st.DataObject) -> None:
     node, _ = compose(DEMO["campaigns/cart-abandonment.yaml"])

@@ -434,7 +434,7 @@ def play(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.split("campaign: ")[1].split()[0])
-@settings(max_examples=500 // len(SEEDS), deadline=None)
+@settings(max_examples=500 // len(SEEDS))
 @given(st.randoms(use_true_random=False))
 def test_a_mutated_campaign_is_told_with_its_line_or_loads_and_runs(seed: str, rng: Random) -> None:
     others = {

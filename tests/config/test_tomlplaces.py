@@ -3,7 +3,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from config.tomlplaces import key_lines, line_of
@@ -109,7 +109,6 @@ def test_what_has_no_line_has_that_of_what_holds_it() -> None:
 LINES = SAMPLE.split("\n")
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(LINES), max_size=12))
 def test_lines_of_any_valid_text_agree_with_its_values(chosen: list[str]) -> None:
     text = "\n".join(chosen)

@@ -5,7 +5,7 @@ import string
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config.yaml12 import (
@@ -162,7 +162,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_json_means_the_same_as_yaml(data: object) -> None:
     node, twice = compose(json.dumps(data, ensure_ascii=False))
@@ -170,7 +169,6 @@ def test_json_means_the_same_as_yaml(data: object) -> None:
     assert twice == []
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 @example("%YAML 1.1\n---\na: 1\n")
 @example("a: !<tag:yaml.org,2002:str> 1")
@@ -189,7 +187,6 @@ WORDS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(WORDS, st.sampled_from([None, "'", '"', "|", ">"]), st.sampled_from([" ", "\n", "\n\n"]))
 def test_a_place_within_a_text_is_found_in_the_file(
     words: list[str], style: str | None, gap: str

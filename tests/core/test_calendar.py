@@ -95,7 +95,7 @@ def walked(zone: ZoneInfo, minute: int, days: frozenset[int], after_ms: int) -> 
     return found_ms
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     zone=st.sampled_from(CLOCKS),
     change=st.sampled_from(("2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01", "2026-04-05")),

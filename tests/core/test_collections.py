@@ -397,7 +397,7 @@ def naive_recent(came: list[Happened]) -> list[tuple[str, int]]:
     return list(reversed(seen.items()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(happenings)
 def test_collections_are_what_all_events_make_in_order_of_time_however_they_came(
     came: list[Happened],
@@ -423,7 +423,6 @@ anything: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

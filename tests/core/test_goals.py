@@ -182,7 +182,7 @@ ENTERED, GOAL_EVENT, ADVANCED = "Go", "Bought", "advance"
 WINDOW, LATENESS, LASTS = 20, 15, 7
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     st.lists(
         st.tuples(

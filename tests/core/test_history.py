@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core import history
@@ -15,10 +15,7 @@ from engine.core.state import User, decode_user, encode_user, new_user
 if TYPE_CHECKING:
     from engine.core.past.details import Details
 
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-
-@PATIENT
 @given(st.lists(st.integers(0, 9)), st.integers(1, 4))
 def test_a_history_holds_the_newest_in_order_however_they_came(
     instants: list[int], keep: int
@@ -76,7 +73,6 @@ KEPT = st.builds(
 )
 
 
-@PATIENT
 @given(
     st.lists(
         st.tuples(

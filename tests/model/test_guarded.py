@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
@@ -308,7 +308,7 @@ def make_happening(pick: Pick) -> tuple[Any, ...]:
             return (again, later)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.data())
 def test_guardrails_are_those_of_the_naive_twin(data: st.DataObject) -> None:
     def pick(choices: Sequence[Any]) -> Any:

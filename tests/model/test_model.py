@@ -6,7 +6,7 @@ from random import Random  # noqa: TID251 - seeded, and the seed is in the name 
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.model.scripts import (
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(st.data())
 def test_the_engine_does_what_its_naive_twin_does(data: st.DataObject) -> None:
     def pick(choices: Sequence[Any]) -> Any:

@@ -549,7 +549,7 @@ def kept_of(user: User, shop: Shop) -> list[Any]:
     ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     script=st.lists(events, min_size=1, max_size=30),
     place=st.integers(0, 30),

@@ -237,7 +237,6 @@ def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(st.data())

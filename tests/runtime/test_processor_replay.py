@@ -6,7 +6,7 @@ from random import Random  # noqa: TID251 - seeded, and the seed is in the name 
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import to_builtins
 
@@ -105,7 +105,7 @@ def check(shop: Shop, rules: dict[str, Any], script: Script, moves: list[str]) -
 MOVES = ("", "", "seal", "seal", "commit", "commit", "crash")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.data())
 def test_a_crash_after_any_commit_changes_nothing_in_the_end(data: st.DataObject) -> None:
     def pick(choices: Sequence[Any]) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROUTES = st.sampled_from(["/events", "/v1/track", "/v1/identify", "/v1/page", "/v1/batch"])
-FEW = settings(max_examples=120, deadline=None)
+FEW = settings(max_examples=120)
 
 scalars = (
     st.none()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW_MS = 1_767_225_600_000
-MANY = settings(max_examples=200, deadline=None)
+MANY = settings(max_examples=200)
 SOURCES = [*posthog.ROUTES, *segment.ROUTES, "/events", "/track", "/v1/scores", "/webhooks/stripe"]
 
 scalars = (
@@ -217,7 +217,7 @@ def test_whatever_twilio_signs_is_heard_and_breaks_nothing(
         words | numbers | st.just("+33612345678"),
     )  # fmt: skip
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(fields, numbers)
     def check(said: dict[str, str], at: str) -> None:
         said["MessageSid"] = said.get("MessageSid", "") or "SM1"  # an empty form is no call

@@ -250,7 +250,7 @@ def test_whatever_a_body_says_who_is_answered_is_started_once(
     with asyncio.Runner() as runner:
         house = runner.run(House.start(tmp_path_factory.mktemp("house"), plan=PLAN))
 
-        @settings(max_examples=120, deadline=None)
+        @settings(max_examples=120)
         @given(bodies)
         def answers(body: dict[str, Any]) -> None:
             before = len(starts(house))

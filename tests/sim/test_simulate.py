@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from config import load_shop
@@ -126,7 +126,6 @@ class MinuteByMinute:
                 self.processor.take(report, now_ms)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(event_inputs, trait_inputs), max_size=25))
 def test_a_run_equals_a_processor_that_is_driven_minute_by_minute(inputs: list[Any]) -> None:
     twin = MinuteByMinute()

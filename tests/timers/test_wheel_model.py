@@ -190,13 +190,13 @@ def held(deadlines: Deadlines[Alarm[int]]) -> int:
 
 
 class TestDeadlinesAgainstTwin(DeadlinesAgainstTwin.TestCase):
-    settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=150, stateful_step_count=40)
 
 
 class TestDeadlinesThatAreSweptAlways(DeadlinesAgainstTwin.TestCase):
     """With no stale copies to spare, a dozen alarms are enough to be swept time and again."""
 
-    settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=100, stateful_step_count=40)
 
     @pytest.fixture(autouse=True)
     def _none_to_spare(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +206,7 @@ class TestDeadlinesThatAreSweptAlways(DeadlinesAgainstTwin.TestCase):
 class TestDeadlinesThatAreOpenedAhead(DeadlinesAgainstTwin.TestCase):
     """With one copy a part, a dozen alarms are enough for slots that are opened ahead."""
 
-    settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+    settings = settings(max_examples=150, stateful_step_count=40)
 
     @pytest.fixture(autouse=True)
     def _one_a_part(self, monkeypatch: pytest.MonkeyPatch) -> None:

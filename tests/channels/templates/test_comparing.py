@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.templates.comparing import words_for
@@ -24,7 +24,6 @@ NONE = {"another", "other"}
 
 
 @given(blocks=st.lists(st.tuples(st.sampled_from(sorted(BLOCKS)), st.text("abc", max_size=3))))
-@settings(deadline=None)
 def test_each_word_is_found_at_its_place(blocks: list[tuple[str, str]]) -> None:
     text = "".join(BLOCKS[kind].format(word) for kind, word in blocks)
     parsed = cast("SandboxTemplate", SANDBOX.from_string(text))

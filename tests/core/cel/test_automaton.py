@@ -28,7 +28,7 @@ _PATTERNS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_PATTERNS, st.lists(st.text("abAx1 \n.{", max_size=6), min_size=1, max_size=4))
 def test_a_pattern_is_found_where_pythons_own_engine_finds_it(
     pattern: str, texts: list[str]

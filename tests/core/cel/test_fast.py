@@ -44,7 +44,7 @@ def _agree(text: str, values: Mapping[str, Any]) -> None:
     assert _same(fast, careful), (text, values, fast, careful)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(MIXED, bindings(SPANS))
 def test_the_fast_form_gives_the_value_of_the_careful_one_or_none(
     text: str, values: dict[str, Any]
@@ -52,7 +52,7 @@ def test_the_fast_form_gives_the_value_of_the_careful_one_or_none(
     _agree(text, values)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.builds("{} {} {}".format, ANYTHING, st.sampled_from("+-*/%"), ANYTHING), bindings(SPANS))
 def test_the_fast_form_computes_what_the_careful_one_does(
     text: str, values: dict[str, Any]

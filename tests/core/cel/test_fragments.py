@@ -64,7 +64,7 @@ def has_local(tree: Any) -> bool:
     return any(isinstance(part, Local) for part in within(tree))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(CONDITIONS)
 def test_the_words_of_a_part_compile_to_that_part(text: str) -> None:
     fragments = Fragments(text)

@@ -72,13 +72,13 @@ def held(text: str, scope: cel.Scope | None) -> cel.Program | None:
         return None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=60).map("".join)), st.booleans())
 def test_any_text_is_an_expression_or_a_fault_with_its_place(text: str, scoped: bool) -> None:
     held(text, SCOPE if scoped else None)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.one_of(MIXED, QUESTIONS),
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 4), PIECES), max_size=4),
@@ -101,7 +101,7 @@ def test_an_expression_that_was_meddled_with_has_a_value_or_an_error(
         event("an error")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from("([{!-"),
     st.sampled_from(["+", "&&", "==", "?1:", ".a", "[0]", ".size()", ".all(e,", "&& (", " || !"]),

@@ -55,7 +55,7 @@ def _alike(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(CONDITIONS, bindings())
 def test_conditions_have_the_value_that_google_gives_them(
     text: str, values: dict[str, Any]

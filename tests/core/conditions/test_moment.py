@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core import cel, history
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from engine.core.state import User
 
 PLAN = Plan("p")
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FAIL = "an error"
 
 
@@ -121,7 +120,6 @@ def answer(text: str, user: User, now_ms: int) -> tuple[Any, int]:
     )
 
 
-@PATIENT
 @given(EVENTS, st.sets(st.sampled_from(list(QUESTIONS)), min_size=1))
 def test_each_function_is_what_a_list_of_all_events_says_and_stays_so_for_as_long_as_it_tells(
     told: list[tuple[int, int, str, dict[str, Any]]], texts: set[str]
@@ -152,7 +150,6 @@ def test_each_function_is_what_a_list_of_all_events_says_and_stays_so_for_as_lon
             until_ms, held = max(until_ms, next_ms), value
 
 
-@PATIENT
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=20), st.integers(1, 3))
 def test_how_many_ever_and_the_first_are_known_when_most_are_gone(
     told: list[tuple[int, bool]], most: int
@@ -173,7 +170,6 @@ def test_how_many_ever_and_the_first_are_known_when_most_are_gone(
         assert moment.distinct("A", "id") == sum("id" in p for p in everything[-most:])
 
 
-@PATIENT
 @given(EVENTS, st.integers(0, 12))
 def test_the_nth_newest_is_found_also_at_an_instant_that_has_passed(
     told: list[tuple[int, int, str, dict[str, Any]]], back: int

@@ -163,7 +163,7 @@ steps: [{wait: 20m, id: w}]
 """
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ways)
 def test_whatever_is_started_a_user_is_in_one_campaign_of_a_group(
     starts: list[tuple[str, int]],

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.goals import Goal
@@ -199,6 +199,5 @@ def test_transactional_links_get_the_shops_utm_where_it_says_so(tracked: bool, t
                        st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text()),
                                  st.builds("?{}".format, st.text()),
                                  st.builds("?utm_campaign={}".format, st.text()))))  # fmt: skip
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_an_event_bears_its_utm_is_texts(properties: dict[str, Any]) -> None:
     assert all(isinstance(value, str) for value in utm_said(properties).values())

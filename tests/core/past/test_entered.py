@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.past.entered import (
@@ -24,11 +24,9 @@ from engine.core.past.entered import (
 )
 from engine.core.state import User, decode_user, encode_user
 
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 KEYS = st.sampled_from([f"k{number}" for number in range(FEW * 2)])
 
 
-@PATIENT
 @given(st.lists(st.tuples(KEYS, st.integers(0, 9), st.integers(1, 3)), max_size=30))
 def test_entries_are_a_map_from_key_to_the_newest_however_many(
     told: list[tuple[str, int, int]],
@@ -66,7 +64,6 @@ INSTANTS = st.integers(0, 1 << 42)
 COUNTS = st.integers(1, COUNT_MAX)
 
 
-@PATIENT
 @given(ends=st.lists(INSTANTS, max_size=4), count=COUNTS, other=COUNTS, others_end=INSTANTS)
 def test_marks_tell_the_count_the_latest_end_and_whether_anything_was_delivered(
     ends: list[int], count: int, other: int, others_end: int

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from config import load_shop
@@ -217,7 +217,6 @@ def naive(instants: list[int], gap: int) -> list[tuple[str, int]]:
     return made
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=12), st.integers(1, 8))
 def test_sessions_are_what_pauses_make_of_all_activities(instants: list[int], gap: int) -> None:
     instants = sorted(instants)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.world import DAY, S, World, campaign, send, wait
@@ -27,7 +27,7 @@ instants = st.integers(0, 60).map(lambda second: second * S)
     merged=st.lists(st.tuples(st.sampled_from(IDS[1:]), instants), max_size=6),
     reentry=st.sampled_from([None, 15 * S, 0]),
 )
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 def test_nobody_is_in_a_campaign_twice_nor_sent_what_he_was_sent_under_another_id(
     entered: list[tuple[str, int]], merged: list[tuple[str, int]], reentry: int | None
 ) -> None:
@@ -180,7 +180,7 @@ def compiled(entry: str, times: int) -> list[Campaign]:
     entry=entries,
     times=st.sampled_from([1, 3]),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 def test_no_step_is_sent_again_that_an_enrollment_beside_it_had(
     said: list[tuple[tuple[str, str], int]], gaps: list[int], entry: str, times: int
 ) -> None:

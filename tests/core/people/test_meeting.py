@@ -148,7 +148,7 @@ merges = st.permutations(IDS[1:])
     order=merges,
     within=st.sampled_from([5 * S, 20 * S, HOUR]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_enrollment_reaches_its_goal_if_anybody_of_them_bought_in_its_window(
     entered: list[tuple[str, int]], bought: list[tuple[str, int]], order: list[str], within: int
 ) -> None:
@@ -188,7 +188,7 @@ def _whose(entered: list[tuple[str, int]]) -> list[str]:
     order=merges,
     sends=st.lists(st.tuples(st.sampled_from(IDS), instants), max_size=6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_no_of_anybody_stays_a_no_and_all_messages_count_under_the_caps(
     said: list[tuple[str, str, bool]], order: list[str], sends: list[tuple[str, int]]
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.collections import Collection, bind
@@ -65,7 +65,7 @@ def known(user: User) -> dict[str, Any]:
 
 
 @given(script=st.lists(happenings, min_size=2, max_size=24), shuffled=st.randoms())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 def test_merged_in_any_order_a_user_knows_what_one_who_did_it_all_knows(
     script: list[tuple[Any, ...]], shuffled: Any
 ) -> None:

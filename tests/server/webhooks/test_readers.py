@@ -100,7 +100,7 @@ def read(source: Source, call: Call) -> None:
 
 @pytest.mark.skipif(not SAMPLES, reason="the recorded payloads are not here")
 @given(st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_recorded_call_with_anything_in_its_places_is_read_or_refused(data: st.DataObject):
     _, kind, body, headers = data.draw(st.sampled_from(SAMPLES))
     body = copy.deepcopy(body)
@@ -115,13 +115,13 @@ def test_a_recorded_call_with_anything_in_its_places_is_read_or_refused(data: st
 
 
 @given(st.sampled_from(sorted(SHOP)), anything, st.dictionaries(st.text(max_size=5), st.text()))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_json_is_read_or_refused(kind: str, body: Any, query: dict[str, str]):
     call = Call(headers={}, body=json.dumps(body).encode(), now_ms=NOW_MS, query=query)
     read(SHOP[kind], call)
 
 
 @given(st.sampled_from(sorted(SHOP)), st.binary(max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_read_or_refused(kind: str, body: bytes):
     read(SHOP[kind], Call(headers={}, body=body, now_ms=NOW_MS))
