@@ -26,7 +26,8 @@ class Tidying:
         self.task: asyncio.Task[None] | None = None
         self._processor = processor
         self._store = store
-        self._begin_at = processor.finished  # commits index the archive once the rows before are
+        # Commits index the archive once the rows before are; and what time it is is told by one.
+        self._begin_at = processor.finished + 1
 
     def look_after(self) -> None:
         """Begin where it is time. Raises what the last one failed of for good (CommitFailed)."""
@@ -39,11 +40,13 @@ class Tidying:
             self.task = None
 
     async def _tidy(self) -> None:
-        store, processor = self._store, self._processor
+        store = self._store
         try:
-            while await store.prune(processor.now_ms):
+            # A clock that was wrong has nothing go before the commit that keeps a restart from
+            # taking it for earlier.
+            while await store.prune(store.committed_at_ms):
                 pass
-            while await store.keep_archive(processor.now_ms):
+            while await store.keep_archive(store.committed_at_ms):
                 pass
         except CommitFailed as error:
             if not error.again:

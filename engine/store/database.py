@@ -80,6 +80,7 @@ class Store:
     """The database of one data folder. All methods but `open` run one at a time, in order.
 
     Attributes:
+        committed_at_ms: Stamp of the newest batch that was committed since it was opened; 0: none.
         keep_ms: How long journal rows that no replay needs, records, dead letters and quarantined
             items are kept.
         quarantine: How full the quarantine is.
@@ -105,6 +106,7 @@ class Store:
         self._unnoted: tuple[Batch, Written] | None = None
         self._next_record = next_record
         self.path = path
+        self.committed_at_ms = 0
         self.keep_ms = keep_ms
         self.quarantine = quarantine
         self.floors = Floors()
@@ -169,6 +171,7 @@ class Store:
     async def commit(self, batch: Batch) -> None:
         """Make a batch durable, whole or not at all. Raises CommitFailed."""
         await self._write(partial(self._commit, batch=batch))
+        self.committed_at_ms = batch.at_ms
 
     async def prune(self, now_ms: int) -> bool:
         """Let go of a slice of what is older than it is kept; whether there may be more.

@@ -46,7 +46,7 @@ class GatedStore(Store):
         self.began = asyncio.Event()
         self.faults: list[Exception] = []
         self.batches: list[Batch] = []
-        self.prunes = 0
+        self.pruned_at_ms: list[int] = []
         self.prune_faults: list[Exception] = []
 
     @override
@@ -60,7 +60,7 @@ class GatedStore(Store):
 
     @override
     async def prune(self, now_ms: int) -> bool:
-        self.prunes += 1
+        self.pruned_at_ms.append(now_ms)
         if self.prune_faults:
             raise self.prune_faults.pop(0)
         return await super().prune(now_ms)
