@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from engine.store.floors import Floors
+
 PLAN = Plan("p", [campaign("c", wait(HOUR), send("email"), per="event.who")])
 ANON, ADA = "anon-7f3a", "ada-lovelace"
 
@@ -192,12 +194,9 @@ async def test_a_floor_that_is_copied_across_a_merge_has_what_both_did(
     await rig.shell.settle()
     now_ms = rig.clock.now_ms()
     floors = rig.store.floors
-    for sql in ("DELETE FROM user_log", "DELETE FROM generations"):
-        await rig.store.transact(partial(_run, sql=sql))
     # All are in rows of their own, which are copied in order of their ids.
     rows = [(one, encode_user(user)) for one, user in rig.processor.users.items()]
-    await rig.store.transact(partial(_run_many, rows=rows))
-    await rig.store.transact(partial(_run, sql="INSERT INTO generations VALUES (0, 1, 0, 0)"))
+    await rig.store.transact(partial(_begin_anew, floors, rows=rows))
     for step in range(5):
         await rig.store.transact(partial(floors.work, now_ms=now_ms + 8 * HOUR, keep_ms=HOUR))
         if step == 1:
@@ -215,9 +214,11 @@ async def test_a_floor_that_is_copied_across_a_merge_has_what_both_did(
         assert len(saved[0]) == len(saved[1]) == 1
 
 
-def _run(connection: sqlite3.Connection, sql: str) -> None:
-    connection.execute(sql)
-
-
-def _run_many(connection: sqlite3.Connection, rows: list[tuple[str, bytes]]) -> None:
+def _begin_anew(
+    floors: Floors, connection: sqlite3.Connection, rows: list[tuple[str, bytes]]
+) -> None:
+    floors.forget()
+    connection.execute("DELETE FROM user_log")
+    connection.execute("DELETE FROM generations")
+    connection.execute("INSERT INTO generations VALUES (0, 1, 0, 0)")
     connection.executemany("INSERT OR REPLACE INTO users VALUES (?, ?, 0)", rows)
