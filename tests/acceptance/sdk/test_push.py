@@ -41,7 +41,8 @@ def test_a_browser_subscribes_and_shows_what_is_pushed(visit: Visit) -> None:
         lambda said: found.extend(one["registrationId"] for one in said["registrations"]),
     )
     tools.send("ServiceWorker.enable")
-    page.evaluate("1")
+    while not found:  # each answer of the page brings what the browser has told by then
+        page.evaluate("1")
     message = {
         "id": "effect-1",
         "title": "Still yours",
