@@ -81,8 +81,8 @@ class Plans:
     def note(self, happened: Input, number: int) -> None:
         """A change came, of the plan or of time. O(1).
 
-        Skipped time, and what is announced, matter only to users who lack a change of the plan
-        before it; all others have them at once: more of them is kept from then on.
+        Skipped time, and that from an announcement on more is kept, matter only to users who lack a
+        change of the plan before it; all others have both at once.
         """
         before = self.plan
         if isinstance(happened, WeightsDrawn):

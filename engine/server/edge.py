@@ -220,10 +220,10 @@ class Edge:
     def _answer(self, request: web.Request, refusal: Refusal) -> web.Response:
         if request.path.startswith(SDK_PREFIXES):
             return failure(refusal)
-        if self._page is not None and not request.path.startswith(PROGRAMS_PREFIX):
-            wants_page = "text/html" in request.headers.get("Accept", "")
-            return self._page(refusal) if wants_page else problem(refusal)
-        return problem(refusal)
+        is_looking = "text/html" in request.headers.get("Accept", "")
+        if self._page is None or not is_looking or request.path.startswith(PROGRAMS_PREFIX):
+            return problem(refusal)
+        return self._page(refusal)
 
     def _next_id(self) -> str:
         return f"{self._instance}-{next(self._serial):x}"

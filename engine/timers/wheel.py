@@ -309,10 +309,10 @@ class Deadlines(Generic[A]):
             opening.reverse()
         hand_at_ms, shift = self._hand_at_ms, self._opening_shift
         number = hand_at_ms >> shift
-        left = len(opening) - PART if now_ms < hand_at_ms else 0
-        part = opening[: left - 1 : -1] if left > 0 else opening[::-1]
-        del opening[max(left, 0) :]
-        for alarm in part:
+        left = max(len(opening) - PART, 0) if now_ms < hand_at_ms else 0
+        part = opening[left:]
+        del opening[left:]
+        for alarm in reversed(part):
             at_ms = alarm.armed_at_ms
             if at_ms >> shift == number:
                 self._look_again(alarm, at_ms)

@@ -111,9 +111,8 @@ async def retry(
     outcome = Outcome(0, 0, [])
     after = 0
     while True:
-        async with (
-            store.letters_stay
-        ):  # until they are revived for good: what is old goes meanwhile
+        # Until they are revived for good: what is old goes meanwhile.
+        async with store.letters_stay:
             found = await store.read(_reading(chosen, after, AT_ONCE))
             if not found:
                 return outcome
