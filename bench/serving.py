@@ -20,7 +20,7 @@ import structlog
 from bench.journaling import GroupCommit
 from bench.process import serve_command, serving
 from bench.shop import WRITE_KEY
-from config.settings import WriteKey
+from config.serving import WriteKey
 from engine.cli.serve import fastest_loop, stop_on_signals
 from engine.core.inputs import EventReceived, UserInput, decode_inputs
 from engine.runtime.clock import Clock

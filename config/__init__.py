@@ -24,7 +24,8 @@ from config.loader import (
     load_shop,
     plan_id_of,
 )
-from config.settings import Settings, WriteKey
+from config.serving import WriteKey
+from config.settings import Settings
 from config.shoptests import ShopTest, read_tests
 from config.starter import demo_shop, write_starter
 

@@ -27,13 +27,13 @@ from config.reads import (
     read_zone,
     wanted,
 )
+from config.serving import WriteKey
 from config.settings import (
     COLLECTIONS,
     SECTIONS,
     CollectionSettings,
     Settings,
     ShopCollection,
-    WriteKey,
 )
 from config.sinks import SinkSettings, sink_faults
 from config.source import NOT_BUILT

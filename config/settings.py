@@ -22,7 +22,6 @@ from config.kinds import (
     ChannelId,
     Clock,
     Count,
-    CountOrNone,
     Currency,
     Day,
     Duration,
@@ -30,7 +29,6 @@ from config.kinds import (
     Flag,
     Inside,
     Locale,
-    Port,
     Secret,
     Share,
     Size,
@@ -39,6 +37,7 @@ from config.kinds import (
     UtmKey,
     Zone,
 )
+from config.serving import Keys, Server
 from config.sinks import SinkSettings
 from config.webhooks import WebhookSource
 from engine.core.calendar import DAYS, EVERY_DAY
@@ -66,52 +65,6 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     currency: Currency = "USD"
     locale: Locale = "en"
     url: Address = "http://localhost:8080"
-
-
-class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """`[server]`: where the process listens, and the limits on what comes in.
-
-    Attributes:
-        admin_port: 0 means the port served plus 1.
-        rate: Events a second and key; 0 is no limit.
-    """
-
-    host: Text = "127.0.0.1"
-    port: Port = 8080
-    admin_port: Port = 0
-    admin_host: Text = "127.0.0.1"
-    body_max_bytes: Size = field(default=1 << 20, name="body_max")
-    events_max: Count = 2500
-    event_max_bytes: Size = field(default=32 << 10, name="event_max")
-    rate: CountOrNone = 1000
-
-
-class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that sends events, with a rate of its own and the web origins it may be used from.
-
-    Attributes:
-        rate: Events a second; None: `server.rate`; 0: no limit.
-        origins: None is any.
-    """
-
-    key: Secret
-    rate: CountOrNone | None = None
-    origins: tuple[Address, ...] | None = None
-
-
-class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """`[keys]`: who may send and operate. An empty `admin` or `signing` is made at first start.
-
-    Attributes:
-        signing: Signs links in messages, and users' tokens.
-        signing_previous: What it was before: links of then are still good.
-    """
-
-    write: tuple[WriteKey, ...] = (WriteKey(key="demo-write-key"),)
-    trigger: tuple[Secret, ...] = ()
-    admin: Secret = ""
-    signing: Secret = ""
-    signing_previous: tuple[Secret, ...] = ()
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):

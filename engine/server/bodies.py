@@ -20,7 +20,7 @@ from engine.server.answers import Fault, Refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from config.settings import Server
+    from config.serving import Server
 
 _T = TypeVar("_T")
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
-from config.settings import WriteKey
+from config.serving import WriteKey
 from engine.core.inputs import TriggerReceived
 from engine.core.intake.tracking_plan import TrackingPlan, no_plan
 from engine.runtime.clock import monotonic_ns

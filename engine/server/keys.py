@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from config.settings import WriteKey
+    from config.serving import WriteKey
     from engine.runtime.metrics import Metrics
     from engine.server.bodies import Limits
 

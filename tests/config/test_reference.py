@@ -31,7 +31,8 @@ from config.schema import (
     TEST,
     TESTS,
 )
-from config.settings import COLLECTIONS, SECTIONS, Settings, ShopCollection, WriteKey
+from config.serving import WriteKey
+from config.settings import COLLECTIONS, SECTIONS, Settings, ShopCollection
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 SETTINGS_PAGE = (REFERENCE / "settings.md").read_text()

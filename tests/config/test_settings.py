@@ -10,7 +10,8 @@ from channels.settings import SETTINGS
 from config.faults import Findings
 from config.quantities import SIZE_BYTES_MAX, parse_size_bytes
 from config.reading import read_settings
-from config.settings import SECTIONS, Cap, QuietHours, Settings, WriteKey
+from config.serving import WriteKey
+from config.settings import SECTIONS, Cap, QuietHours, Settings
 from engine.core.messages import caps, quiet
 from tests.config.defaults import DEFAULTS
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from config import load_shop
-from config.settings import Events, Server, Settings
+from config.serving import Server
+from config.settings import Events, Settings
 from engine.core.inputs import PlanChanged, decode_inputs
 from engine.core.plan import Plan
 from engine.runtime import restart as restart_module

@@ -15,7 +15,8 @@ from typing_extensions import override
 import engine.server
 from channels.links import Links
 from channels.tokens import Signer
-from config.settings import Settings, WriteKey
+from config.serving import WriteKey
+from config.settings import Settings
 from engine.core.inputs import Input, decode_inputs
 from engine.core.plan import Plan
 from engine.runtime.bulk import Looking

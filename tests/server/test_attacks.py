@@ -8,7 +8,7 @@ import pytest
 
 from bench.attacks import Attack
 from bench.shop import WRITE_KEY
-from config.settings import WriteKey
+from config.serving import WriteKey
 from engine.server import Limits
 from tests.server.house import KEY, House
 from tests.server.waiting import until

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from config.settings import WriteKey
+from config.serving import WriteKey
 from engine.core.inputs import EventReceived, UserIdentified, UsersMerged
 from engine.server import IngestDoor, listen, make_ingest_app
 

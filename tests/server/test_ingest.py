@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from config.settings import WriteKey
+from config.serving import WriteKey
 from engine.core.inputs import UserScored
 from engine.runtime.inbox import HELD_BYTES_MAX, INBOX_MAX, Unavailable
 from engine.server import IngestDoor, listen, make_ingest_app

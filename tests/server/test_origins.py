@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from config.settings import WriteKey
+from config.serving import WriteKey
 from engine.server import Limits
 from engine.server.origins import origin_of
 from tests.server.house import KEY, House

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from config.settings import WriteKey
+from config.serving import WriteKey
 from engine.core.plan import Plan
 from engine.server import Limits
 from engine.server.answers import Refusal

@@ -13,7 +13,7 @@ from channels.keeping import keep_secret
 from engine.errors import ServeError
 
 if TYPE_CHECKING:
-    from config.settings import Keys
+    from config.serving import Keys
 
 FILE: Final = "admin.key"
 """The admin key's name in the data folder."""

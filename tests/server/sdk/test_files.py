@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import engine.server.sdk
-from config.settings import WriteKey
+from config.serving import WriteKey
 from engine.server.sdk import CORE_BYTES_MAX, FILES, SdkFile
 from tests.clients import node
 from tests.server.house import KEY, House

@@ -1,0 +1,54 @@
+"""`[server]` and `[keys]`: where the process listens, who may send and operate, and how much."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import field
+
+from config.kinds import Address, Count, CountOrNone, Port, Secret, Size, Text
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """`[server]`: where the process listens, and the limits on what comes in.
+
+    Attributes:
+        admin_port: 0 means the port served plus 1.
+        rate: Events a second and key; 0 is no limit.
+    """
+
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    admin_port: Port = 0
+    admin_host: Text = "127.0.0.1"
+    body_max_bytes: Size = field(default=1 << 20, name="body_max")
+    events_max: Count = 2500
+    event_max_bytes: Size = field(default=32 << 10, name="event_max")
+    rate: CountOrNone = 1000
+
+
+class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that sends events, with a rate of its own and the web origins it may be used from.
+
+    Attributes:
+        rate: Events a second; None: `server.rate`; 0: no limit.
+        origins: None is any.
+    """
+
+    key: Secret
+    rate: CountOrNone | None = None
+    origins: tuple[Address, ...] | None = None
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """`[keys]`: who may send and operate. An empty `admin` or `signing` is made at first start.
+
+    Attributes:
+        signing: Signs links in messages, and users' tokens.
+        signing_previous: What it was before: links of then are still good.
+    """
+
+    write: tuple[WriteKey, ...] = (WriteKey(key="demo-write-key"),)
+    trigger: tuple[Secret, ...] = ()
+    admin: Secret = ""
+    signing: Secret = ""
+    signing_previous: tuple[Secret, ...] = ()
