@@ -25,6 +25,7 @@ from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
     Input,
+    LetterRevived,
     UserErased,
     UserScored,
     UsersMerged,
@@ -128,7 +129,7 @@ class Gathering:
         self._needles += [b'"model":' + _encode(model) for model in sorted(gap.models)]
         self._needles += [b'"type":"erasure"', b'"type":"merge"']
         if gap.places:
-            self._needles += [b'"outcome":"failed"', b'"outcome":"cancelled"']
+            self._needles += [b'"type":"delivery"', b'"type":"revived"']
         if gap.sessions:
             kinds = (b"event", b"imported_event", b"answered")
             self._needles += [b'"type":"%b"' % kind for kind in kinds]
@@ -236,7 +237,7 @@ class Gathering:
 
     def _is_asked_for(
         self, happened: Input
-    ) -> TypeGuard[EventReceived | UserScored | DeliveryReported]:
+    ) -> TypeGuard[EventReceived | UserScored | DeliveryReported | LetterRevived]:
         if isinstance(happened, EventReceived):
             if not happened.name:
                 return False  # a machine's doing
@@ -244,7 +245,9 @@ class Gathering:
                 return True  # whatever it is, it is something that the user did
             return happened.name in self._names
         if isinstance(happened, DeliveryReported):
-            return bool(self._gap.places) and happened.outcome != "delivered"
+            return bool(self._gap.places)
+        if isinstance(happened, LetterRevived):  # behind the announcement the user has it himself
+            return bool(self._gap.places) and happened.at_ms <= self._announced_at_ms
         return isinstance(happened, UserScored) and happened.model in self._gap.models
 
     def _bearer(self, user_id: str) -> str:

@@ -10,6 +10,7 @@ from engine.core.history import instants_of
 from engine.core.inputs import DeliveryReported, EventReceived, PlanAnnounced
 from engine.core.messages.caps import place_name
 from engine.core.state import encode_user
+from engine.runtime.delivery.letters import Chosen, retry
 from engine.runtime.filling import Filling
 from engine.runtime.processor import Processor
 from tests.core.world import DAY, HOUR, MINUTE, START
@@ -76,6 +77,42 @@ async def test_what_failed_before_has_given_its_place_back(tmp_path: Path) -> No
         assert places(life) == [1, 121]
         await end(life, "cancelled")
         assert places(life) == [1]
+
+
+async def test_of_two_ends_that_are_told_of_a_message_the_first_counts(tmp_path: Path) -> None:
+    """One is taken back while it is handed over: that it went is told, and that it was kept."""
+    async with living(tmp_path, FREE) as life:
+        await go(life, 1, 61)
+        delivered, cancelled = life.processor.users["u"].pending
+        ends = (delivered, "delivered"), (delivered, "cancelled")
+        ends += (cancelled, "cancelled"), (cancelled, "delivered")
+        for message, outcome in ends:
+            await life.restarted.shell.submit([DeliveryReported("u", message, outcome)])
+        await life.reload(CAPPED)
+        assert places(life) == [1]
+        assert await replays(life)
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "failed", None])
+async def test_what_was_revived_counts_from_then_on(
+    tmp_path: Path, outcome: Literal["delivered", "failed"] | None
+) -> None:
+    async with living(tmp_path, FREE) as life:
+        await go(life, 1, 61)
+        await end(life, "failed")
+        await life.until(START + 121 * MINUTE)
+        restarted = life.restarted
+        done = await retry(
+            life.store, restarted.shell, life.processor, Chosen(all=True), lambda *_told: None
+        )
+        assert done.retried == 1
+        await end(life, "delivered")
+        if outcome is not None:
+            await life.until(START + 181 * MINUTE)
+            await end(life, outcome)
+        await life.reload(CAPPED)
+        assert places(life) == ([61] if outcome == "failed" else [61, 121])
+        assert await replays(life)
 
 
 async def test_what_fails_while_the_past_is_read_gives_its_place_back(

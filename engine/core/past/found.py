@@ -19,6 +19,7 @@ from engine.core.inputs import (
     DeliveryReported,
     EventImported,
     EventReceived,
+    LetterRevived,
     MessageAnswered,
 )
 from engine.core.messages.answers import BY_PEOPLE
@@ -72,7 +73,7 @@ def note(
     plan: Plan,
     gap: Gap,
     user: User,
-    happened: EventReceived | UserScored | DeliveryReported,
+    happened: EventReceived | UserScored | DeliveryReported | LetterRevived,
     number: int,
 ) -> None:
     """Have one more archived input in what is found of `user`, made by `new_user` for it.
@@ -81,6 +82,9 @@ def note(
     """
     if isinstance(happened, DeliveryReported):
         found_places.note_ended(user, happened)
+        return
+    if isinstance(happened, LetterRevived):
+        found_places.note_revived(user, happened)
         return
     if not isinstance(happened, EventReceived):
         scores.note(user, happened, gap.models)

@@ -1,8 +1,8 @@
 """What the archive has of messages that count under caps which are new.
 
-The records tell which went out, and the journal which of them were cancelled or failed; either may
-be read first. Until all is read each is kept as one that is pending, `cancelled` where it gave its
-place back, on the user of whom nothing else is known (`found`).
+The records tell which went out, and the journal how each of them ended; either may be read first.
+Until all is read each is kept as one that is pending, on the user of whom nothing else is known
+(`found`); in the place of why it was `cancelled` stands what became of it.
 """
 
 from __future__ import annotations
@@ -15,28 +15,36 @@ from engine.core.state import Pending
 
 if TYPE_CHECKING:
     from engine.core.effects import Record
-    from engine.core.inputs import DeliveryReported
+    from engine.core.inputs import DeliveryReported, LetterRevived
     from engine.core.past.coming import Gap
     from engine.core.plan import Plan
     from engine.core.state import User
 
+_STAYED: Final = "delivered"
 _GAVE_BACK: Final = "gave its place back"
+_REVIVED: Final = "revived"
 
 
 def note_taken(found: User, sent: Record, at_ms: int) -> None:
     """A message went out, judged at `at_ms`. O(1)."""
-    if sent.message not in found.pending:
-        taken = Pending("", "", "", sent.channel, "", 0, sent_at_ms=at_ms)
-        _add(found, sent.message, taken)
+    taken = _of(found, sent.message)
+    if not taken.channel:
+        taken.channel = sent.channel
+        taken.sent_at_ms = taken.sent_at_ms or at_ms
 
 
 def note_ended(found: User, report: DeliveryReported) -> None:
-    """A message was cancelled, or failed for good. O(1)."""
-    taken = found.pending.get(report.effect_id)
-    if taken is None:
-        taken = Pending("", "", "", "", "", 0)
-        _add(found, report.effect_id, taken)
-    taken.cancelled = _GAVE_BACK
+    """A message came to an end: the first that is told counts, as when it was told. O(1)."""
+    taken = _of(found, report.effect_id)
+    if taken.cancelled in {"", _REVIVED}:
+        taken.cancelled = _STAYED if report.outcome == "delivered" else _GAVE_BACK
+
+
+def note_revived(found: User, revived: LetterRevived) -> None:
+    """One that had failed was to go after all: where it did, it took its place then. O(1)."""
+    taken = _of(found, revived.effect_id)
+    if taken.cancelled == _GAVE_BACK:
+        taken.cancelled, taken.sent_at_ms = _REVIVED, revived.at_ms
 
 
 def put_places(plan: Plan, gap: Gap, found: User, user: User) -> None:
@@ -47,8 +55,10 @@ def put_places(plan: Plan, gap: Gap, found: User, user: User) -> None:
     """
     taken: dict[str, list[int]] = {channel: [] for channel in gap.places}
     for message, one in found.pending.items():
-        if not one.cancelled:
-            own = user.pending.get(message)
+        own = user.pending.get(message)
+        # One that was to go after all, and then might not, has no end and is not under way either.
+        holds = one.cancelled in {"", _STAYED} or (one.cancelled == _REVIVED and own is not None)
+        if holds and one.channel in taken:
             taken[one.channel].append((own and own.sent_at_ms) or one.sent_at_ms)
     for channel, instants in taken.items():
         name = place_name(channel)
@@ -59,8 +69,13 @@ def put_places(plan: Plan, gap: Gap, found: User, user: User) -> None:
     found.pending = {}
 
 
-def _add(found: User, message: str, taken: Pending) -> None:
-    if found.pending:
-        found.pending[message] = taken
-    else:
-        found.pending = {message: taken}
+def _of(found: User, message: str) -> Pending:
+    """What is known of a message, from now on."""
+    taken = found.pending.get(message)
+    if taken is None:
+        taken = Pending("", "", "", "", "", 0)
+        if found.pending:
+            found.pending[message] = taken
+        else:
+            found.pending = {message: taken}
+    return taken
