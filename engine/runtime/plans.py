@@ -136,7 +136,7 @@ class Plans:
     @property
     def is_unsettled(self) -> bool:
         """Whether everybody has taken the changes on, and not everybody was saved since."""
-        return bool(self.changes) and not self.roster.has_visits
+        return bool(self.changes) and not self.roster.has_changes
 
     def settle(self) -> int:
         """Once everybody was visited and saved: forget what nobody lacks.

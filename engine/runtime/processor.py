@@ -372,7 +372,7 @@ class Processor(Population):
     def _draw_weights(self, now_ms: int) -> None:
         """Draw weights, if that is due and nothing else is; else wake for it in time."""
         bandits = self.bandits
-        if bandits.due_at_ms <= now_ms < self.wake_at_ms and not self.users.has_visits:
+        if bandits.due_at_ms <= now_ms < self.wake_at_ms and not self.users.has_changes:
             for drawn in bandits.draw(self.plan, self.now_ms):
                 self._pass_over(drawn, self.now_ms)
         self.wake_at_ms = min(self.wake_at_ms, bandits.due_at_ms)

@@ -91,6 +91,15 @@ class Roster(Mapping[str, "User"]):
         )
 
     @property
+    def has_changes(self) -> bool:
+        """Whether anybody has not been visited since the last change.
+
+        Not so where the row is gone over to let go of those who went: as long as users are merged
+        all the time there is always one of them.
+        """
+        return self._place < self._end and self._saved < self._end
+
+    @property
     def has_saves(self) -> bool:
         """Whether there is anybody left to save."""
         return self._saved < self._end

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from config import load_shop
-from engine.core.inputs import EventReceived, WeightsDrawn
+from engine.core.inputs import EMPTY, EventReceived, UsersMerged, WeightsDrawn
 from engine.runtime.bandits import EVERY_MS, SHARE_MIN, shares
 from engine.runtime.clock import Clock
 from engine.runtime.restart import restart
@@ -103,6 +103,14 @@ def test_nobody_moves_as_weights_do() -> None:
     again = [EventReceived(user_id, "Go", at_ms, at_ms) for user_id in before]
     records = [one for released in simulation.run(again) for one in released.records]
     assert {one.user_id: one.variant for one in records if one.kind == "branched"} == before
+
+
+def test_weights_are_drawn_where_visitors_turn_out_to_be_customers() -> None:
+    simulation = Simulation(shop().plan)
+    events = [EventReceived(user_id, "Go", START_MS, START_MS) for user_id in ("ada", "device")]
+    joined = UsersMerged("ada", START_MS, START_MS, EMPTY, merged_id="device", is_alias=True)
+    list(simulation.run([*events, joined]))
+    assert simulation.processor.plan.weights["c\ncopy"] != {}
 
 
 def test_shares_are_how_often_an_arm_comes_out_best() -> None:

@@ -63,6 +63,21 @@ def test_who_was_taken_away_is_let_go_of_without_a_change() -> None:
     assert roster.choose_saves() == []
 
 
+def test_only_a_change_has_to_be_taken_on() -> None:
+    roster = people(4)
+    roster.dismiss(roster["u1"])
+    assert not roster.has_changes
+    assert visited(roster) == ["u0"]
+    assert roster.has_visits  # to let go of who went
+    assert not roster.has_changes
+    roster.begin()
+    assert visited(roster) == ["u0"]
+    assert roster.has_changes
+    assert visited(roster, 9) == ["u2", "u3"]
+    assert not roster.has_changes
+    assert roster.has_saves
+
+
 def test_who_was_taken_away_and_came_back_is_visited_once() -> None:
     roster = people(2)
     roster.dismiss(roster["u0"])
