@@ -6,6 +6,13 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
+Network: TypeAlias = Annotated[
+    str,
+    Meta(
+        description='an IP address like "127.0.0.1", or a network like "10.0.0.0/8"',
+        extra={"reads": "network"},
+    ),
+]
 Text: TypeAlias = Annotated[str, Meta(min_length=1, description="text in quotes, not empty")]
 FileName: TypeAlias = Annotated[
     str,

@@ -20,6 +20,7 @@ from config.reads import (
     kind_of,
     read_duration_ms,
     read_locale,
+    read_network,
     read_secret,
     read_share,
     read_simple,
@@ -340,6 +341,8 @@ class _Reader:
                 return read_zone(raw)
             case "locale":
                 return read_locale(raw)
+            case "network":
+                return read_network(raw)
             case "secret":
                 return read_secret(raw, self._env)
             case _:

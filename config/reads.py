@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -106,6 +107,25 @@ def _zone_hint(raw: str) -> str:
         by_city = {zone.rpartition("/")[2].lower(): zone for zone in reversed(places)}
         near = [by_city[one] for one in get_close_matches(said.lower(), by_city, 1, _NEAR)]
     return f"did you mean {near[0]}?" if near else ""
+
+
+def read_network(raw: object) -> str:
+    """An IP address, or a network by its first address and the bits that all of it share."""
+    if not isinstance(raw, str):
+        raise Unreadable(f"{kind_of(raw)} is no address")
+    try:
+        network = ip_network(raw, strict=False)
+    except ValueError:
+        raise Unreadable(f"{shown(raw)} is no IP address and no network") from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None:
+        raise Unreadable(f"{shown(raw)} is IPv4 within IPv6", f'write it as IPv4, like "{mapped}"')
+    if not network.prefixlen:
+        raise Unreadable(f"{shown(raw)} is every address there is", "name your own machines alone")
+    if "/" in raw and raw.partition("/")[0] != str(network.network_address):
+        first = f"{shown(raw)} is an address within a network"
+        raise Unreadable(first, f'did you mean "{network}"?')
+    return raw
 
 
 def read_locale(raw: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import field
 
-from config.kinds import Address, Count, CountOrNone, Port, Secret, Size, Text
+from config.kinds import Address, Count, CountOrNone, Network, Port, Secret, Size, Text
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +14,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         admin_port: 0 means the port served plus 1.
         rate: Events a second and key; 0 is no limit.
+        proxies: Those who are believed whom they ask for.
     """
 
     host: Text = "127.0.0.1"
@@ -24,6 +25,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     events_max: Count = 2500
     event_max_bytes: Size = field(default=32 << 10, name="event_max")
     rate: CountOrNone = 1000
+    proxies: tuple[Network, ...] = ()
 
 
 class WriteKey(msgspec.Struct, frozen=True, kw_only=True):

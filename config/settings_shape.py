@@ -113,7 +113,7 @@ def _described(kind: inspect.Metadata) -> Shape:
             shape = _SIZE
         case "share":
             shape = SHARE
-        case "zone" | "secret" | "locale":
+        case "zone" | "secret" | "locale" | "network":
             shape = {"type": "string"}
         case None:
             shape = _shape(kind.type)

@@ -45,6 +45,7 @@ from engine.server import (
     House,
     LinkDoor,
     Operating,
+    Proxies,
     bind,
     connections_for,
     front_door,
@@ -241,6 +242,7 @@ class App:
             metrics=self.metrics,
             log=structlog.get_logger("hairspring.admin"),
             instance=self._instance,
+            proxies=Proxies(server.proxies),
             operating=Operating(keys=(self.admin_key.key, token), house=self._house),
         )
         self.admin = await serve(make_admin_app(door), admin, connections_max=ADMIN_CONNECTIONS_MAX)

@@ -11,6 +11,7 @@ from engine.server.admin.own_keys import AdminKey, take_admin_key
 from engine.server.admin.port import AdminDoor, make_admin_app, way_in
 from engine.server.bodies import Limits
 from engine.server.capacity import connections_for, connections_within, raise_open_files
+from engine.server.clients import Proxies
 from engine.server.connections import CONNECTIONS_MAX
 from engine.server.front import front_door
 from engine.server.ingest import IngestDoor, make_ingest_app
@@ -30,6 +31,7 @@ __all__ = [
     "LinkDoor",
     "Operating",
     "Patience",
+    "Proxies",
     "Shown",
     "Site",
     "bind",

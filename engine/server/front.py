@@ -9,6 +9,7 @@ import structlog
 from engine.core.intake.tracking_plan import no_plan
 from engine.runtime.bulk import Looking
 from engine.server.bodies import Limits
+from engine.server.clients import Proxies
 from engine.server.doors import channel_doors
 from engine.server.ingest import IngestDoor
 from engine.server.storefront import Storefront
@@ -53,6 +54,7 @@ def front_door(
         log=structlog.get_logger("hairspring.http"),
         instance=instance,
         limits=Limits.of(settings.server),
+        proxies=Proxies(settings.server.proxies),
         webhooks=webhooks_of(settings, parts, tracking_plan=tracking_plan),
         links=links,
         storefront=_storefront(settings, signer) if with_storefront else None,

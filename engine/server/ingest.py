@@ -19,6 +19,7 @@ from engine.server import pixel, posthog
 from engine.server.answers import Refusal, answer_json, success
 from engine.server.bodies import Limits, body_at_hand, is_plain, read_body
 from engine.server.browser_settings import settings_handlers
+from engine.server.clients import PROXIES, Proxies
 from engine.server.doors import ChannelDoors
 from engine.server.edge import TAKEN, Edge
 from engine.server.health import health_handlers
@@ -77,6 +78,7 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         links: What stands behind links in messages, and whether `Sec-GPC` is honoured.
         storefront: The demo's own shop; None: no pages are served.
         tracking_plan: Gives the one in force, or None.
+        proxies: Who is believed whom they ask for.
     """
 
     submit: Submit
@@ -96,11 +98,13 @@ class IngestDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     tracking_plan: Callable[[], TrackingPlan | None] = no_plan
     webhooks: WebhookDoor | None = None
     storefront: Storefront | None = None
+    proxies: Proxies = Proxies()
 
 
 def make_ingest_app(door: IngestDoor) -> web.Application:
     """The server that clients send events to. It is made in the loop's thread, before `listen`."""
     app = web.Application(client_max_size=door.limits.body_max_bytes)
+    app[PROXIES] = door.proxies
     ingest = _Ingest(door)
     edge = Edge(door.log, door.instance, Origins(ingest.keys.origins))
     with_write_key = {route: ingest.make_sdk_handler(kind) for route, kind in ROUTES.items()}

@@ -10,6 +10,7 @@ import msgspec
 
 from engine.core.intake.items import mend_surrogates
 from engine.server.answers import Refusal
+from engine.server.clients import client_of
 from engine.server.origins import ORIGIN, foreign, origin_of
 from engine.server.rates import Allowance, BadKeys
 
@@ -139,7 +140,7 @@ class WriteKeys:
             if key in self._keys:
                 return self._keys[key]
         self._unknown()
-        self._bad.note(request.remote or "")
+        self._bad.note(client_of(request))
         message = (
             "this write key is not known; see [keys] write in hairspring.toml"
             if said

@@ -1,25 +1,27 @@
-"""Where a request comes from: this machine, or another one."""
+"""Addresses of machines: this one's, and what tells one machine from another."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Final, TypeAlias
+
+Address: TypeAlias = IPv4Address | IPv6Address
 
 
 def is_this_machine(peer: str) -> bool:
-    """Whether a peer's address is a loopback one, IPv4 mapped into IPv6 too."""
+    """Whether a peer's address is a loopback one."""
     address = address_of(peer)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     return address is not None and address.is_loopback
 
 
-def address_of(text: str) -> IPv4Address | IPv6Address | None:
-    """The address that a text is, or None."""
+def address_of(text: str) -> Address | None:
+    """The address that a text is, or None; of IPv4 that is mapped into IPv6, the former."""
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
 
 
 _ONES_OWN_V6: Final = 64
@@ -30,7 +32,5 @@ def network_of(peer: str) -> str:
     """What tells one sender from another: an IPv4 address, or of an IPv6 one its network."""
     address = address_of(peer)
     if not isinstance(address, IPv6Address):
-        return peer
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
+        return peer if address is None else str(address)
     return str(int(address) >> (128 - _ONES_OWN_V6))

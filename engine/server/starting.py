@@ -18,9 +18,9 @@ from engine.core.intake.starts import StartSaid, campaign_of, content_of, user_o
 from engine.runtime.starting import Outcomes, Started
 from engine.server.answers import ERRORS_MAX, Fault, Refusal, Rejection, answer_json
 from engine.server.bodies import decode_body, read_body
+from engine.server.clients import client_of, is_of_this_machine
 from engine.server.edge import TAKEN
 from engine.server.keys import BEARER
-from engine.server.machines import is_this_machine
 from engine.server.rates import Allowance, BadKeys
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from engine.server.ingest import IngestDoor
-
-_SPOKEN_FOR: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via", "Origin")
-"""Headers of proxies, which speak for whoever is behind them, and of web pages."""
 
 
 class StartBody(msgspec.Struct):
@@ -198,7 +195,7 @@ def _door_keeper(door: IngestDoor) -> Callable[[web.Request], Allowance]:
         if any(admitted):
             return allowances[admitted.index(True)]
         unknown()
-        bad.note(request.remote or "")
+        bad.note(client_of(request))
         code = "key.unknown" if said else "key.missing"
         message = "one of [keys] trigger is needed, as a Bearer token"
         raise Refusal(401, code, message, headers={"WWW-Authenticate": "Bearer"})
@@ -208,8 +205,7 @@ def _door_keeper(door: IngestDoor) -> Callable[[web.Request], Allowance]:
 
 def _admit_this_machine(request: web.Request) -> None:
     """Raise Refusal (403) unless a request comes from this machine, and through nobody."""
-    spoken_for = any(header in request.headers for header in _SPOKEN_FOR)
-    if is_this_machine(request.remote or "") and not spoken_for:
+    if is_of_this_machine(request):
         return
     message = (
         "while [keys] trigger is empty, campaigns are started from this machine alone, and "

@@ -18,6 +18,7 @@ body_max = "1 MiB"
 events_max = 2500
 event_max = "32 KiB"
 rate = 1000
+proxies = []
 [keys]
 write = ["demo-write-key"]
 trigger = []

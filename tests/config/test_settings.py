@@ -88,6 +88,32 @@ def test_values_other_than_the_default_arrive_in_their_units() -> None:
     assert settings.channels["email"].timeout_ms == 5_000
 
 
+@pytest.mark.parametrize("said", ["127.0.0.1", "10.0.0.0/8", "::1", "2001:db8::/32", "10.0.0.7/32"])
+def test_a_proxy_is_an_address_or_a_network(said: str) -> None:
+    settings, faults, _ = read(f'[server]\nproxies = ["{said}"]')
+    assert (settings.server.proxies, faults) == ((said,), [])
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('"nginx"', "no IP address and no network; an IP address like"),
+        ('"127.0.0.1:80"', "no IP address"),
+        ('"10.0.0.0/33"', "no IP address"),
+        ('"10.1.2.3/8"', 'an address within a network; did you mean "10.0.0.0/8"?'),
+        ('"0.0.0.0/0"', "every address there is; name your own machines alone"),
+        ('"::/0"', "every address there is"),
+        ('"::ffff:10.0.0.1"', 'IPv4 within IPv6; write it as IPv4, like "10.0.0.1"'),
+        ("7", "the number 7 is no address"),
+    ],
+)
+def test_what_cannot_be_a_proxy_is_a_fault_with_what_would_be_right(said: str, told: str) -> None:
+    settings, (fault,), _ = read(f"[server]\nproxies = [{said}]")
+    assert fault.startswith("hairspring.toml:2: server.proxies[0]: ")
+    assert told in fault
+    assert settings.server.proxies == ()
+
+
 SECRETS = """
 [keys]
 write = ["env:WRITE", {key = "env:BROWSER"}]

@@ -35,6 +35,7 @@ from engine.server import (
     make_admin_app,
     make_ingest_app,
 )
+from engine.server.clients import Proxies
 from engine.server.links.engagement import Engagement
 from engine.server.rates import BadKeys
 from engine.store import CommitFailed, Quarantined, Store
@@ -129,6 +130,7 @@ class House:
         trigger_keys: tuple[str, ...] = (),
         keys: tuple[WriteKey, ...] = (WriteKey(key=KEY),),
         settings: Settings | None = None,
+        proxies: tuple[str, ...] = (),
         **more: Any,
     ) -> House:
         house = cls(plan or Plan("empty"))
@@ -140,6 +142,7 @@ class House:
             "metrics": house.metrics,
             "log": house.log,
             "instance": "test",
+            "proxies": Proxies(proxies),
         }
         house.links = LinkDoor(
             Links("http://links.invalid", SIGNER),

@@ -202,6 +202,17 @@ async def test_without_a_key_no_proxy_and_no_page_starts_anything(
     assert (status, said["code"], house.processor.users) == (403, "key.none", {})
 
 
+@pytest.mark.parametrize("client", [None, "127.0.0.1", "::1", "203.0.113.7", "unknown"])
+async def test_without_a_key_nobody_starts_anything_by_a_proxy_that_is_listed(
+    tmp_path: Path, client: str | None
+) -> None:
+    house = await House.start(tmp_path, plan=PLAN, proxies=("127.0.0.0/8",))
+    headers = {} if client is None else {"X-Forwarded-For": client}
+    status, said = await start(house, FROM_AN_ARTICLE, **headers)
+    assert (status, said["code"], house.processor.users) == (403, "key.none", {})
+    await house.aclose()
+
+
 async def test_with_keys_each_of_them_does_and_nothing_else(tmp_path: Path) -> None:
     house = await House.start(tmp_path, plan=PLAN, trigger_keys=("one", "ü"))
     for said in ("", "Bearer", "Bearer on", "Bearer onee", "one", "Bearer a-write-key"):

@@ -34,6 +34,7 @@ from engine.server.admin.progress import tell_long
 from engine.server.admin.reloading import reload_handler
 from engine.server.admin.simulating import simulating_handlers
 from engine.server.answers import Refusal
+from engine.server.clients import client_of
 from engine.server.forms import read_form
 from engine.server.keys import BEARER
 from engine.server.rates import BadKeys
@@ -143,7 +144,7 @@ def enter(request: web.Request, operating: Operating) -> House:
     said = request.headers.get("Authorization", "").encode("utf-8", "replace")
     admin, *of_run = [bool(key) and is_said(said, key) for key in operating.keys]
     if not any(of_run):  # nobody guesses that one: it is drawn anew in each run
-        peer = request.remote or ""
+        peer = client_of(request)
         operating.bad.bar(peer)
         if not admin:
             if said:

@@ -32,10 +32,11 @@ from engine.server.admin.records import record_handlers
 from engine.server.admin.templates import template_handlers
 from engine.server.admin.users import user_handlers
 from engine.server.answers import Refusal, in_one_line
+from engine.server.clients import PROXIES, Proxies, client_of, is_of_this_machine
 from engine.server.dashboard import Sessions, dashboard_handlers, refused
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
-from engine.server.machines import address_of, is_this_machine
+from engine.server.machines import address_of
 from engine.server.openapi import openapi_handlers
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class AdminDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         instance: Begins request ids; different in each run.
         operating: Who may operate, and on what.
         monotonic_ns: What wrong keys are counted against.
+        proxies: Who is believed whom they ask for.
     """
 
     key: str
@@ -70,26 +72,20 @@ class AdminDoor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     instance: str
     operating: Operating
     monotonic_ns: Callable[[], int] = monotonic_ns
+    proxies: Proxies = Proxies()
 
 
 def make_admin_app(door: AdminDoor) -> web.Application:
     """The server that operators and scrapers ask."""
 
     async def metrics(request: web.Request) -> web.Response:
-        peer = request.remote or ""
-        if not is_this_machine(peer):
-            door.operating.bad.bar(peer)
-        said = request.headers.get("Authorization", "")
-        if not admits(peer, said, door.key):
-            if said:
-                door.operating.bad.note(peer)
-            challenge = {"WWW-Authenticate": "Bearer"}
-            message = "from another machine the admin key is needed, as a Bearer token"
-            raise Refusal(401, "key.unknown", message, headers=challenge)
+        if not is_of_this_machine(request):
+            _ask_for_key(request, door)
         headers = {"Content-Type": METRICS_CONTENT_TYPE}
         return web.Response(body=door.metrics.render(), headers=headers)
 
     app = web.Application(client_max_size=PIECE_BYTES_MAX)
+    app[PROXIES] = door.proxies
     edge = Edge(door.log, door.instance, page=refused)
     handlers = {"/metrics": metrics, **health_handlers(door.why_not_ready), **openapi_handlers()}
     edge.add_routes(
@@ -163,8 +159,15 @@ def is_own_name(host: str, own: str) -> bool:
     return name in {"localhost", own.lower()} or address_of(name) is not None
 
 
-def admits(peer: str, authorization: str, key: str) -> bool:
-    """Whether a peer may read what holds nothing of a user: from this machine, or with the key."""
-    if is_this_machine(peer):
-        return True
-    return bool(key) and is_said(authorization.encode("utf-8", "replace"), key)
+def _ask_for_key(request: web.Request, door: AdminDoor) -> None:
+    """Raise Refusal unless a request of another machine has the admin key."""
+    client, bad = client_of(request), door.operating.bad
+    bad.bar(client)
+    said = request.headers.get("Authorization", "").encode("utf-8", "replace")
+    if door.key and is_said(said, door.key):
+        return
+    if said:
+        bad.note(client)
+    challenge = {"WWW-Authenticate": "Bearer"}
+    message = "from another machine, or by a proxy, the admin key is needed, as a Bearer token"
+    raise Refusal(401, "key.unknown", message, headers=challenge)

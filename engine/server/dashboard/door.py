@@ -21,6 +21,7 @@ from engine.runtime.clock import monotonic_ns, wall_ms
 from engine.runtime.inbox import Unavailable
 from engine.server.admin.operating import House
 from engine.server.answers import Refusal, in_one_line
+from engine.server.clients import client_of
 from engine.server.dashboard import (
     ahead,
     campaigns,
@@ -214,7 +215,7 @@ def _ask_for_key(door: Door) -> Handler:
 
 def _guessed(door: Door, request: web.Request, key: str, to: str) -> web.StreamResponse:
     """Let in whoever knows the key, unless his address has just said too many wrong ones."""
-    peer = request.remote or ""
+    peer = client_of(request)
     try:
         door.guesses.bar(peer)
         if door.sessions.admits(key):

@@ -21,6 +21,7 @@ from engine.core.people.consents import is_stated
 from engine.runtime.clock import monotonic_ns
 from engine.server.admin.own_keys import take_signing_keys
 from engine.server.bodies import read_body
+from engine.server.clients import client_of
 from engine.server.forms import FORM_LIMITS
 from engine.server.links import pages
 from engine.server.links.engagement import Engagement, sent_message
@@ -281,7 +282,7 @@ class LinkDoor:
         reason = "expired" if invalid.is_expired else "forged"
         self._metrics.links_refused.labels(route, reason).inc()
         if not invalid.is_expired:
-            self._bad.note(request.remote or "")
+            self._bad.note(client_of(request))
 
     def _invalid(
         self, request: web.Request, route: str, invalid: TokenInvalid, address: str = ""

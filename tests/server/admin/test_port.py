@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.server.admin.port import admits, is_own_name
+from engine.server.admin.port import is_own_name
 from engine.server.rates import BAD_KEYS_BURST, GUESSES_BURST
+from tests.server.asking import ask
+from tests.server.house import House
 
 if TYPE_CHECKING:
-    from tests.server.house import House
+    from pathlib import Path
 
 SECOND_NS = 1_000_000_000
 
@@ -69,25 +71,54 @@ def test_a_host_header_is_ones_own_where_no_stranger_can_claim_it(host: str, own
 
 
 @pytest.mark.parametrize(
-    ("peer", "authorization", "key", "admitted"),
+    ("client", "said", "status"),
     [
-        ("127.0.0.1", "", "k", True),
-        ("127.9.9.9", "", "", True),
-        ("::1", "", "k", True),
-        ("::ffff:127.0.0.1", "", "k", True),
-        ("10.0.0.5", "", "k", False),
-        ("10.0.0.5", "Bearer k", "k", True),
-        ("10.0.0.5", "Bearer other", "k", False),
-        ("10.0.0.5", "Bearer ", "", False),
-        ("::ffff:10.0.0.5", "", "k", False),
-        ("", "", "k", False),
-        ("10.0.0.5", "Bearer \udcff", "k", False),
+        ("10.0.0.5", None, 401),
+        ("10.0.0.5", b"Bearer an-admin-key", 200),
+        ("10.0.0.5", b"Bearer other", 401),
+        ("10.0.0.5", b"Bearer ", 401),
+        ("10.0.0.5", b"Bearer \xff", 401),
+        ("::ffff:10.0.0.5", None, 401),
+        ("127.0.0.1", None, 401),
+        ("", None, 401),
+        (None, None, 401),
     ],
 )
-def test_another_machine_needs_the_admin_key(
-    peer: str, authorization: str, key: str, admitted: bool
+async def test_whoever_comes_by_a_proxy_needs_the_admin_key(
+    tmp_path: Path, client: str | None, said: bytes | None, status: int
 ) -> None:
-    assert admitted == admits(peer, authorization, key)
+    house = await House.start(tmp_path, proxies=("127.0.0.1",))
+    lines = [] if client is None else [f"X-Forwarded-For: {client}".encode()]
+    lines += [] if said is None else [b"Authorization: " + said]
+    head = b"\r\n".join([b"GET /metrics HTTP/1.1", b"Host: localhost", *lines, b"", b""])
+    answered, _, _ = await ask(house, head, admin=True)
+    await house.aclose()
+
+    assert answered == status
+
+
+async def test_a_proxy_that_nobody_listed_needs_it_too(house: House) -> None:
+    told = await house.get("/metrics", admin=True, headers={"X-Forwarded-For": "127.0.0.1"})
+    key = {"X-Forwarded-For": "127.0.0.1", "Authorization": "Bearer an-admin-key"}
+
+    assert (told.status, told.json["code"]) == (401, "key.unknown")
+    assert (await house.get("/metrics", admin=True, headers=key)).status == 200
+
+
+async def test_wrong_admin_keys_bar_the_client_and_not_the_proxy(tmp_path: Path) -> None:
+    house = await House.start(tmp_path, proxies=("127.0.0.1",))
+
+    async def ask_as(client: str, key: str) -> int:
+        headers = {"X-Forwarded-For": client, "Authorization": f"Bearer {key}"}
+        return (await house.get("/metrics", admin=True, headers=headers)).status
+
+    said = [await ask_as("203.0.113.7", f"guess-{n}") for n in range(BAD_KEYS_BURST + 1)]
+    barred = await ask_as("203.0.113.7", "an-admin-key")
+    other = await ask_as("203.0.113.8", "an-admin-key")
+    await house.aclose()
+
+    assert said == [401] * BAD_KEYS_BURST + [429]
+    assert (barred, other) == (429, 200)
 
 
 def bearer(key: str) -> dict[str, str]:
