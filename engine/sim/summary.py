@@ -49,7 +49,8 @@ class CampaignSummary(msgspec.Struct):
         refused: Entries not granted, by reason.
         goals: Enrollments that reached their goal, held out or not.
         goal_value: What those were worth together.
-        variants: By variant, of those who were not held out.
+        variants: By variant, of those who were not held out; in a campaign of several splits by
+            `SPLIT=VARIANT`, and a goal counts for each that its enrollment had gone by.
         held_out: Of those who were; None where nobody was.
         steps: What came of each of its steps.
     """
@@ -89,6 +90,7 @@ class Tally:
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
         self._unspoken: Counter[str] = Counter()
         self._tried: dict[tuple[str, str, bool], VariantSummary] = {}
+        self._goals: dict[str, VariantSummary] = {}
 
     def add(
         self,
@@ -134,24 +136,43 @@ class Tally:
             told[campaign_id].skipped_unspoken = count
         for (campaign_id, variant, held_out), tried in self._tried.items():
             summary = told[campaign_id]
-            summary.goals += tried.goals
-            summary.goal_value += tried.goal_value
             if held_out:
                 summary.held_out = tried
             elif variant:
                 summary.variants[variant] = tried
+        for campaign_id, reached in self._goals.items():
+            told[campaign_id].goals = reached.goals
+            told[campaign_id].goal_value = reached.goal_value
         return list(told.values())
 
     def _try(self, record: Record) -> None:
         """Count exposures and goals, those of the held out apart, whatever their variant."""
         kind, held_out = record.kind, record.reason == "holdout"
-        is_exposed = kind == "entered" if held_out else kind == "branched" and not record.branch
-        if is_exposed or kind == "goal":
-            key = (record.campaign, "" if held_out else record.variant, held_out)
-            tried = self._tried.setdefault(key, VariantSummary())
-            tried.exposed += is_exposed
-            tried.goals += kind == "goal"
-            tried.goal_value += record.value or 0.0
+        if kind == "goal":
+            _note(self._goals.setdefault(record.campaign, VariantSummary()), record)
+        elif not (kind == "entered" if held_out else kind == "branched" and not record.branch):
+            return
+        for variant in ("",) if held_out else _shown_by(record):
+            key = (record.campaign, variant, held_out)
+            _note(self._tried.setdefault(key, VariantSummary()), record)
+
+
+def _shown_by(record: Record) -> list[str]:
+    """The variants that an exposure, or a goal, counts for, as `CampaignSummary.variants` has it.
+
+    An exposure is to the variant of the split that was gone by just now, which is the last.
+    """
+    if not record.variants:
+        return [record.variant]
+    named = [f"{split}={variant}" for split, variant in record.variants]
+    return named if record.kind == "goal" else named[-1:]
+
+
+def _note(tried: VariantSummary, record: Record) -> None:
+    is_goal = record.kind == "goal"
+    tried.exposed += not is_goal
+    tried.goals += is_goal
+    tried.goal_value += record.value or 0.0
 
 
 def _count(summary: CampaignSummary, kind: str, channel: str, reason: str, count: int) -> None:
