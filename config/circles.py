@@ -3,7 +3,7 @@
 One starts another where a step of it emits an event that the other is entered by, or which can make
 the condition true that it is entered by, or sets a trait that this condition reads (its segments'
 conditions among it). Whether it ever does so may hang on values that nobody knows beforehand: a
-circle is a warning and no fault, and at one instant the engine bounds it (`loop`).
+circle is a warning and no fault, and the engine bounds it where it is fast (`loop`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from engine.core.steps.kinds import Given
 
 _HINT: Final = (
-    "at one instant it ends after a hundred (`loop`), over time it does not: take one of them out "
-    "of it, or give one `reentry: never`"
+    "faster than once a minute it ends after a hundred (`loop`), slower it never does: take one of "
+    "them out of it, or give one `reentry: never`"
 )
 
 

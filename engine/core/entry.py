@@ -350,6 +350,8 @@ def _enroll(turn: Turn, campaign: Campaign, per: str, starts_at_ms: int) -> Enro
     )
     if turn.content:
         enrollment.content = turn.content
+    if turn.queue is not None and turn.queue.chain:
+        enrollment.chain = turn.queue.chain
     user.enrollments = (*user.enrollments, enrollment)
     return enrollment
 

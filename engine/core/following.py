@@ -3,14 +3,16 @@
 A message that goes out, a trait that a step sets and an event that the engine makes may make
 conditions true, which brings users in and on, which may change something in turn. Conditions are
 asked right as the change is made, so that an edge is truth before and after each of them; what that
-brings about waits in the queue, first in, first out. `CHANGES_MAX` of them at one instant are
-enough for whatever is meant, and beyond that it is a loop between campaigns: refused, and told.
+brings about waits in the queue, first in, first out. `CHANGES_MAX` of them at one instant, and chains of
+as many enrollments (`chains`), are enough for whatever is meant, and beyond that it is a loop
+between campaigns: refused, and told.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.core.chains import is_spent, next_link
 from engine.core.conditions.edges import recall, risen
 from engine.core.turn import Change, Turn
 
@@ -39,11 +41,12 @@ def follow(turn: Turn, wakes: Wakes, was_true: frozenset[str] | None) -> None:
     inside = {one.campaign for one in user.enrollments if one.campaign in wakes.inside}
     if not came and not inside:
         return
-    if queue.is_full:
+    if goes_round(turn):
         for campaign_id in [*(campaign.id for campaign in came), *sorted(inside)]:
             turn.refuse(campaign_id, "loop")
         return
-    queue.append(Change(turn.at_ms, turn.now_ms, None, came, wakes.inside))
+    chain = next_link(turn.enrollment, turn.at_ms)
+    queue.append(Change(turn.at_ms, turn.now_ms, None, came, wakes.inside, chain=chain))
 
 
 def announce(turn: Turn, event: EventReceived, by: str, session: Session | None = None) -> bool:
@@ -55,8 +58,15 @@ def announce(turn: Turn, event: EventReceived, by: str, session: Session | None 
     if turn.plan.reactions(event.name) is None:
         return False
     assert queue is not None, "whatever makes events makes the plan a timed one"
-    if queue.is_full:
+    if goes_round(turn):
         turn.refuse(by, "loop")
         return False
-    queue.append(Change(turn.at_ms, turn.now_ms, event, session=session))
+    chain = next_link(turn.enrollment, turn.at_ms)
+    queue.append(Change(turn.at_ms, turn.now_ms, event, session=session, chain=chain))
     return True
+
+
+def goes_round(turn: Turn) -> bool:
+    """Whether one change more would be too many, at this instant or of this enrollment. O(1)."""
+    queue = turn.queue
+    return queue is not None and (queue.is_full or is_spent(turn.enrollment, turn.at_ms))

@@ -88,6 +88,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
             it has begun, and when it did so last (`repeats`).
         variants: (split, variant) of each split it went by, the newest last.
         touches, clicks: (instant, effect id) of its newest deliveries, and clicks, for its goal.
+        chain: How many enrollments led to it, each by what it made, and when (`chains`); (): none.
     """
 
     enrollment: str
@@ -109,6 +110,7 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     content: bytes = b""
     iterations: tuple[tuple[str, int, int], ...] = ()
     clicks: tuple[tuple[int, str], ...] = ()
+    chain: tuple[int, ...] = ()
 
     @property
     def is_deferred(self) -> bool:

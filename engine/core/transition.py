@@ -147,7 +147,7 @@ def settle(turn: Turn) -> None:
     assert queue is not None, "whoever keeps a queue settles it"
     while queue.changes:
         change = queue.changes.popleft()
-        event = change.event
+        queue.chain, event = change.chain, change.event
         if event is not None:
             own = _turn(plan, user, event, effects, queue)
             own.now_ms = change.now_ms
@@ -158,6 +158,7 @@ def settle(turn: Turn) -> None:
         after = Turn(plan, user, change.at_ms, change.now_ms, effects, queue=queue)
         _look_again(after, change.inside, {})
         enter_risen(after, change.came)
+    queue.chain = ()
 
 
 def _apply_event(turn: Turn, event: EventReceived, held: Held, *, made: bool = False) -> None:

@@ -40,6 +40,7 @@ class Change(msgspec.Struct, gc=False):
         came: Campaigns whose condition it has made true.
         inside: Those who are in these campaigns are asked again; None: in all.
         session: The one that begins with the event.
+        chain: Of the enrollments that come about by it (`chains`).
     """
 
     at_ms: int
@@ -48,6 +49,7 @@ class Change(msgspec.Struct, gc=False):
     came: list[Campaign] = []
     inside: frozenset[str] | None = frozenset()
     session: Session | None = None
+    chain: tuple[int, ...] = ()
 
 
 class Queue:
@@ -55,12 +57,14 @@ class Queue:
 
     Attributes:
         changes: Whose turn has not come.
+        chain: That of the one whose turn it is; () while it is none's.
     """
 
-    __slots__ = ("_at_ms", "_made", "changes")
+    __slots__ = ("_at_ms", "_made", "chain", "changes")
 
     def __init__(self) -> None:
         self.changes: deque[Change] = deque()
+        self.chain: tuple[int, ...] = ()
         self._at_ms = 0
         self._made = 0
 

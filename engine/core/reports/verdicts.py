@@ -27,7 +27,7 @@ _REASONS: Final = {
     "reentry": "his last entry was not long enough ago for `reentry`",
     "limit": "he was in as many campaigns as one user may be",
     "erased": "his erasure is under way",
-    "loop": "too much followed from it at one instant",
+    "loop": "too much followed from it, at one instant or round and round",
 }
 
 _STATUSES: Final = {"paused": "paused", "draft": "a draft", "test": "for testers alone"}

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.core.cel import CelError, TypeValue
 from engine.core.effects import ConditionFailed
-from engine.core.following import announce, before, follow
+from engine.core.following import announce, before, follow, goes_round
 from engine.core.inputs import EventReceived
 from engine.core.people.traits import tell
 
@@ -26,13 +26,13 @@ def set_traits(turn: Turn, campaign_id: str, step: Set) -> None:
 
     A value that cannot be had leaves its trait alone, and is counted; so is what the user has no
     room for, of which the consent alone is taken (`tell`). Refused (`loop`) where too
-    much has changed at this instant already.
+    much has changed already, at this instant or by the enrollments that led to this one.
     """
     said = _values(turn, campaign_id, step.traits)
-    user, plan, queue = turn.user, turn.plan, turn.queue
+    user, plan = turn.user, turn.plan
     if not said:
         return
-    if plan.on_traits and queue is not None and queue.is_full:
+    if plan.on_traits and goes_round(turn):
         turn.refuse(campaign_id, "loop")
         return
     was_true = before(turn, plan.on_traits)
