@@ -3,9 +3,9 @@
 A message that goes out, a trait that a step sets and an event that the engine makes may make
 conditions true, which brings users in and on, which may change something in turn. Conditions are
 asked right as the change is made, so that an edge is truth before and after each of them; what that
-brings about waits in the queue, first in, first out. `CHANGES_MAX` of them at one instant, and chains of
-as many enrollments (`chains`), are enough for whatever is meant, and beyond that it is a loop
-between campaigns: refused, and told.
+brings about waits in the queue, first in, first out. `CHANGES_MAX` of them at one instant, and
+chains of as many enrollments (`chains`), are enough for whatever is meant, and beyond that it is a
+loop between campaigns: refused, and told.
 """
 
 from __future__ import annotations
