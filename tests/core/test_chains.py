@@ -6,12 +6,24 @@ import pytest
 
 from engine.core.chains import LINK_MS, LINKS_MAX
 from engine.core.state import decode_user, encode_user
-from tests.core.steps.test_kinds import entered, written
 from tests.core.world import DAY, HOUR, MINUTE, World
+from tests.core.written import campaigns
+
+
+def written(campaign_id: str, steps: str, enter: str = "enter: {event: Go}") -> str:
+    return f"campaign: {campaign_id}\n{enter}\nsteps:\n{steps}"
+
+
+def made(*texts: str) -> World:
+    return World(*campaigns(*texts))
+
+
+def entered(told: list[str]) -> list[str]:
+    return [one for one in told if one.endswith(" entered")]
 
 
 def circle(wait: str) -> World:
-    return World(
+    return made(
         written("a", f"  - {{wait: {wait}, id: w}}\n  - emit: {{event: Pong}}\n"),
         written("b", "  - {wait: 0s, id: w}\n  - emit: {event: Go}\n", "enter: {event: Pong}"),
     )
@@ -42,7 +54,7 @@ def test_a_circle_of_hours_goes_on_for_ever() -> None:
 
 
 def test_a_link_is_forgotten_with_each_minute() -> None:
-    world = World(written("a", "  - {wait: 1m, id: w}\n  - emit: {event: Go}\n"))
+    world = made(written("a", "  - {wait: 1m, id: w}\n  - emit: {event: Go}\n"))
     world.event("Go", 1)
     world.advance(2 * HOUR)
     (one,) = world.user().enrollments
@@ -52,7 +64,7 @@ def test_a_link_is_forgotten_with_each_minute() -> None:
 
 
 def test_traits_and_messages_are_links_as_events_are() -> None:
-    world = World(
+    world = made(
         written(
             "on", "  - {wait: 1s, id: w}\n  - set: {a: true}\n", "enter: {when: user.a == false}"
         ),
@@ -66,7 +78,7 @@ def test_traits_and_messages_are_links_as_events_are() -> None:
 
 
 def test_what_users_do_makes_no_chain_however_fast() -> None:
-    world = World(written("a", "  - {wait: 1ms, id: w}\n  - emit: {event: Heard}\n"),
+    world = made(written("a", "  - {wait: 1ms, id: w}\n  - emit: {event: Heard}\n"),
                   written("b", "  - {exit: x}\n", "enter: {event: Heard}"))  # fmt: skip
     told = [one for at in range(300) for one in world.event("Go", 10 * at)]
     assert [one for one in told if "refused" in one] == []
