@@ -4,7 +4,8 @@ Journal rows hold the inputs of a whole commit, and records stand in order of ti
 by user, since that would be a page to write for each. What finds a user is an index, written by
 commits (`indexing`), a *segment* at a time: some thousand inputs, as (hash of the user's id, place)
 in `BUCKETS` rows by the hash's first bits. A bucket's rows lie side by side, so that a look-up
-reads a few pages however long the archive is; what no segment holds yet is scanned.
+reads a few pages however long the archive is; what no segment holds yet is scanned, but for what
+the process that writes has noted of it.
 
 A hash has 32 bits: it says which rows are worth reading, and nothing of a user that is gone.
 """
@@ -20,6 +21,17 @@ from xxhash import xxh3_64_intdigest as hash_of
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
+    from typing import Protocol
+
+    class Places(Protocol):
+        """`places`, or one that knows of more than the segments."""
+
+        def __call__(
+            self, connection: sqlite3.Connection, kind: Kind, *ids: str
+        ) -> tuple[list[int], int]:
+            """Keys of rows, in order; and from which on all are to be read."""
+            ...
+
 
 Kind: TypeAlias = Literal["journal", "records"]
 
@@ -90,10 +102,15 @@ def places(connection: sqlite3.Connection, kind: Kind, *ids: str) -> tuple[list[
 class Walk:
     """The rows that may hold something of a user, by any of his ids, oldest first, some at a time.
 
-    Ends with the newest row that there was at the first step.
+    Ends with the newest row that there was at the first step. `asked` is who knows the rows.
+
+    Attributes:
+        is_done: Whether there are no more: each step waits for a commit to end, also the last.
     """
 
-    def __init__(self, kind: Kind, *ids: str) -> None:
+    def __init__(self, kind: Kind, *ids: str, asked: Places = places) -> None:
+        self.is_done = False
+        self._asked = asked
         self._kind: Kind = kind
         self._ids = ids
         self._found: list[int] | None = None
@@ -103,7 +120,7 @@ class Walk:
         """Keys of the next rows; [] behind the last. O(count), at first that of `places`."""
         table, key = _KEYS[self._kind]
         if self._found is None:
-            self._found, self._scanned_from = places(connection, self._kind, *self._ids)
+            self._found, self._scanned_from = self._asked(connection, self._kind, *self._ids)
             self._found.reverse()
             (self._last,) = connection.execute(
                 f"SELECT ifnull(max({key}), 0) FROM {table}"  # noqa: S608 - names of ours
@@ -118,8 +135,11 @@ class Walk:
                 (max(self._after + 1, self._scanned_from), self._last, count),
             )
             chosen = [row[0] for row in rows]
+            self.is_done = len(chosen) < count
         if chosen:
             self._after = chosen[-1]
+        if not self._found and max(self._after + 1, self._scanned_from) > self._last:
+            self.is_done = True
         return chosen
 
 

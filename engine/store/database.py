@@ -252,7 +252,7 @@ class Store:
     # of pruning are under way side by side, and the later must see what the earlier left.
 
     def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
-        self._note()
+        self._note(connection)
 
         def write(connection: sqlite3.Connection) -> Written:
             written = write_batch(connection, batch, self.quarantine, self._next_record)
@@ -273,10 +273,10 @@ class Store:
         dead = sum(closed.dead for closed in batch.closed)
         self.letters = self.letters.and_more(dead, written.dead_bytes)
 
-    def _note(self) -> None:
+    def _note(self, connection: sqlite3.Connection) -> None:
         """Note for the index what was committed last: it is no matter of whoever awaits that."""
         if self._unnoted is not None:
-            self.indexing.note(*self._unnoted)
+            self.indexing.note(connection, *self._unnoted)
             self._unnoted = None
 
     def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
@@ -293,7 +293,7 @@ class Store:
         return more
 
     def _keep_archive(self, connection: sqlite3.Connection, now_ms: int) -> bool:
-        self._note()
+        self._note(connection)
 
         def keep(connection: sqlite3.Connection) -> bool:
             indexed = self.indexing.catch_up(connection)

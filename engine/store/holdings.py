@@ -69,17 +69,17 @@ async def inputs_of(store: Store, *ids: str) -> AsyncIterator[UserInput | UserEr
 
     O(segments), and the rows in which he, or somebody with his hash, has an input.
     """
-    walk = archive.Walk("journal", *ids)
-    while (lines := await store.read(partial(_lines, walk=walk, ids=ids))) is not None:
-        for line in lines:
+    walk = archive.Walk("journal", *ids, asked=store.indexing.places)
+    while not walk.is_done:
+        for line in await store.read(partial(_lines, walk=walk, ids=ids)):
             yield _decode_input(line)
 
 
 async def records_of(store: Store, *ids: str) -> AsyncIterator[Record]:
     """The records of a user with these ids, in order of the commits that made them."""
-    walk = archive.Walk("records", *ids)
-    while (rows := await store.read(partial(_records, walk=walk, ids=ids))) is not None:
-        for row in rows:
+    walk = archive.Walk("records", *ids, asked=store.indexing.places)
+    while not walk.is_done:
+        for row in await store.read(partial(_records, walk=walk, ids=ids)):
             yield _decode_record(row)
 
 
@@ -199,14 +199,9 @@ def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
 
 
-def _lines(
-    connection: sqlite3.Connection, walk: archive.Walk, ids: tuple[str, ...]
-) -> list[bytes] | None:
-    keys = walk.next_keys(connection, SLICE_ROWS)
-    if not keys:
-        return None
+def _lines(connection: sqlite3.Connection, walk: archive.Walk, ids: tuple[str, ...]) -> list[bytes]:
     lines: list[bytes] = []
-    for key in keys:
+    for key in walk.next_keys(connection, SLICE_ROWS):
         row = connection.execute(
             "SELECT inputs FROM journal WHERE first_input = ?", (key,)
         ).fetchone()
@@ -217,10 +212,8 @@ def _lines(
 
 def _records(
     connection: sqlite3.Connection, walk: archive.Walk, ids: tuple[str, ...]
-) -> list[bytes] | None:
+) -> list[bytes]:
     keys = walk.next_keys(connection, SLICE_RECORDS)
-    if not keys:
-        return None
     marks = ",".join("?" * len(keys))
     rows = connection.execute(
         f"SELECT user_id, record FROM records WHERE number IN ({marks}) ORDER BY number",  # noqa: S608 - marks alone

@@ -2,8 +2,9 @@
 
 A segment is a page to write in each bucket, however short it is. So whose inputs and records a
 commit holds is noted in memory, and goes into the transaction of a later one, once it is enough for
-a segment. What is not noted, since a process has just begun or a transaction was rolled back, is
-read from the rows, a slice at a time; from its end on commits note again.
+a segment; until then a look-up asks what is noted. What is not, since a process has just begun or a
+transaction was rolled back, is read from the rows, a slice at a time. Commits note meanwhile, apart
+from that: so it has an end that does not move away from it, however fast they come.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from engine.store.archive import BUCKET_SHIFT, BUCKETS, mark_of, marks_of
+from engine.store import archive
+from engine.store.archive import BUCKET_SHIFT, BUCKETS, PLACE_MASK, mark_of, marks_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,13 +29,16 @@ SEGMENT_INPUTS: Final = 8_192
 SEGMENT_ROWS: Final = 2_048
 SEGMENT_RECORDS: Final = 1_024
 """What a segment holds at the least, of the journal so many inputs or so many rows of a few each;
-and so what a look-up may have to scan."""
+and so what a look-up may have to scan where nothing is noted."""
 
 SLICE_INPUTS: Final = 1_024
 """Inputs that a slice reads, and one journal row more."""
 
 SLICE_BYTES_MAX: Final = 1 << 20
 """Bytes of inputs that a slice reads, and one journal row more."""
+
+
+_NO_END: Final = (1 << 63) - 1
 
 
 class _Whose(msgspec.Struct, gc=False):
@@ -68,6 +73,24 @@ class _Open:
         self.rows += rows
         self.behind = behind
 
+    def find(self, user_id: str) -> list[int]:
+        """Keys of rows that may be of somebody. O(one bucket)."""
+        mark = mark_of(user_id)
+        behind = mark | PLACE_MASK
+        bucket = self.buckets[mark >> BUCKET_SHIFT]
+        return [self.first + (one & PLACE_MASK) for one in bucket if mark <= one <= behind]
+
+    def join(self, later: _Open) -> _Open:
+        """Both as one, where no row lies between them. O(marks of the later one)."""
+        if not self.rows:
+            return later
+        beyond = later.first - self.first
+        for own, marks in zip(self.buckets, later.buckets, strict=True):
+            own.extend([mark + beyond for mark in marks])
+        self.rows += later.rows
+        self.behind = later.behind
+        return self
+
     def is_enough(self, kind: Kind) -> bool:
         """Whether it is to be written."""
         if kind == "records":
@@ -88,25 +111,34 @@ class Indexing:
     def forget(self) -> None:
         """Gather anew, from the rows, what no segment holds."""
         self._open: dict[Kind, _Open] = {"journal": _Open(), "records": _Open()}
+        self._apart: dict[Kind, _Open] = {}
 
-    def note(self, batch: Batch, written: Written) -> None:
+    def note(self, connection: sqlite3.Connection, batch: Batch, written: Written) -> None:
         """A batch is durable: note whose inputs and records it has. O(their users).
 
         Where rows before it are not noted yet, `catch_up` will.
         """
-        journal = self._open["journal"]
-        if batch.inputs_count and journal.behind == batch.first_input:
-            place = batch.first_input - journal.first
-            marks = marks_of(batch.user_ids, place)
+        if batch.inputs_count:
+            journal = self._opened_at(connection, "journal", batch.first_input)
+            marks = marks_of(batch.user_ids, batch.first_input - journal.first)
             journal.add(batch.first_input + batch.inputs_count, 1, marks)
-        if not written.recorded:
-            return
-        records = self._open["records"]
-        first = written.next_record - len(written.recorded)
-        if records.behind == first:
+        if written.recorded:
+            first = written.next_record - len(written.recorded)
+            records = self._opened_at(connection, "records", first)
             places = enumerate(written.recorded, start=first - records.first)
             marks = [mark_of(user_id) | place for place, user_id in places]
             records.add(written.next_record, len(marks), marks)
+
+    def places(
+        self, connection: sqlite3.Connection, kind: Kind, *ids: str
+    ) -> tuple[list[int], int]:
+        """`archive.places`, which asks what is noted as well. O(one bucket of each segment)."""
+        found, scanned_from = archive.places(connection, kind, *ids)
+        noted = self._open[kind]
+        if not noted.rows:
+            return found, scanned_from
+        own = {key for user_id in ids for key in noted.find(user_id)}
+        return found + sorted(own), noted.behind
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write what is enough for a segment. O(a segment)."""
@@ -128,9 +160,9 @@ class Indexing:
         gathered = self._opened(connection, "journal")
         begun, size = gathered.behind, 0
         rows = connection.execute(
-            "SELECT first_input, inputs_count, inputs FROM journal WHERE first_input >= ? "
-            "ORDER BY first_input",
-            (begun,),
+            "SELECT first_input, inputs_count, inputs FROM journal "
+            "WHERE first_input >= ? AND first_input < ? ORDER BY first_input",
+            (begun, self._ends("journal")),
         )
         for first_input, inputs_count, inputs in rows:
             if not gathered.rows:
@@ -142,27 +174,48 @@ class Indexing:
             size += len(inputs)
             if gathered.behind - begun >= SLICE_INPUTS or size >= SLICE_BYTES_MAX:
                 break
+        else:
+            self._join("journal")
         rows.close()
         return gathered.behind > begun
 
     def _read_records(self, connection: sqlite3.Connection) -> bool:
         gathered = self._opened(connection, "records")
         rows = connection.execute(
-            "SELECT number, user_id FROM records WHERE number >= ? ORDER BY number LIMIT ?",
-            (gathered.behind, SEGMENT_RECORDS),
+            "SELECT number, user_id FROM records WHERE number >= ? AND number < ? "
+            "ORDER BY number LIMIT ?",
+            (gathered.behind, self._ends("records"), SEGMENT_RECORDS),
         ).fetchall()
-        if not rows:
-            return False
-        if not gathered.rows:
-            gathered.first = rows[0][0]
-        marks = [mark_of(user_id) | number - gathered.first for number, user_id in rows]
-        gathered.add(rows[-1][0] + 1, len(rows), marks)
-        return True
+        if rows:
+            if not gathered.rows:
+                gathered.first = rows[0][0]
+            marks = [mark_of(user_id) | number - gathered.first for number, user_id in rows]
+            gathered.add(rows[-1][0] + 1, len(rows), marks)
+        if len(rows) < SEGMENT_RECORDS:
+            self._join("records")
+        return bool(rows)
 
     def _opened(self, connection: sqlite3.Connection, kind: Kind) -> _Open:
+        """What lies next to the last segment."""
         if not self._open[kind].behind:
             self._open[kind] = _Open(_indexed(connection, kind))
         return self._open[kind]
+
+    def _opened_at(self, connection: sqlite3.Connection, kind: Kind, first: int) -> _Open:
+        """What a row with this key goes on with; apart where rows before it are not noted."""
+        opened = self._apart.get(kind) or self._opened(connection, kind)
+        if opened.behind != first:
+            opened = self._apart[kind] = _Open(first)
+        return opened
+
+    def _ends(self, kind: Kind) -> int:
+        """Key of the first row that need not be read."""
+        return self._apart[kind].first if kind in self._apart else _NO_END
+
+    def _join(self, kind: Kind) -> None:
+        """All rows before those noted apart are noted now."""
+        if kind in self._apart:
+            self._open[kind] = self._open[kind].join(self._apart.pop(kind))
 
 
 def _indexed(connection: sqlite3.Connection, kind: Kind) -> int:

@@ -20,6 +20,7 @@ from engine.store.saved import saved_bytes
 if TYPE_CHECKING:
     import sqlite3
 
+    from engine.store.archive import Places
     from engine.store.database import Store
 
 SLICE_ROWS: Final = 32
@@ -143,8 +144,8 @@ async def inputs_since(
     O(segments, and the rows in which he, or somebody with his hash, has an input).
     """
     found: Numbered = []
-    first = await store.read(partial(journal.row_of, number=from_input))
-    keys = await store.read(partial(_keys, ids=ids, first=first))
+    asked = store.indexing.places
+    keys = await store.read(partial(_keys, asked=asked, ids=ids, from_input=from_input))
     for place in range(0, len(keys), SLICE_ROWS):
         chosen = keys[place : place + SLICE_ROWS]
         some = await store.read(partial(_inputs, keys=chosen, ids=ids, from_input=from_input))
@@ -167,10 +168,13 @@ def _inputs(
     return [(number, _decode_input(line)) for number, line in lines if number >= from_input]
 
 
-def _keys(connection: sqlite3.Connection, ids: tuple[str, ...], first: int) -> list[int]:
-    """Rows, from one on, that may hold what is asked for; in order."""
-    own, scanned_from = archive.places(connection, "journal", *ids)
-    of_all, _ = archive.places(connection, "journal", _NOBODY)
+def _keys(
+    connection: sqlite3.Connection, asked: Places, ids: tuple[str, ...], from_input: int
+) -> list[int]:
+    """Rows, from that of an input on, that may hold what is asked for; in order."""
+    first = journal.row_of(connection, from_input)
+    own, scanned_from = asked(connection, "journal", *ids)
+    of_all, _ = asked(connection, "journal", _NOBODY)
     rows = connection.execute(
         "SELECT first_input FROM journal WHERE first_input >= ? ORDER BY first_input",
         (max(first, scanned_from),),

@@ -129,6 +129,63 @@ async def test_a_look_up_reads_few_rows(store: Store) -> None:
     assert newest - scanned_from < 150
 
 
+async def test_what_no_segment_holds_is_not_read_once_it_is_noted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "SEGMENT_INPUTS", 1_000_000)
+    monkeypatch.setattr(indexing, "SEGMENT_RECORDS", 1_000_000)
+    inputs = await fill(store, Random(1), 30, slices=0)
+    _, first_input = await store.read(lambda c: store.indexing.places(c, "journal"))
+    _, number = await store.read(lambda c: store.indexing.places(c, "records"))
+    # From the last commit on: it is noted by the one after it.
+    assert 0 < len(inputs) + 1 - first_input < 40
+    records = await store.count("records")
+    assert 0 < records + 1 - number < 40
+    assert records > 200
+
+
+async def test_rows_of_before_are_all_read_however_fast_commits_come(tmp_path: Path) -> None:
+    """Slices of fewer inputs than a commit adds never saw the end, and look-ups read what lay
+    between."""
+    path = tmp_path / "hairspring.db"
+    before = await Store.open(path, sync="normal", keep_ms=KEEP)
+    inputs = await fill(before, Random(1), 30, slices=0)
+    await before.close()
+    store = await Store.open(path, sync="normal", keep_ms=KEEP)
+    for _ in range(30):
+        inputs += await fill(store, Random(2), 10, first=len(inputs) + 1, slices=0)
+        await store.keep_archive(START)
+    _, scanned_from = await store.read(lambda c: store.indexing.places(c, "journal", "u3"))
+    assert len(inputs) - scanned_from < 40
+    found = [plain(one) async for one in holdings.inputs_of(store, "u3")]
+    assert found == [plain(one) for one in inputs if of(one) == "u3"]
+    await store.close()
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_everything_is_found_whatever_of_it_is_noted(seed: int, tmp_path: Path) -> None:
+    draw, inputs = Random(seed), list[Input]()
+    path = tmp_path / "hairspring.db"
+    store = await Store.open(path, sync="normal", keep_ms=KEEP)
+    for _ in range(60):
+        match draw.randrange(6):
+            case 0:
+                await store.close()
+                store = await Store.open(path, sync="normal", keep_ms=KEEP)
+            case 1:
+                store.indexing.forget()  # as where a commit is rolled back
+            case 2:
+                await store.keep_archive(START)
+            case _:
+                some = draw.randrange(1, 9)
+                inputs += await fill(store, draw, some, first=len(inputs) + 1, slices=0)
+        user_id = f"u{draw.randrange(200)}"
+        found = [plain(one) async for one in holdings.inputs_of(store, user_id)]
+        assert found == [plain(one) for one in inputs if of(one) == user_id]
+        assert len([one async for one in holdings.records_of(store, user_id)]) == len(found)
+    await store.close()
+
+
 async def test_the_index_goes_with_the_rows(store: Store) -> None:
     inputs = await fill(store, Random(1), 100)
     now_ms = START + 100
