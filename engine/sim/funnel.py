@@ -134,9 +134,12 @@ class _Track:
                 self._places[enrollment] = (position, self._taken(position, _said(record)))
 
     def begin(self, enrollment: str, step: str) -> None:
-        """One more time of a repeat begins: its steps come next."""
+        """One more time of a repeat begins: its steps come next.
+
+        It may be one of another plan, in whose place this one has no repeat.
+        """
         position = self._at.get(step, END)
-        if position != END:
+        if position != END and isinstance(self._steps[position], Repeat):
             self._move(enrollment, position)
             self._places[enrollment] = (position, (position + 1,))
 

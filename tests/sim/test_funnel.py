@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import load_shop
+from engine.core.effects import CountTime, Record
 from engine.core.instants import parse_instant_ms
+from engine.sim.funnel import Funnel
 from engine.sim.run import Options, Report, run_shop
 from engine.sim.sources import open_events
 
@@ -188,3 +190,12 @@ def test_times_of_a_repeat_in_which_nothing_is_recorded_are_counted_all_the_same
     }
     assert told["inner"].exited == {"event": 1}
     assert told["twice"].waiting == 2
+
+
+def test_a_repeat_of_an_earlier_plan_may_bear_the_id_of_what_is_none_by_now() -> None:
+    text = "campaign: a\nenter: {event: In}\nsteps: [{wait: 1h, id: only}]"
+    funnel = Funnel(load_shop({"campaigns/a.yaml": text}).plan)
+    entered = Record(0, "u", "a", "entered", "e")
+    left = Record(1, "u", "a", "exited", "e", reason="event")
+    funnel.add([entered, left], [(1, CountTime("a", "e", "only"))])
+    assert funnel.steps("a")[0].exited == {"event": 1}
