@@ -28,7 +28,7 @@ from config.reads import (
     read_zone,
     wanted,
 )
-from config.serving import WriteKey
+from config.serving import WriteKey, counted_as_one
 from config.settings import (
     COLLECTIONS,
     SECTIONS,
@@ -155,6 +155,8 @@ class _Reader:
             self._fault(("keys", "write"), "keys.write has one key twice", "keep one of them")
         if self._env is not None and not all([*(key.key for key in keys.write), *keys.trigger]):
             self._fault(("keys",), "keys has an empty key, which lets everybody in", "remove it")
+        for place, told, hint in counted_as_one(server, keys):
+            self._warn(("keys", "write", place), f"keys.write[{place}].rate_each: {told}", hint)
         if settings.catalog.file and settings.catalog.url:
             self._fault(("catalog", "url"), "catalog has a file and a url", "keep one of them")
         for place, message, hint in alert_faults(settings.alerts) if self._env is not None else ():

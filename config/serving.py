@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from msgspec import field
 
 from config.kinds import Address, Count, CountOrNone, Network, Port, Secret, Size, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +38,13 @@ class WriteKey(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rate: Events a second; None: `server.rate`; 0: no limit.
+        rate_each: Of them, those of each client address; 0: no limit.
         origins: None is any.
     """
 
     key: Secret
     rate: CountOrNone | None = None
+    rate_each: CountOrNone = 0
     origins: tuple[Address, ...] | None = None
 
 
@@ -54,3 +61,16 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     admin: Secret = ""
     signing: Secret = ""
     signing_previous: tuple[Secret, ...] = ()
+
+
+def counted_as_one(server: Server, keys: Keys) -> Iterator[tuple[int, str, str]]:
+    """Write keys whose `rate_each` holds all clients for one, by their places, with what to do.
+
+    Whoever listens on this machine alone is reached by a proxy on it, and that is one address.
+    """
+    if server.proxies or server.host not in {"localhost", "127.0.0.1", "::1"}:
+        return
+    for place, key in enumerate(keys.write):
+        if key.rate_each:
+            told = f"at {server.host} all clients come by a proxy, which counts as one"
+            yield place, told, f'name it: [server] proxies = ["{server.host}"]'

@@ -12,7 +12,7 @@ from engine.core.intake.items import mend_surrogates
 from engine.server.answers import Refusal
 from engine.server.clients import client_of
 from engine.server.origins import ORIGIN, foreign, origin_of
-from engine.server.rates import Allowance, BadKeys
+from engine.server.rates import Allowance, BadKeys, EachAddress, bucket_of_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -45,13 +45,20 @@ class Admitted:
     Attributes:
         allowance: What it may send.
         origins: Of web pages that may use it; None: any.
+        each: What each address may send with it; None: all that the key may.
     """
 
-    __slots__ = ("allowance", "origins")
+    __slots__ = ("allowance", "each", "origins")
 
-    def __init__(self, allowance: Allowance, origins: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        allowance: Allowance,
+        origins: frozenset[str] | None,
+        each: EachAddress | None = None,
+    ) -> None:
         self.allowance = allowance
         self.origins = origins
+        self.each = each
 
 
 class WriteKeys:
@@ -75,19 +82,27 @@ class WriteKeys:
         monotonic_ns: Callable[[], int],
     ) -> None:
         limited = metrics.refused.labels("rate").inc
+        limited_each = metrics.refused.labels("address").inc
         self._keys: dict[str, Admitted] = {}
         for key in keys:
             rate = limits.rate if key.rate is None else key.rate
             told = "this write key (server.rate)" if key.rate is None else "this write key"
             origins = None if key.origins is None else frozenset(map(origin_of, key.origins))
             allowance = Allowance(
-                rate,
-                limits.events_max,
+                bucket_of_events(rate, limits.events_max) if rate else None,
                 what=told,
                 monotonic_ns=monotonic_ns,
                 on_refused=limited,
             )
-            self._keys[key.key] = Admitted(allowance, origins)
+            each = None
+            if key.rate_each:
+                each = EachAddress(
+                    key.rate_each,
+                    limits.events_max,
+                    monotonic_ns=monotonic_ns,
+                    on_refused=limited_each,
+                )
+            self._keys[key.key] = Admitted(allowance, origins, each)
         # What stock clients send, so that the usual request costs one look-up.
         self._headers = {
             header: admitted
@@ -106,8 +121,8 @@ class WriteKeys:
     def admit(self, request: web.Request, body: bytes) -> Allowance:
         """The allowance of the write key that a header or the body names. O(1), or O(body).
 
-        Raises Refusal: 401 without one, 403 for a page that it is not for, 429 where it has used
-        its rate up.
+        Raises Refusal: 401 without one, 403 for a page that it is not for, 429 where it, or
+        the address that it comes from, has used its rate up.
         """
         header = request.headers.get("Authorization", "")
         admitted = self._headers.get(header)
@@ -132,8 +147,11 @@ class WriteKeys:
             if origin is not None and origin not in admitted.origins:
                 self._foreign()
                 raise foreign(origin)
-        admitted.allowance.begin()
-        return admitted.allowance
+        allowance, each = admitted.allowance, admitted.each
+        if each is not None:
+            allowance = each.within(allowance, client_of(request))
+        allowance.begin()
+        return allowance
 
     def _look_for(self, request: web.Request, said: Sequence[str]) -> Admitted:
         for key in said:

@@ -21,7 +21,7 @@ from engine.server.bodies import decode_body, read_body
 from engine.server.clients import client_of, is_of_this_machine
 from engine.server.edge import TAKEN
 from engine.server.keys import BEARER
-from engine.server.rates import Allowance, BadKeys
+from engine.server.rates import Allowance, BadKeys, bucket_of_events
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -172,8 +172,7 @@ def _door_keeper(door: IngestDoor) -> Callable[[web.Request], Allowance]:
     refused = door.metrics.refused
     allowances = [
         Allowance(
-            limits.rate,
-            limits.events_max,
+            bucket_of_events(limits.rate, limits.events_max) if limits.rate else None,
             what=told,
             monotonic_ns=door.monotonic_ns,
             on_refused=refused.labels("rate").inc,

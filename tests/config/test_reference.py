@@ -60,7 +60,7 @@ def test_every_settings_key_is_in_the_reference_with_its_default(section: str) -
     told = rows(SETTINGS_PAGE, f"`[{section}]`")
     fields = msgspec.structs.fields(SECTIONS[section])
     known = {f"{section}.{field.encode_name}" for field in fields}
-    extra = {"key", "rate", "origins"} if section == "keys" else set()
+    extra = {"key", "rate", "rate_each", "origins"} if section == "keys" else set()
     assert set(told) == known | extra
     written = [
         f"{key} = {told[key][0].strip('`')}\n" for key in sorted(known) if told[key][0] != "none"

@@ -114,6 +114,15 @@ def test_what_cannot_be_a_proxy_is_a_fault_with_what_would_be_right(said: str, t
     assert settings.server.proxies == ()
 
 
+def test_a_rate_of_each_address_wants_to_know_the_proxy_that_all_come_by() -> None:
+    key = '[keys]\nwrite = ["a", {key = "b", rate_each = 10}]\n'
+    settings, faults, (warning,) = read(key)
+    assert (settings.keys.write[1].rate_each, faults) == (10, [])
+    assert warning.startswith("hairspring.toml:2: keys.write[1].rate_each: at 127.0.0.1 all")
+    assert read(key + '[server]\nproxies = ["127.0.0.1"]')[1:] == ([], [])
+    assert read(key + '[server]\nhost = "0.0.0.0"')[1:] == ([], [])
+
+
 SECRETS = """
 [keys]
 write = ["env:WRITE", {key = "env:BROWSER"}]

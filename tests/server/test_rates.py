@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from config.serving import WriteKey
 from engine.core.plan import Plan
 from engine.server import Limits
 from engine.server.answers import Refusal
 from engine.server.machines import network_of
-from engine.server.rates import ADDRESSES_MAX, BAD_KEYS_BURST, BadKeys, Bucket
+from engine.server.rates import ADDRESSES_MAX, BAD_KEYS_BURST, Addresses, BadKeys, Bucket
 from tests.core.world import MINUTE, campaign, wait
 from tests.server.house import KEY, House
 
@@ -121,6 +125,117 @@ async def test_each_key_has_a_rate_of_its_own(limited: House) -> None:
     assert in_body.status == 429
 
 
+async def of_each(path: Path) -> House:
+    """A key of which each address may send two a second of ten; a body has up to four events."""
+    keys = (WriteKey(key=KEY, rate=10, rate_each=2),)
+    limits = Limits(rate=2, events_max=4)
+    return await House.start(path, limits, keys=keys, proxies=("127.0.0.1",))
+
+
+def by(client: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {KEY}", "X-Forwarded-For": client}
+
+
+async def test_an_address_over_its_rate_waits_and_others_go_on(tmp_path: Path) -> None:
+    house = await of_each(tmp_path)
+    said = [
+        (await house.post("/events", EVENT, headers=by("203.0.113.7"))).status for _ in range(6)
+    ]
+    over = await house.post("/events", EVENT, headers=by("203.0.113.7"))
+    of_sdk = await house.post("/v1/track", {"userId": "u", **EVENT}, headers=by("203.0.113.7"))
+    other = await house.post("/events", EVENT, headers=by("203.0.113.8"))
+    house.monotonic_ns += SECOND_NS // 2
+    after = await house.post("/events", EVENT, headers=by("203.0.113.7"))
+    await house.aclose()
+
+    assert said == [200] * 6
+    assert (over.status, over.json["code"], over.headers["Retry-After"]) == (
+        429,
+        "rate.exceeded",
+        "1",
+    )
+    assert over.headers["Content-Type"] == "application/problem+json"
+    assert "2 events a second by this address (rate_each of the write key)" in over.json["detail"]
+    assert (of_sdk.status, of_sdk.json["success"]) == (429, False)
+    assert (other.status, after.status) == (200, 200)
+    assert (refused(house, "address"), refused(house, "rate")) == (2, 0)
+
+
+async def test_what_is_refused_to_an_address_takes_nothing_of_its_key(tmp_path: Path) -> None:
+    house = await of_each(tmp_path)
+    hostile = [
+        (await house.post("/events", [EVENT] * 3, headers=by("203.0.113.7"))).status
+        for _ in range(50)
+    ]
+    # The key has 30 at once: 6 of them went to the hostile one.
+    others = [
+        (await house.post("/events", [EVENT] * 4, headers=by(f"203.0.113.{n}"))).status
+        for n in range(100, 106)
+    ]
+    over = await house.post("/events", EVENT, headers=by("203.0.113.200"))
+    await house.aclose()
+
+    assert hostile == [200] * 2 + [429] * 48
+    assert others == [200] * 6
+    assert (over.status, refused(house, "rate")) == (429, 1)
+    assert "this write key" in over.json["detail"]
+    assert len(house.inputs) == 30
+
+
+async def test_what_is_refused_to_a_key_takes_nothing_of_an_address(tmp_path: Path) -> None:
+    house = await of_each(tmp_path)
+    for n in range(5):
+        await house.post("/events", [EVENT] * 4, headers=by(f"203.0.113.{n}"))
+        await house.post("/events", [EVENT] * 2, headers=by(f"203.0.113.{n}"))
+    full = [
+        (await house.post("/events", [EVENT] * 4, headers=by("203.0.113.7"))).status
+        for _ in range(20)
+    ]
+    house.monotonic_ns += SECOND_NS
+    room = await house.post("/events", [EVENT] * 4, headers=by("203.0.113.7"))
+    more = await house.post("/events", [EVENT] * 2, headers=by("203.0.113.7"))
+    await house.aclose()
+
+    assert full == [429] * 20
+    assert (refused(house, "rate"), refused(house, "address")) == (20, 0)
+    assert (room.status, more.status) == (200, 200)
+
+
+async def test_a_client_of_ipv6_is_its_network(tmp_path: Path) -> None:
+    house = await of_each(tmp_path)
+    said = [
+        (await house.post("/events", EVENT, headers=by(f"2001:db8::{n:x}"))).status
+        for n in range(7)
+    ]
+    other = await house.post("/events", EVENT, headers=by("2001:db8:0:1::1"))
+    await house.aclose()
+
+    assert (said, other.status) == ([200] * 6 + [429], 200)
+
+
+async def test_a_picture_and_a_beacon_count_for_their_address_too(tmp_path: Path) -> None:
+    house = await of_each(tmp_path)
+    said = []
+    for n in range(4):
+        where = f"/track?user_id=u{n}&event=E"
+        said.append((await house.get(where, headers={"X-Forwarded-For": "203.0.113.7"})).status)
+        said.append((await house.post(where, EVENT, headers=by("203.0.113.7"))).status)
+    await house.aclose()
+
+    assert said == [200] * 6 + [429] * 2
+
+
+async def test_the_address_is_the_peers_where_no_proxy_is_listed(tmp_path: Path) -> None:
+    keys = (WriteKey(key=KEY, rate_each=1),)
+    house = await House.start(tmp_path, Limits(rate=0, events_max=1), keys=keys)
+    said = [
+        (await house.post("/events", EVENT, headers=by(f"203.0.113.{n}"))).status for n in range(4)
+    ]
+    await house.aclose()
+
+    assert said == [200] * 3 + [429]
+
+
 async def test_items_that_are_quarantined_count_too(limited: House) -> None:
     none = await limited.post("/events", [{}] * 10)
     over = await limited.post("/events", [{}])
@@ -177,22 +292,88 @@ async def test_an_address_that_sends_bad_keys_is_told_to_wait_and_good_ones_go_t
 
 
 def test_addresses_that_are_remembered_are_bounded() -> None:
-    bad = BadKeys(lambda: 0)
+    addresses = Addresses(lambda: Bucket(1, 1))
     for number in range(ADDRESSES_MAX + 10):
-        bad.note(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        addresses.of(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0).take(1, 0)
 
-    assert len(bad._buckets) == ADDRESSES_MAX
+    assert len(addresses) == ADDRESSES_MAX
 
 
 def test_who_has_been_quiet_is_forgotten() -> None:
-    now_ns = 0
-    bad = BadKeys(lambda: now_ns)
+    addresses = Addresses(lambda: Bucket(10, 100))
     for number in range(100):
-        bad.note(f"10.0.0.{number}")
-    now_ns = SECOND_NS
-    bad.note("10.0.1.1")
+        addresses.of(f"10.0.0.{number}", 0).take(1, 0)
+    addresses.of("10.0.1.1", SECOND_NS)
 
-    assert len(bad._buckets) == 1
+    assert len(addresses) == 1
+
+
+def test_who_asks_on_is_counted_however_many_others_come() -> None:
+    addresses = Addresses(lambda: Bucket(1, 10), most=4)
+    addresses.of("203.0.113.7", 0).take(10, 0)
+    for number in range(20):
+        addresses.of(f"10.0.0.{number}", 0).take(1, 0)
+        assert addresses.of("203.0.113.7", 0).take(1, 0) == SECOND_NS
+    for number in range(20, 24):
+        addresses.of(f"10.0.0.{number}", 0).take(1, 0)
+
+    assert addresses.of("203.0.113.7", 0).take(10, 0) == 0
+
+
+class Model:
+    """Tokens that trickle in, a list of addresses, and no cleverness."""
+
+    def __init__(self, rate: int, burst: int, most: int) -> None:
+        self.rate = rate
+        self.burst = burst
+        self.most = most
+        self.kept: list[tuple[str, Fraction, int]] = []  # who was silent longest first
+
+    def tokens(self, left: Fraction, at_ns: int, now_ns: int) -> Fraction:
+        return min(Fraction(self.burst), left + Fraction(now_ns - at_ns) * self.rate / SECOND_NS)
+
+    def take(self, address: str, count: int, now_ns: int) -> bool:
+        found = [one for one in self.kept if one[0] == address]
+        if found:
+            left = self.tokens(*found[0][1:], now_ns)
+            self.kept.remove(found[0])
+        else:
+            left = Fraction(self.burst)
+            while self.kept and (
+                len(self.kept) >= self.most or self.tokens(*self.kept[0][1:], now_ns) == self.burst
+            ):
+                self.kept.pop(0)
+        is_let_in = left >= count
+        self.kept.append((address, left - count if is_let_in else left, now_ns))
+        return is_let_in
+
+
+asked = st.tuples(
+    st.integers(0, 6), st.integers(1, 5), st.sampled_from([0, 0, 1, 40, 60, 250, 1_000])
+)
+
+
+@examples(deadline=None)
+@given(st.sampled_from([1, 2, 5, 10]), st.integers(5, 12), st.lists(asked, max_size=60))
+def test_addresses_have_buckets_as_a_list_of_them_would_give(
+    rate: int, burst: int, asked: list[tuple[int, int, int]]
+) -> None:
+    addresses, model = Addresses(lambda: Bucket(rate, burst), most=4), Model(rate, burst, 4)
+    now_ns = 10**18
+    for number, count, later_ms in asked:
+        now_ns += later_ms * 1_000_000
+        address = f"10.0.0.{number}"
+        wait_ns = addresses.of(address, now_ns).take(count, now_ns)
+
+        assert model.take(address, count, now_ns) == (wait_ns == 0)
+        assert len(addresses) == len(model.kept) <= 4
+        # What it is told to wait is enough, and not a moment too much.
+        bucket = addresses.known(address)
+        assert bucket is not None
+        if wait_ns:
+            assert bucket.take(count, now_ns + wait_ns - 1) == 1
+            assert bucket.take(count, now_ns + wait_ns) == 0
+            bucket.give_back(count)
 
 
 def test_a_network_of_ipv6_is_one_address() -> None:
