@@ -8,6 +8,8 @@ two pieces, and says how far it came.
 
 A pace keeps it from making deadlines late and from sending all its messages at one instant. What is
 found of a segment is asked once more of each user when his turn comes, which may be hours later.
+Where the shop's segment is another one by then it is broken off, too: what the old one asked of the
+past may not be kept any more, so that it would hold of whom it never held.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from engine.core.intake.starts import StartSaid
 from engine.core.state import new_user, stands
 from engine.core.transition import step
 from engine.core.turn import Turn
+from engine.errors import HairspringError
 from engine.runtime.admin.explaining import as_he_is
 from engine.runtime.inbox import Unavailable
 from engine.runtime.starting import ERASED, Outcomes, Started, outcome_of
@@ -59,6 +62,12 @@ AGAIN_AFTER_S: Final = 0.5
 AGAIN_MAX: Final = 120
 """How often a piece is tried again while the process can take nothing: for a minute."""
 
+_HINTS: Final = (
+    "name a `run` next time: then the same can be said again",
+    "say the same again under the same run {when}: it goes on with the others",
+)
+"""What to do where it broke off, without the name of a run and with one."""
+
 _log = structlog.get_logger("hairspring")
 
 _T = TypeVar("_T")
@@ -74,7 +83,7 @@ class Bulk(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         said: What each is started with; its message id, if any, is that of the run.
         user_ids: Each once; None: whoever is in `segment`.
-        segment: Whoever is to be started is in it, also when his turn comes.
+        segment: Whoever is to be started is in it, also when his turn comes; one of the shop's.
         per_second: Users a second.
         over_ms: In how long; None: as long as it takes `per_second`.
     """
@@ -120,6 +129,12 @@ class Bulked(msgspec.Struct):
                 self.started.append(one)
 
 
+class SegmentChanged(HairspringError):  # noqa: N818 - said of the shop, as `Unavailable` is
+    """The segment that a bulk start is for is another one by now, or gone."""
+
+    code = "segment.changed"
+
+
 class Starting:
     """Does it for one process.
 
@@ -138,7 +153,8 @@ class Starting:
     async def start(self, bulk: Bulk, on_progress: OnProgress) -> Bulked:
         """Start them all; returns once that is durable. O(users known + users started).
 
-        Raises Unavailable where the process can take nothing for a while, or is stopping.
+        Raises Unavailable where the process can take nothing for a while, or is stopping, and
+        SegmentChanged.
         """
         found = await self._found(bulk)
         bulked = Bulked(bulk.said.campaign, len(found))
@@ -157,7 +173,8 @@ class Starting:
         for done in range(0, len(user_ids), size):
             if await self._is_stopping_within(began_s + done / per_second - loop.time()):
                 raise _broken_off(bulk, done, len(user_ids))
-            piece = [one for one in user_ids[done : done + size] if self._still(bulk, one)]
+            segment = self._segment(bulk, done, len(user_ids))
+            piece = [one for one in user_ids[done : done + size] if self._still(segment, one)]
             bulked.left += min(size, len(user_ids) - done) - len(piece)
             bulked.count(await self._start(bulk, piece))
             on_progress(min(done + size, len(user_ids)), len(user_ids))
@@ -180,16 +197,34 @@ class Starting:
             return bulk.user_ids
         found: dict[str, None] = {}
         for some in self._processor.users.slices(_ASKED_AT_ONCE):
-            found.update((one.user_id, None) for one in some if self._still(bulk, one.user_id))
+            segment = self._segment(bulk)
+            found.update((one.user_id, None) for one in some if self._still(segment, one.user_id))
             await asyncio.sleep(0)
         return [*reversed(found)]  # those first who came first
 
-    def _still(self, bulk: Bulk, user_id: str) -> bool:
-        """Whether a user is in the segment now, where one is asked for."""
+    def _segment(self, bulk: Bulk, done: int = 0, total: int = 0) -> Condition | None:
+        """The segment as the plan in force has it. O(segments).
+
+        Raises SegmentChanged where it has none that asks the same.
+        """
         if bulk.segment is None:
+            return None
+        for one in self._processor.plan.segments.values():
+            if one.signature == bulk.segment.signature:
+                return one
+        _log_broken_off(bulk, done, total)
+        raise SegmentChanged(
+            f"the shop was changed, and the segment with it: {done:,} of {total:,} users were "
+            "started",
+            hint=_HINTS[bool(bulk.said.message_id)].format(when="if it is what you mean"),
+        )
+
+    def _still(self, segment: Condition | None, user_id: str) -> bool:
+        """Whether a user is in the segment now, where one is asked for."""
+        if segment is None:
             return True
         user = self._processor.users.get(user_id)
-        return user is not None and is_in(self._processor, user, bulk.segment, self._now_ms())
+        return user is not None and is_in(self._processor, user, segment, self._now_ms())
 
     async def _start(self, bulk: Bulk, user_ids: Sequence[str]) -> list[Started]:
         """Have a piece taken, again where it is not known whether it was: it has message ids."""
@@ -261,14 +296,15 @@ class Looking:
 
 def _broken_off(bulk: Bulk, done: int, total: int) -> Unavailable:
     """What to say where the process stops in the middle; in its log, too."""
-    campaign = bulk.said.campaign
-    _log.warning("bulk.broken_off", campaign=campaign, started=done, of=total)
-    hint = "name a `run` next time: then the same can be said again"
-    if bulk.said.message_id:
-        hint = "say the same again under the same run once it is back: it goes on with the others"
+    _log_broken_off(bulk, done, total)
     return Unavailable(
-        f"the process is stopping: {done:,} of {total:,} users were started", hint=hint
+        f"the process is stopping: {done:,} of {total:,} users were started",
+        hint=_HINTS[bool(bulk.said.message_id)].format(when="once it is back"),
     )
+
+
+def _log_broken_off(bulk: Bulk, done: int, total: int) -> None:
+    _log.warning("bulk.broken_off", campaign=bulk.said.campaign, started=done, of=total)
 
 
 def is_in(processor: Processor, user: User, segment: Condition, now_ms: int) -> bool:

@@ -125,6 +125,43 @@ async def test_whoever_left_the_segment_is_passed_over_when_his_turn_comes(house
     assert (told["asked"], told["entered"], told["left"]) == (9, 6, 3)
 
 
+@pytest.mark.parametrize("segments", ["", "gold: user.tier == 'gold' && user.vip\n"])
+async def test_a_run_whose_segment_another_shop_has_not_is_broken_off(
+    house: House, segments: str
+) -> None:
+    """What it asked of the past is let go of by then: `!did("Left")` would hold of everybody."""
+    submit = house.shell.submit
+    asked = plan_of(**{"segments.yaml": 'gold: user.tier == "gold" && !did("Left")\n'})
+    house.processor.adopt(asked, house.clock.now_ms())
+
+    async def and_change(*what: Any, **more: Any) -> None:
+        house.shell.submit = submit  # type: ignore[method-assign]
+        await submit(*what, **more)
+        changed = plan_of(**{"segments.yaml": segments})
+        house.processor.adopt(changed, house.clock.now_ms())
+
+    house.shell.submit = and_change  # type: ignore[method-assign]
+    _, broken = await ask(house, run="spring", per_second=10.0)
+    assert broken["error"]["code"] == "segment.changed"
+    assert "1 of 9 users were started" in broken["error"]["message"]
+    assert "the same run" in broken["error"]["hint"]
+    assert len(starts(house)) == 1
+
+
+async def test_a_run_goes_on_where_a_changed_shop_has_its_segment_as_it_was(house: House) -> None:
+    submit = house.shell.submit
+
+    async def and_change(*what: Any, **more: Any) -> None:
+        house.shell.submit = submit  # type: ignore[method-assign]
+        await submit(*what, **more)
+        more_of_it = FILES["segments.yaml"] + "other: user.tier == 'none'\n"
+        changed = plan_of(**{"segments.yaml": more_of_it})
+        house.processor.adopt(changed, house.clock.now_ms())
+
+    house.shell.submit = and_change  # type: ignore[method-assign]
+    assert (await ask(house, per_second=10.0))[1]["result"]["entered"] == 9
+
+
 async def test_a_pace_spreads_the_users(house: House) -> None:
     instants: list[float] = []
     submit = house.shell.submit
