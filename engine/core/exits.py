@@ -9,11 +9,13 @@ import msgspec
 
 from engine.core.effects import CancelMessage
 from engine.core.goals import await_goal, reach
+from engine.core.messages.waiting import find_message, ids_of
 from engine.core.past.entered import entry_key, with_end
 from engine.core.state import Enrollment, drop, reckon
 from engine.core.steps.kinds import END
 
 if TYPE_CHECKING:
+    from engine.core.messages.waiting import Pending
     from engine.core.plan import Reactions
     from engine.core.turn import Turn
 
@@ -53,13 +55,12 @@ def ended_by(turn: Turn, reactions: Reactions, occurred_at_ms: int) -> Leaving:
             leavers.append((enrollment, "event"))
         elif enrollment.enrollment in reached:
             leavers.append((enrollment, "goal"))
-    messages = [
-        effect_id
-        for effect_id, pending in user.pending.items()
-        if (pending.campaign in exits and occurred_at_ms >= pending.entered_at_ms)
-        or pending.enrollment in reached
-    ]
-    return Leaving(leavers, reached, messages)
+
+    def is_taken_back(pending: Pending) -> bool:
+        is_left = pending.campaign in exits and occurred_at_ms >= pending.entered_at_ms
+        return is_left or pending.enrollment in reached
+
+    return Leaving(leavers, reached, ids_of(user.pending, is_taken_back))
 
 
 def leave_all(turn: Turn, leaving: Leaving) -> None:
@@ -113,9 +114,9 @@ def leave(
     turn.record("exited", enrollment, reason=reason, step=step)
     if step:
         return  # its own `exit` step: what it sent before is meant to go
-    for effect_id, pending in turn.user.pending.items():
-        if pending.enrollment == enrollment.enrollment:
-            take_back(turn, effect_id)
+    left = enrollment.enrollment
+    for effect_id in ids_of(turn.user.pending, lambda one: one.enrollment == left):
+        take_back(turn, effect_id)
 
 
 def withdraw(turn: Turn) -> None:
@@ -124,15 +125,18 @@ def withdraw(turn: Turn) -> None:
     O(pending messages).
     """
     campaigns = turn.plan.campaigns
-    for effect_id, pending in turn.user.pending.items():
+
+    def is_archived(pending: Pending) -> bool:
         campaign = campaigns.get(pending.campaign)
-        if campaign is not None and campaign.status == "archived":
-            take_back(turn, effect_id)
+        return campaign is not None and campaign.status == "archived"
+
+    for effect_id in ids_of(turn.user.pending, is_archived):
+        take_back(turn, effect_id)
 
 
 def take_back(turn: Turn, effect_id: str, reason: str = "exited") -> None:
     """Have a message that waits in the outbox not handed over, unless that is so already. O(1)."""
-    pending = turn.user.pending[effect_id]
-    if not pending.cancelled:
+    pending = find_message(turn.user.pending, effect_id)
+    if pending is not None and not pending.cancelled:
         pending.cancelled = reason
         turn.effects.append(CancelMessage(effect_id, reason, turn.user.user_id))

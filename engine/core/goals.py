@@ -26,7 +26,8 @@ from engine.core.state import Ended, Enrollment
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from engine.core.state import Pending, User
+    from engine.core.messages.waiting import Pending
+    from engine.core.state import User
     from engine.core.turn import Turn
 
 WITHIN_MS: Final = 604_800_000

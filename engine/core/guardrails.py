@@ -17,8 +17,9 @@ from engine.core.messages.caps import is_capped
 from engine.core.people.traits import is_refused
 
 if TYPE_CHECKING:
+    from engine.core.messages.waiting import Pending
     from engine.core.policy import Policy
-    from engine.core.state import Enrollment, Pending, User
+    from engine.core.state import Enrollment, User
 
 PENDING_MAX = 10_000
 """Messages that may wait for their delivery, a user; transactional ones have as many places again.

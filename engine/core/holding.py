@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Final
 
 from engine.core.conditions.watching import rearm
 from engine.core.guardrails import cancelled, put_off_until_ms
+from engine.core.messages.waiting import each_message
 from engine.core.state import NEVER
 from engine.core.steps.kinds import END
 
 if TYPE_CHECKING:
+    from engine.core.messages.waiting import Pending
     from engine.core.plan import Campaign, Plan
-    from engine.core.state import Enrollment, Pending, User
+    from engine.core.state import Enrollment, User
     from engine.core.turn import Turn
 
 STATUSES: Final = {
@@ -112,7 +114,7 @@ def limit_stay(user: User, plan: Plan, at_ms: int) -> None:
 
     Those that have no `expires` of their own. O(pending messages).
     """
-    for pending in user.pending.values():
+    for pending in each_message(user.pending):
         campaign = plan.campaigns.get(pending.campaign)
         if (
             campaign is not None

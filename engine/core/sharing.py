@@ -10,11 +10,13 @@ from __future__ import annotations
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.core.messages.waiting import compact, each_message
+
 if TYPE_CHECKING:
     from engine.core.state import User
 
 NOTHING: Final[dict[str, Any]] = {}
-"""Nine empty dicts of its own would be a fifth of what most users hold."""
+"""Eight empty dicts of its own would be a fifth of what most users hold."""
 
 
 def share(user: User) -> None:
@@ -32,8 +34,7 @@ def share(user: User) -> None:
         enrollment.signature = intern(enrollment.signature)
     for ended in user.ended:
         ended.campaign = intern(ended.campaign)
-    user.pending = user.pending or NOTHING
-    for message in user.pending.values():
+    for message in each_message(user.pending):
         message.campaign = intern(message.campaign)
         message.step = intern(message.step)
         message.channel = intern(message.channel)
@@ -41,3 +42,5 @@ def share(user: User) -> None:
         message.topic = intern(message.topic)
         if message.sent_at_ms == message.entered_at_ms:
             message.sent_at_ms = message.entered_at_ms
+    if isinstance(user.pending, dict):  # as it is saved
+        user.pending = compact(user.pending)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from engine.core.collections import Collected
+from engine.core.messages.waiting import Waiting, by_id
 from engine.core.past.details import Details
 from engine.core.past.entered import Entries
 from engine.core.people.refusals import unpack
@@ -136,38 +137,6 @@ class Ended(msgspec.Struct, omit_defaults=True, gc=False):
     clicks: tuple[tuple[int, str], ...] = ()
 
 
-class Pending(msgspec.Struct, omit_defaults=True, gc=False):
-    """A message between its step and the end of its delivery.
-
-    Attributes:
-        enrollment: Id of the enrollment it belongs to.
-        entered_at_ms: That one's start: an exit event with an earlier `t` does not take it back.
-        fallbacks: Channels still to be tried, should this one fail.
-        cancelled: Why it must not be handed over any more, or "".
-        variants: Those of its enrollment as it was sent.
-        sent_at_ms: When it was judged; 0 where a version sent it that did not keep that.
-        iteration: Which time it is in the repeats around its step (`repeats.iteration_of`).
-        per: The enrollment's.
-        topic: What it is about, where its campaign says so: nobody is sent what he has refused.
-    """
-
-    enrollment: str
-    campaign: str
-    step: str
-    channel: str
-    template: str
-    entered_at_ms: int
-    marketing: bool = True
-    expires_at_ms: int = 0
-    fallbacks: tuple[str, ...] = ()
-    cancelled: str = ""
-    variants: tuple[tuple[str, str], ...] = ()
-    sent_at_ms: int = 0
-    iteration: int = 0
-    per: str = ""
-    topic: str = ""
-
-
 class Answered(msgspec.Struct, omit_defaults=True, gc=False):
     """A message that the user, or a machine on the way to him, has done something with.
 
@@ -244,6 +213,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
         suppressed: Channel to the address that the provider refused for good.
         refused: His last refusals, packed (`refusals`).
         collections: By name, what he has in his cart and the like; only what the plan asks for.
+        pending: The messages under way to him (`waiting`).
         details: Event name to what is kept of its events besides their instants.
         scores: Model to its latest word on the user; only of models that the plan asks for.
         session: The one under way, or the last; None where none was, or nothing asks for sessions.
@@ -268,7 +238,7 @@ class User(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
     history: dict[str, bytes] = {}
     details: dict[str, Details] = {}
     enrollments: tuple[Enrollment, ...] = ()
-    pending: dict[str, Pending] = {}
+    pending: Waiting = ()
     entries: Entries = ()
     watch: Watch | None = None
     session: Session | None = None
@@ -313,7 +283,6 @@ def new_user(user_id: str) -> User:
         user_id,
         traits=NOTHING,
         history=NOTHING,
-        pending=NOTHING,
         suppressed=NOTHING,
         collections=NOTHING,
         details=NOTHING,
@@ -330,13 +299,14 @@ _merged_decoder = msgspec.msgpack.Decoder(Merged)
 
 def encode_user(user: User) -> bytes:
     """A user as bytes. O(size of the state)."""
-    armed_at_ms, unsaved = user.armed_at_ms, user.unsaved
-    if armed_at_ms is NEVER and not unsaved:  # what is left out is known by being the default
-        return _encoder.encode(user)
+    armed_at_ms, unsaved, waiting = user.armed_at_ms, user.unsaved, user.pending
+    if armed_at_ms is NEVER and not unsaved and not waiting:
+        return _encoder.encode(user)  # what is left out is known by being the default
     user.armed_at_ms, user.unsaved = NEVER, False
+    if waiting:
+        user.pending = by_id(waiting)
     data = _encoder.encode(user)
-    user.armed_at_ms = armed_at_ms
-    user.unsaved = unsaved
+    user.armed_at_ms, user.unsaved, user.pending = armed_at_ms, unsaved, waiting
     return data
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from engine.core.cel import Program
     from engine.core.conditions.condition import Condition
     from engine.core.effects import Kind
-    from engine.core.state import Ended, Pending
+    from engine.core.messages.waiting import Pending
+    from engine.core.state import Ended
 
 JUDGED_MIN_MS = 1_000
 """Records say when they were judged where that differs from `at_ms` by this much."""

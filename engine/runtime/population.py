@@ -16,6 +16,7 @@ from engine.core.effects import have_effect
 from engine.core.guardrails import put_off_until_ms
 from engine.core.holding import verdict_on
 from engine.core.inputs import UsersJoined
+from engine.core.messages.waiting import find_message
 from engine.core.people.aliases import Aliases
 from engine.core.people.merging import bear, merge
 from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from engine.core.effects import Effect, SendMessage
     from engine.core.inputs import Input, UserInput, UsersMerged
+    from engine.core.messages.waiting import Pending
     from engine.core.plan import Plan
-    from engine.core.state import Pending
 
 
 class Population:
@@ -150,7 +151,7 @@ class Population:
     def _waiting_for(self, message: SendMessage) -> tuple[User | None, Pending | None]:
         """Who waits for a message, be he another one's by now, and what he knows of it."""
         user = self.find(message.user_id)
-        return user, user.pending.get(message.id) if user is not None else None
+        return user, find_message(user.pending, message.id) if user is not None else None
 
     def find_anew(self, users: Iterable[User], plan: Plan) -> None:
         """Have users go on under `plan`, whose own plan nobody can read any more, as of now."""

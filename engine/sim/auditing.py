@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from engine.core.instants import format_instant
+from engine.core.messages.waiting import by_id
 from engine.core.state import NEVER, first_due_at_ms
 from engine.errors import StoreError
 from engine.runtime.restart import bring_back
@@ -88,9 +89,10 @@ async def audit(store: Store, told: Callable[[int, int], None]) -> Audit:
     except StoreError as error:
         findings.append(Finding("users", "database", error.message))
         return Audit(sorted({*findings}), notes)
-    pending = {one: user.user_id for user in processor.users.values() for one in user.pending}
+    everybody = processor.users.values()
+    pending = {effect_id: one.user_id for one in everybody for effect_id in by_id(one.pending)}
     findings += await store.read(partial(auditing.outbox, find=processor.find, pending=pending))
-    for user in processor.users.values():
+    for user in everybody:
         findings += _deadlines(user)
     keep_ms = shop.settings.events.keep_ms
     findings += await recount(store, processor.plan, keep_ms, recovered.last_at_ms)

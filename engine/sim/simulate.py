@@ -171,7 +171,7 @@ class Simulation:
 
 def _in_no_outbox(user: User) -> User:
     """As he was saved, without messages whose outcome nobody will tell here."""
-    user.pending = {}
+    user.pending = ()
     user.held_until_ms = user.seen = 0
     return user
 

@@ -16,6 +16,7 @@ from xxhash import xxh3_64_intdigest as hash_of
 
 from engine.core.effects import Record, SendMessage
 from engine.core.inputs import decode_inputs
+from engine.core.messages.waiting import find_message
 from engine.core.state import decode_user
 from engine.store.archive import PLACE_MASK, mark_of
 from engine.store.pruning import QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from engine.core.inputs import Input
-    from engine.core.state import Pending, User
+    from engine.core.messages.waiting import Pending
+    from engine.core.state import User
     from engine.store.archive import Kind
 
 FOUND_MAX: Final = 200
@@ -234,7 +236,7 @@ def _outbox(
     ):
         about = f"message {message_id}"
         user = find(user_id)
-        awaited = None if user is None else user.pending.get(message_id)
+        awaited = None if user is None else find_message(user.pending, message_id)
         try:
             message = _decode_message(raw)
         except msgspec.MsgspecError as error:

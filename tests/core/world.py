@@ -21,6 +21,7 @@ from engine.core.inputs import (
     UserIdentified,
     UsersMerged,
 )
+from engine.core.messages.waiting import by_id
 from engine.core.plan import Campaign, Entry, Plan
 from engine.core.steps.kinds import END, Exit, If, Send, Step, Wait, WaitEvent, WaitWhen
 from engine.runtime.processor import Processor
@@ -258,7 +259,7 @@ class World:
         self, outcome: Any, at: int, *, message: str = "", user: str = "u", **more: Any
     ) -> list[str]:
         """The end of a delivery: of `message`, else of the user's oldest that is under way."""
-        effect_id = message or next(iter(self.user(user).pending))
+        effect_id = message or next(iter(by_id(self.user(user).pending)))
         self.processor.take(DeliveryReported(user, effect_id, outcome, **more), START + at)
         return self.commit()
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified
+from engine.core.messages.waiting import by_id
 from engine.core.plan import Plan
 from engine.core.state import NEVER
 from engine.runtime.dedupe import Dedupe
@@ -68,7 +69,7 @@ class Twins:
 
     def _report(self, _: int, user: str, which: int, outcome: Any, invalid: bool) -> None:
         known = self.engine.users.get(user)
-        under_way = list(known.pending) if known else []
+        under_way = list(by_id(known.pending)) if known else []
         effect_id = under_way[which % len(under_way)] if under_way else "nobody"
         invalid = (
             invalid and outcome == "failed" and self.ids.get(effect_id, ("",) * 3)[2] == "email"
@@ -161,7 +162,7 @@ class Twins:
             twin = self.naive.user(name)
             live = sorted((self.ids[one.enrollment], one.due_at_ms) for one in user.enrollments)
             assert live == sorted((one["key"], one["due"]) for one in twin["live"])
-            assert [self.ids[one] for one in user.pending] == list(twin["outbox"])
+            assert [self.ids[one] for one in by_id(user.pending)] == list(twin["outbox"])
             wake = min((max(one["due"], twin["held"]) for one in twin["live"]), default=NEVER)
             assert user.due_at_ms == wake
             assert self.engine.wake_at_ms <= wake

@@ -16,6 +16,7 @@ from engine.core.inputs import (
     UserIdentified,
     decode_inputs,
 )
+from engine.core.messages.waiting import by_id
 from engine.core.state import User, decode_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
@@ -147,7 +148,7 @@ def apply(processor: Processor, one: tuple[Any, ...], before: int, now: int) -> 
     elif kind == "report":
         user, which, outcome, invalid = rest
         known = processor.users.get(user)
-        under_way = sorted(known.pending) if known else []
+        under_way = sorted(by_id(known.pending)) if known else []
         effect_id = under_way[which % len(under_way)] if under_way else "nobody"
         invalid = invalid and outcome == "failed"
         address = str(known.traits.get("email", "")) if known and invalid else ""

@@ -9,6 +9,7 @@ import pytest
 from engine.core.history import instants_of
 from engine.core.inputs import DeliveryReported, EventReceived, PlanAnnounced
 from engine.core.messages.caps import place_name
+from engine.core.messages.waiting import by_id
 from engine.core.state import encode_user
 from engine.runtime.delivery.letters import Chosen, retry
 from engine.runtime.filling import Filling
@@ -50,7 +51,7 @@ async def go(life: Life, *at_minutes: int) -> None:
 
 async def end(life: Life, outcome: Literal["delivered", "failed", "cancelled"]) -> None:
     """A delivery ends: of the user's messages that are under way, the oldest."""
-    message = next(iter(life.processor.users["u"].pending))
+    message = next(iter(by_id(life.processor.users["u"].pending)))
     await life.restarted.shell.submit([DeliveryReported("u", message, outcome)])
 
 
@@ -83,7 +84,7 @@ async def test_of_two_ends_that_are_told_of_a_message_the_first_counts(tmp_path:
     """One is taken back while it is handed over: that it went is told, and that it was kept."""
     async with living(tmp_path, FREE) as life:
         await go(life, 1, 61)
-        delivered, cancelled = life.processor.users["u"].pending
+        delivered, cancelled = by_id(life.processor.users["u"].pending)
         ends = (delivered, "delivered"), (delivered, "cancelled")
         ends += (cancelled, "cancelled"), (cancelled, "delivered")
         for message, outcome in ends:

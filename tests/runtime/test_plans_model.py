@@ -23,6 +23,7 @@ from engine.core.inputs import (
     TimeResumed,
     UserIdentified,
 )
+from engine.core.messages.waiting import by_id
 from engine.core.plan import Plan
 from engine.core.state import User, encode_user, new_user
 from engine.core.transition import fire, step
@@ -128,7 +129,7 @@ def at_once(plans: list[Plan], script: list[Any]) -> tuple[dict[str, bytes], lis
         if one[0] == "report":
             kind, later, user, which, outcome, invalid = one
             known = twin.users.get(user)
-            under_way = sorted(known.pending) if known else []
+            under_way = sorted(by_id(known.pending)) if known else []
             effect_id = under_way[which % len(under_way)] if under_way else "nobody"
             bad = invalid and outcome == "failed" and known is not None
             address = str(known.traits.get("email", "")) if known and bad else ""

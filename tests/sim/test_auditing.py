@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from engine.core.inputs import decode_inputs, encode_inputs
-from engine.core.state import Pending, decode_user, encode_user
+from engine.core.messages.waiting import Pending, by_id
+from engine.core.state import decode_user, encode_user
 from engine.sim.auditing import audit
 from engine.store import Store, indexing
 from engine.store.saved import saved_bytes
@@ -129,7 +130,7 @@ async def test_a_message_that_is_awaited_and_not_there_is_told(database: Path) -
 
 async def test_a_user_who_waits_for_what_never_was_is_told(database: Path) -> None:
     def wait(user: User) -> None:
-        user.pending = {**user.pending, "never": Pending("e", "c", "s", "email", "t", 1)}
+        user.pending = {**by_id(user.pending), "never": Pending("e", "c", "s", "email", "t", 1)}
 
     user_id = change_user(database, lambda _: True, wait)
     found = await told(database)

@@ -20,7 +20,8 @@ from engine.core.people.traits import CONSENT_CHANNELS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from engine.core.state import Pending, User
+    from engine.core.messages.waiting import Pending
+    from engine.core.state import User
 
 CAP_MAX: Final = 10_000
 """The most that a cap may count."""

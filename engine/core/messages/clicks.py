@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from engine.core.messages.attribution import send_of
+from engine.core.messages.waiting import find_message
 from engine.core.steps.kinds import Send
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def utm_of(campaigns: Iterable[Campaign], policy: Policy) -> dict[str, dict[str,
 def note_click(user: User, happened: MessageAnswered) -> None:
     """A person clicked: the enrollment that the message is of remembers it. O(enrollments)."""
     effect_id = happened.sent.id
-    pending = user.pending.get(effect_id)
+    pending = find_message(user.pending, effect_id)
     enrollment = happened.sent.enrollment if pending is None else pending.enrollment
     heir = own = None
     for one in _awaiting(user):

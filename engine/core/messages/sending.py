@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core import history, ids
+from engine.core import history
 from engine.core.collections import bind
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, ReviveMessage, SendMessage
 from engine.core.experiments import variant_of
@@ -17,10 +17,17 @@ from engine.core.history import sent_name
 from engine.core.holding import is_stale
 from engine.core.messages.caps import give_back, is_capped, take_place
 from engine.core.messages.preferring import standings
+from engine.core.messages.waiting import (
+    Pending,
+    by_id,
+    compact,
+    find_message,
+    put_message,
+    take_message,
+)
 from engine.core.past.entered import entry_key, with_served
 from engine.core.people.consents import suppress
 from engine.core.people.traits import CONSENT_CHANNELS, drop_subscriptions
-from engine.core.state import Pending
 
 if TYPE_CHECKING:
     from engine.core.inputs import DeliveryReported, LetterRevived
@@ -137,7 +144,7 @@ def conclude(turn: Turn, report: DeliveryReported) -> None:
     A report on a message that nobody waits for any more (told twice) changes nothing.
     """
     user = turn.user
-    pending = user.pending.pop(report.effect_id, None)
+    pending = take_message(user, report.effect_id)
     if pending is None:
         return
     if report.bad_address:
@@ -185,7 +192,7 @@ def revive(turn: Turn, revived: LetterRevived) -> None:
     asked, since an operator has. One that is under way already changes nothing.
     """
     user, effect_id = turn.user, revived.effect_id
-    if effect_id in user.pending:
+    if find_message(user.pending, effect_id) is not None:
         return
     try:
         pending = _decode_pending(revived.pending)
@@ -197,7 +204,7 @@ def revive(turn: Turn, revived: LetterRevived) -> None:
                     effect_id)  # fmt: skip
         return
     pending.sent_at_ms = turn.now_ms
-    user.pending = {**user.pending, effect_id: pending}
+    user.pending = compact({**by_id(user.pending), effect_id: pending})
     if turn.plan.kept_places:
         take_place(user, turn.plan.kept_places, pending.channel, turn.now_ms)
     turn.effects.append(ReviveMessage(effect_id, pending.channel, not pending.marketing))
@@ -271,13 +278,10 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
     user, plan, now_ms = turn.user, turn.plan, turn.now_ms
     enrollment_id, step_id, channel = pending.enrollment, pending.step, pending.channel
     template, fallbacks = pending.template, pending.fallbacks
-    effect_id = ids.effect_id(enrollment_id, step_id, pending.iteration, channel)
+    effect_id = pending.following_id
     if user.ended:
         forget_over(turn)
-    if user.pending:
-        user.pending[effect_id] = pending
-    else:
-        user.pending = {effect_id: pending}
+    put_message(user, effect_id, pending)
     turn.effects.append(
         SendMessage(
             effect_id,

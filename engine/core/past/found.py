@@ -25,6 +25,7 @@ from engine.core.inputs import (
 from engine.core.messages.answers import BY_PEOPLE
 from engine.core.messages.caps import place_name
 from engine.core.messages.sending import sent_as
+from engine.core.messages.waiting import by_id
 from engine.core.past import found_places, sessions
 from engine.core.past.details import Details
 from engine.core.people import scores
@@ -113,7 +114,7 @@ def join(plan: Plan, _gap: Gap, user: User, *, other: User) -> None:
     join_history(plan, user, other, user.last_seen_at_ms)
     join_collections(plan, user, other)
     user.scores = {**other.scores, **user.scores}
-    user.pending = {**other.pending, **user.pending}
+    user.pending = {**by_id(other.pending), **by_id(user.pending)} or ()
 
 
 def end_session(plan: Plan, gap: Gap, user: User, now_ms: int) -> None:

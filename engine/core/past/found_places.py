@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.core import history
 from engine.core.messages.caps import place_name
-from engine.core.state import Pending
+from engine.core.messages.waiting import Pending, by_id, find_message
 
 if TYPE_CHECKING:
     from engine.core.effects import Record
@@ -54,8 +54,8 @@ def put_places(plan: Plan, gap: Gap, found: User, user: User) -> None:
     where the record may have the one at which it was due. O(messages found * log of them).
     """
     taken: dict[str, list[int]] = {channel: [] for channel in gap.places}
-    for message, one in found.pending.items():
-        own = user.pending.get(message)
+    for message, one in by_id(found.pending).items():
+        own = find_message(user.pending, message)
         # One that was to go after all, and then might not, has no end and is not under way either.
         holds = one.cancelled in {"", _STAYED} or (one.cancelled == _REVIVED and own is not None)
         if holds and one.channel in taken:
@@ -66,16 +66,13 @@ def put_places(plan: Plan, gap: Gap, found: User, user: User) -> None:
             found.history = {**found.history, name: b""}
         for at_ms in sorted(instants):
             history.insert(found, name, at_ms, plan.kept_places[channel], at_ms)
-    found.pending = {}
+    found.pending = ()
 
 
 def _of(found: User, message: str) -> Pending:
     """What is known of a message, from now on."""
-    taken = found.pending.get(message)
+    waiting = found.pending = by_id(found.pending)
+    taken = waiting.get(message)
     if taken is None:
-        taken = Pending("", "", "", "", "", 0)
-        if found.pending:
-            found.pending[message] = taken
-        else:
-            found.pending = {message: taken}
+        taken = waiting[message] = Pending("", "", "", "", "", 0)
     return taken

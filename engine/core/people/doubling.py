@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from engine.core.entry import is_too_soon
 from engine.core.guardrails import barrier
+from engine.core.messages.waiting import by_id, each_message
 from engine.core.past.entered import ended_at_ms, entry_key, is_served, newest_entry
 from engine.core.steps.kinds import Send
 from engine.core.steps.repeats import has_passed
 
 if TYPE_CHECKING:
+    from engine.core.messages.waiting import Pending
     from engine.core.past.entered import Entry
     from engine.core.plan import Campaign, Plan
-    from engine.core.state import Enrollment, Pending, User
+    from engine.core.state import Enrollment, User
 
     What: TypeAlias = tuple[str, str, str, int]
 
@@ -66,7 +68,7 @@ def _spared(user: User, other: User, taken: set[str], leaving: set[str]) -> set[
     own, theirs = (
         {
             what(one): (one.entered_at_ms, effect_id, _is_of_last(side, one))
-            for effect_id, one in side.pending.items()
+            for effect_id, one in by_id(side.pending).items()
             if not one.cancelled and one.enrollment not in leaving
         }
         for side in (user, other)
@@ -101,7 +103,7 @@ class _Side:
         self.behind: set[str] = set()
         self._plan, self._user, self._other, self._yields = plan, user, other, yields
         self._inside = {(one.campaign, one.per): one for one in other.enrollments}
-        open_ones = [one for one in other.pending.values() if not one.cancelled]
+        open_ones = [one for one in each_message(other.pending) if not one.cancelled]
         self._under_way = {(one.campaign, one.per) for one in open_ones}
         self._waiting = {(one.enrollment, one.step, one.iteration) for one in open_ones}
         self._reached: dict[str, bool] = {}
@@ -126,7 +128,7 @@ class _Side:
         active = {one.enrollment for one in self._user.enrollments}
         return [
             effect_id
-            for effect_id, one in self._user.pending.items()
+            for effect_id, one in by_id(self._user.pending).items()
             if (
                 one.enrollment in leaving
                 if one.enrollment in active

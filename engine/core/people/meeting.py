@@ -15,6 +15,7 @@ import msgspec
 
 from engine.core.history import instants_of, newest
 from engine.core.inputs import EventReceived
+from engine.core.messages.waiting import by_id
 from engine.core.people.doubling import find_doubled
 from engine.core.steps.kinds import WaitEvent
 
@@ -70,7 +71,7 @@ def _ended(plan: Plan, user: User, other: User) -> set[str]:
     }
     return enrollments | {
         effect_id
-        for effect_id, pending in user.pending.items()
+        for effect_id, pending in by_id(user.pending).items()
         if pending.entered_at_ms <= ends_at_ms.get(pending.campaign, -1)
     }
 

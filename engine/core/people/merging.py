@@ -22,6 +22,7 @@ from engine.core.goals import TOUCHES_MAX, join_ended, reach
 from engine.core.guardrails import PENDING_MAX, address_of
 from engine.core.messages.answers import join_rapport
 from engine.core.messages.clicks import CLICKS_MAX
+from engine.core.messages.waiting import by_id, compact
 from engine.core.past.entered import (
     count_entries,
     count_of,
@@ -148,7 +149,7 @@ def _join_enrollments(turn: Turn, other: User, met: Met) -> None:
     again, behind = met.doubled
     doubled = _join_pending(turn, other, again)
     leave_all(turn, _ended_by_other(turn, met))
-    for effect_id in user.pending:
+    for effect_id in by_id(user.pending):
         if effect_id in again:
             take_back(turn, effect_id, MERGED)
     standing = Counter((one.campaign, one.per) for one in in_order if one.position != END)
@@ -189,7 +190,7 @@ def _ended_by_other(turn: Turn, met: Met) -> Leaving:
     ]
     messages = [
         effect_id
-        for effect_id, pending in user.pending.items()
+        for effect_id, pending in by_id(user.pending).items()
         if effect_id in met.ended or pending.enrollment in reached
     ]
     return Leaving(leavers, reached, messages)
@@ -224,7 +225,7 @@ def _share_pending(turn: Turn, stays: Enrollment, leaves: Enrollment) -> None:
 
     Where both wait of one step, the younger's is taken back (`_join_pending`). O(messages).
     """
-    pending = turn.user.pending
+    pending = by_id(turn.user.pending)
     open_ones = [one for one in pending.values() if not one.cancelled]
     waiting = {(one.enrollment, one.step, one.iteration) for one in open_ones}
     others = {stays.enrollment: leaves, leaves.enrollment: stays}
@@ -235,9 +236,11 @@ def _share_pending(turn: Turn, stays: Enrollment, leaves: Enrollment) -> None:
         is_second = (other.enrollment, one.step, one.iteration) in waiting
         if has_passed(other, one.step, one.iteration) and not is_second:
             take_back(turn, effect_id, MERGED)
-    for one in pending.values():
-        if one.enrollment == leaves.enrollment:
-            one.enrollment, one.entered_at_ms = stays.enrollment, stays.entered_at_ms
+    handed_on = [one for one in pending.values() if one.enrollment == leaves.enrollment]
+    if handed_on:
+        turn.user.pending = pending  # from now on their ids do not follow from them
+    for one in handed_on:
+        one.enrollment, one.entered_at_ms = stays.enrollment, stays.entered_at_ms
 
 
 def _bound_pending(turn: Turn) -> None:
@@ -245,10 +248,10 @@ def _bound_pending(turn: Turn) -> None:
 
     O(1) unless there is more; then O(messages log messages).
     """
-    pending = turn.user.pending
-    over = len(pending) - 2 * PENDING_MAX
+    over = len(turn.user.pending) - 2 * PENDING_MAX
     if over <= 0:
         return
+    pending = by_id(turn.user.pending)
     open_ones = [effect_id for effect_id, one in pending.items() if not one.cancelled]
     over -= len(pending) - len(open_ones)
     open_ones.sort(key=lambda effect_id: pending[effect_id].sent_at_ms, reverse=True)
@@ -277,15 +280,16 @@ def _join_pending(turn: Turn, other: User, again: set[str]) -> list[str]:
     user = turn.user
     if not other.pending:
         return []
+    pending, coming = by_id(user.pending), by_id(other.pending)
     waits: dict[tuple[str, str, str, int], str] = {}
-    for effect_id, own in user.pending.items():
+    for effect_id, own in pending.items():
         if not own.cancelled and effect_id not in again:
             waits.setdefault(what(own), effect_id)
     doubled = []
-    for effect_id, theirs in other.pending.items():
+    for effect_id, theirs in coming.items():
         own_id = waits.get(what(theirs))
         if own_id is not None and not theirs.cancelled and effect_id not in again:
-            is_older = user.pending[own_id].entered_at_ms <= theirs.entered_at_ms
+            is_older = pending[own_id].entered_at_ms <= theirs.entered_at_ms
             doubled.append(effect_id if is_older else own_id)
-    user.pending = {**user.pending, **other.pending}
+    user.pending = compact({**pending, **coming})
     return doubled

@@ -16,6 +16,7 @@ from engine.core.effects import Record
 from engine.core.guardrails import barrier
 from engine.core.holding import holds
 from engine.core.messages.preferring import standings
+from engine.core.messages.waiting import by_id
 from engine.core.reports.records import RecordLine, told
 from engine.core.state import NEVER, decode_user, encode_user
 from engine.core.steps.kinds import WAITS, Repeat, Send, Wait, WaitEvent, WaitUntil, WaitWhen
@@ -244,7 +245,7 @@ def account(
         ][:RECORDS_TOLD],
         undelivered=[
             Undelivered(message, one.step, one.channel, one.template)
-            for message, one in user.pending.items()
+            for message, one in by_id(user.pending).items()
             if one.campaign == campaign.id
         ],
         awaiting=_awaiting(campaign, user, at_ms),

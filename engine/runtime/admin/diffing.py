@@ -20,6 +20,7 @@ from config import decode_content
 from config.differing import Files, campaigns_of, differing_files
 from engine.core.adoption import take_on
 from engine.core.instants import INSTANT_MAX_MS, format_instant
+from engine.core.messages.waiting import find_message
 from engine.core.past.coming import gap
 from engine.core.past.found import encode_found, put
 from engine.core.reports.foresight import Foreseen, Waits, foresee
@@ -309,7 +310,8 @@ class _Tally:
         for record in foreseen.records:
             self._record(record)
         for effect_id in foreseen.taken_back:
-            if (pending := user.pending.get(effect_id)) and pending.campaign in self._found:
+            pending = find_message(user.pending, effect_id)
+            if pending is not None and pending.campaign in self._found:
                 self._found[pending.campaign].taken_back += 1
 
     def campaigns(self) -> list[CampaignDiff]:

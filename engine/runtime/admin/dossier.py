@@ -28,6 +28,7 @@ from engine.core.inputs import (
 )
 from engine.core.instants import format_instant
 from engine.core.messages.caps import place_name
+from engine.core.messages.waiting import by_id
 from engine.core.past.entered import count_of, each_entry
 from engine.core.people.consents import proofs
 from engine.core.people.traits import CONSENT_CHANNELS
@@ -111,7 +112,7 @@ def told_state(user: User, plan: Plan | None = None) -> dict[str, Any]:
     state["enrollments"] = [_told_enrollment(one, plan) for one in user.enrollments]
     state["pending"] = {
         name: _dated(msgspec.to_builtins(pending)) | {"variants": dict(pending.variants)}
-        for name, pending in user.pending.items()
+        for name, pending in by_id(user.pending).items()
     }
     return _dated(state)
 

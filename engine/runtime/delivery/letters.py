@@ -14,7 +14,7 @@ import msgspec
 from engine.core.inputs import LetterRevived
 from engine.core.instants import format_instant
 from engine.core.messages.sending import why_not
-from engine.core.state import Pending
+from engine.core.messages.waiting import Pending
 from engine.store import outbox
 
 if TYPE_CHECKING:

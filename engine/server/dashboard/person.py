@@ -9,6 +9,7 @@ import msgspec
 
 from engine.core.inputs import EnrollmentCancelled, EnrollmentForwarded
 from engine.core.instants import format_instant
+from engine.core.messages.waiting import each_message
 from engine.core.state import NEVER
 from engine.runtime.admin import dossier
 from engine.runtime.admin.explaining import Explaining, Inexplicable
@@ -220,7 +221,7 @@ def _coming(house: House, user: User, mark: str) -> Html:
     pending: list[list[Content]] = [
         [one.campaign, one.step, one.channel,
          words.instant(one.sent_at_ms) if one.sent_at_ms else words.NONE]
-        for one in user.pending.values()
+        for one in each_message(user.pending)
     ]  # fmt: skip
     heads = ["What", "Due, UTC", "Have it"]
     return card(

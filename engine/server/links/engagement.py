@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from channels.links import long_id
 from engine.core.inputs import MessageAnswered, SentMessage
 from engine.core.messages.answers import answered
+from engine.core.messages.waiting import find_message
 from engine.runtime.inbox import Unavailable
 from engine.server.links.robots import SCANNER
 
@@ -131,7 +132,9 @@ class Engagement:
 
     def _is_under_way(self, facts: LinkFacts) -> bool:
         user = self._find(facts.user_id)
-        return user is not None and long_id(facts.message) in user.pending
+        if user is None:
+            return False
+        return find_message(user.pending, long_id(facts.message)) is not None
 
     def _look_again(self, visit: _Visit, facts: LinkFacts) -> None:
         if not visit.machine and self._is_under_way(facts):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
+from engine.core.messages.waiting import each_message
+
 if TYPE_CHECKING:
     from engine.sim.world.process import Process
 
@@ -23,7 +25,7 @@ def state_of(process: Process, lives: int, *, healed: bool) -> int:
             min(len(user.enrollments), FEW),
             min(len(user.pending), FEW),
             user.held_until_ms > processor.now_ms,
-            any(one.cancelled for one in user.pending.values()),
+            any(one.cancelled for one in each_message(user.pending)),
             bool(user.suppressed),
         )
         for user in processor.users.values()

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.core.effects import SendMessage
 from engine.core.holding import holds
+from engine.core.messages.waiting import find_message
 from engine.core.past.coming import gap
 from engine.core.state import NEVER
 from engine.runtime.versions import versions
@@ -284,7 +285,7 @@ class Witness:
         if message.id in self._answered:
             self.blame("what was delivered is not sent again", message.id)
         user = self._processor.find(message.user_id)
-        pending = user.pending.get(message.id) if user is not None else None
+        pending = find_message(user.pending, message.id) if user is not None else None
         if user is None or pending is None or pending.cancelled:
             self.blame("what was taken back is not sent", message.id)
         self._see_whether_it_may_go(message, user, marketing=pending.marketing)

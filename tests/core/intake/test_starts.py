@@ -12,6 +12,7 @@ from engine.core.effects import AnswerStart, Record
 from engine.core.inputs import TriggerReceived, decode_inputs, encode_inputs
 from engine.core.intake.items import ItemInvalid
 from engine.core.intake.starts import CONTENT_BYTES_MAX, StartSaid, read_trigger
+from engine.core.messages.waiting import each_message
 from engine.core.state import User, decode_user, encode_user, new_user
 from engine.core.transition import fire, step
 from tests.core.world import HOUR, MINUTE, START
@@ -69,7 +70,7 @@ def test_a_higher_priority_takes_over_and_takes_back_what_was_not_sent() -> None
     life = Life({"campaigns/low.yaml": FILES["campaigns/low.yaml"].replace(", per: event.sku", "")})
     assert life.start("low") == ["low entered", "low sent", "=entered"]
     assert life.start("high", MINUTE) == ["low exited group", "high entered", "=entered"]
-    (pending,) = life.user.pending.values()
+    (pending,) = each_message(life.user.pending)
     assert pending.cancelled == "exited"
     assert life.start("low", 2 * MINUTE) == ["low refused group", "=group"]
     assert life.start("low", 40 * MINUTE)[-3:] == ["low entered", "low sent", "=entered"]

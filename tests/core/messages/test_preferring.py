@@ -13,6 +13,7 @@ from engine.core.history import sent_name
 from engine.core.inputs import EMPTY, DeliveryReported, EventReceived, SentMessage
 from engine.core.messages.answers import answered
 from engine.core.messages.preferring import KEPT, WINDOW_MS, Standing, standings
+from engine.core.messages.waiting import each_message
 from engine.core.reports.account import Preference, account
 from engine.core.state import decode_user, encode_user, new_user
 from engine.core.transition import fire, step
@@ -119,7 +120,7 @@ def test_behind_the_chosen_channel_else_is_tried_and_the_chosen_one_not_again() 
     effects: list[Effect] = []
     step(plan, user, report, effects)
     fallback = [effect for effect in effects if isinstance(effect, SendMessage)]
-    (pending,) = user.pending.values()
+    (pending,) = each_message(user.pending)
 
     assert [one.channel for one in sent] == ["push"]
     assert [one.channel for one in fallback] == ["sms"]

@@ -7,6 +7,7 @@ import pytest
 
 from engine.core.guardrails import PENDING_MAX
 from engine.core.messages.sending import REASON_LENGTH_MAX
+from engine.core.messages.waiting import by_id, each_message
 from engine.core.policy import Policy
 from tests.core.world import HOUR, MINUTE, REACHABLE, START, S, World, campaign, send, wait
 
@@ -161,7 +162,7 @@ def test_a_delivered_message_is_told_and_closed() -> None:
     world, _ = entered(send("email"), traits=REACHABLE)
     assert world.report("delivered", 5) == ["5 c delivered steps.0 email"]
     assert [closed.dead for closed in world.closed] == [False]
-    assert world.user().pending == {}
+    assert world.user().pending == ()
 
 
 def test_an_outcome_told_twice_changes_nothing() -> None:
@@ -196,7 +197,7 @@ def test_a_cancelled_message_is_told_as_skipped_with_its_reason() -> None:
     world, _ = entered(send("email"), traits=REACHABLE)
     told = world.report("cancelled", 3, reason="no_consent")
     assert told == ["3 c skipped steps.0 email no_consent"]
-    assert world.user().pending == {}
+    assert world.user().pending == ()
 
 
 def test_the_outbox_asks_again_before_every_attempt() -> None:
@@ -375,9 +376,9 @@ def crowded(*channels: str, purpose: Any = "marketing", count: int = PENDING_MAX
     )
     world.identify(0, **REACHABLE, push=PUSH)
     assert "sent" in world.event("Go", 0)[1]
-    pending = world.user().pending
-    [one] = pending.values()
-    pending.update((str(at), one) for at in range(1, count))
+    user = world.user()
+    [one] = each_message(user.pending)
+    user.pending = by_id(user.pending) | {str(at): one for at in range(1, count)}
     return world
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.core.messages.waiting import by_id
 from tests.core.world import DAY, S, World, campaign, send, wait
 from tests.core.written import campaigns
 
@@ -114,7 +115,7 @@ class Onlooker:
     def hand_over(self, who: str, outcome: str = "delivered") -> None:
         """Have all that waits for whoever an id means handed over, as far as it may go."""
         user = self.world.processor.find(who)
-        for message, one in list(user.pending.items()) if user is not None else ():
+        for message, one in list(by_id(user.pending).items()) if user is not None else ():
             enrollment = self._sent_by[message]
             if not one.cancelled and outcome == "delivered":
                 what = one.step, one.iteration

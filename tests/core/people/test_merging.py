@@ -13,6 +13,7 @@ from engine.core.inputs import DeliveryReported, EventReceived, UsersMerged
 from engine.core.intake.items import decode_item, read_item
 from engine.core.messages.caps import Cap
 from engine.core.messages.quiet import QuietHours
+from engine.core.messages.waiting import by_id, each_message
 from engine.core.past.entered import count_entries, each_entry
 from engine.core.plan import Plan
 from engine.core.policy import Policy
@@ -139,7 +140,7 @@ def test_two_messages_of_one_step_are_one() -> None:
     world.event("Go", 0, user=MERGED)
     world.event("Go", 5)
     world.merge(MERGED, 10)
-    assert [one.cancelled for one in world.user().pending.values()] == ["merged", ""]
+    assert [one.cancelled for one in each_message(world.user().pending)] == ["merged", ""]
 
 
 def test_a_message_that_was_taken_back_takes_no_other_one_back() -> None:
@@ -150,7 +151,7 @@ def test_a_message_that_was_taken_back_takes_no_other_one_back() -> None:
     assert world.identify(3, user=MERGED, gone=True) == ["3 c exited when"]
     world.event("Go", 4)
     assert world.alias(MERGED, 10) == []
-    assert [one.cancelled for one in world.user().pending.values()] == ["", "exited"]
+    assert [one.cancelled for one in each_message(world.user().pending)] == ["", "exited"]
 
 
 def test_where_a_campaign_restarts_one_of_two_messages_of_a_step_goes() -> None:
@@ -182,9 +183,8 @@ def test_what_has_been_sent_is_the_ones_who_stays() -> None:
     younger = world.user(MERGED).enrollments[0].enrollment
     older = world.user().enrollments[0].enrollment
     world.merge(MERGED, 12 * S)
-    assert {one.enrollment for one in world.user().pending.values() if one.campaign == "c"} == {
-        older
-    }
+    waiting = each_message(world.user().pending)
+    assert {one.enrollment for one in waiting if one.campaign == "c"} == {older}
     assert younger != older
 
 
@@ -195,7 +195,7 @@ def test_what_was_delivered_by_the_one_that_gives_way_is_the_others_touch() -> N
     world.event("Go", 0, user=MERGED)
     world.event("Go", 5 * S)
     world.advance(10 * S)
-    message = next(iter(world.user(MERGED).pending))
+    message = next(iter(by_id(world.user(MERGED).pending)))
     world.report("delivered", 11 * S, user=MERGED)
     world.merge(MERGED, 12 * S)  # the older one stays, and has sent it
     world.event("Buy", 13 * S)
@@ -205,7 +205,7 @@ def test_what_was_delivered_by_the_one_that_gives_way_is_the_others_touch() -> N
     world.event("Go", 0, user=MERGED)
     world.event("Go", 5 * S)
     world.advance(10 * S)
-    message = next(iter(world.user(MERGED).pending))
+    message = next(iter(by_id(world.user(MERGED).pending)))
     world.merge(MERGED, 12 * S)  # the younger one stays; the message is still on its way
     world.report("delivered", 13 * S, message=message)
     world.event("Buy", 14 * S)
@@ -220,7 +220,7 @@ def test_no_more_messages_wait_than_may_and_what_marketing_sent_last_goes_first(
     for user in ("u", MERGED, "anon-2"):
         world.event("B", 0, user=user)
         kept = world.user(user)
-        one, *_ = kept.pending.values()
+        one, *_ = each_message(kept.pending)
         kept.pending = {
             f"{user}{number}": msgspec.structs.replace(
                 one, marketing=number >= PENDING_MAX - 10, step=f"{user}{number}", sent_at_ms=number
@@ -232,7 +232,7 @@ def test_no_more_messages_wait_than_may_and_what_marketing_sent_last_goes_first(
     world.merge("anon-2", 2 * S)
     assert len(world.cancelled) == PENDING_MAX
     assert {one.reason for one in world.cancelled} == {"limit"}
-    left = [one for one in world.user().pending.values() if not one.cancelled]
+    left = [one for one in each_message(world.user().pending) if not one.cancelled]
     assert not any(one.marketing for one in left)
     assert max(one.sent_at_ms for one in left) < PENDING_MAX - 10
 
@@ -252,7 +252,7 @@ def test_of_users_with_much_to_deliver_each_second_message_is_found() -> None:
     world = World(campaign("c", send("in_app"), per="event.n", purpose="transactional"))
     both = [world.event("Go", at, user=user, n=0) and world.user(user) for at, user in USERS]
     for user in both:
-        (pending,) = user.pending.values()
+        (pending,) = each_message(user.pending)
         entered = (user.entries[1], 1)
         user.pending = {
             f"{user.user_id} {n}": msgspec.structs.replace(pending, per=str(n)) for n in range(MANY)
@@ -272,7 +272,7 @@ def test_a_delivery_that_is_reported_under_the_old_id_is_the_new_ones() -> None:
     assert world.processor.verdict(message, START + 11) == ""
     world.processor.take(DeliveryReported(MERGED, message.id, "delivered"), START + 12)
     assert world.commit() == ["12 c delivered steps.0 in_app"]
-    assert world.user().pending == {}
+    assert world.user().pending == ()
 
 
 @pytest.mark.parametrize(

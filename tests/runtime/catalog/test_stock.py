@@ -104,7 +104,7 @@ async def test_a_message_whose_pool_is_empty_is_skipped_and_says_so(folder: Path
     (sent,) = await _sent(folder, 1)
     assert sent["body"] == "A-1"
     user = app.processor.users["bob" if sent["user_id"] == "ann" else "ann"]
-    assert user.pending == {}
+    assert user.pending == ()
     assert 'reason="no_coupon"' in app.metrics.render().decode()
     await app.stop()
 

@@ -6,6 +6,7 @@ import pytest
 
 from config.settings import Consent, Settings
 from engine.core.inputs import MessageAnswered
+from engine.core.messages.waiting import by_id
 from engine.server.links.engagement import VISITS_MAX
 from engine.server.pixel import GIF
 from engine.server.rates import BAD_KEYS_BURST
@@ -79,7 +80,7 @@ async def test_what_comes_while_the_mail_is_being_handed_over_is_a_machines(
     await house.post("/events", {"user_id": "u", "event": "Go"})
     user = house.processor.find("u")
     assert user is not None
-    (effect_id,) = user.pending
+    (effect_id,) = by_id(user.pending)
     await reader.click(message=effect_id)
     assert await reader.told() == [("clicked", "before-delivery")]
     await house.aclose()

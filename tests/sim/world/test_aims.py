@@ -22,6 +22,7 @@ from engine.core.inputs import (
     UsersMerged,
 )
 from engine.core.messages.answers import answered
+from engine.core.messages.waiting import by_id
 from engine.core.plan import Policy
 from engine.sim.world.aims import LATENESS_MS, ORDER, missed
 from engine.sim.world.shop import AIMS
@@ -80,7 +81,7 @@ class Play:
         message = self.sent[-1 - which % len(self.sent)]
         if what == "deliver":
             user = self.world.processor.find(message.user_id)
-            is_open = user is not None and message.id in user.pending
+            is_open = user is not None and message.id in by_id(user.pending)
             report = DeliveryReported(message.user_id, message.id, "delivered")
             return [report] if is_open else []
         about = SentMessage(message.id, "in_app", message.campaign, message.enrollment)
