@@ -11,6 +11,9 @@ from engine.errors import HairspringError
 PRODUCTS: Final = "products.json"
 """What the demo shop's catalog is read from: in its folder, and no part of its content."""
 
+WORKFLOW: Final = ".github/workflows/shop.yml"
+"""How GitHub Actions check and test the shop, where its folder is a repository."""
+
 _IGNORED: Final = "# State and outbox of the running process; no part of the shop.\ndata/\n"
 
 
@@ -41,8 +44,8 @@ def write_starter(folder: Path) -> list[Path]:
             )
         written = []
         shop = demo_shop()
-        products = (shop / PRODUCTS).read_text(encoding="utf-8")
-        read = {**read_folder(shop), **read_tests_folder(shop), PRODUCTS: products}
+        others = {name: (shop / name).read_text(encoding="utf-8") for name in (PRODUCTS, WORKFLOW)}
+        read = {**read_folder(shop), **read_tests_folder(shop), **others}
         files = {".gitignore": _IGNORED, **dict(sorted(read.items()))}
         for name, text in files.items():
             file = folder / name

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from config import ShopInvalid, write_starter
-from config.starter import demo_shop
+from config.starter import WORKFLOW, demo_shop
+from engine.cli import hairspring
 from engine.cli.testing import command
 from engine.errors import HairspringError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+HOW_TO = Path(__file__).parents[2] / "docs/how-to/test-your-shop.md"
 
 BROKEN = """
 start: 2026-03-02T09:00
@@ -101,6 +102,23 @@ def test_the_demo_shop_passes_its_tests() -> None:
 
 def test_a_new_shop_has_tests_that_pass(shop: Path) -> None:
     assert run(shop).output == run(demo_shop()).output
+
+
+def test_what_ci_runs_of_a_new_shop_passes_and_is_what_the_page_about_it_shows(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (shop / WORKFLOW).read_text()
+    steps = yaml.safe_load(text)["jobs"]["test"]["steps"]
+    lines = [step["run"].split() for step in steps if "run" in step]
+    ours = [line[1:] for line in lines if line[0] == "hairspring"]
+    assert [line[0] for line in ours] == ["check", "test"]
+    monkeypatch.chdir(shop)
+    for name, *arguments in ours:
+        done = CliRunner().invoke(hairspring, [name, *arguments])
+        assert done.exit_code == 0, done.output
+    (report,) = [step["with"]["path"] for step in steps if "upload" in step.get("uses", "")]
+    assert ET.parse(shop / report).getroot().get("failures") == "0"
+    assert f"```yaml\n{text}```" in HOW_TO.read_text()
 
 
 def test_a_broken_expectation_shows_what_was_expected_beside_what_happened(shop: Path) -> None:
