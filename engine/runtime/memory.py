@@ -6,7 +6,7 @@ reference counts free it. So whatever outlives one young collection is *frozen*,
 and means that the collector never looks at it again; it is freed like anything else once nobody
 refers to it. What is never freed is a cycle that was frozen while it was in use. There are few: a
 young collection comes only after so many objects more were made than freed, a request that was
-answered adds none to them, and a connection leaves none, however it ends (`server.connections`).
+answered adds none to them, and a connection leaves none, however it ends (`server.connection`).
 
 Large buffers come and go: bodies, batches, pages of an answer. glibc gives one of 128 KiB pages of
 its own, which go back as it is freed; but the first that is freed raises that size to its own, up

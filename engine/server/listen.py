@@ -15,7 +15,8 @@ from aiohttp import web
 from typing_extensions import override
 
 from engine.errors import ServeError
-from engine.server.connections import CONNECTIONS_MAX, Connection, Connections
+from engine.server.connection import Connection
+from engine.server.connections import CONNECTIONS_MAX, Connections
 from engine.server.edge import EDGE, Edge
 from engine.server.patience import Patience
 

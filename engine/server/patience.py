@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from engine.server.connections import Connection
+    from engine.server.connection import Connection
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):

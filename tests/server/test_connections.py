@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from engine.server import Site
-    from engine.server.connections import Connection
+    from engine.server.connection import Connection
     from tests.server.house import House
 
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
