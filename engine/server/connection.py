@@ -13,6 +13,9 @@ from engine.server.answers import Refusal
 from engine.server.leaving import unbind
 
 if TYPE_CHECKING:
+    from aiohttp.streams import StreamReader
+    from aiohttp.web_protocol import _RequestHandler
+
     from engine.server.connections import Connections
 
 _DENSE_FROM_BYTES = 4 << 10
@@ -28,7 +31,16 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     it down to what came: pages that the system gives, clears and takes back, for every request.
     """
 
-    __slots__ = ("_awaits_head", "_begun", "_connections", "_ended", "_failed", "_socket")
+    __slots__ = (
+        "_awaits_head",
+        "_begun",
+        "_body",
+        "_connections",
+        "_ended",
+        "_failed",
+        "_has_said_all",
+        "_socket",
+    )
 
     def __init__(
         self,
@@ -41,6 +53,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         super().__init__(server, loop=loop, **options)
         self._awaits_head = True
         self._begun = False
+        self._body: StreamReader | None = None  # of the last request whose head was read
+        self._has_said_all = False
         self._connections = connections
         self._ended = False
         self._failed: BaseException | None = None
@@ -84,7 +98,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.forget(self)
         unbind(self._socket)
-        self._socket = None
+        self._socket = self._body = None
         # Not why: aiohttp would raise `exc` of the transport, with its frames, where one waits.
         super().connection_lost(None)
         if self._ended:
@@ -115,6 +129,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self._part_with(Refusal(400, "http.malformed", message))
             return
         super().data_received(data)
+        if self._messages:
+            self._body = self._messages[-1][1]
         if self._messages or self._request_in_progress:  # `busy`, without the call
             if self._awaits_head:
                 self._awaits_head = False
@@ -124,6 +140,44 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             if not self._awaits_head:
                 self._awaits_head = True
                 self._connections.await_head(self)
+
+    @override
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks, aiohttp never says
+        """Its client will send no more; whether it is kept open for answers that are to come.
+
+        Whoever shuts down only his sending (`nc -N`, RFC 9112, 9.6) waits for them. Whoever closed
+        looks the same, until something is sent to him: so all of them have `Patience.last_s`, and
+        an answer that comes as it is made, a stream, ends here.
+        """
+        if not self._owes_an_answer():
+            return False
+        if not self._has_said_all:
+            self._has_said_all = True
+            self._connections.await_last(self)
+            if self._messages and self._request_handler is not None:
+                self._request_handler = self._closing_behind_last(self._request_handler)
+            else:
+                self.close()
+        return True
+
+    def _owes_an_answer(self) -> bool:
+        """Whether requests are there, the last one wholly, and none has part of its answer."""
+        # A request that begins in the next turn of the loop is neither waiting nor in progress.
+        is_asked = bool(self._messages) or (self._request_count > 0 and self._waiter is None)
+        if not is_asked or self._body is None or not self._body.is_eof():
+            return False
+        request = self._current_request
+        return request is None or not request.writer.output_size
+
+    def _closing_behind_last(self, handle: _RequestHandler) -> _RequestHandler:
+        async def handled(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await handle(request)
+            finally:
+                if not self._messages:
+                    self.close()
+
+        return handled
 
     @override
     def pause_writing(self) -> None:

@@ -5,7 +5,8 @@ a mail server can be opened either. Here one too many takes the place of one tha
 two requests, so that nobody keeps others out by holding connections; where none is idle it hears so
 at once, and is not open for long.
 
-A connection is cut where the head of a request takes too long, or where an answer is not read.
+A connection is cut where the head of a request takes too long, where an answer is not read, or
+where one takes too long whose client may be gone.
 (The body has its limit where it is read, `bodies`; one that is idle between requests has aiohttp's
 keep-alive timer.) What each does with what it reads is in `connection`.
 """
@@ -76,6 +77,7 @@ class Connections:
         self._loop = asyncio.get_running_loop()
         self._heads = Waiting(patience.head_s)
         self._unread = Waiting(patience.write_s)
+        self._last = Waiting(patience.last_s)
         self._timer: asyncio.TimerHandle | None = None
         self._all_closed: asyncio.Event | None = None
 
@@ -125,6 +127,7 @@ class Connections:
         self.open.pop(connection, None)
         self._heads.ends_s.pop(connection, None)
         self._unread.ends_s.pop(connection, None)
+        self._last.ends_s.pop(connection, None)
         if self._all_closed is not None and not self.open:
             self._all_closed.set()
 
@@ -143,6 +146,10 @@ class Connections:
     def read_on(self, connection: Connection) -> None:
         """What was sent has left."""
         self._unread.ends_s.pop(connection, None)
+
+    def await_last(self, connection: Connection) -> None:
+        """Its client sends no more, and has answers to come."""
+        self._wait(self._last, connection)
 
     async def drain(self, within_s: float) -> None:
         """Close what is idle, let requests under way end, and cut what is left after `within_s`."""
@@ -182,12 +189,13 @@ class Connections:
     def _sweep(self) -> None:
         self._timer = None
         now_s = self._loop.time()
-        for connection in self._unread.pop_overdue(now_s):
+        overdue = self._unread.pop_overdue(now_s) + self._last.pop_overdue(now_s)
+        for connection in dict.fromkeys(overdue):
             self.cut += 1
             connection.abort()
         for connection in self._heads.pop_overdue(now_s):
             self.cut += 1
             connection.refuse_head(self._patience.head_s)
-        first_s = min(self._heads.first_s, self._unread.first_s)
+        first_s = min(self._heads.first_s, self._unread.first_s, self._last.first_s)
         if first_s < inf:
             self._arm(max(first_s, now_s + _SWEEP_S))

@@ -24,11 +24,14 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
         idle_s: Between two requests. Longer than proxies keep an idle connection, so that it is
             they who close it.
         write_s: For its client to read what was sent to it.
+        last_s: For the last answers, once its client has said that it will send no more: it may
+            be gone.
     """
 
     head_s: float = 10.0
     idle_s: float = 75.0
     write_s: float = 15.0
+    last_s: float = 5.0
 
 
 class Waiting:

@@ -62,6 +62,14 @@ VISITS = {
     "slow body": Visit(BEGUN),
     "half closed head": Visit(POST, half_closes=True),
     "half closed body": Visit(BEGUN, half_closes=True),
+    "half closed request": Visit(WHOLE, half_closes=True),
+    "half closed requests": Visit(9 * WHOLE, half_closes=True),
+    "half closed, and a part of another": Visit(WHOLE + BEGUN, half_closes=True),
+    "half closed, and left": Visit(WHOLE, half_closes=True, leaves=True),
+    "half closed, and never answered": Visit(GET.replace(b"/ ", b"/never "), half_closes=True),
+    "half closed, and a fault": Visit(GET.replace(b"/ ", b"/fault "), half_closes=True),
+    "half closed, and no request": Visit(WHOLE + b"\x00\r\n\r\n", half_closes=True),
+    "half closed, much, and not read": Visit(GET.replace(b"/ ", b"/much "), half_closes=True),
     "left in a head": Visit(POST, leaves=True),
     "left in a body": Visit(BEGUN, leaves=True),
     "left in a chunk": Visit(CHUNKED, leaves=True),
@@ -104,6 +112,12 @@ async def answer_in_pieces(request: web.Request) -> web.StreamResponse:
     return begun
 
 
+async def never_answer(request: web.Request) -> web.Response:
+    while request.transport is not None:
+        await asyncio.sleep(0)
+    return web.Response()
+
+
 async def fail(_: web.Request) -> web.Response:
     raise LookupError("a fault")
 
@@ -117,7 +131,9 @@ def make_app(log: FilteringBoundLogger) -> web.Application:
     edge, app = Edge(log, "test"), web.Application()
     edge.add_resource(app, "/", {"GET": answer, "POST": take})
     answers: dict[str, Handler] = {"/much": answer_much, "/pieces": answer_in_pieces}
-    edge.add_routes(app, "GET", answers | {"/fault": fail, "/late-fault": fail_late})
+    edge.add_routes(
+        app, "GET", answers | {"/never": never_answer, "/fault": fail, "/late-fault": fail_late}
+    )
     edge.close(app)
     return app
 
@@ -194,7 +210,7 @@ async def left_by(visit: Visit, site: Site) -> Counter[str]:
 
 @pytest.fixture
 async def site(house: House) -> AsyncIterator[Site]:
-    patience = Patience(head_s=0.1, idle_s=0.1, write_s=0.1)
+    patience = Patience(head_s=0.1, idle_s=0.1, write_s=0.1, last_s=0.1)
     async with await listen(
         make_app(house.log), "127.0.0.1", 0, log=house.log, patience=patience
     ) as site:
