@@ -14,9 +14,9 @@ from typing_extensions import override
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 PIPE_CLOSED = 141
 """The exit code where who read the output is gone (`| head`): 128 + SIGPIPE, as a shell tells it
@@ -46,13 +46,14 @@ def pipe_may_close() -> Iterator[None]:
 
 
 _PROGRESS_AFTER_NS = 2_000_000_000
+_PROGRESS_EVERY_NS = 50_000_000
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """Whom to tell (done, total) of long work: shown on a terminal, once it has taken two seconds.
 
-    He may be told on any thread.
+    However seldom he is told. He may be told on any thread.
     """
     from engine.runtime.clock import monotonic_ns
 
@@ -63,12 +64,25 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import Progress
 
     started_ns = monotonic_ns()
-    with Progress(console=plain_console(err=True), transient=True, disable=False) as shown:
-        task = shown.add_task(label, total=None, visible=False)
+
+    class Late(Progress):
+        """Drawn by its own thread, so that it is there while nobody tells anything."""
+
+        @override
+        def get_renderables(self) -> Iterable[RenderableType]:
+            if monotonic_ns() - started_ns >= _PROGRESS_AFTER_NS:
+                yield from super().get_renderables()
+
+    with Late(console=plain_console(err=True), transient=True, disable=False) as shown:
+        task = shown.add_task(label, total=None)
+        next_ns = started_ns
 
         def told(done: int, total: int) -> None:
-            if monotonic_ns() - started_ns >= _PROGRESS_AFTER_NS:
-                shown.update(task, completed=done, total=total, visible=True)
+            nonlocal next_ns
+            now_ns = monotonic_ns()
+            if now_ns >= next_ns:  # it costs more than many a row does
+                next_ns = now_ns + _PROGRESS_EVERY_NS
+                shown.update(task, completed=done, total=total)
 
         yield told
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -31,9 +31,18 @@ from engine.store.auditing import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from config import Shop
     from engine.core.state import User
+    from engine.runtime.processor import Processor
     from engine.sim.replaying import Comparison
     from engine.store import Store
+
+
+_STEPS: Final = 1_000
+"""In which it is told how far it is."""
+
+_ROWS_SHARE: Final = 0.2
+"""Of the time, what reading the rows takes: the rest are replays."""
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -57,28 +66,14 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 async def audit(store: Store, told: Callable[[int, int], None]) -> Audit:
-    """Ask everything. O(size of the database), users in memory twice.
+    """Ask everything. O(size of the database); in memory users once, and 16 bytes a record.
 
     Args:
         store: Open; nothing else writes it.
         told: Hears how far it is, of how far it goes.
     """
-    first, last = await store.read(journal.bounds)
-    # Inputs are looked at, exported and replayed: told of the first half, whatever is replayed.
-    half = max(last - first + 1, 1)
-    findings: list[Finding] = []
-    for check in (
-        auditing.pages,
-        partial(auditing.journal, told=lambda number: told(number - first, 2 * half)),
-        partial(auditing.index, kind="journal"),
-        partial(auditing.index, kind="records"),
-        auditing.records,
-        auditing.states,
-        auditing.floors,
-        auditing.rest,
-    ):
-        findings += await store.read(check)
     notes: list[str] = []
+    findings = await _by_itself(store, lambda share: _tell(told, share * _ROWS_SHARE))
     try:
         recovered = await store.recover(0, 0)
         shop = newest_shop(recovered)
@@ -89,17 +84,16 @@ async def audit(store: Store, told: Callable[[int, int], None]) -> Audit:
     except StoreError as error:
         findings.append(Finding("users", "database", error.message))
         return Audit(sorted({*findings}), notes)
-    everybody = processor.users.values()
-    pending = {effect_id: one.user_id for one in everybody for effect_id in by_id(one.pending)}
-    findings += await store.read(partial(auditing.outbox, find=processor.find, pending=pending))
-    for user in everybody:
-        findings += _deadlines(user)
-    keep_ms = shop.settings.events.keep_ms
-    findings += await recount(store, processor.plan, keep_ms, recovered.last_at_ms)
+    messages = await _follow(store, shop, processor, recovered.last_at_ms, findings)
+    users = len(processor.users)
+    del processor
     inputs = records = 0
     try:
         start = await beginning_of(store, shop, recovered)
-        comparisons = _Comparisons(store, lambda share: told(half + int(share * half), 2 * half))
+        del recovered  # everybody's saved state: the replay has them anew
+        comparisons = _Comparisons(
+            store, lambda share: _tell(told, _ROWS_SHARE + share * (1 - _ROWS_SHARE))
+        )
         found = await comparisons.make(start)
         inputs, records = found.inputs, found.records
         findings += comparisons.findings
@@ -107,8 +101,51 @@ async def audit(store: Store, told: Callable[[int, int], None]) -> Audit:
         notes.append(f"nothing was replayed: {error.message}")
     except msgspec.MsgspecError as error:
         notes.append(f"nothing was replayed, for a row that cannot be read: {error}")
-    users = len(processor.users)
-    return Audit(sorted(findings), notes, users, inputs, records, len(pending))
+    _tell(told, 1)
+    return Audit(sorted(findings), notes, users, inputs, records, messages)
+
+
+def _tell(told: Callable[[int, int], None], share: float) -> None:
+    told(round(share * _STEPS), _STEPS)
+
+
+async def _by_itself(store: Store, told: Callable[[float], None]) -> list[Finding]:
+    """What rows say of each other. `told` hears which share of the checks is done."""
+    first, last = await store.read(journal.bounds)
+    inputs = max(last - first + 1, 1)
+    place = 0
+    checks: tuple[Callable[..., list[Finding]], ...] = (
+        auditing.pages,
+        partial(
+            auditing.journal,
+            told=lambda number: told((place + min((number - first) / inputs, 1)) / len(checks)),
+        ),
+        partial(auditing.index, kind="journal"),
+        partial(auditing.index, kind="records"),
+        auditing.records,
+        auditing.states,
+        auditing.floors,
+        auditing.rest,
+    )
+    findings: list[Finding] = []
+    for place, check in enumerate(checks):
+        findings += await store.read(check)
+        told((place + 1) / len(checks))
+    return findings
+
+
+async def _follow(
+    store: Store, shop: Shop, processor: Processor, last_at_ms: int, findings: list[Finding]
+) -> int:
+    """Tell what does not fit with everybody's state as a restart has it; messages under way."""
+    everybody = processor.users.values()
+    pending = {effect_id: one.user_id for one in everybody for effect_id in by_id(one.pending)}
+    findings += await store.read(partial(auditing.outbox, find=processor.find, pending=pending))
+    for user in everybody:
+        findings += _deadlines(user)
+    keep_ms = shop.settings.events.keep_ms
+    findings += await recount(store, processor.plan, keep_ms, last_at_ms)
+    return len(pending)
 
 
 def _deadlines(user: User) -> Iterator[Finding]:
@@ -151,9 +188,9 @@ class _Comparisons:
         differing: set[str] = set()
         first: Comparison | None = None
         for place, one in enumerate(starts):
-            replay = await self._replayed(one, place / len(starts), 1 / len(starts))
-            first = first or replay.comparison
-            for user_id, why in sorted(replay.differences.items()):
+            found, differences = await self._replayed(one, place / len(starts), 1 / len(starts))
+            first = first or found
+            for user_id, why in sorted(differences.items()):
                 if place == 0:
                     self.findings.append(Finding("replay", repr(user_id), why))
                 elif user_id not in differing:
@@ -161,7 +198,7 @@ class _Comparisons:
                     since = format_instant(one.exact_from_ms)
                     told = f"from the state of {since} on {why}"
                     self.findings.append(Finding("floors", repr(user_id), told))
-            differing.update(replay.differences)
+            differing.update(differences)
         assert first is not None
         return first
 
@@ -170,8 +207,13 @@ class _Comparisons:
             return []
         return await self._store.read(partial(journal.later_beginnings, first=start))
 
-    async def _replayed(self, start: journal.Beginning | None, done: float, share: float) -> Replay:
-        """Raises JournalUnreadable, StoreError."""
+    async def _replayed(
+        self, start: journal.Beginning | None, done: float, share: float
+    ) -> tuple[Comparison, dict[str, str]]:
+        """How it compares, and in what, by user. Its users go before the next one has its own.
+
+        Raises JournalUnreadable, StoreError.
+        """
         count = 1
 
         def exported(number: int, total: int) -> None:
@@ -186,4 +228,4 @@ class _Comparisons:
             replay = Replay(lambda number: self._told(half + share / 2 * number / count))
             for _ in replay.run(decode_lines(file, "the archive")):
                 pass
-        return replay
+        return replay.comparison, replay.differences

@@ -18,7 +18,7 @@ from engine.core.effects import Record, SendMessage
 from engine.core.inputs import decode_inputs
 from engine.core.messages.waiting import find_message
 from engine.core.state import decode_user
-from engine.store.archive import PLACE_MASK, mark_of
+from engine.store.archive import BUCKETS, PLACE_MASK, mark_of
 from engine.store.pruning import QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX
 
 if TYPE_CHECKING:
@@ -157,12 +157,15 @@ _ROW: Final = {"journal": "the commit of input", "records": "record"}
 
 def _entries(connection: sqlite3.Connection, kind: Kind, first: int) -> set[int]:
     found: set[int] = set()
-    for (entries,) in connection.execute(
-        "SELECT entries FROM archive_index WHERE kind = ? AND first = ?", (kind, first)
-    ):
-        segment = array("Q")
-        segment.frombytes(entries[: len(entries) // 8 * 8])
-        found.update(segment)
+    for bucket in range(BUCKETS):  # by which the rows lie: without it, each segment reads them all
+        row = connection.execute(
+            "SELECT entries FROM archive_index WHERE kind = ? AND bucket = ? AND first = ?",
+            (kind, bucket, first),
+        ).fetchone()
+        if row is not None:
+            segment = array("Q")
+            segment.frombytes(row[0][: len(row[0]) // 8 * 8])
+            found.update(segment)
     return found
 
 

@@ -78,6 +78,19 @@ async def test_a_sound_database_has_nothing_to_be_told(
     assert min(found.users, found.inputs) > 0
 
 
+async def test_how_far_it_is_is_told_from_the_first_check_on_and_never_goes_back(
+    database: Path,
+) -> None:
+    """The bar stood still, or was not there, for all that came between the journal and a replay."""
+    heard: list[float] = []
+    store = await Store.open(database)
+    await audit(store, lambda done, total: heard.append(done / total))
+    await store.close()
+    assert heard == sorted(heard)
+    assert heard[-1] == 1
+    assert len({share for share in heard if share <= 0.2}) >= 8
+
+
 async def test_the_database_of_these_tests_is_sound_and_has_what_they_corrupt(
     database: Path,
 ) -> None:
