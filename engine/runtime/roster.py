@@ -86,9 +86,12 @@ class Roster(Mapping[str, "User"]):
     @property
     def has_visits(self) -> bool:
         """Whether there is anybody left to visit: to take a change on, or to be let go of."""
-        return self._place < self._end or (
-            self._saved >= self._end and len(self._row) > self._count
-        )
+        return self._place < self._end or (self._saved >= self._end and self.gone > 0)
+
+    @property
+    def gone(self) -> int:
+        """How many were taken away and are in the row all the same, until they are let go of."""
+        return len(self._row) - self._count
 
     @property
     def has_changes(self) -> bool:

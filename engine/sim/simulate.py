@@ -33,6 +33,9 @@ AFTER_LAST_MAX_MS = 90 * 86_400_000
 BATCH_MAX = 256
 """Inputs and deadlines before what they made is let out, where nothing waits for it."""
 
+GONE_MAX: Final = 1_000
+"""Users who were merged into others and are let go of together, or as many as there are left."""
+
 _UNAWAITED: Final = frozenset({"entered", "refused", "branched", "exited", "finished"})
 """Kinds of records that are told as well later: neither a message nor the user's state is asked."""
 
@@ -102,6 +105,7 @@ class Simulation:
             if isinstance(happened, UserIdentified):
                 # What was made before is judged by who the user was then.
                 yield from self._release()
+                self._let_go()
             self._take(happened, now_ms)
             user = processor.find(happened.user_id)  # not known where all of his were duplicates
             if (user is not None and user.pending) or self._held >= BATCH_MAX:
@@ -123,6 +127,12 @@ class Simulation:
             self.last_at_ms = now_ms
         else:
             self.duplicates += 1
+
+    def _let_go(self) -> None:
+        """Have nothing left of visitors who turned out to be customers. Amortised O(1)."""
+        users = self.processor.users
+        if users.gone > max(GONE_MAX, len(users)):
+            self.processor.sweep()
 
     def _advance(self, now_ms: int) -> Iterator[Released]:
         """Fire what is due, instant by instant."""

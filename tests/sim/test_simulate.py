@@ -11,20 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import load_shop
-from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified
+from engine.core.inputs import DeliveryReported, EventReceived, UserIdentified, UsersMerged
 from engine.core.state import encode_user
 from engine.runtime.dedupe import Dedupe
 from engine.runtime.processor import Processor
 from engine.sim.deliveries import Deliveries
 from engine.sim.ordering import in_order
 from engine.sim.run import Options, Report, run_shop
-from engine.sim.simulate import AFTER_LAST_MAX_MS, BATCH_MAX, Simulation
+from engine.sim.simulate import AFTER_LAST_MAX_MS, BATCH_MAX, GONE_MAX, Simulation
 from engine.sim.sources import EventsUnreadable, open_events
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from engine.core.effects import Record
+    from engine.core.inputs import UserInput
 
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
@@ -375,3 +377,21 @@ def test_progress_is_told_while_reading_and_while_applying(tmp_path: Path) -> No
     with open_events(str(path)) as source:
         run_shop(SHOP, source, options=Options(), on_progress=progress.append)
     assert progress == [0, 0, 0, 0, 2_048, 4_096]
+
+
+def test_visitors_who_turned_out_to_be_customers_are_let_go_of() -> None:
+    simulation = Simulation(SHOP.plan)
+    users = simulation.processor.users
+    gone = []
+
+    def visits() -> Iterator[UserInput]:
+        for place in range(3 * GONE_MAX):
+            at_ms, device = START_MS + place, f"device-{place}"
+            yield EventReceived(device, "Looked", at_ms, at_ms)
+            yield UsersMerged(f"u{place % 9}", at_ms, at_ms, merged_id=device, is_alias=True)
+            gone.append(users.gone)
+
+    list(simulation.run(visits()))
+    assert len(users) == 9
+    assert len(gone) == 3 * GONE_MAX
+    assert max(gone) == GONE_MAX + 1
