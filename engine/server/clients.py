@@ -115,6 +115,24 @@ def is_of_this_machine(request: web.Request) -> bool:
     return not _proxies(request).believes(address_of(peer))
 
 
+def origin_asked(request: web.Request) -> str:
+    """The origin that a client asked for, as its browser writes it: `https://ops.example`.
+
+    TLS ends at a proxy, which may ask by another name, too: what was asked of a proxy that is
+    believed stands in `X-Forwarded-Proto` and `X-Forwarded-Host`.
+    """
+    scheme, host = request.scheme, request.headers.get("Host", "")
+    if _proxies(request).believes(address_of(request.remote or "")):
+        said = _first_of(request, "X-Forwarded-Proto").lower()
+        scheme = said if said in {"http", "https"} else scheme
+        host = _first_of(request, "X-Forwarded-Host") or host
+    return f"{scheme}://{host}"
+
+
+def _first_of(request: web.Request, header: str) -> str:
+    return request.headers.get(header, "").partition(",")[0].strip()
+
+
 def _proxies(request: web.Request) -> Proxies:
     return request.app.get(PROXIES, _NOBODY)
 

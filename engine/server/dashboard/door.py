@@ -21,7 +21,7 @@ from engine.runtime.clock import monotonic_ns, wall_ms
 from engine.runtime.inbox import Unavailable
 from engine.server.admin.operating import House
 from engine.server.answers import Refusal, in_one_line
-from engine.server.clients import client_of
+from engine.server.clients import client_of, origin_asked
 from engine.server.dashboard import (
     ahead,
     campaigns,
@@ -252,7 +252,7 @@ def _let_in(door: Door, request: web.Request, to: str) -> web.StreamResponse:
         path="/",
         httponly=True,
         samesite="Strict",
-        secure=request.secure,
+        secure=origin_asked(request).startswith("https:"),
     )
     return answer
 
@@ -270,8 +270,7 @@ def _is_from_elsewhere(request: web.Request) -> bool:
         return said == "cross-site"
     # Browsers tell it to https and to this machine alone; elsewhere there is what they come from.
     came_from = request.headers.get("Referer")
-    own = f"{request.scheme}://{request.headers.get('Host', '')}/"
-    return came_from is not None and not came_from.startswith(own)
+    return came_from is not None and not came_from.startswith(origin_asked(request) + "/")
 
 
 def _lead_on(to: str) -> web.Response:

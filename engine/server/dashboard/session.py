@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from engine.server.answers import Refusal
+from engine.server.clients import origin_asked
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -72,8 +73,7 @@ class Sessions(msgspec.Struct, frozen=True, eq=False):
     def check_mark(self, request: web.Request, cookie: str, said: str) -> None:
         """Raise Refusal (403) where a form did not come from a page of this session."""
         origin = request.headers.get("Origin")
-        own = f"{request.scheme}://{request.headers.get('Host', '')}"
-        foreign = origin is not None and origin != own
+        foreign = origin is not None and origin != origin_asked(request)
         fetched = request.headers.get("Sec-Fetch-Site", "same-origin")
         known = hmac.compare_digest(said.encode("utf-8", "replace"), self.mark(cookie).encode())
         if foreign or fetched not in {"same-origin", "none"} or not known:

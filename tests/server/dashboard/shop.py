@@ -69,11 +69,15 @@ class Served:
 
 @asynccontextmanager
 async def serve(
-    folder: Path, shop: Shop | None = None, home: Path | None = None
+    folder: Path,
+    shop: Shop | None = None,
+    home: Path | None = None,
+    proxies: tuple[str, ...] = (),
 ) -> AsyncIterator[Served]:
     chosen = shop or load_folder(demo_shop())
     keys = msgspec.structs.replace(chosen.settings.keys, admin=KEY)
-    settings = msgspec.structs.replace(chosen.settings, keys=keys)
+    server = msgspec.structs.replace(chosen.settings.server, proxies=proxies)
+    settings = msgspec.structs.replace(chosen.settings, keys=keys, server=server)
     chosen = msgspec.structs.replace(chosen, settings=settings)
     app = await App.start(chosen, Options(data=folder, folder=home, port=0))
     jar = aiohttp.CookieJar(unsafe=True)  # of an address, which most clients keep none for

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from engine.server.dashboard.session import LASTS_S, Sessions
-from tests.server.dashboard.shop import KEY
+from tests.server.dashboard.shop import KEY, serve
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.server.dashboard.shop import Served
 
 MARK = re.compile(r'name="mark" value="([0-9a-f]{64})"')
@@ -114,6 +117,43 @@ async def test_a_form_of_elsewhere_does_nothing(served: Served) -> None:
 
     assert (await post(served, "/users/ada/erase", good))[0] == 303
     assert "ada" not in served.app.processor
+
+
+BY_A_PROXY = {
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Host": "ops.example:8443",
+    "X-Forwarded-Proto": "https",
+}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_behind_tls_a_form_is_ones_own_by_the_name_that_browsers_know(
+    tmp_path: Path, listed: bool
+) -> None:
+    async with serve(tmp_path, proxies=("127.0.0.1",) if listed else ()) as served:
+        form, none = {"key": KEY, "to": "/"}, aiohttp.DummyCookieJar()
+        async with (
+            aiohttp.ClientSession(headers=BY_A_PROXY, cookie_jar=none) as client,
+            client.post(served.url + "/sign-in", data=form, allow_redirects=False) as answer,
+        ):
+            cookie, *said = answer.headers["Set-Cookie"].split("; ")
+            assert ("Secure" in said) == listed
+            client.headers["Cookie"] = cookie
+            async with client.get(served.url + "/users") as page:
+                found = MARK.search(await page.text())
+            assert found
+            asked = {"mark": found[1]}
+            origins = (served.url, "http://ops.example:8443", "https://ops.example:8443")
+            statuses = []
+            for origin in ("https://ops.example", *origins):
+                async with client.post(
+                    served.url + "/sign-out",
+                    data=asked,
+                    headers={"Origin": origin},
+                    allow_redirects=False,
+                ) as done:
+                    statuses.append(done.status)
+    assert statuses == ([403, 403, 403, 303] if listed else [403, 303, 403, 403])
 
 
 async def test_a_link_cannot_have_a_page_say_anything(served: Served) -> None:
