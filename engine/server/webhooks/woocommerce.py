@@ -3,8 +3,11 @@
 An order is completed once it is paid or to be paid at delivery, which may be as it is created or
 by a later change; `completed` is the shop's word for sent out, and comes at once where nothing is
 to be sent (WooCommerce, "Order statuses"). A change of whatever kind tells the whole order again,
-weeks later too, and not what has changed. Signature: base64 HMAC-SHA256 of the body. As a webhook
-is saved, WooCommerce sends an unsigned form `webhook_id=N`, and wants a 200.
+weeks later too, and not what has changed. No topic is of refunds: an order bears its own, each with
+an id, and one that is set to `refunded` gets one of what had not gone back yet.
+
+Signature: base64 HMAC-SHA256 of the body. As a webhook is saved, WooCommerce sends an unsigned form
+`webhook_id=N`, and wants a 200.
 """
 
 from __future__ import annotations
@@ -89,7 +92,9 @@ def _order(body: Json) -> Iterator[Heard]:
             key=f"order:{order_id}" if order_id else "",
             told_since=body.get("date_created_gmt"),
         )
-    if status in _LATER:
+    refunds = [*_refunds(who, body)]
+    yield from refunds
+    if status in _LATER and not (status == "refunded" and refunds):
         when = body.get("date_completed_gmt") if status == "completed" else None
         yield commerce.event(
             who,
@@ -100,6 +105,31 @@ def _order(body: Json) -> Iterator[Heard]:
             key=f"order:{order_id}:{status}" if order_id else "",
             told_since=body.get("date_created_gmt"),
         )
+
+
+def _refunds(who: Who, body: Json) -> Iterator[Heard]:
+    """What went back by each, oldest first; when, is not said. Of all of an order: with the order.
+
+    WooCommerce writes what goes back below zero.
+    """
+    of_order = _sale(body)
+    some = {name: of_order.get(name) for name in ("order_id", "order_number", "currency")}
+    for refund in reversed(objects(body.get("refunds"))):
+        refund_id = text(refund.get("id"))
+        written = number(refund.get("total"))
+        total = None if written is None else abs(written)
+        is_whole = total is not None and total == of_order.get("total")
+        if refund_id:
+            yield commerce.event(
+                who,
+                "Order Refunded",
+                (of_order if is_whole else filled(**some, total=total))
+                | filled(reason=text(refund.get("reason"))),
+                timestamp=body.get("date_modified_gmt"),
+                passive=True,
+                key=f"refund:{refund_id}",
+                told_since=body.get("date_created_gmt"),
+            )
 
 
 def _ordered_at(body: Json) -> object:

@@ -163,6 +163,73 @@ def test_an_order_of_woocommerce_is_what_its_status_says(
     assert by_woocommerce(what, status, **more) == said
 
 
+FIRST = {"id": 726, "reason": "too small", "total": "-10.00"}
+SECOND = {"id": 731, "reason": "", "total": "-4.35"}
+REST = {"id": 740, "reason": "Order fully refunded.", "total": "-15.00"}
+WHOLE = {"id": 726, "reason": "Order fully refunded.", "total": "-29.35"}
+
+
+@pytest.mark.parametrize(
+    ("status", "refunds", "said"),
+    [
+        ("completed", [FIRST], [10.0]),
+        ("completed", [SECOND, FIRST], [10.0, 4.35]),  # the newest stands first
+        ("refunded", [REST, SECOND, FIRST], [10.0, 4.35, 15.0]),
+        ("refunded", [WHOLE], [29.35]),
+        ("refunded", [], [29.35]),  # nothing was to go back
+        ("cancelled", [WHOLE], [29.35]),
+        ("completed", [{"reason": "of nobody knows what", "total": "-1.00"}], []),
+        ("completed", "no list", []),
+        ("completed", [{"id": 9, "total": "much"}], [None]),
+    ],
+)
+def test_a_refund_at_woocommerce_is_worth_what_went_back(
+    status: str, refunds: Any, said: list[float | None]
+) -> None:
+    order = {**WOO, "status": status, "refunds": refunds}
+    events = told("woocommerce", order, **{"X-WC-Webhook-Topic": "order.updated"})
+    assert [total for name, total in events if name == "Order Refunded"] == said
+
+
+async def test_each_refund_at_woocommerce_is_told_once_however_often_the_order_changes(
+    called: Called,
+) -> None:
+    products = [{"product_id": 7, "name": "Wool throw", "quantity": 1, "price": 29.35}]
+    order = {**WOO, "number": "727", "currency": "EUR", "line_items": products}
+    for status, refunds in (
+        ("processing", []),
+        ("processing", [FIRST]),
+        ("completed", [FIRST]),
+        ("completed", [SECOND, FIRST]),
+        ("refunded", [REST, SECOND, FIRST]),
+        ("refunded", [REST, SECOND, FIRST]),
+    ):
+        body = {**order, "status": status, "refunds": refunds}
+        for _ in range(2):
+            await called.call("woocommerce", body, **{"X-WC-Webhook-Topic": "order.updated"})
+            called.house.processor.dedupe = Dedupe(86_400_000, 100)  # days go by
+
+    events = [one for one in called.house.inputs if isinstance(one, EventNoticed)]
+    refunded = [json.loads(bytes(one.properties)) for one in events if one.name == "Order Refunded"]
+    of_order = {"order_id": "727", "order_number": "727", "currency": "EUR"}
+    assert refunded == [
+        {**of_order, "total": 10.0, "reason": "too small"},
+        {**of_order, "total": 4.35},
+        {**of_order, "total": 15.0, "reason": "Order fully refunded."},
+    ]
+
+
+def test_a_refund_of_a_whole_order_at_woocommerce_has_the_order_in_it() -> None:
+    products = [{"product_id": 7, "name": "Wool throw", "quantity": 1, "price": 29.35}]
+    order = {**WOO, "status": "refunded", "line_items": products, "refunds": [WHOLE]}
+    *_, refund = heard("woocommerce", order, **{"X-WC-Webhook-Topic": "order.updated"})
+    assert isinstance(refund, Said)
+    assert refund.key == "refund:726"
+    assert refund.item["properties"]["products"] == [
+        {"product_id": "7", "name": "Wool throw", "price": 29.35, "quantity": 1}
+    ]
+
+
 async def test_an_order_that_is_changed_weeks_later_is_not_completed_again(called: Called) -> None:
     async def tell(status: str, what: str = "updated") -> None:
         order = {**WOO, "status": status}
