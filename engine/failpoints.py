@@ -22,7 +22,7 @@ VARIABLE: Final = "HAIRSPRING_FAILPOINTS"
 
 POINTS: Final[Mapping[str, str]] = {
     "before-commit": "a batch is sealed, and nothing of it is written",
-    "in-commit": "all of a batch is written, and not committed",
+    "in-commit": "all of a batch with messages is written, and not committed",
     "after-commit": "a batch is durable, and nobody has heard of it",
     "before-release": "clients were answered, and no message was let out",
     "after-coupons": "codes are somebody's, and the messages that tell them are not rendered",

@@ -21,7 +21,7 @@ from engine.store.pruning import LettersMax
 from engine.store.restore import finish_restore
 from engine.store.soundness import unusable
 from engine.store.worker import Thread
-from engine.store.writing import Written, write_batch
+from engine.store.writing import Written, is_one_statement, write_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,15 +253,27 @@ class Store:
 
     def _commit(self, connection: sqlite3.Connection, batch: Batch) -> None:
         self._note(connection)
+        write = partial(
+            write_batch,
+            batch=batch,
+            quarantine=self.quarantine,
+            next_record=self._next_record,
+            due=self.indexing.due(),
+        )
 
-        def write(connection: sqlite3.Connection) -> Written:
-            written = write_batch(connection, batch, self.quarantine, self._next_record)
-            self.indexing.write(connection)
+        def write_all(connection: sqlite3.Connection) -> Written:
+            written = write(connection)
             come_to("in-commit")
             return written
 
         try:
-            written = _in_transaction(connection, write)
+            # One statement is a transaction by itself: to begin and to end one are two more, each
+            # of which has to win the interpreter's lock back.
+            written = (
+                write(connection)
+                if is_one_statement(batch)
+                else _in_transaction(connection, write_all)
+            )
         except BaseException:
             self.indexing.forget()
             raise

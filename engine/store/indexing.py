@@ -10,7 +10,7 @@ from that: so it has an end that does not move away from it, however fast they c
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -46,6 +46,27 @@ class _Whose(msgspec.Struct, gc=False):
 
 
 _decode_whose = msgspec.json.Decoder(_Whose).decode_lines
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Due(NamedTuple):
+    """Segments as they are written (`writing.TAKEN_APART`).
+
+    Attributes:
+        entries: Those of all rows, one behind the other.
+        entries_at: As JSON, of each row kind, bucket, first key, and where in `entries` its own
+            begin, counted from 1, and how many bytes they are.
+        indexed: As JSON, of each segment's kind the name in `meta`, and the key behind its rows.
+    """
+
+    entries: bytes
+    entries_at: str
+    indexed: str
+
+
+NOTHING_DUE: Final = Due(b"", "[]", "[]")
 
 
 class _Open:
@@ -101,8 +122,8 @@ class _Open:
 class Indexing:
     """Builds the index.
 
-    Of one database, on its connection's thread. Whoever calls `write` or `catch_up` within a
-    transaction calls `forget` where it is rolled back.
+    Of one database, on its connection's thread. Whoever writes what is `due`, or calls `catch_up`,
+    within a transaction calls `forget` where it is rolled back.
     """
 
     def __init__(self) -> None:
@@ -140,12 +161,14 @@ class Indexing:
         own = {key for user_id in ids for key in noted.find(user_id)}
         return found + sorted(own), noted.behind
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Write what is enough for a segment. O(a segment)."""
+    def due(self) -> Due:
+        """What is enough for a segment, to be written now. O(a segment)."""
+        segments: list[tuple[Kind, _Open]] = []
         for kind, gathered in self._open.items():
             if gathered.is_enough(kind):
-                _write(connection, kind, gathered)
+                segments.append((kind, gathered))
                 self._open[kind] = _Open(gathered.behind)
+        return _pack(segments) if segments else NOTHING_DUE
 
     def catch_up(self, connection: sqlite3.Connection) -> bool:
         """Note a slice of the rows that are not noted; whether there may be more.
@@ -153,7 +176,9 @@ class Indexing:
         O(`SLICE_INPUTS`, and a segment).
         """
         more = [self._read_journal(connection), self._read_records(connection)]
-        self.write(connection)
+        due = self.due()
+        if due.indexed != NOTHING_DUE.indexed:
+            connection.execute("INSERT INTO segments VALUES (?, ?, ?)", due)
         return any(more)
 
     def _read_journal(self, connection: sqlite3.Connection) -> bool:
@@ -226,13 +251,16 @@ def _indexed(connection: sqlite3.Connection, kind: Kind) -> int:
     return int(row[0]) if row else 1
 
 
-def _write(connection: sqlite3.Connection, kind: Kind, gathered: _Open) -> None:
-    values: list[object] = []
-    for bucket, marks in enumerate(gathered.buckets):
-        if marks or not bucket:  # the first bucket tells which segments there are
-            values += (kind, bucket, gathered.first, marks.tobytes())
-    # One step for all: each step gives the interpreter's lock away and has to win it back.
-    rows = ", ".join(["(?, ?, ?, ?)"] * (len(values) // 4))
-    connection.execute(f"INSERT OR REPLACE INTO archive_index VALUES {rows}", values)  # noqa: S608 - marks alone
-    behind = gathered.behind
-    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"indexed_{kind}", behind))
+def _pack(segments: list[tuple[Kind, _Open]]) -> Due:
+    parts: list[bytes] = []
+    places: list[tuple[Kind, int, int, int, int]] = []
+    begins = 1
+    for kind, gathered in segments:
+        for bucket, marks in enumerate(gathered.buckets):
+            if marks or not bucket:  # the first bucket tells which segments there are
+                part = marks.tobytes()
+                places.append((kind, bucket, gathered.first, begins, len(part)))
+                parts.append(part)
+                begins += len(part)
+    indexed = [(f"indexed_{kind}", gathered.behind) for kind, gathered in segments]
+    return Due(b"".join(parts), _encode(places).decode(), _encode(indexed).decode())

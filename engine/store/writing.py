@@ -2,8 +2,8 @@
 
 Each statement gives the interpreter's lock away and has to win it back from a busy loop: under
 load that takes a millisecond or two, and a commit of a dozen statements was mostly that. So what
-every commit has goes in one statement, which a trigger takes apart, and what there are many of goes
-many at a time.
+every commit has goes in one statement, which a trigger takes apart; where a batch has nothing else
+that statement is the transaction, too. What there are many of goes many at a time.
 """
 
 from __future__ import annotations
@@ -22,14 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.store.batch import Batch, QuarantineChange
+    from engine.store.indexing import Due
 
 ROWS_A_STATEMENT_MAX = 64
 
-TAKEN_APART = """
+_INDEXED = """
+    -- Segments of the archive's index.
+    INSERT OR REPLACE INTO archive_index
+        SELECT value ->> 0, value ->> 1, value ->> 2, substr(new.entries, value ->> 3, value ->> 4)
+        FROM json_each(new.entries_at);
+    INSERT OR REPLACE INTO meta SELECT value ->> 0, value ->> 1 FROM json_each(new.indexed);
+"""
+
+TAKEN_APART = f"""
 CREATE TEMP VIEW commits AS SELECT
     0 AS first_input, 0 AS inputs_count, 0 AS at_ms, x'' AS hashes, x'' AS inputs,
     0 AS batch, x'' AS states, x'' AS users, '' AS users_at,
-    0 AS first_record, x'' AS records, '' AS records_at, 0 AS next_record, 0 AS replay_from;
+    0 AS first_record, x'' AS records, '' AS records_at, 0 AS next_record, 0 AS replay_from,
+    0 AS log_from, x'' AS entries, '' AS entries_at, '' AS indexed;
 CREATE TEMP TRIGGER commits_written INSTEAD OF INSERT ON commits BEGIN
     INSERT INTO journal
         SELECT new.first_input, new.inputs_count, new.at_ms, new.hashes, new.inputs
@@ -41,6 +51,7 @@ CREATE TEMP TRIGGER commits_written INSTEAD OF INSERT ON commits BEGIN
             new.batch
         FROM json_each(new.users_at);
     INSERT INTO user_log SELECT new.batch, new.states WHERE new.states IS NOT NULL;
+    DELETE FROM user_log WHERE batch < new.log_from;
     INSERT INTO records
         SELECT
             new.first_record + key,
@@ -54,9 +65,15 @@ CREATE TEMP TRIGGER commits_written INSTEAD OF INSERT ON commits BEGIN
         ('last_at_ms', new.at_ms),
         ('next_batch', new.batch + 1),
         ('next_record', new.next_record);
+    {_INDEXED}
 END;
-"""
-"""What every commit has, as one row: of a connection's own, and nowhere in the file.
+CREATE TEMP VIEW segments AS SELECT x'' AS entries, '' AS entries_at, '' AS indexed;
+CREATE TEMP TRIGGER segments_written INSTEAD OF INSERT ON segments BEGIN
+    {_INDEXED}
+END;
+"""  # noqa: S608 - a constant
+"""What every commit has, as one row, and segments of the archive's index that have none: of a
+connection's own, and nowhere in the file.
 
 Rows within it are packed (`_pack`): as JSON alone, a text would end at its first NUL.
 """
@@ -83,10 +100,30 @@ class Written(msgspec.Struct):
     dead_bytes: int
 
 
+def is_one_statement(batch: Batch) -> bool:
+    """Whether all of a batch is in the row that every commit has: most batches of events are so."""
+    return not (
+        batch.messages
+        or batch.closed
+        or batch.revived
+        or batch.quarantined
+        or batch.bandits
+        or batch.changes
+        or batch.settled
+    )
+
+
 def write_batch(
-    connection: sqlite3.Connection, batch: Batch, quarantine: Quarantine, next_record: int
+    connection: sqlite3.Connection,
+    batch: Batch,
+    quarantine: Quarantine,
+    next_record: int,
+    due: Due,
 ) -> Written:
-    """Write it all, within a transaction. O(the batch)."""
+    """Write it all, and what is `due` of the index. O(the batch).
+
+    Within a transaction, unless it `is_one_statement`.
+    """
     happened = [record for record in batch.records if record.kind != "refused"]
     first_record = next_record
     next_record += len(happened)
@@ -95,7 +132,7 @@ def write_batch(
         (record.user_id.encode(), record.campaign.encode(), _encode(record)) for record in happened
     ]
     connection.execute(
-        "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             batch.first_input,
             batch.inputs_count,
@@ -109,13 +146,13 @@ def write_batch(
             *_pack(records),
             next_record,
             batch.replay_from,
+            0 if batch.number % LOG_SWEPT_EVERY else batch.log_from,
+            *due,
         ),
     )
     dead_bytes = _write_messages(connection, batch)
     if batch.quarantined:
         quarantine = _write_quarantine(connection, batch.quarantined, quarantine)
-    if not batch.number % LOG_SWEPT_EVERY:
-        connection.execute("DELETE FROM user_log WHERE batch < ?", (batch.log_from,))
     if batch.bandits:
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('bandits', ?)", (batch.bandits,))
     if batch.changes or batch.settled:

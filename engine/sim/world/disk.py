@@ -47,7 +47,7 @@ class FaultyConnection(sqlite3.Connection):
     fails_in = -1
     """How many statements are done before it; below 0: none fails."""
     lies = False
-    """Whether a COMMIT is done, and told to have failed."""
+    """Whether a transaction is committed, and told to have failed."""
     failed = ""
     """The kind of fault that a statement met."""
     on_cut: Callable[[], None] | None = None
@@ -61,7 +61,8 @@ class FaultyConnection(sqlite3.Connection):
         if self.on_cut is not None and sql == "PRAGMA wal_checkpoint(TRUNCATE)":
             self.on_cut()
         cursor = super().execute(sql, *parameters)
-        if self.lies and sql == "COMMIT":
+        is_commit = sql == "COMMIT" or (sql.startswith("INSERT") and not self.in_transaction)
+        if self.lies and is_commit:
             raise self._error("disk_lied")
         return cursor
 
