@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from engine.core import exits, experiments, goals, guardrails, holding, ids, walk
+from engine.core import exits, experiments, goals, guardrails, holding, walk
 from engine.core.inputs import EventNoticed, PlanChanged, WeightsDrawn
-from engine.core.messages import answers, sending
+from engine.core.messages import answers, sending, waiting
 from engine.core.people import consents, doubling, identifying, merging, scores, traits
 from engine.runtime import population, starting
 from engine.runtime import processor as processor_module
@@ -249,7 +249,7 @@ def every_message_is_one_of_a_repeat(patch: pytest.MonkeyPatch) -> None:
 
 def effect_ids_are_counted(patch: pytest.MonkeyPatch) -> None:
     numbers = count()
-    patch.setattr(ids, "effect_id", lambda *_: f"{next(numbers):032x}")
+    patch.setattr(waiting, "effect_id_of", lambda *_: f"{next(numbers):032x}")
 
 
 def bytes_are_not_kept(patch: pytest.MonkeyPatch) -> None:
