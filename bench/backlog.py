@@ -1,9 +1,13 @@
 """How much memory a backlog takes: what a served process grows by while its outbox does.
 
 A shop is served as anybody would serve it, with an SMTP server that takes nothing, and everything
-comes and goes over sockets: two thousand users are sent bulk until so many rows wait, and then one
+comes and goes over sockets: people are sent bulk until so many rows wait, and then one
 transactional mail is due, which has to be the next that is attempted. The reference line is what
 is promised.
+
+It is weighed twice: with many mails to each of two thousand, and with one to each of as many people
+as there are mails, who have been sent nothing before. What is kept of a person's having been in the
+campaign counts as the mail's there.
 
 The process has run for a while: it remembers as many message ids as it may, which here are few.
 What ids take is bounded by `events.dedupe_max`, and the same whether anything waits or not.
@@ -21,6 +25,8 @@ import urllib.request
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from typing_extensions import override
 
 from bench.harness import Run
 from bench.memory import rss_bytes
@@ -123,9 +129,10 @@ class _Stuck:
 
 
 class Shop:
-    """A served shop, its mail server, and what is said to it."""
+    """A served shop, its mail server, and what is said to it: by so many people."""
 
-    def __init__(self, folder: Path, stuck: _Stuck) -> None:
+    def __init__(self, folder: Path, stuck: _Stuck, people: int) -> None:
+        self._people = [f"u{one}" for one in range(people)]
         for name, text in _SHOP.items():
             path = folder / "shop" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,17 +147,16 @@ class Shop:
         """Make everybody known, and reachable."""
         traits = {"email": "a@example.org", "consent": {"email": True}}
         calls: list[dict[str, object]] = [
-            {"type": "identify", "userId": f"u{one}", "traits": traits} for one in range(USERS)
+            {"type": "identify", "userId": user, "traits": traits} for user in self._people
         ]
-        for first in range(0, USERS, AT_ONCE):
+        for first in range(0, len(calls), AT_ONCE):
             self._post(calls[first : first + AT_ONCE])
 
-    def track(self, event: str, count: int) -> None:
+    def track(self, event: str, count: int, begin: int = 0) -> None:
         """So many events, of one user after the other, as a stock client words them."""
-        for first in range(0, count, AT_ONCE):
-            self._post(
-                [self._call(event, one) for one in range(first, min(first + AT_ONCE, count))]
-            )
+        end = begin + count
+        for first in range(begin, end, AT_ONCE):
+            self._post([self._call(event, one) for one in range(first, min(first + AT_ONCE, end))])
 
     def waiting(self, where: str = "1") -> int:
         """Rows of the outbox."""
@@ -162,7 +168,7 @@ class Shop:
     def _call(self, event: str, number: int) -> dict[str, object]:
         self._said += 1
         return {
-            "type": "track", "userId": f"u{number % USERS}", "event": event,
+            "type": "track", "userId": self._people[number % len(self._people)], "event": event,
             "messageId": f"message-{self._said:08}", "properties": {"text": _TEXT},
         }  # fmt: skip
 
@@ -174,11 +180,11 @@ class Shop:
 
 
 @contextmanager
-def served() -> Iterator[tuple[Shop, _Stuck]]:
+def served(people: int = USERS) -> Iterator[tuple[Shop, _Stuck]]:
     """A shop whose mail server is stuck."""
     with tempfile.TemporaryDirectory() as place:
         stuck = _Stuck()
-        shop = Shop(Path(place), stuck)
+        shop = Shop(Path(place), stuck, people)
         try:
             yield shop, stuck
         finally:
@@ -216,12 +222,12 @@ class Backlog:
 
     def ours(self, load: int) -> Run:
         """Weigh a process of its own."""
-        with served() as (shop, stuck):
+        with served(self._people(load)) as (shop, stuck):
             shop.identify()
             shop.track("Pong", IDS_MAX)  # of which nothing follows: as many ids as there may be
-            shop.track("Ping", USERS)  # what is made once for each is there by now
+            shop.track("Ping", USERS)  # what is made once is there by now
             before, rows = _settled(shop), shop.waiting()
-            shop.track("Ping", load)
+            shop.track("Ping", load, begin=USERS)
             grown, waiting = _settled(shop) - before, shop.waiting() - rows
             shop.track("Order Completed", 1)
             while not shop.waiting("urgent AND rendered IS NOT NULL"):
@@ -229,5 +235,20 @@ class Backlog:
             stuck.opened.set()
             return Run(max(grown, 1) / 1e6, (waiting, stuck.second()))
 
+    def _people(self, load: int) -> int:
+        del load
+        return USERS
 
-SCENARIOS = (Backlog(),)
+
+class BacklogOfEach(Backlog):
+    """One message to each of as many people."""
+
+    name = "backlog-of-each"
+    title = "bytes by which it grows while as many people wait for one message each; over 50 MiB"
+
+    @override
+    def _people(self, load: int) -> int:
+        return USERS + load
+
+
+SCENARIOS = (Backlog(), BacklogOfEach())

@@ -60,7 +60,8 @@ def ended_by(turn: Turn, reactions: Reactions, occurred_at_ms: int) -> Leaving:
         is_left = pending.campaign in exits and occurred_at_ms >= pending.entered_at_ms
         return is_left or pending.enrollment in reached
 
-    return Leaving(leavers, reached, ids_of(user.pending, is_taken_back))
+    messages = ids_of(user.pending, is_taken_back) if user.pending else []
+    return Leaving(leavers, reached, messages)
 
 
 def leave_all(turn: Turn, leaving: Leaving) -> None:
@@ -114,9 +115,10 @@ def leave(
     turn.record("exited", enrollment, reason=reason, step=step)
     if step:
         return  # its own `exit` step: what it sent before is meant to go
-    left = enrollment.enrollment
-    for effect_id in ids_of(turn.user.pending, lambda one: one.enrollment == left):
-        take_back(turn, effect_id)
+    if turn.user.pending:
+        left = enrollment.enrollment
+        for effect_id in ids_of(turn.user.pending, lambda one: one.enrollment == left):
+            take_back(turn, effect_id)
 
 
 def withdraw(turn: Turn) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.core import history
+from engine.core import history, ids
 from engine.core.collections import bind
 from engine.core.effects import NO_SNAPSHOT, CloseMessage, ReviveMessage, SendMessage
 from engine.core.experiments import variant_of
@@ -278,10 +278,13 @@ def _send(turn: Turn, pending: Pending, snapshot: msgspec.Raw, fallback_of: str)
     user, plan, now_ms = turn.user, turn.plan, turn.now_ms
     enrollment_id, step_id, channel = pending.enrollment, pending.step, pending.channel
     template, fallbacks = pending.template, pending.fallbacks
-    effect_id = pending.following_id
+    effect_id = ids.effect_id(enrollment_id, step_id, pending.iteration, channel)
     if user.ended:
         forget_over(turn)
-    put_message(user, effect_id, pending)
+    if user.pending:
+        put_message(user, effect_id, pending)
+    else:  # as most often
+        user.pending = (pending,)
     turn.effects.append(
         SendMessage(
             effect_id,

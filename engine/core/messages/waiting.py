@@ -110,14 +110,11 @@ def compact(messages: dict[str, Pending]) -> Waiting:
 def put_message(user: User, effect_id: str, pending: Pending) -> None:
     """Have a user wait for one more, in place of one of its id, which follows from it. O(1)."""
     waiting = user.pending
-    if not waiting:  # as most have it
-        user.pending = (pending,)
-        return
     if isinstance(waiting, dict):
         waiting[effect_id] = pending
         return
     for place, one in enumerate(waiting):
-        if _cause(one) == _cause(pending):
+        if one.enrollment == pending.enrollment and _cause(one) == _cause(pending):
             user.pending = (*waiting[:place], pending, *waiting[place + 1 :])
             return
     if len(waiting) < FEW:
