@@ -21,17 +21,27 @@ LINK_MS: Final = 60_000
 
 def is_spent(maker: Enrollment | None, at_ms: int) -> bool:
     """Whether what an enrollment makes now would bring about one more than may be."""
-    return maker is not None and bool(maker.chain) and _links(maker, at_ms) >= LINKS_MAX
+    return maker is not None and _left(maker, at_ms)[0] >= LINKS_MAX
 
 
 def next_link(maker: Enrollment | None, at_ms: int) -> tuple[int, ...]:
     """The chain of those whom it brings in by what it makes now; () where it is none's doing."""
-    return () if maker is None else (_links(maker, at_ms) + 1, at_ms)
+    if maker is None:
+        return ()
+    links, since_ms = _left(maker, at_ms)
+    return links + 1, since_ms
 
 
-def _links(maker: Enrollment, at_ms: int) -> int:
-    """How many of the links that led to it count at an instant."""
+def _left(maker: Enrollment, at_ms: int) -> tuple[int, int]:
+    """How many of the links that led to it count at an instant, and since when.
+
+    What is left over of a minute counts for the next link: two short waits take as much as a long
+    one.
+    """
     if not maker.chain:
-        return 0
-    links, began_at_ms = maker.chain
-    return max(0, links - max(0, at_ms - began_at_ms) // LINK_MS)
+        return 0, at_ms
+    links, since_ms = maker.chain
+    forgotten = max(0, at_ms - since_ms) // LINK_MS
+    if forgotten >= links:
+        return 0, at_ms
+    return links - forgotten, since_ms + forgotten * LINK_MS

@@ -89,7 +89,8 @@ class Enrollment(msgspec.Struct, omit_defaults=True, eq=False, gc=False):
             it has begun, and when it did so last (`repeats`).
         variants: (split, variant) of each split it went by, the newest last.
         touches, clicks: (instant, effect id) of its newest deliveries, and clicks, for its goal.
-        chain: How many enrollments led to it, each by what it made, and when (`chains`); (): none.
+        chain: How many enrollments led to it, each by what it made, and since when that counts
+            (`chains`); (): none.
     """
 
     enrollment: str

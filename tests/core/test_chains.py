@@ -22,10 +22,12 @@ def entered(told: list[str]) -> list[str]:
     return [one for one in told if one.endswith(" entered")]
 
 
-def circle(wait: str) -> World:
+def circle(wait: str, then: str = "0s") -> World:
     return made(
         written("a", f"  - {{wait: {wait}, id: w}}\n  - emit: {{event: Pong}}\n"),
-        written("b", "  - {wait: 0s, id: w}\n  - emit: {event: Go}\n", "enter: {event: Pong}"),
+        written(
+            "b", f"  - {{wait: {then}, id: w}}\n  - emit: {{event: Go}}\n", "enter: {event: Pong}"
+        ),
     )
 
 
@@ -51,6 +53,14 @@ def test_a_circle_of_hours_goes_on_for_ever() -> None:
     told = world.event("Go", 1) + world.advance(30 * DAY)
     assert [one for one in told if "refused" in one] == []
     assert len(entered(told)) == 2 * 30 * 24 - 1
+
+
+@pytest.mark.parametrize("waits", [("100s", "50s"), ("50s", "100s"), ("2m", "0s"), ("119s", "1s")])
+def test_links_that_take_a_minute_each_all_in_all_go_on_for_ever(waits: tuple[str, str]) -> None:
+    world = circle(*waits)
+    told = world.event("Go", 1) + world.advance(DAY)
+    assert [one for one in told if "refused" in one] == []
+    assert len(entered(told)) > 2 * 24 * 60 * 60 // 151
 
 
 def test_a_link_is_forgotten_with_each_minute() -> None:
