@@ -13,6 +13,8 @@ from engine.server.answers import Refusal
 from engine.server.leaving import unbind
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aiohttp.streams import StreamReader
     from aiohttp.web_protocol import _RequestHandler
 
@@ -85,6 +87,15 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self._connections.await_head(self)
         if self._connections.draining:
             self.force_close()
+
+    @override
+    def _handle_request(
+        self, request: web.BaseRequest, start_time: float | None, request_handler: _RequestHandler
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        # It is under way as it is taken, and not with the turn of the loop in which it begins: in
+        # between a drain would cut it, and the rest of its body would pass for another's head.
+        self._request_in_progress = True
+        return super()._handle_request(request, start_time, request_handler)
 
     @override
     async def start(self) -> None:
@@ -162,9 +173,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
     def _owes_an_answer(self) -> bool:
         """Whether requests are there, the last one wholly, and none has part of its answer."""
-        # A request that begins in the next turn of the loop is neither waiting nor in progress.
-        is_asked = bool(self._messages) or (self._request_count > 0 and self._waiter is None)
-        if not is_asked or self._body is None or not self._body.is_eof():
+        if not self.busy or self._body is None or not self._body.is_eof():
             return False
         request = self._current_request
         return request is None or not request.writer.output_size
