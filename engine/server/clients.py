@@ -34,7 +34,9 @@ HOPS_MAX: Final = 32
 """Addresses that are looked at in one header: each but the last is a proxy of ours."""
 
 _PAIRED_CHARS_MAX: Final = 4_096
-"""No `Forwarded` that names so few hops is longer; it is read from the left, whole."""
+_SIGNS_MAX: Final = 4 * HOPS_MAX
+"""No `Forwarded` that names so few hops is longer, or of more parameters: RFC 7239 has four. It is
+read from the left, whole, a parameter at a time."""
 
 _LISTED: Final = "X-Forwarded-For"
 _PAIRED: Final = "Forwarded"
@@ -145,7 +147,9 @@ def _hops_listed(said: str) -> Iterator[Address | None]:
 
 def _hops_paired(said: str) -> Iterator[Address | None]:
     """The same of `Forwarded`; a header that is not of its grammar has one hop, which is none."""
-    nodes = _nodes_paired(said) if len(said) <= _PAIRED_CHARS_MAX else [None]
+    signs = said.count(",") + said.count(";")
+    is_within = len(said) <= _PAIRED_CHARS_MAX and signs <= _SIGNS_MAX
+    nodes = _nodes_paired(said) if is_within else [None]
     return map(_address_in, reversed(["" if node is None else node for node in nodes[-HOPS_MAX:]]))
 
 
@@ -180,4 +184,4 @@ def _unquoted(value: str) -> str:
 def _address_in(node: str) -> Address | None:
     """The address that a hop is told by, without its port; None for a name, or for `unknown`."""
     found = _NODE.fullmatch(node)
-    return None if found is None else address_of(found[1] or found[2] or found[3])
+    return None if found is None else address_of(found[1] or found[2] or found[3] or "")
