@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -122,7 +122,7 @@ def read_network(raw: object) -> str:
         raise Unreadable(f"{shown(raw)} is IPv4 within IPv6", f'write it as IPv4, like "{mapped}"')
     if not network.prefixlen:
         raise Unreadable(f"{shown(raw)} is every address there is", "name your own machines alone")
-    if "/" in raw and raw.partition("/")[0] != str(network.network_address):
+    if "/" in raw and ip_address(raw.partition("/")[0]) != network.network_address:
         first = f"{shown(raw)} is an address within a network"
         raise Unreadable(first, f'did you mean "{network}"?')
     return raw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import field
@@ -63,14 +63,19 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     signing_previous: tuple[Secret, ...] = ()
 
 
+_OWN: Final = {"127.0.0.1": '"127.0.0.1"', "::1": '"::1"', "localhost": '"127.0.0.1", "::1"'}
+"""Hosts of this machine alone, and the addresses that a proxy on it comes from."""
+
+
 def counted_as_one(server: Server, keys: Keys) -> Iterator[tuple[int, str, str]]:
     """Write keys whose `rate_each` holds all clients for one, by their places, with what to do.
 
     Whoever listens on this machine alone is reached by a proxy on it, and that is one address.
     """
-    if server.proxies or server.host not in {"localhost", "127.0.0.1", "::1"}:
+    own = _OWN.get(server.host)
+    if server.proxies or own is None:
         return
     for place, key in enumerate(keys.write):
         if key.rate_each:
             told = f"at {server.host} all clients come by a proxy, which counts as one"
-            yield place, told, f'name it: [server] proxies = ["{server.host}"]'
+            yield place, told, f"name it: [server] proxies = [{own}]"

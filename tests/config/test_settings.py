@@ -88,7 +88,9 @@ def test_values_other_than_the_default_arrive_in_their_units() -> None:
     assert settings.channels["email"].timeout_ms == 5_000
 
 
-@pytest.mark.parametrize("said", ["127.0.0.1", "10.0.0.0/8", "::1", "2001:db8::/32", "10.0.0.7/32"])
+@pytest.mark.parametrize(
+    "said", ["127.0.0.1", "10.0.0.0/8", "::1", "2001:db8::/32", "2001:0DB8::/32", "10.0.0.7/32"]
+)
 def test_a_proxy_is_an_address_or_a_network(said: str) -> None:
     settings, faults, _ = read(f'[server]\nproxies = ["{said}"]')
     assert (settings.server.proxies, faults) == ((said,), [])
@@ -121,6 +123,10 @@ def test_a_rate_of_each_address_wants_to_know_the_proxy_that_all_come_by() -> No
     assert warning.startswith("hairspring.toml:2: keys.write[1].rate_each: at 127.0.0.1 all")
     assert read(key + '[server]\nproxies = ["127.0.0.1"]')[1:] == ([], [])
     assert read(key + '[server]\nhost = "0.0.0.0"')[1:] == ([], [])
+    for host in ("127.0.0.1", "::1", "localhost"):
+        own = key + f'[server]\nhost = "{host}"\n'
+        _, _, (warning,) = read(own)
+        assert read(own + warning.partition("[server] ")[2])[1:] == ([], [])
 
 
 SECRETS = """
