@@ -42,7 +42,10 @@ def settings_handlers(
 
 
 def _scheme(request: web.Request) -> str:
-    """How the browser came: TLS ends at a proxy, which says so."""
+    """How the browser came: TLS ends at a proxy, which says so.
+
+    Whoever says so is told it back, and nobody else is: so it need be no proxy that is listed.
+    """
     forwarded = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
     return forwarded if forwarded in {"http", "https"} else request.scheme
 
