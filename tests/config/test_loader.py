@@ -24,6 +24,7 @@ from config.folder import FILE_BYTES_MAX
 from config.schema import CAMPAIGN as CAMPAIGN_KEYS
 from config.schema import ENTER, STEP_KEYS
 from config.yaml12 import compose, plain
+from engine.core.steps.kinds import Send
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +81,20 @@ def test_the_demo_shop_addresses_a_stranger_without_a_hole_in_the_subject() -> N
         heads = [rendered.front[key] for key in ("subject", "title") if key in rendered.front]
         assert heads or channel == "sms", name
         assert all(head and "  " not in head and not head.startswith(" ") for head in heads)
+
+
+def test_what_the_demo_shop_says_of_a_basket_in_the_page_is_gone_the_next_day() -> None:
+    shop = load_shop(DEMO)
+    shown = {
+        step.template
+        for campaign in shop.plan.campaigns.values()
+        if "Order Completed" in campaign.exit_events  # what a purchase makes untrue
+        for step in campaign.steps
+        if isinstance(step, Send) and "in_app" in step.channels
+    }
+    assert {"cart-saved", "cart-reminder", "before-you-go", "checkout-help"} <= shown
+    for name in shown:
+        assert shop.templates[name, "in_app"].render({}).front["expires"] == "1d", name
 
 
 def test_a_plan_is_named_by_its_content_alone() -> None:
