@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from engine.core.entry import is_too_soon
 from engine.core.guardrails import barrier
 from engine.core.messages.waiting import by_id, each_message
-from engine.core.past.entered import ended_at_ms, entry_key, is_served, newest_entry
+from engine.core.past.entered import (
+    count_of,
+    ended_at_ms,
+    entry_key,
+    is_served,
+    newest_entry,
+)
 from engine.core.steps.kinds import Send
 from engine.core.steps.repeats import has_passed
 
@@ -82,9 +88,14 @@ def _spared(user: User, other: User, taken: set[str], leaving: set[str]) -> set[
 
 
 def _is_of_last(user: User, message: Pending) -> bool:
-    """Whether a message is of the last enrollment of a user's in its campaign."""
+    """Whether a message is of the last enrollment of a user's in its campaign, and none beside it.
+
+    Two begin at one instant where their users became one.
+    """
     entry = newest_entry(user.entries, entry_key(message.campaign, message.per))
-    return entry is not None and entry[0] <= message.entered_at_ms
+    if entry is None or entry[0] > message.entered_at_ms:
+        return False
+    return entry[0] < message.entered_at_ms or count_of(entry[1]) == 1
 
 
 def what(pending: Pending) -> What:

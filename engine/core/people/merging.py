@@ -24,6 +24,7 @@ from engine.core.messages.answers import join_rapport
 from engine.core.messages.clicks import CLICKS_MAX
 from engine.core.messages.waiting import by_id, compact
 from engine.core.past.entered import (
+    COUNT_MAX,
     count_entries,
     count_of,
     each_entry,
@@ -131,7 +132,7 @@ def _join_bookkeeping(user: User, other: User) -> None:
         counts = [
             count_of(one) for at, one in ((start_ms, marks), (own_ms, own_marks)) if at == newest_ms
         ]
-        joined = with_count(join_marks(own_marks, marks), max(counts))
+        joined = with_count(join_marks(own_marks, marks), min(sum(counts), COUNT_MAX))
         user.entries = with_entry(user.entries, key, newest_ms, joined)
     join_ended(user, other)
     user.late_entries = max(user.late_entries, other.late_entries)

@@ -157,6 +157,22 @@ def test_what_one_of_three_was_sent_goes_of_neither_of_the_other_two() -> None:
     assert [one.cancelled for one in each_message(world.user().pending)] == ["merged", "merged"]
 
 
+def test_of_two_that_began_at_one_instant_either_may_have_had_the_step() -> None:
+    """The second was taken back as they became one, and went all the same: it was on its way."""
+    world = World(campaign("c", *STEPS))
+    for at, user in ((0, "u"), (0, IDS[1]), (1 * S, IDS[2])):
+        world.event("Go", at, user=user)
+    world.advance(21 * S)
+    world.merge(IDS[1], 22 * S)
+    for message, one in list(by_id(world.user().pending).items()):
+        if one.cancelled:
+            world.report("delivered", 23 * S, message=message)
+    world.report("delivered", 23 * S, user=IDS[2])
+    world.merge(IDS[2], 24 * S)
+    left = [one for one in each_message(world.user().pending) if not one.cancelled]
+    assert left == []
+
+
 def test_what_waits_of_one_that_ended_goes_unless_the_other_has_come_to_it() -> None:
     world = World(campaign("c", *STEPS))
     world.event("Go", 0)
