@@ -83,7 +83,7 @@ def test_the_demo_shop_addresses_a_stranger_without_a_hole_in_the_subject() -> N
         assert all(head and "  " not in head and not head.startswith(" ") for head in heads)
 
 
-def test_what_the_demo_shop_says_of_a_basket_in_the_page_is_gone_the_next_day() -> None:
+def test_what_the_demo_shop_says_of_a_basket_in_the_page_is_gone_in_two_days() -> None:
     shop = load_shop(DEMO)
     shown = {
         step.template
@@ -94,7 +94,7 @@ def test_what_the_demo_shop_says_of_a_basket_in_the_page_is_gone_the_next_day() 
     }
     assert {"cart-saved", "cart-reminder", "before-you-go", "checkout-help"} <= shown
     for name in shown:
-        assert shop.templates[name, "in_app"].render({}).front["expires"] == "1d", name
+        assert shop.templates[name, "in_app"].render({}).front["expires"] == "2d", name
 
 
 def test_a_plan_is_named_by_its_content_alone() -> None:
