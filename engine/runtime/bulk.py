@@ -172,8 +172,13 @@ class Starting:
         began_s = loop.time()
         for done in range(0, len(user_ids), size):
             if await self._is_stopping_within(began_s + done / per_second - loop.time()):
-                raise _broken_off(bulk, done, len(user_ids))
-            segment = self._segment(bulk, done, len(user_ids))
+                stopping = Unavailable("the process is stopping")
+                raise _broken_off(stopping, bulk, done, len(user_ids), "once it is back")
+            try:
+                segment = self._segment(bulk)
+            except SegmentChanged as changed:
+                said = "if it is what you mean"
+                raise _broken_off(changed, bulk, done, len(user_ids), said) from None
             piece = [one for one in user_ids[done : done + size] if self._still(segment, one)]
             bulked.left += min(size, len(user_ids) - done) - len(piece)
             bulked.count(await self._start(bulk, piece))
@@ -202,7 +207,7 @@ class Starting:
             await asyncio.sleep(0)
         return [*reversed(found)]  # those first who came first
 
-    def _segment(self, bulk: Bulk, done: int = 0, total: int = 0) -> Condition | None:
+    def _segment(self, bulk: Bulk) -> Condition | None:
         """The segment as the plan in force has it. O(segments).
 
         Raises SegmentChanged where it has none that asks the same.
@@ -212,11 +217,8 @@ class Starting:
         for one in self._processor.plan.segments.values():
             if one.signature == bulk.segment.signature:
                 return one
-        _log_broken_off(bulk, done, total)
         raise SegmentChanged(
-            f"the shop was changed, and the segment with it: {done:,} of {total:,} users were "
-            "started",
-            hint=_HINTS[bool(bulk.said.message_id)].format(when="if it is what you mean"),
+            "the shop was changed, and the segment with it", hint="ask again of the shop as it is"
         )
 
     def _still(self, segment: Condition | None, user_id: str) -> bool:
@@ -294,17 +296,15 @@ class Looking:
         return dedupe is not None and bool(happened.message_id) and happened.message_id in dedupe
 
 
-def _broken_off(bulk: Bulk, done: int, total: int) -> Unavailable:
-    """What to say where the process stops in the middle; in its log, too."""
-    _log_broken_off(bulk, done, total)
-    return Unavailable(
-        f"the process is stopping: {done:,} of {total:,} users were started",
-        hint=_HINTS[bool(bulk.said.message_id)].format(when="once it is back"),
-    )
-
-
-def _log_broken_off(bulk: Bulk, done: int, total: int) -> None:
+def _broken_off(
+    why: HairspringError, bulk: Bulk, done: int, total: int, when: str
+) -> HairspringError:
+    """What to say where it ends in the middle, and `when` to go on; in the log, too."""
     _log.warning("bulk.broken_off", campaign=bulk.said.campaign, started=done, of=total)
+    return type(why)(
+        f"{why.message}: {done:,} of {total:,} users were started",
+        hint=_HINTS[bool(bulk.said.message_id)].format(when=when),
+    )
 
 
 def is_in(processor: Processor, user: User, segment: Condition, now_ms: int) -> bool:
