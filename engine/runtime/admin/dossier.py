@@ -287,6 +287,9 @@ def _told_enrollment(enrollment: Enrollment, plan: Plan | None) -> dict[str, Any
     if enrollment.content:
         said["content"] = msgspec.Raw(enrollment.content)
     said.pop("position", None)
+    if enrollment.chain:
+        links, since_ms = enrollment.chain
+        said["chain"] = {"links": links, "since": format_instant(since_ms)}
     campaign = plan.campaigns.get(enrollment.campaign) if plan is not None else None
     # By its signature: while a changed plan is taken on, positions may be those of the one before.
     if campaign is not None and enrollment.signature in campaign.signatures:
