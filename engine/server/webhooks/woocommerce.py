@@ -112,24 +112,25 @@ def _refunds(who: Who, body: Json) -> Iterator[Heard]:
 
     WooCommerce writes what goes back below zero.
     """
+    refunds = [one for one in objects(body.get("refunds")) if text(one.get("id"))]
+    if not refunds:
+        return  # as of most orders
     of_order = _sale(body)
     some = {name: of_order.get(name) for name in ("order_id", "order_number", "currency")}
-    for refund in reversed(objects(body.get("refunds"))):
-        refund_id = text(refund.get("id"))
+    for refund in reversed(refunds):
         written = number(refund.get("total"))
         total = None if written is None else abs(written)
         is_whole = total is not None and total == of_order.get("total")
-        if refund_id:
-            yield commerce.event(
-                who,
-                "Order Refunded",
-                (of_order if is_whole else filled(**some, total=total))
-                | filled(reason=text(refund.get("reason"))),
-                timestamp=body.get("date_modified_gmt"),
-                passive=True,
-                key=f"refund:{refund_id}",
-                told_since=body.get("date_created_gmt"),
-            )
+        yield commerce.event(
+            who,
+            "Order Refunded",
+            (of_order if is_whole else filled(**some, total=total))
+            | filled(reason=text(refund.get("reason"))),
+            timestamp=body.get("date_modified_gmt"),
+            passive=True,
+            key=f"refund:{text(refund.get('id'))}",
+            told_since=body.get("date_created_gmt"),
+        )
 
 
 def _ordered_at(body: Json) -> object:
