@@ -177,7 +177,7 @@ class Indexing:
         """
         more = [self._read_journal(connection), self._read_records(connection)]
         due = self.due()
-        if due.indexed != NOTHING_DUE.indexed:
+        if due is not NOTHING_DUE:
             connection.execute("INSERT INTO segments VALUES (?, ?, ?)", due)
         return any(more)
 
