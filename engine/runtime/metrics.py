@@ -130,7 +130,7 @@ class Metrics:
         )
         self.refused = Counter(
             "hairspring_requests_refused",
-            "Requests that were not looked into: too fast, no known key, a page of elsewhere.",
+            "Requests that were not looked into: too fast, no known key, a foreign page, forged.",
             ["why"],
             registry=registry,
         )

@@ -43,7 +43,15 @@ def channel_doors(
     inbox = None
     if isinstance(chosen, InAppSettings) and chosen.transport == "inbox":
         submit, now_ms = parts.shell.submit, parts.clock.now_ms
-        inbox = InboxDoor(inboxes, chosen, signer, submit=submit, now_ms=now_ms, wall_ms=wall_ms)
+        inbox = InboxDoor(
+            inboxes,
+            chosen,
+            signer,
+            submit=submit,
+            now_ms=now_ms,
+            wall_ms=wall_ms,
+            metrics=parts.metrics,
+        )
     return ChannelDoors(
         push_key(settings.channels, data),
         TwilioDoor.of(settings, parts),

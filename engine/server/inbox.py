@@ -21,10 +21,13 @@ from engine.core.inputs import SentMessage
 from engine.core.instants import format_instant
 from engine.core.intake.feedback import feedback
 from engine.core.messages.answers import answered
+from engine.runtime.clock import monotonic_ns
 from engine.server.answers import Refusal, answer_json
+from engine.server.clients import client_of
 from engine.server.edge import begin_answer
 from engine.server.forms import decode_form, read_form
 from engine.server.keys import BEARER
+from engine.server.rates import BadKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from channels.tokens import Signer
     from engine.core.inputs import Answer
     from engine.runtime.delivery.inboxes import Inboxes, Listener
+    from engine.runtime.metrics import Metrics
     from engine.server.ingest import Submit
     from engine.store.inbox import Kept, Mark
 
@@ -91,6 +95,8 @@ class InboxDoor:
         submit: The processor's door.
         now_ms: Logical now: what messages expire by.
         wall_ms: The wall clock: what tokens expire by.
+        metrics: Counts who is refused.
+        monotonic_ns: What wrong tokens are counted against.
         heartbeat_s: As `HEARTBEAT_S`.
     """
 
@@ -103,6 +109,8 @@ class InboxDoor:
         submit: Submit,
         now_ms: Callable[[], int],
         wall_ms: Callable[[], int],
+        metrics: Metrics,
+        monotonic_ns: Callable[[], int] = monotonic_ns,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._inboxes = inboxes
@@ -112,6 +120,8 @@ class InboxDoor:
         self._now_ms = now_ms
         self._wall_ms = wall_ms
         self._heartbeat_s = heartbeat_s
+        self._refused = metrics.refused.labels("token").inc
+        self._bad = BadKeys(monotonic_ns, "user's token")
 
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:
         """By path, its methods and their handlers."""
@@ -230,11 +240,17 @@ class InboxDoor:
             return ""
 
     def _user(self, request: web.Request) -> str:
-        """Whose token a request has. Raises Refusal (401)."""
+        """Whose token a request has. Raises Refusal: 401, or 429 for an address with many bad ones.
+
+        One that has expired was signed here: a page that is left open guesses nothing.
+        """
         token = _token(request)
         try:
             return self._signer.read_user(token, self._wall_ms())
         except TokenInvalid as invalid:
+            self._refused()
+            if not invalid.is_expired:
+                self._bad.note(client_of(request))
             code = "token.expired" if invalid.is_expired else "token.invalid"
             message = (
                 "a user's token is needed, as a Bearer token or as `token` in the address"

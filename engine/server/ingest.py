@@ -125,7 +125,7 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
         for path, handlers in {} if served is None else served.routes().items():
             edge.add_resource(app, path, handlers)
     if door.webhooks is not None:
-        edge.add_routes(app, "POST", {ROUTE: webhook_handler(door.webhooks)})
+        edge.add_routes(app, "POST", {ROUTE: webhook_handler(door.webhooks, door.monotonic_ns)})
     edge.close(app)
     return app
 

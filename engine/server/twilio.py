@@ -22,8 +22,11 @@ from engine.core.guardrails import address_of
 from engine.core.inputs import ConsentStated, SentMessage
 from engine.core.messages.answers import answered
 from engine.runtime.admin.owners import Owners
+from engine.runtime.clock import monotonic_ns
 from engine.server.answers import Refusal
+from engine.server.clients import client_of
 from engine.server.forms import read_fields
+from engine.server.rates import BadKeys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from engine.core.inputs import Answer, UserInput
     from engine.core.state import User
+    from engine.runtime.metrics import Metrics
     from engine.runtime.parts import Parts
     from engine.server.ingest import Submit
 
@@ -64,6 +68,8 @@ class TwilioDoor:
         now_ms: Logical time.
         find: Who is known by an id.
         owners: Ids of all users with a phone number.
+        metrics: Counts who is refused.
+        monotonic_ns: What calls without a good signature are counted against.
     """
 
     def __init__(
@@ -75,6 +81,8 @@ class TwilioDoor:
         now_ms: Callable[[], int],
         find: Callable[[str], User | None],
         owners: Callable[[str], Awaitable[list[str]]],
+        metrics: Metrics,
+        monotonic_ns: Callable[[], int] = monotonic_ns,
     ) -> None:
         self._settings = settings
         self._shop_url = shop_url
@@ -82,6 +90,8 @@ class TwilioDoor:
         self._now_ms = now_ms
         self._find = find
         self._owners = owners
+        self._refused = metrics.refused.labels("signature").inc
+        self._bad = BadKeys(monotonic_ns, "webhook's signature")
 
     @classmethod
     def of(cls, settings: Settings, parts: Parts) -> Self | None:
@@ -96,6 +106,7 @@ class TwilioDoor:
             now_ms=parts.clock.now_ms,
             find=parts.processor.find,
             owners=Owners(parts.processor, "sms", e164).of,
+            metrics=parts.metrics,
         )
 
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:
@@ -103,9 +114,11 @@ class TwilioDoor:
         return {CALLBACK_PATH: {"POST": self.take}}
 
     async def take(self, request: web.Request) -> web.StreamResponse:
-        """Answers once what follows is durable. Raises Refusal (403)."""
+        """Answers once what follows is durable. Raises Refusal: 403, or 429 for many such."""
         fields = await read_fields(request)
         if not self._is_signed(request, fields):
+            self._refused()
+            self._bad.note(client_of(request))
             message = (
                 f"{SIGNATURE} is not of this account, or not for this address; Twilio is to call "
                 "what shop.url says, and channels.sms.auth_token is its account's"

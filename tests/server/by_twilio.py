@@ -34,6 +34,8 @@ class Open(House):
             now_ms=self.clock.now_ms,
             find=self.processor.find,
             owners=Owners(self.processor, "sms", e164).of,
+            metrics=self.metrics,
+            monotonic_ns=lambda: self.monotonic_ns,
         )
 
     async def call(

@@ -187,6 +187,12 @@ class House:
             **shared,
         )
 
+    def refused(self, why: str) -> float:
+        """How many requests were not looked into, as metrics tell it."""
+        return self.metrics.registry.get_sample_value(
+            "hairspring_requests_refused_total", {"why": why}
+        ) or 0.0  # fmt: skip
+
     def _operated(self) -> engine.server.House | None:
         return self.operated()
 

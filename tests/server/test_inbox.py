@@ -15,6 +15,7 @@ from engine.runtime.clock import wall_ms
 from engine.runtime.delivery.inboxes import Inboxes
 from engine.server.doors import ChannelDoors
 from engine.server.inbox import STREAMS_OF_USER_MAX, InboxDoor
+from engine.server.rates import BAD_KEYS_BURST
 from tests.channels.providers import message
 from tests.server.house import Answer, House
 
@@ -78,6 +79,8 @@ class Home(House):
             submit=home.shell.submit,
             now_ms=home.clock.now_ms,
             wall_ms=wall_ms,
+            metrics=home.metrics,
+            monotonic_ns=lambda: home.monotonic_ns,
             heartbeat_s=heartbeat_s,
         )
         return home
@@ -165,6 +168,36 @@ async def test_a_token_that_has_expired_says_so(home: Home) -> None:
     old = {"Authorization": f"Bearer {token('ada', -HOUR)}"}
     answer = await home.get("/inbox", headers=old)
     assert (answer.status, answer.json["code"]) == (401, "token.expired")
+
+
+async def test_an_address_with_many_wrong_tokens_waits_and_good_and_old_ones_are_heard(
+    home: Home,
+) -> None:
+    wrong = {"Authorization": "Bearer x"}
+    asked = [await home.get("/inbox", headers=wrong) for _ in range(BAD_KEYS_BURST)]
+    over = await home.get("/inbox", headers=wrong)
+    stream = await home.get("/inbox/stream", headers=wrong)
+    marked = await home.done("read", await home.send())
+    old = await home.get("/inbox", headers={"Authorization": f"Bearer {token('ada', -HOUR)}"})
+    home.monotonic_ns += 1_000_000_000
+    after = await home.get("/inbox", headers=wrong)
+
+    assert {answer.status for answer in asked} == {401}
+    for answer in (over, stream):
+        assert (answer.status, answer.json["code"]) == (429, "key.too_many")
+        assert answer.headers["Retry-After"] == "1"
+    assert "user's token" in over.json["detail"]
+    assert (marked.status, len(await home.listed())) == (204, 1)
+    assert (old.status, after.status) == (401, 401)
+    assert home.refused("token") == BAD_KEYS_BURST + 4
+
+
+async def test_tokens_that_have_expired_guess_nothing_and_are_not_counted_together(
+    home: Home,
+) -> None:
+    old = {"Authorization": f"Bearer {token('ada', -HOUR)}"}
+    asked = [await home.get("/inbox", headers=old) for _ in range(BAD_KEYS_BURST + 1)]
+    assert {answer.json["code"] for answer in asked} == {"token.expired"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from channels.twilio import callback_address, e164
 from engine.core.inputs import ConsentStated, MessageAnswered
 from engine.runtime.admin.owners import Owners
+from engine.server.rates import BAD_KEYS_BURST
 from engine.server.twilio import SIGNATURE, signature
 from tests.channels.providers import message
 from tests.server.by_twilio import PATH, SHOP, TOKEN, Open, opened
@@ -47,6 +48,22 @@ async def test_what_is_not_signed_for_us_changes_nothing(house: Open, signed: st
     answer = await house.call(signed=signed, From=NUMBER, Body="STOP", MessageSid="SM1")
     assert (answer.status, answer.json["code"]) == (403, "twilio.signature")
     assert len(house.inputs) == known
+
+
+async def test_an_address_with_many_bad_signatures_waits_and_a_good_one_is_heard(
+    house: Open,
+) -> None:
+    await house.knows("ada", phone=NUMBER)
+    known = len(house.inputs)
+    forged = [await house.call(signed="x", Body="STOP") for _ in range(BAD_KEYS_BURST)]
+    over = await house.call(signed="x", Body="STOP")
+    good = await house.call(From=NUMBER, Body="STOP", MessageSid="SM1")
+
+    assert {answer.status for answer in forged} == {403}
+    assert (over.status, over.json["code"]) == (429, "key.too_many")
+    assert over.headers["Retry-After"] == "1"
+    assert (good.status, len(house.inputs)) == (200, known + 1)
+    assert house.refused("signature") == BAD_KEYS_BURST + 1
 
 
 async def test_a_signature_is_of_one_address_and_one_form(house: Open) -> None:

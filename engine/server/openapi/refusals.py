@@ -58,7 +58,10 @@ STARTING: Final[Refusals] = {
 }
 """Of a trigger key, or of this machine while there is none."""
 
-READING: Final[Refusals] = {401: ("token.expired", "token.invalid")}
+READING: Final[Refusals] = {
+    401: ("token.expired", "token.invalid"),
+    429: ("key.too_many",),
+}
 """Of a user's token."""
 
 OF_ADMIN_PORT: Final[Refusals] = {403: ("host.foreign",)}

@@ -164,6 +164,7 @@ def _webhooks() -> list[Operation]:
         401: ("webhook.secret", "webhook.signature", "webhook.stale"),
         404: ("webhook.unknown",),
         406: ("webhook.again",),
+        429: ("key.too_many",),
         503: ("webhook.amazon",),
     }
     return [
@@ -185,7 +186,7 @@ def _webhooks() -> list[Operation]:
             "what Twilio tells",
             body=FORM,
             answer="text/xml",
-            refused=merged(BODY, DURABLE, {403: ("twilio.signature",)}),
+            refused=merged(BODY, DURABLE, {403: ("twilio.signature",), 429: ("key.too_many",)}),
             about="Signed by `X-Twilio-Signature`. 204 for what became of a message.",
         ),
     ]

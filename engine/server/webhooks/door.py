@@ -22,8 +22,10 @@ from engine.core.intake.tracking_plan import TrackingPlan, no_plan
 from engine.core.messages.answers import answered
 from engine.server.answers import Refusal, Rejection, answer_json, in_one_line
 from engine.server.bodies import read_body
+from engine.server.clients import client_of
 from engine.server.edge import TAKEN
 from engine.server.links.robots import machine_of
+from engine.server.rates import BadKeys
 from engine.server.webhooks.heard import Call, Consented, Feedback, Said, Who
 from engine.server.webhooks.once import Tokens, again
 from engine.store import Quarantined
@@ -109,13 +111,16 @@ class WebhookDoor:
         self.tokens = Tokens()
 
 
-def webhook_handler(door: WebhookDoor) -> Handler:
-    """The route's handler."""
+def webhook_handler(door: WebhookDoor, monotonic_ns: Callable[[], int]) -> Handler:
+    """The route's handler. `monotonic_ns` is what calls that are not let in are counted against."""
+    bad = BadKeys(monotonic_ns, "webhook's source or signature")
 
     async def take(request: web.Request) -> web.StreamResponse:
         name = request.match_info["source"]
         source = door.sources.get(name)
         if source is None:
+            door.metrics.refused.labels("source").inc()
+            bad.note(client_of(request))
             hint = f"add [{section_of(name[:40])}] to hairspring.toml"
             raise Refusal(404, "webhook.unknown", f"there is no source {name[:40]!r}; {hint}")
         body = await read_body(request, door.limits)
@@ -123,7 +128,13 @@ def webhook_handler(door: WebhookDoor) -> Handler:
         call = Call(
             headers=request.headers, query=dict(request.query), body=body, now_ms=door.wall_ms()
         )
-        await _admit(door, name, source, call)
+        try:
+            await _admit(name, source, call)
+        except Refusal as refusal:
+            if refusal.status == HTTPStatus.UNAUTHORIZED:
+                door.metrics.refused.labels("signature").inc()
+                bad.note(client_of(request))
+            raise
         if source.confirm is not None and await source.confirm(call):
             return answer_json({"confirmed": True})
         if source.refuses_again:
@@ -158,18 +169,14 @@ def _see_that_they_are_text(headers: Mapping[str, str]) -> None:
         raise Refusal(400, "http.malformed", "a header of the request is not UTF-8") from None
 
 
-async def _admit(door: WebhookDoor, name: str, source: Source, call: Call) -> None:
+async def _admit(name: str, source: Source, call: Call) -> None:
+    """Raise Refusal unless a call is of its source; whoever is, is not asked for his address."""
     if source.needs_secret and not source.secret:
         message = f"webhooks.{name}.secret is empty: nobody is let in without a signature"
         raise Refusal(401, "webhook.secret", message)
-    try:
-        done = source.verify(call, source.secret)
-        if inspect.isawaitable(done):
-            await done
-    except Refusal as refusal:
-        if refusal.status == HTTPStatus.UNAUTHORIZED:
-            door.metrics.refused.labels("signature").inc()
-        raise
+    done = source.verify(call, source.secret)
+    if inspect.isawaitable(done):
+        await done
 
 
 class _Hearing:

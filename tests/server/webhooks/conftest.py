@@ -90,6 +90,7 @@ async def called(
         metrics=house.metrics,
         log=house.log,
         instance="test",
+        monotonic_ns=lambda: house.monotonic_ns,
         webhooks=webhooks_of(
             Settings(webhooks=SOURCES),
             Parts(house.store, house.shell, house.processor, house.clock, house.metrics),

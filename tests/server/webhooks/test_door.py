@@ -18,6 +18,7 @@ from engine.core.inputs import (
 )
 from engine.core.instants import format_instant
 from engine.runtime.clock import wall_ms
+from engine.server.rates import BAD_KEYS_BURST
 from engine.server.webhooks.sns import OLD_MAX_MS
 from tests.server.house import BEARER
 from tests.server.webhooks.conftest import KINDS
@@ -94,6 +95,52 @@ async def test_where_sms_go_by_nobody_twilio_is_told_where_they_are_set(called: 
 
     assert (answer.status, answer.json["code"]) == (404, "webhook.unknown")
     assert "[channels.sms]" in answer.json["detail"]
+
+
+async def test_an_address_with_many_bad_calls_waits_and_a_good_one_is_taken_all_the_same(
+    called: Called,
+) -> None:
+    """A shop whose secret is an old one for a while shares an address with all its provider's."""
+    body, headers = signed("shopify", ORDER, wall_ms(), **CREATED)
+    forged = [await called.send("shopify", body + b" ", headers) for _ in range(BAD_KEYS_BURST)]
+    over = await called.send("shopify", body + b" ", headers)
+    elsewhere = await called.send("stripe", b"{}", {})
+    unknown = await called.send("magento", b"{}", {})
+    good = await called.send("shopify", body, headers)
+    called.house.monotonic_ns += 1_000_000_000
+    after = await called.send("shopify", body + b" ", headers)
+
+    assert {answer.status for answer in forged} == {401}
+    for answer in (over, elsewhere, unknown):
+        assert (answer.status, answer.json["code"]) == (429, "key.too_many")
+        assert answer.headers["Retry-After"] == "1"
+    assert "webhook's source or signature" in over.json["detail"]
+    assert (good.status, good.json["accepted"]) == (200, 2)
+    assert after.status == 401
+    assert called.house.refused("signature") == BAD_KEYS_BURST + 3
+    assert called.house.refused("source") == 1
+
+
+async def test_who_tries_many_names_of_sources_waits(called: Called) -> None:
+    tried = [await called.send(f"shop{n}", b"{}", {}) for n in range(BAD_KEYS_BURST)]
+    over = await called.send("shop", b"{}", {})
+
+    assert {answer.status for answer in tried} == {404}
+    assert (over.status, over.json["code"]) == (429, "key.too_many")
+    assert called.house.refused("source") == BAD_KEYS_BURST + 1
+
+
+async def test_good_calls_of_one_address_are_never_too_many(called: Called) -> None:
+    answers = [await called.call("stripe", {}) for _ in range(BAD_KEYS_BURST + 1)]
+
+    assert {answer.status for answer in answers} == {200}
+    assert called.house.refused("signature") == 0
+
+
+async def test_what_is_signed_and_cannot_be_read_is_no_bad_call(called: Called) -> None:
+    answers = [await called.call("shopify", [1], **CREATED) for _ in range(BAD_KEYS_BURST + 1)]
+
+    assert {answer.status for answer in answers} == {400}
 
 
 async def test_an_order_is_its_customers_and_has_its_products(called: Called) -> None:
