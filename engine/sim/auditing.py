@@ -26,7 +26,7 @@ from engine.sim.exporting import beginning_of, export, newest_shop
 from engine.sim.recounting import recount
 from engine.sim.replaying import Replay
 from engine.store import auditing, journal
-from engine.store.auditing import Finding
+from engine.store.auditing import FOUND_MAX, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,14 +190,18 @@ class _Comparisons:
         for place, one in enumerate(starts):
             found, differences = await self._replayed(one, place / len(starts), 1 / len(starts))
             first = first or found
-            for user_id, why in sorted(differences.items()):
-                if place == 0:
-                    self.findings.append(Finding("replay", repr(user_id), why))
-                elif user_id not in differing:
-                    assert one is not None
-                    since = format_instant(one.exact_from_ms)
-                    told = f"from the state of {since} on {why}"
-                    self.findings.append(Finding("floors", repr(user_id), told))
+            part, since = "replay", ""
+            if place and one is not None:
+                part, since = "floors", f"from the state of {format_instant(one.exact_from_ms)} on "
+            fresh = sorted(differences.keys() - differing)
+            self.findings += [
+                Finding(part, repr(user_id), since + differences[user_id])
+                for user_id in fresh[:FOUND_MAX]
+            ]
+            more = len(fresh) - FOUND_MAX
+            if more > 0:
+                told = f"{since}{more:,} users differ beyond the first {FOUND_MAX}"
+                self.findings.append(Finding(part, "and more", told))
             differing.update(differences)
         assert first is not None
         return first

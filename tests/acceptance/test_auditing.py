@@ -38,3 +38,15 @@ def test_a_running_process_and_what_it_left_are_sound_until_something_is_corrupt
     broken = run("audit", *data)
     assert broken.returncode == 1
     assert "users: 'mallory': is the state of 'u3'" in broken.stdout
+
+    database = sqlite3.connect(shop / "data/hairspring.db")
+    database.execute("DELETE FROM users WHERE user_id IN ('mallory', 'u4')")
+    database.execute("DELETE FROM user_log")
+    database.commit()
+    database.close()
+    missing = run("audit", *data)
+    assert missing.returncode == 1
+    for user_id in ("u3", "u4"):
+        told = f"replay: '{user_id}': the run has no state of this user, and its inputs make one\n"
+        assert told in missing.stdout
+    assert missing.stdout.endswith(": 2 do not fit\n")

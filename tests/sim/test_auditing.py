@@ -12,6 +12,7 @@ import pytest
 from engine.core.inputs import decode_inputs, encode_inputs
 from engine.core.messages.waiting import Pending, by_id
 from engine.core.state import decode_user, encode_user
+from engine.sim import auditing
 from engine.sim.auditing import audit
 from engine.store import Store, indexing
 from engine.store.saved import saved_bytes
@@ -112,6 +113,40 @@ async def test_a_state_that_does_not_follow_from_the_inputs_is_told(database: Pa
 
     user_id = change_user(database, lambda user: bool(user.traits), rename)
     assert f"replay {user_id!r} the last state is another" in await told(database)
+
+
+def remove(path: Path, *user_ids: str) -> None:
+    """Take users' rows away, and what the user log, from which they came back, has of anybody."""
+    connection = sqlite3.connect(path)
+    for (user_id,) in connection.execute("SELECT user_id FROM users").fetchall():
+        values = (saved_bytes(connection, user_id), 1 << 40, user_id)
+        connection.execute("UPDATE users SET state = ?, batch = ? WHERE user_id = ?", values)
+    connection.execute("DELETE FROM user_log")
+    connection.commit()
+    connection.close()
+    for user_id in user_ids:
+        change(path, "DELETE FROM users WHERE user_id = ?", user_id)
+
+
+async def test_users_who_are_missing_are_told_by_their_ids(database: Path) -> None:
+    remove(database)
+    assert (await audited(database)).findings == []
+    remove(database, "v", "w")
+    found = [one for one in (await audited(database)).findings if one.part == "replay"]
+    assert [one.subject for one in found] == ["'v'", "'w'"]
+    assert {one.told for one in found} == {
+        "the run has no state of this user, and its inputs make one"
+    }
+
+
+async def test_of_very_many_users_who_differ_the_first_are_told_and_how_many_more_there_are(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "FOUND_MAX", 2)
+    remove(database, "v", "w", "x", "y", "z")
+    found = [one for one in (await audited(database)).findings if one.part == "replay"]
+    assert [one.subject for one in found] == ["'v'", "'w'", "and more"]
+    assert found[-1].told == "3 users differ beyond the first 2"
 
 
 async def test_a_message_that_nobody_waits_for_is_told(database: Path) -> None:
