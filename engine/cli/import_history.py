@@ -28,6 +28,7 @@ It can be said again, after a kill or with a file that has grown: what is known 
 
 _AGAIN_AFTER_S = 0.5
 _AGAIN_MAX = 120
+_TOLD_AT = 4  # tries: two seconds of them
 
 
 @click.command(name="import", epilog=EPILOG)
@@ -177,7 +178,10 @@ class _Piecemeal:
 
 
 def _ask_until_taken(running: Running, body: bytes) -> bytes:
-    """A process that has too much to do says so; it is asked again, up to `_AGAIN_MAX` times."""
+    """A process that cannot take it now says so; it is asked again, up to `_AGAIN_MAX` times.
+
+    Why it cannot is told once, since what helps (a disk with room) may be for a person to do.
+    """
     import time
 
     from engine.cli.running import Refused
@@ -190,4 +194,8 @@ def _ask_until_taken(running: Running, body: bytes) -> bytes:
             tries += 1
             if error.code not in {"unavailable", "not_ready"} or tries >= _AGAIN_MAX:
                 raise
+            if tries == _TOLD_AT:
+                left_s = int((_AGAIN_MAX - tries) * _AGAIN_AFTER_S)
+                told = f"not taken yet: {error.message}; it is asked again for {left_s} seconds"
+                click.echo(told, err=True)
         time.sleep(_AGAIN_AFTER_S)

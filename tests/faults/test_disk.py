@@ -7,12 +7,13 @@ import os
 import shlex
 import shutil
 import sqlite3
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.sim.exported import InputLine, RecordLine
-from tests.acceptance.conftest import run
+from tests.acceptance.conftest import HAIRSPRING, run
 from tests.faults.filling import (
     PAGE,
     at_rest,
@@ -259,6 +260,34 @@ async def test_while_another_program_holds_the_database_clients_wait_or_come_aga
     life.live(range(3, 5))
     life.come_to_rest()
     await life.holds()
+
+
+def test_an_import_that_cannot_be_taken_now_says_why_and_goes_on_once_it_can(
+    life: Life, tmp_path: Path
+):
+    life.start()
+    life.live(range(1))
+    at_rest(life)
+    other = sqlite3.connect(life.data / "hairspring.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    placing = place_what_waits(life, 1)
+    file = tmp_path / "history.ndjson"
+    file.write_text('{"user_id": "old", "event": "Seen", "timestamp": "2020-05-01T10:00:00Z"}\n')
+    importing = subprocess.Popen(
+        [HAIRSPRING, "import", life.shop, "--data", life.data, "--events", file],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with importing:
+        assert importing.stderr is not None
+        told = importing.stderr.readline()
+        other.execute("ROLLBACK")
+        other.close()
+        said, faults = importing.communicate(timeout=60)
+    placing.join()
+    assert told.startswith("not taken yet: the journal cannot be written: ")
+    assert (importing.returncode, said, faults) == (0, "1 input of history taken\n", "")
 
 
 def test_a_start_while_another_program_holds_the_database_names_no_backup(life: Life):
