@@ -22,6 +22,7 @@ from engine.core.inputs import (
 )
 from engine.core.instants import parse_instant_ms
 from engine.core.intake.visits import with_utm
+from engine.core.past.sessions import SESSION_EVENTS
 from engine.errors import HairspringError
 
 if TYPE_CHECKING:
@@ -170,6 +171,9 @@ def read_item(item: Item, received_at_ms: int | None = None) -> FromClient:
     kind = item.type or "track"
     if kind in {"track", "page", "screen"}:
         name = text_of(item.event, "$.event") if kind == "track" else _viewed(kind)
+        if name in SESSION_EVENTS:  # a client's besides would be one more visit
+            told = f"the engine makes {name!r} itself"
+            raise ItemInvalid(told, path="$.event", hint="give your own another name")
         user_id = _user(item)
         occurred_at_ms, received_at_ms = _instants(item, received_at_ms)
         properties = object_of(item.properties, "$.properties", PROPERTIES_MAX)

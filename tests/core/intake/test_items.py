@@ -235,6 +235,15 @@ def test_a_fault_names_its_place_and_what_is_wrong(said: dict[str, Any], told: s
     assert raised.value.text.startswith(told)
 
 
+@pytest.mark.parametrize("name", ["Session Started", "Session Ended"])
+def test_what_the_engine_makes_itself_no_client_may_say(name: str) -> None:
+    with pytest.raises(ItemInvalid) as caught:
+        read(user_id="u1", event=name, timestamp=AT_MS)
+    told = f"$.event: the engine makes {name!r} itself; give your own another name"
+    assert caught.value.text == told
+    assert read(user_id="u1", event=f"My {name}", timestamp=AT_MS).name == f"My {name}"
+
+
 @pytest.mark.parametrize(
     "data",
     [
