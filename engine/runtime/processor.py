@@ -242,12 +242,12 @@ class Processor(Population):
         """Number of the batch whose end makes everything so far durable."""
         return self._number if self._has_open() else self._number - 1
 
-    def begin(self, now_ms: int) -> Batch | None:
-        """Seal the open batch, or None where there is nothing to commit.
+    def begin(self, now_ms: int, *, be_it_empty: bool = False) -> Batch | None:
+        """Seal the open batch; None where there is nothing to commit but, `be_it_empty`, the time.
 
         O(what it holds); users are encoded here, since they go on changing.
         """
-        if not self._has_open():
+        if not (be_it_empty or self._has_open()):
             return None
         self.now_ms = max(self.now_ms, now_ms)
         if self.dedupe is not None:

@@ -221,6 +221,8 @@ class Shell:
             # What is armed was reckoned for another speed.
             self._armed_at_ms = NEVER
             self._wake.set()
+        elif self._tidying.is_due(clock.now_ms()):
+            self._wake.set()
 
     def stop_taking(self) -> None:
         """Refuse new input from now on; what waits is still taken."""
@@ -317,7 +319,9 @@ class Shell:
             return
         idle = self._commit is None
         if self.processor.open_size >= BATCH_MAX or (idle and not self._sealed):
-            batch = self.processor.begin(self._clock.now_ms())
+            now_ms = self._clock.now_ms()
+            is_time = idle and self._tidying.wants_commit(now_ms)
+            batch = self.processor.begin(now_ms, be_it_empty=is_time)
             if batch is not None:
                 self._sealed.append(batch)
         if not idle:

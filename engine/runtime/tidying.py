@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from engine.core.state import NEVER
 from engine.store import CommitFailed
 
 if TYPE_CHECKING:
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
 TIDY_EVERY = 64
 """Commits between two looks for what is older than it is kept."""
 
+TIDY_EVERY_MS: Final = 3_600_000
+"""Logical time between two of them, where there are fewer commits than that."""
+
 
 class Tidying:
     """Begins now and then, in slices that commits come between; one at a time.
+
+    Time is taken from commits alone: whoever looks by a clock that no commit knows of lets go of
+    what a restart, by a clock that was set right, would have kept. So where nothing is committed
+    for long, the shell commits what there is, be it nothing, because this `wants_commit`.
 
     Attributes:
         task: What is under way, if anything is.
@@ -28,16 +36,34 @@ class Tidying:
         self._store = store
         # Commits index the archive once the rows before are; and what time it is is told by one.
         self._begin_at = processor.finished + 1
+        self._begin_at_ms = NEVER
+
+    def is_due(self, now_ms: int) -> bool:
+        """Whether it is time by the clock. O(1).
+
+        Not before the first commit since the start, after which it begins anyhow.
+        """
+        return now_ms >= self._begin_at_ms and not self._is_busy()
+
+    def wants_commit(self, now_ms: int) -> bool:
+        """Whether it is time by the clock, and by no commit yet. O(1)."""
+        return self.is_due(now_ms) and self._store.committed_at_ms < self._begin_at_ms
 
     def look_after(self) -> None:
         """Begin where it is time. Raises what the last one failed of for good (CommitFailed)."""
-        if self.task is None:
-            if self._processor.finished >= self._begin_at:
-                self._begin_at = self._processor.finished + TIDY_EVERY
-                self.task = asyncio.create_task(self._tidy())
-        elif self.task.done():
+        if self._is_busy():
+            return
+        if self.task is not None:
             self.task.result()
             self.task = None
+        finished, at_ms = self._processor.finished, self._store.committed_at_ms
+        if finished >= self._begin_at or at_ms >= self._begin_at_ms:
+            self._begin_at = finished + TIDY_EVERY
+            self._begin_at_ms = at_ms + TIDY_EVERY_MS
+            self.task = asyncio.create_task(self._tidy())
+
+    def _is_busy(self) -> bool:
+        return self.task is not None and not self.task.done()
 
     async def _tidy(self) -> None:
         store = self._store
