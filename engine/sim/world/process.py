@@ -265,7 +265,7 @@ class Process:
             told()
 
     async def _back_up(self, path: Path, made: Callable[[], None]) -> None:
-        known = self._witness.acknowledged.copy()
+        known = self._witness.known()
         await back_up(self._store, path, self._clock.now_ms())
         self._witness.see_backup(path, known)
         made()

@@ -114,12 +114,19 @@ class Witness:
         if left or self._ask("SELECT 1 FROM tombstones WHERE finished = 0"):
             self.blame("an erasure comes to its end", left or "a tombstone is unfinished")
 
-    def see_backup(self, path: Path, known: set[str]) -> None:
-        """A backup is made; of these message ids clients knew by then that they were taken."""
-        held = what_holds(path)
+    def known(self) -> dict[str, int]:
+        """What clients know to be taken by now, with its number in the file.
+
+        What is older than ids are remembered may be sent again, and then has another one.
+        """
         numbers = self._file.numbers
-        pruned = {one for one in known if numbers.get(one, held.first) < held.first}
-        missing = known - held.ids.keys() - self._erased.gone - pruned
+        return {one: numbers[one] for one in self.acknowledged if one in numbers}
+
+    def see_backup(self, path: Path, known: dict[str, int]) -> None:
+        """A backup is made; this was `known` as it began."""
+        held = what_holds(path)
+        kept = {one for one, number in known.items() if number >= held.first}
+        missing = kept - held.ids.keys() - self._erased.gone
         if missing:
             self.blame("a backup has what was acknowledged", f"{sorted(missing)} are not in {path}")
 
