@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,8 @@ from tests.faults.life import journal, until
 from tests.faults.native import FAIL, FAIL_FROM_THEN_ON, TEAR_AND_DIE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import threading
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.faults.life import Life
@@ -244,16 +246,22 @@ def test_damage_that_is_met_while_it_runs_ends_the_process_with_a_message(life: 
     assert life.refused_start()["code"] == "store.corrupt"
 
 
-async def test_while_another_program_holds_the_database_clients_wait_or_come_again(life: Life):
-    life.start()
-    life.live(range(2))
+@contextmanager
+def held(life: Life, number: int) -> Iterator[threading.Thread]:
+    """Another program has the write lock; what places an order meanwhile, which waits for it."""
     at_rest(life)
     other = sqlite3.connect(life.data / "hairspring.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    placing = place_what_waits(life, 2)
-    assert life.place(3) == 503
+    yield place_what_waits(life, number)
     other.execute("ROLLBACK")
     other.close()
+
+
+async def test_while_another_program_holds_the_database_clients_wait_or_come_again(life: Life):
+    life.start()
+    life.live(range(2))
+    with held(life, 2) as placing:
+        assert life.place(3) == 503
     placing.join()
     assert life.orders == [0, 1, 2]
     until(lambda: is_ready(life))
@@ -267,24 +275,16 @@ def test_an_import_that_cannot_be_taken_now_says_why_and_goes_on_once_it_can(
 ):
     life.start()
     life.live(range(1))
-    at_rest(life)
-    other = sqlite3.connect(life.data / "hairspring.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    placing = place_what_waits(life, 1)
     file = tmp_path / "history.ndjson"
     file.write_text('{"user_id": "old", "event": "Seen", "timestamp": "2020-05-01T10:00:00Z"}\n')
-    importing = subprocess.Popen(
-        [HAIRSPRING, "import", life.shop, "--data", life.data, "--events", file],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with importing:
+    command = [HAIRSPRING, "import", life.shop, "--data", life.data, "--events", file]
+    with held(life, 1) as placing:
+        importing = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         assert importing.stderr is not None
         told = importing.stderr.readline()
-        other.execute("ROLLBACK")
-        other.close()
-        said, faults = importing.communicate(timeout=60)
+    said, faults = importing.communicate(timeout=60)
     placing.join()
     assert told.startswith("not taken yet: the journal cannot be written: ")
     assert (importing.returncode, said, faults) == (0, "1 input of history taken\n", "")
