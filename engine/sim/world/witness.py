@@ -115,12 +115,12 @@ class Witness:
             self.blame("an erasure comes to its end", left or "a tombstone is unfinished")
 
     def known(self) -> dict[str, int]:
-        """What clients know to be taken by now, with its number in the file.
+        """What clients know to be taken by now, with its number in the file; `NEVER`: none there.
 
         What is older than ids are remembered may be sent again, and then has another one.
         """
         numbers = self._file.numbers
-        return {one: numbers[one] for one in self.acknowledged if one in numbers}
+        return {one: numbers.get(one, NEVER) for one in self.acknowledged}
 
     def see_backup(self, path: Path, known: dict[str, int]) -> None:
         """A backup is made; this was `known` as it began."""
