@@ -23,7 +23,6 @@ from engine.core.intake.feedback import feedback
 from engine.core.messages.answers import answered
 from engine.runtime.clock import monotonic_ns
 from engine.server.answers import Refusal, answer_json
-from engine.server.clients import client_of
 from engine.server.edge import begin_answer
 from engine.server.forms import decode_form, read_form
 from engine.server.keys import BEARER
@@ -120,8 +119,7 @@ class InboxDoor:
         self._now_ms = now_ms
         self._wall_ms = wall_ms
         self._heartbeat_s = heartbeat_s
-        self._refused = metrics.refused.labels("token").inc
-        self._bad = BadKeys(monotonic_ns, "user's token")
+        self._bad = BadKeys(monotonic_ns, "user's token", refused=metrics.refused)
 
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:
         """By path, its methods and their handlers."""
@@ -248,9 +246,7 @@ class InboxDoor:
         try:
             return self._signer.read_user(token, self._wall_ms())
         except TokenInvalid as invalid:
-            self._refused()
-            if not invalid.is_expired:
-                self._bad.note(client_of(request))
+            self._bad.note(request, "token", is_guess=not invalid.is_expired)
             code = "token.expired" if invalid.is_expired else "token.invalid"
             message = (
                 "a user's token is needed, as a Bearer token or as `token` in the address"

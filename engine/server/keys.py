@@ -109,8 +109,7 @@ class WriteKeys:
             for key, admitted in self._keys.items()
             for header in (BEARER + key, "Basic " + b64encode(f"{key}:".encode()).decode())
         }
-        self._bad = BadKeys(monotonic_ns)
-        self._unknown = metrics.refused.labels("key").inc
+        self._bad = BadKeys(monotonic_ns, refused=metrics.refused)
         self._foreign = metrics.refused.labels("origin").inc
 
     @property
@@ -157,8 +156,7 @@ class WriteKeys:
         for key in said:
             if key in self._keys:
                 return self._keys[key]
-        self._unknown()
-        self._bad.note(client_of(request))
+        self._bad.note(request, "key")
         message = (
             "this write key is not known; see [keys] write in hairspring.toml"
             if said

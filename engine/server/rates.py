@@ -15,10 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from engine.server.answers import Refusal
+from engine.server.clients import client_of
 from engine.server.machines import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from aiohttp import web
+    from prometheus_client import Counter
 
 BURST: Final = 3
 """Seconds of its rate that a key may use up at once."""
@@ -229,14 +233,16 @@ class EachAddress:
 
 
 class BadKeys:
-    """How many requests with keys that are not known each address has sent.
+    """How many requests that prove nothing each client's address has sent.
 
-    Whoever sends a write key that is known is never asked: behind a proxy that is not listed all
-    clients have one address.
+    Whoever sends a write key that is known, or a good signature, is never asked: behind a proxy
+    that is not listed all clients have one address. Where what is sent is a secret itself, `bar`
+    asks everybody.
 
     Args:
         monotonic_ns: Reads the monotonic clock.
-        what: What they are, for people.
+        what: What they have that is not known, for people.
+        refused: Counts those that are refused, by the labels that `note` and `bar` are told.
         per_s: Of one address, a second.
         burst: Of one address, at once.
     """
@@ -246,32 +252,45 @@ class BadKeys:
         monotonic_ns: Callable[[], int],
         what: str = "key",
         *,
+        refused: Counter | None = None,
         per_s: int = BAD_KEYS_PER_S,
         burst: int = BAD_KEYS_BURST,
     ) -> None:
         self._monotonic_ns = monotonic_ns
         self._what = what
+        self._refused = refused
         self._per_s = per_s
         self._addresses = Addresses(partial(Bucket, per_s, burst))
 
-    def note(self, address: str) -> None:
-        """Count one of an address. Raises Refusal (429) where it has sent too many. O(1)."""
-        now_ns = self._monotonic_ns()
-        if wait_ns := self._addresses.of(address, now_ns).take(1, now_ns):
-            raise self._too_many(wait_ns)
+    def note(self, request: web.Request, *why: str, is_guess: bool = True) -> None:
+        """Count one that is about to be refused; of its address, too, if it may be a guess. O(1).
 
-    def bar(self, address: str) -> None:
+        Raises Refusal (429) where its address has sent too many.
+        """
+        self._count(why)
+        if is_guess:
+            now_ns = self._monotonic_ns()
+            if wait_ns := self._addresses.of(client_of(request), now_ns).take(1, now_ns):
+                raise self._too_many(wait_ns)
+
+    def bar(self, request: web.Request, *why: str) -> None:
         """Refuse an address that has sent too many just now, whatever it says this time. O(1).
 
-        Asked before a secret is compared, or whoever guesses one had as many tries as he can send.
-        Raises Refusal (429).
+        Asked before a secret is compared, or whoever guesses one had as many tries as he can send;
+        and in the same turn of the loop, or he had as many as he sends at once. Raises Refusal
+        (429), which is counted.
         """
-        bucket = self._addresses.known(address)
+        bucket = self._addresses.known(client_of(request))
         if bucket is None:
             return
         if wait_ns := bucket.take(1, self._monotonic_ns()):
+            self._count(why)
             raise self._too_many(wait_ns)
         bucket.give_back(1)
+
+    def _count(self, why: tuple[str, ...]) -> None:
+        if self._refused is not None:
+            self._refused.labels(*why).inc()
 
     def _too_many(self, wait_ns: int) -> Refusal:
         told = f"a {self._what} that is not known"

@@ -18,7 +18,7 @@ from engine.core.intake.starts import StartSaid, campaign_of, content_of, user_o
 from engine.runtime.starting import Outcomes, Started
 from engine.server.answers import ERRORS_MAX, Fault, Refusal, Rejection, answer_json
 from engine.server.bodies import decode_body, read_body
-from engine.server.clients import client_of, is_of_this_machine
+from engine.server.clients import is_of_this_machine
 from engine.server.edge import TAKEN
 from engine.server.keys import BEARER
 from engine.server.rates import Allowance, BadKeys, bucket_of_events
@@ -170,6 +170,7 @@ def _door_keeper(door: IngestDoor) -> Callable[[web.Request], Allowance]:
     """What lets a request in: with the allowance of its key, or of this machine."""
     limits = door.limits
     refused = door.metrics.refused
+    bad = BadKeys(door.monotonic_ns, refused=refused)
     allowances = [
         Allowance(
             bucket_of_events(limits.rate, limits.events_max) if limits.rate else None,
@@ -181,7 +182,6 @@ def _door_keeper(door: IngestDoor) -> Callable[[web.Request], Allowance]:
         or ["this machine (server.rate)"]
     ]
     secrets = [(BEARER + key).encode() for key in door.trigger_keys]
-    unknown, bad = refused.labels("key").inc, BadKeys(door.monotonic_ns)
 
     def admit(request: web.Request) -> Allowance:
         """Raise Refusal unless the request may start campaigns."""
@@ -193,8 +193,7 @@ def _door_keeper(door: IngestDoor) -> Callable[[web.Request], Allowance]:
         admitted = [hmac.compare_digest(said, secret) for secret in secrets]
         if any(admitted):
             return allowances[admitted.index(True)]
-        unknown()
-        bad.note(client_of(request))
+        bad.note(request, "key")
         code = "key.unknown" if said else "key.missing"
         message = "one of [keys] trigger is needed, as a Bearer token"
         raise Refusal(401, code, message, headers={"WWW-Authenticate": "Bearer"})

@@ -24,7 +24,6 @@ from engine.core.messages.answers import answered
 from engine.runtime.admin.owners import Owners
 from engine.runtime.clock import monotonic_ns
 from engine.server.answers import Refusal
-from engine.server.clients import client_of
 from engine.server.forms import read_fields
 from engine.server.rates import BadKeys
 
@@ -90,8 +89,7 @@ class TwilioDoor:
         self._now_ms = now_ms
         self._find = find
         self._owners = owners
-        self._refused = metrics.refused.labels("signature").inc
-        self._bad = BadKeys(monotonic_ns, "webhook's signature")
+        self._bad = BadKeys(monotonic_ns, "webhook's signature", refused=metrics.refused)
 
     @classmethod
     def of(cls, settings: Settings, parts: Parts) -> Self | None:
@@ -117,8 +115,7 @@ class TwilioDoor:
         """Answers once what follows is durable. Raises Refusal: 403, or 429 for many such."""
         fields = await read_fields(request)
         if not self._is_signed(request, fields):
-            self._refused()
-            self._bad.note(client_of(request))
+            self._bad.note(request, "signature")
             message = (
                 f"{SIGNATURE} is not of this account, or not for this address; Twilio is to call "
                 "what shop.url says, and channels.sms.auth_token is its account's"

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from config.serving import WriteKey
 from engine.core.plan import Plan
 from engine.server import Limits
-from engine.server.answers import Refusal
 from engine.server.machines import network_of
-from engine.server.rates import ADDRESSES_MAX, BAD_KEYS_BURST, Addresses, BadKeys, Bucket
+from engine.server.rates import ADDRESSES_MAX, BAD_KEYS_BURST, Addresses, Bucket
 from tests.core.world import MINUTE, campaign, wait
 from tests.server.house import KEY, House
 
@@ -371,11 +370,9 @@ def test_addresses_have_buckets_as_a_list_of_them_would_give(
 
 
 def test_a_network_of_ipv6_is_one_address() -> None:
-    bad = BadKeys(lambda: 0)
-    for number in range(BAD_KEYS_BURST):
-        bad.note(f"2001:db8::{number:x}")
-    with pytest.raises(Refusal):
-        bad.note("2001:db8::ffff:1")
-    bad.note("2001:db8:0:1::1")
+    addresses = Addresses(lambda: Bucket(1, 10))
+    waits = [addresses.of(f"2001:db8::{number:x}", 0).take(1, 0) for number in range(11)]
 
+    assert waits == [0] * 10 + [SECOND_NS]
+    assert addresses.of("2001:db8:0:1::1", 0).take(1, 0) == 0
     assert network_of("::ffff:10.0.0.1") == network_of("10.0.0.1")

@@ -34,7 +34,6 @@ from engine.server.admin.progress import tell_long
 from engine.server.admin.reloading import reload_handler
 from engine.server.admin.simulating import simulating_handlers
 from engine.server.answers import Refusal
-from engine.server.clients import client_of
 from engine.server.forms import read_form
 from engine.server.keys import BEARER
 from engine.server.rates import BadKeys
@@ -144,11 +143,10 @@ def enter(request: web.Request, operating: Operating) -> House:
     said = request.headers.get("Authorization", "").encode("utf-8", "replace")
     admin, *of_run = [bool(key) and is_said(said, key) for key in operating.keys]
     if not any(of_run):  # nobody guesses that one: it is drawn anew in each run
-        peer = client_of(request)
-        operating.bad.bar(peer)
+        operating.bad.bar(request)
         if not admin:
             if said:
-                operating.bad.note(peer)
+                operating.bad.note(request)
             challenge = {"WWW-Authenticate": "Bearer"}
             message = "the admin key is needed, as a Bearer token"
             raise Refusal(401, "key.unknown", message, headers=challenge)

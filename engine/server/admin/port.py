@@ -32,7 +32,7 @@ from engine.server.admin.records import record_handlers
 from engine.server.admin.templates import template_handlers
 from engine.server.admin.users import user_handlers
 from engine.server.answers import Refusal, in_one_line
-from engine.server.clients import PROXIES, Proxies, client_of, is_of_this_machine
+from engine.server.clients import PROXIES, Proxies, is_of_this_machine
 from engine.server.dashboard import Sessions, dashboard_handlers, refused
 from engine.server.edge import Edge
 from engine.server.health import health_handlers
@@ -161,13 +161,13 @@ def is_own_name(host: str, own: str) -> bool:
 
 def _ask_for_key(request: web.Request, door: AdminDoor) -> None:
     """Raise Refusal unless a request of another machine has the admin key."""
-    client, bad = client_of(request), door.operating.bad
-    bad.bar(client)
+    bad = door.operating.bad
+    bad.bar(request)
     said = request.headers.get("Authorization", "").encode("utf-8", "replace")
     if door.key and is_said(said, door.key):
         return
     if said:
-        bad.note(client)
+        bad.note(request)
     challenge = {"WWW-Authenticate": "Bearer"}
     message = "from another machine, or by a proxy, the admin key is needed, as a Bearer token"
     raise Refusal(401, "key.unknown", message, headers=challenge)

@@ -21,7 +21,7 @@ from engine.runtime.clock import monotonic_ns, wall_ms
 from engine.runtime.inbox import Unavailable
 from engine.server.admin.operating import House
 from engine.server.answers import Refusal, in_one_line
-from engine.server.clients import client_of, origin_asked
+from engine.server.clients import origin_asked
 from engine.server.dashboard import (
     ahead,
     campaigns,
@@ -215,12 +215,11 @@ def _ask_for_key(door: Door) -> Handler:
 
 def _guessed(door: Door, request: web.Request, key: str, to: str) -> web.StreamResponse:
     """Let in whoever knows the key, unless his address has just said too many wrong ones."""
-    peer = client_of(request)
     try:
-        door.guesses.bar(peer)
+        door.guesses.bar(request)
         if door.sessions.admits(key):
             return _let_in(door, request, to)
-        door.guesses.note(peer)
+        door.guesses.note(request)
     except Refusal as refusal:
         page = key_page(to, words.sentence(refusal.message), refusal.status)
         page.headers.update(refusal.headers or {})

@@ -21,7 +21,6 @@ from engine.core.people.consents import is_stated
 from engine.runtime.clock import monotonic_ns
 from engine.server.admin.own_keys import take_signing_keys
 from engine.server.bodies import read_body
-from engine.server.clients import client_of
 from engine.server.forms import FORM_LIMITS
 from engine.server.links import pages
 from engine.server.links.engagement import Engagement, sent_message
@@ -76,7 +75,7 @@ class LinkDoor:
         engagement: Engagement | None = None,
     ) -> None:
         processor, submit = shell.processor, shell.submit
-        self._bad = BadKeys(monotonic_ns, "link's token")
+        self._bad = BadKeys(monotonic_ns, "link's token", refused=metrics.links_refused)
         self.engagement = engagement or Engagement(submit, now_ms, processor.find, metrics)
         self._links = links
         self._submit = submit
@@ -280,9 +279,7 @@ class LinkDoor:
     def _refuse(self, request: web.Request, route: str, invalid: TokenInvalid) -> None:
         """Count it; whoever tries many is told to come again later (Refusal, 429)."""
         reason = "expired" if invalid.is_expired else "forged"
-        self._metrics.links_refused.labels(route, reason).inc()
-        if not invalid.is_expired:
-            self._bad.note(client_of(request))
+        self._bad.note(request, route, reason, is_guess=not invalid.is_expired)
 
     def _invalid(
         self, request: web.Request, route: str, invalid: TokenInvalid, address: str = ""

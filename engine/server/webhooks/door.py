@@ -22,7 +22,6 @@ from engine.core.intake.tracking_plan import TrackingPlan, no_plan
 from engine.core.messages.answers import answered
 from engine.server.answers import Refusal, Rejection, answer_json, in_one_line
 from engine.server.bodies import read_body
-from engine.server.clients import client_of
 from engine.server.edge import TAKEN
 from engine.server.links.robots import machine_of
 from engine.server.rates import BadKeys
@@ -113,14 +112,13 @@ class WebhookDoor:
 
 def webhook_handler(door: WebhookDoor, monotonic_ns: Callable[[], int]) -> Handler:
     """The route's handler. `monotonic_ns` is what calls that are not let in are counted against."""
-    bad = BadKeys(monotonic_ns, "webhook's source or signature")
+    bad = BadKeys(monotonic_ns, "webhook's source or signature", refused=door.metrics.refused)
 
     async def take(request: web.Request) -> web.StreamResponse:
         name = request.match_info["source"]
         source = door.sources.get(name)
         if source is None:
-            door.metrics.refused.labels("source").inc()
-            bad.note(client_of(request))
+            bad.note(request, "source")
             hint = f"add [{section_of(name[:40])}] to hairspring.toml"
             raise Refusal(404, "webhook.unknown", f"there is no source {name[:40]!r}; {hint}")
         body = await read_body(request, door.limits)
@@ -132,8 +130,7 @@ def webhook_handler(door: WebhookDoor, monotonic_ns: Callable[[], int]) -> Handl
             await _admit(name, source, call)
         except Refusal as refusal:
             if refusal.status == HTTPStatus.UNAUTHORIZED:
-                door.metrics.refused.labels("signature").inc()
-                bad.note(client_of(request))
+                bad.note(request, "signature")
             raise
         if source.confirm is not None and await source.confirm(call):
             return answer_json({"confirmed": True})
