@@ -121,7 +121,7 @@ def read_sendgrid(call: Call) -> Iterator[Heard]:
         kind = text(told.get("event"))
         what = _SENDGRID.get(kind, "")
         if kind == "bounce":
-            what = HARD if told.get("type") in {None, "bounce"} else SOFT  # else blocked, expired
+            what = HARD if told.get("type") in (None, "bounce") else SOFT  # else blocked, expired
         elif kind == "dropped":
             what = _SENDGRID_DROPPED.get(text(told.get("reason")).lower(), SOFT)
         yield from tell(

@@ -381,10 +381,17 @@ def test_a_mailbox_that_was_full_for_eight_hours_is_not_gone(
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("bounce", ["bounced!"]), ("blocked", ["bounced"]), ("expired", ["bounced"])]
+    ("kind", "said"),
+    [
+        ("bounce", ["bounced!"]),
+        (None, ["bounced!"]),
+        ("blocked", ["bounced"]),
+        ("expired", ["bounced"]),
+        ([], ["bounced"]),  # no word at all
+    ],
 )
 def test_what_sendgrid_gave_up_after_three_days_is_no_bad_address(
-    kind: str, said: list[str]
+    kind: object, said: list[str]
 ) -> None:
     assert answers("sendgrid", [{"event": "bounce", "type": kind, "email": "a@b.c"}]) == said
 
