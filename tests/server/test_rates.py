@@ -284,6 +284,30 @@ async def test_an_address_that_sends_bad_keys_is_told_to_wait_and_good_ones_go_t
     assert limited.refused("key") == BAD_KEYS_BURST + 3
 
 
+async def test_who_guesses_at_a_trigger_key_is_refused_with_the_right_one_too(
+    tmp_path: Path,
+) -> None:
+    house = await House.start(tmp_path, trigger_keys=("a-trigger-key",))
+    asked = {"user_id": "ada", "trigger_type": "nothing"}
+    right = {"Authorization": "Bearer a-trigger-key"}
+    tries = [
+        (await house.post("/trigger", asked, headers={"Authorization": f"Bearer {n}"})).status
+        for n in range(BAD_KEYS_BURST)
+    ]
+    over = await house.post("/trigger", asked, headers=right)
+    events = await house.post("/events", EVENT)
+    house.monotonic_ns += SECOND_NS
+    after = await house.post("/trigger", asked, headers=right)
+    refused = house.refused("key")
+    await house.aclose()
+
+    assert set(tries) == {401}
+    assert (over.status, over.json["code"]) == (429, "key.too_many")
+    assert over.headers["Retry-After"] == "1"
+    assert (events.status, after.status) == (200, 404)
+    assert refused == BAD_KEYS_BURST + 1
+
+
 def test_addresses_that_are_remembered_are_bounded() -> None:
     addresses = Addresses(lambda: Bucket(1, 1))
     for number in range(ADDRESSES_MAX + 10):

@@ -126,6 +126,8 @@ def webhook_handler(door: WebhookDoor, monotonic_ns: Callable[[], int]) -> Handl
         call = Call(
             headers=request.headers, query=dict(request.query), body=body, now_ms=door.wall_ms()
         )
+        if source.by_token:
+            bad.bar(request, "signature")
         try:
             await _admit(name, source, call)
         except Refusal as refusal:
@@ -167,7 +169,7 @@ def _see_that_they_are_text(headers: Mapping[str, str]) -> None:
 
 
 async def _admit(name: str, source: Source, call: Call) -> None:
-    """Raise Refusal unless a call is of its source; whoever is, is not asked for his address."""
+    """Raise Refusal unless a call is of its source."""
     if source.needs_secret and not source.secret:
         message = f"webhooks.{name}.secret is empty: nobody is let in without a signature"
         raise Refusal(401, "webhook.secret", message)

@@ -28,6 +28,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         read: What it says. Raises Refusal (400).
         secret: What it signs by; "" where it needs none.
         needs_secret: Whether nobody is let in while there is none.
+        by_token: Whether the secret goes along as it is, and signs nothing: it can be guessed.
         confirm: Does what a call asks for besides, and whether it was one that did.
         refuses_again: Whether a call that was taken before is answered with a refusal: 406, which
             ends its being sent.
@@ -38,6 +39,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Call], Iterable[Heard]]
     secret: str = ""
     needs_secret: bool = True
+    by_token: bool = False
     confirm: Callable[[Call], Awaitable[bool]] | None = None
     refuses_again: bool = False
 
@@ -57,6 +59,7 @@ def _source(kind: str, source: WebhookSource, fetch: sns.Fetch) -> Source:
             delivery_of=mapped.delivery_of,
             read=mapped.read,
             secret=source.secret,
+            by_token=source.signature == "token",
         )
     if kind == "ses":
         amazon = sns.Amazon(fetch)
@@ -66,6 +69,7 @@ def _source(kind: str, source: WebhookSource, fetch: sns.Fetch) -> Source:
             read=sns.read,
             secret=source.secret,
             needs_secret=False,  # Amazon signs by a certificate of its own
+            by_token=bool(source.secret),  # anybody may have it sign
             confirm=amazon.confirm,
         )
     return msgspec.structs.replace(_BY_KIND[kind], secret=source.secret)
@@ -91,9 +95,14 @@ _BY_KIND: Final = {
         verify=mails.verify_sendgrid, delivery_of=_nothing, read=mails.read_sendgrid
     ),
     "postmark": Source(
-        verify=mails.verify_by_token, delivery_of=_nothing, read=mails.read_postmark
+        verify=mails.verify_by_token,
+        delivery_of=_nothing,
+        read=mails.read_postmark,
+        by_token=True,
     ),
-    "brevo": Source(verify=mails.verify_by_token, delivery_of=_nothing, read=mails.read_brevo),
+    "brevo": Source(
+        verify=mails.verify_by_token, delivery_of=_nothing, read=mails.read_brevo, by_token=True
+    ),
     "mailgun": Source(
         verify=mails.verify_mailgun,
         delivery_of=mails.token_of_mailgun,

@@ -38,6 +38,8 @@ SOURCES: dict[str, WebhookSource] = {
         timestamp="timestamp(body.at)",
         passive=True,
     ),
+    "till": WebhookSource(secret=SECRET, signature="token", event="body.kind", user_id="body.of"),
+    "amazon": WebhookSource(kind="ses", secret=SECRET),
     "parcels": WebhookSource(
         secret=SECRET,
         signature="hmac-hex",
@@ -62,7 +64,9 @@ class Called:
         body, signed_headers = signed(kind or name, value, wall_ms(), **headers)
         return await self.send(name, body, signed_headers)
 
-    async def send(self, name: str, body: bytes, headers: dict[str, str]) -> Answer:
+    async def send(
+        self, name: str, body: bytes | AsyncIterator[bytes], headers: dict[str, str]
+    ) -> Answer:
         url = f"{self._url}/webhooks/{name}"
         async with self.house.client.post(url, data=body, headers=headers) as answer:
             return Answer(answer.status, answer.headers, await answer.text())

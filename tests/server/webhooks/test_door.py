@@ -22,9 +22,11 @@ from engine.server.rates import BAD_KEYS_BURST
 from engine.server.webhooks.sns import OLD_MAX_MS
 from tests.server.house import BEARER
 from tests.server.webhooks.conftest import KINDS
-from tests.server.webhooks.signing import TIMED, Amazon, hmac_hex, signed
+from tests.server.webhooks.signing import SECRET, TIMED, Amazon, hmac_hex, signed
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from engine.server.webhooks.sns import Fetch
     from tests.server.webhooks.conftest import Called
 
@@ -40,6 +42,7 @@ ORDER = {
 }
 CREATED = {"X-Shopify-Topic": "orders/create", "X-Shopify-Event-Id": "e1"}
 BOUNCE = [{"event": "bounce", "email": "jon@example.com", "sg_event_id": "s1"}]
+AMAZON = Amazon()
 BODIES: dict[str, Any] = {"sendgrid": BOUNCE}
 
 
@@ -128,6 +131,54 @@ async def test_who_tries_many_names_of_sources_waits(called: Called) -> None:
     assert {answer.status for answer in tried} == {404}
     assert (over.status, over.json["code"]) == (429, "key.too_many")
     assert called.house.refused("source") == BAD_KEYS_BURST + 1
+
+
+@pytest.mark.parametrize("name", ["till", "postmark", "brevo", "amazon"])
+@pytest.mark.parametrize("fetch", [AMAZON.fetch])
+async def test_who_guesses_at_a_token_is_refused_with_the_right_one_too(
+    called: Called, name: str
+) -> None:
+    """A token can be guessed, unlike a signature: an address has so many tries and no more."""
+    paid: dict[str, str] = {"kind": "Paid", "of": "ada"}
+    body = json.dumps(AMAZON.envelope("Notification", "{}") if name == "amazon" else paid).encode()
+    right = {"Authorization": f"Bearer {SECRET}"}
+    tries = [
+        await called.send(name, body, {"Authorization": f"Bearer guess-{n}"})
+        for n in range(BAD_KEYS_BURST)
+    ]
+    over = [
+        await called.send(name, body, right),
+        await called.send(f"{name}?token={SECRET}", body, {}),
+        await called.send(name, body, {"Authorization": "Bearer guess"}),
+    ]
+    refused, inputs = called.house.refused("signature"), len(called.house.inputs)
+    called.house.monotonic_ns += 1_000_000_000
+    after = await called.send(name, body, right)
+
+    assert {answer.status for answer in tries} == {401}
+    for answer in over:
+        assert (answer.status, answer.json["code"]) == (429, "key.too_many")
+        assert answer.headers["Retry-After"] == "1"
+    assert (refused, inputs) == (BAD_KEYS_BURST + 3, 0)
+    assert after.status == 200
+
+
+async def test_a_call_is_asked_for_its_address_once_its_body_is_there(called: Called) -> None:
+    """Or whoever held back the ends of many bodies had as many tries."""
+    ends = asyncio.Event()
+
+    async def held_back() -> AsyncIterator[bytes]:
+        yield b"{"
+        await ends.wait()
+        yield b"}"
+
+    right = {"Authorization": f"Bearer {SECRET}"}
+    under_way = asyncio.create_task(called.send("postmark", held_back(), right))
+    for _ in range(BAD_KEYS_BURST):
+        await called.send("postmark", b"{}", {"Authorization": "Bearer guess"})
+    ends.set()
+
+    assert (await under_way).status == 429
 
 
 async def test_good_calls_of_one_address_are_never_too_many(called: Called) -> None:
@@ -468,12 +519,10 @@ async def test_what_is_no_object_is_told_so(called: Called, body: bytes) -> None
 
 
 class TestAmazon:
-    amazon = Amazon()
-
     @pytest.fixture
     def fetch(self) -> Fetch:
-        self.amazon.asked.clear()
-        return self.amazon.fetch
+        AMAZON.asked.clear()
+        return AMAZON.fetch
 
     async def send(self, called: Called, envelope: dict[str, str]) -> Any:
         return await called.send("ses", json.dumps(envelope).encode(), {})
@@ -483,13 +532,13 @@ class TestAmazon:
     ) -> None:
         await known(called)
         opened = {"eventType": "Open", "mail": {"destination": ["jon@example.com"]}, "open": {}}
-        envelope = self.amazon.envelope("Notification", json.dumps(opened))
+        envelope = AMAZON.envelope("Notification", json.dumps(opened))
         for _ in range(2):
             answer = await self.send(called, envelope)
             assert answer.status == 200, answer.text
 
         assert [type(one) for one in called.house.inputs] == [UserIdentified, MessageAnswered]
-        assert len(self.amazon.asked) == 1
+        assert len(AMAZON.asked) == 1
 
     @pytest.mark.parametrize(
         ("age_ms", "status"),
@@ -498,27 +547,27 @@ class TestAmazon:
     async def test_what_amazon_published_is_taken_as_long_as_it_may_try(
         self, called: Called, age_ms: int, status: int
     ) -> None:
-        envelope = self.amazon.envelope("Notification", "{}", at_ms=wall_ms() - age_ms)
+        envelope = AMAZON.envelope("Notification", "{}", at_ms=wall_ms() - age_ms)
         answer = await self.send(called, envelope)
 
         assert answer.status == status
         assert status == 200 or answer.json["code"] == "webhook.stale"
 
     async def test_an_instant_that_is_none_is_no_signature(self, called: Called) -> None:
-        envelope = self.amazon.envelope("Notification", "{}", Timestamp="yesterday")
+        envelope = AMAZON.envelope("Notification", "{}", Timestamp="yesterday")
         answer = await self.send(called, envelope)
 
         assert (answer.status, answer.json["code"]) == (401, "webhook.signature")
 
     async def test_a_topic_that_asks_whether_it_may_send_is_told_yes(self, called: Called) -> None:
         subscribe = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription"
-        envelope = self.amazon.envelope(
+        envelope = AMAZON.envelope(
             "SubscriptionConfirmation", "Hello", Token="t", SubscribeURL=subscribe
         )
         answer = await self.send(called, envelope)
 
         assert answer.json == {"confirmed": True}
-        assert subscribe in self.amazon.asked
+        assert subscribe in AMAZON.asked
 
     @pytest.mark.parametrize(
         "changed",
@@ -535,8 +584,8 @@ class TestAmazon:
     async def test_what_amazon_has_not_signed_is_refused(
         self, called: Called, changed: dict[str, str]
     ) -> None:
-        envelope = self.amazon.envelope("Notification", "told") | changed
+        envelope = AMAZON.envelope("Notification", "told") | changed
         answer = await self.send(called, envelope)
 
         assert (answer.status, answer.json["code"]) == (401, "webhook.signature")
-        assert len(self.amazon.asked) == ("SigningCertURL" not in changed)
+        assert len(AMAZON.asked) == ("SigningCertURL" not in changed)
