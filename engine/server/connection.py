@@ -39,8 +39,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         "_body",
         "_connections",
         "_ended",
+        "_ends",
         "_failed",
-        "_has_said_all",
         "_socket",
     )
 
@@ -56,9 +56,9 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self._awaits_head = True
         self._begun = False
         self._body: StreamReader | None = None  # of the last request whose head was read
-        self._has_said_all = False
         self._connections = connections
         self._ended = False
+        self._ends = False  # behind what was asked
         self._failed: BaseException | None = None
         # aiohttp forgets its transport as soon as it is closing, be it with unread bytes.
         self._socket: asyncio.Transport | None = None
@@ -98,6 +98,14 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         return super()._handle_request(request, start_time, request_handler)
 
     @override
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        if self._ends and not self._messages:
+            resp.force_close()  # the last one, and its client is told so
+        return super().finish_response(request, resp, start_time)
+
+    @override
     async def start(self) -> None:
         try:
             await super().start()
@@ -134,6 +142,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._ends and data and self._has_all_bodies():
+            return
         if len(data) > _DENSE_FROM_BYTES and data.count(b"\r\n") * _LINE_BYTES_MIN > len(data):
             self._connections.cut += 1
             message = "it is nearly all line ends; send a body in chunks of more than a few bytes"
@@ -151,6 +161,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             if not self._awaits_head:
                 self._awaits_head = True
                 self._connections.await_head(self)
+        if self._ends:
+            self._close_behind_all()
 
     @override
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio asks, aiohttp never says
@@ -162,31 +174,36 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         """
         if not self._owes_an_answer():
             return False
-        if not self._has_said_all:
-            self._has_said_all = True
+        if not self._ends:
             self._connections.await_last(self)
-            if self._messages and self._request_handler is not None:
-                self._request_handler = self._closing_behind_last(self._request_handler)
-            else:
-                self.close()
+            self.end()
         return True
 
     def _owes_an_answer(self) -> bool:
         """Whether requests are there, the last one wholly, and none has part of its answer."""
-        if not self.busy or self._body is None or not self._body.is_eof():
-            return False
+        return self.busy and self._has_all_bodies() and not self._has_begun_to_answer()
+
+    def _has_all_bodies(self) -> bool:
+        """Whether of all requests whose heads were read the bodies are there, too."""
+        return self._body is None or self._body.is_eof()
+
+    def _has_begun_to_answer(self) -> bool:
         request = self._current_request
-        return request is None or not request.writer.output_size
+        return request is not None and request.writer.output_size > 0
 
-    def _closing_behind_last(self, handle: _RequestHandler) -> _RequestHandler:
-        async def handled(request: web.BaseRequest) -> web.StreamResponse:
-            try:
-                return await handle(request)
-            finally:
-                if not self._messages:
-                    self.close()
+    def end(self) -> None:
+        """Answer what was asked, once its last body is there, and close; read nothing behind it."""
+        self._ends = True
+        self._close_behind_all()
 
-        return handled
+    def _close_behind_all(self) -> None:
+        # aiohttp reads nothing any more of what it closes, be it the rest of a body.
+        if self._messages or not self._has_all_bodies():
+            return
+        if self.busy:
+            self.close()  # with the answer
+        else:
+            self.force_close()
 
     @override
     def pause_writing(self) -> None:
@@ -245,6 +262,13 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self.transport = self._socket = None
         self._connections.part_with(socket, why)
         self.connection_lost(None)
+
+    def cut_off(self, why: Refusal) -> None:
+        """Close now; whoever waits for an answer of which nothing was sent hears why."""
+        if self.busy and not self._has_begun_to_answer():
+            self._part_with(why)
+        else:
+            self.abort()
 
     def abort(self) -> None:
         """Close now, whatever was to be sent."""

@@ -18,6 +18,7 @@ from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING
 
+from engine.runtime.inbox import Unavailable
 from engine.server.answers import RETRY_AFTER_S, Refusal
 from engine.server.leaving import LEAVING_MAX, Leaving
 from engine.server.patience import Patience, Waiting
@@ -152,21 +153,24 @@ class Connections:
         self._wait(self._last, connection)
 
     async def drain(self, within_s: float) -> None:
-        """Close what is idle, let requests under way end, and cut what is left after `within_s`."""
+        """Close what is idle, let requests under way end, and cut what is left after `within_s`.
+
+        A request is under way once its head is there: its body is read on. Whoever is cut and waits
+        for an answer hears 503: what he has sent may be taken, and may be sent again.
+        """
         self._all_closed = asyncio.Event()
         for connection in tuple(self.open):
-            if connection.busy:
-                connection.close()  # with the answer
-            else:
-                connection.force_close()
+            connection.end()
         if not self.open:
             return
         try:
             await asyncio.wait_for(self._all_closed.wait(), within_s)
         except TimeoutError:
             self._log.warning("connections.cut", why="draining", count=len(self.open))
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            why = "the process is stopping; send it again in a moment"
             for connection in tuple(self.open):
-                connection.abort()
+                connection.cut_off(Refusal(503, Unavailable.code, why, headers=headers))
 
     def aclose(self) -> None:
         """Stop the timer, and leave nobody behind."""

@@ -100,7 +100,7 @@ async def test_an_event_is_answered_once_it_is_durable(house: House) -> None:
     said = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     answered = asyncio.create_task(say_all(house.site.port, said))
     await house.store.reached.wait()
-    await until(lambda: all(one._has_said_all for one in house.site._connections.open))
+    await until(lambda: all(one._ends for one in house.site._connections.open))
     assert not answered.done()
     house.store.gate.set()
 
@@ -125,7 +125,7 @@ async def test_requests_behind_one_under_way_are_answered_too(
 ) -> None:
     site = await serve()
     answered = asyncio.create_task(say_all(site.port, GET.replace(b"/ ", b"/wait ") + 3 * GET))
-    await until(lambda: any(one._has_said_all for one in site._connections.open))
+    await until(lambda: any(one._ends for one in site._connections.open))
     gate.set()
 
     assert (await answered).count(b"HTTP/1.1 200 ") == 4
@@ -207,9 +207,9 @@ async def test_who_is_gone_holds_no_place_once_his_request_is_done(
         await until(lambda: ours.busy)  # noqa: B023 - of this turn
         if end is not None:
             client.shutdown(end)
-            await until(lambda: ours._has_said_all)  # noqa: B023
+            await until(lambda: ours._ends)  # noqa: B023
         client.close()
-        await until(lambda: ours._has_said_all)  # noqa: B023
+        await until(lambda: ours._ends)  # noqa: B023
         gate.set()
         await until(lambda: site.open == 0)
         gate.clear()
