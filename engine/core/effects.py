@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,9 @@ Kind: TypeAlias = Literal[
 
 
 NO_SNAPSHOT = msgspec.Raw(b"")
+
+REASON_LENGTH_MAX: Final = 500
+"""Characters of why a delivery failed that are kept; providers and templates may say more."""
 
 
 class Record(msgspec.Struct, omit_defaults=True, gc=False):

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from engine.core.holding import HELD
-from engine.core.inputs import DeliveryReported
 from engine.runtime.again import until_committed
 from engine.runtime.delivery.attempts import KEPT_OF_OPEN, Attempts, is_wide, whose
 from engine.runtime.delivery.composing import Unmade
 from engine.runtime.delivery.lane import Delivery, Lane
 from engine.runtime.delivery.line import Line
 from engine.runtime.delivery.overdue import Overdue
+from engine.runtime.delivery.reporting import ended, taken_back
 from engine.runtime.delivery.tried import Tried
 from engine.runtime.looks import Looks
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from engine.runtime.catalog.stock import Named
     from engine.runtime.delivery.composing import Composer
     from engine.runtime.delivery.line import Provider
+    from engine.runtime.delivery.reporting import Report
     from engine.runtime.metrics import Metrics
     from engine.runtime.processor import Processor, Released
     from engine.store import Store
@@ -58,7 +59,7 @@ class Dispatcher:
         channels: By channel id.
         composer: Makes what goes over the wire.
         processor: Says whether a message may go, and when to ask again for one that is `HELD`.
-        report: Takes the outcome as an input.
+        report: Takes the outcome as inputs, whole.
         now_ms: Logical now.
         jitter: Draws from [0, 1).
         on_delivered: Told of each message that its channel took.
@@ -77,7 +78,7 @@ class Dispatcher:
         channels: Mapping[str, Channel],
         composer: Composer,
         processor: Processor,
-        report: Callable[[DeliveryReported], None],
+        report: Report,
         now_ms: Callable[[], int],
         jitter: Callable[[], float],
         metrics: Metrics,
@@ -172,10 +173,7 @@ class Dispatcher:
         found = [lane.held.get(cancelled.id) for lane in self._each_lane()]
         held = next((one for one in found if one is not None), None)
         if held is None:
-            report = DeliveryReported(
-                cancelled.user_id, cancelled.id, "cancelled", cancelled.reason
-            )
-            self._report(report)
+            self._report(taken_back(cancelled))
         elif not held.in_flight and not held.done:
             self.conclude(held, "cancelled", cancelled.reason)
 
@@ -371,20 +369,8 @@ class Dispatcher:
         if outcome == "delivered" and self._on_delivered is not None:
             assert delivery.wire is not None
             self._on_delivered(delivery.wire)
+        told = ended(delivery, outcome, reason, bad_address, gone, now_ms=self._now_ms())
         delivery.done = True
         delivery.wire = None
         delivery.snapshot = b""
-        message = delivery.message
-        # The journal holds UTF-8; what a channel or a library says may hold anything.
-        reason = reason.encode(errors="replace").decode()
-        self._report(
-            DeliveryReported(
-                message.user_id,
-                message.id,
-                outcome,
-                reason,
-                bad_address,
-                gone,
-                delivery.attempts,
-            )
-        )
+        self._report(told)

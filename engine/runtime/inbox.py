@@ -149,7 +149,7 @@ class Inbox:
         return answer
 
     def put_own(self, inputs: Sequence[UserInput], answer: asyncio.Future[None] | None) -> None:
-        """Add what the process itself has to say; never refused."""
+        """Add what the process itself has to say; never refused, and taken in one go."""
         self.queue.append(Submission(inputs, (), answer))
         self.waiting += len(inputs)
 
@@ -164,10 +164,13 @@ class Inbox:
     def take(self, most: int) -> tuple[Submission, Sequence[UserInput]]:
         """The first submission, and its next inputs, so many at the most: they are taken from now.
 
-        Once that is all of them, it is in the queue no more. O(most).
+        All of them, where the process itself says it: they must not come into two batches. Once
+        all are taken, it is in the queue no more. O(most).
         """
         submission = self.queue[0]
         place, inputs = submission.taken, submission.inputs
+        if submission.answer_by_s == inf:
+            most = len(inputs)
         some = inputs if not place and len(inputs) <= most else inputs[place : place + most]
         submission.taken = place + len(some)
         self.waiting -= len(some)

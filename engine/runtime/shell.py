@@ -27,7 +27,7 @@ from engine.store import CommitFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from engine.core.inputs import DeliveryReported, HistoryFound, UserInput
+    from engine.core.inputs import HistoryFound, OfDelivery, UserInput
     from engine.core.plan import Plan
     from engine.runtime.clock import Clock
     from engine.runtime.processor import Processor, Released
@@ -126,10 +126,10 @@ class Shell:
         self._wake.set()
         await answer
 
-    def report(self, outcome: DeliveryReported) -> None:
-        """Take the outcome of a delivery; never refused."""
+    def report(self, outcome: Sequence[OfDelivery]) -> None:
+        """Take the outcome of a delivery, into one batch; never refused."""
         come_to("before-outcome")
-        self.inbox.put_own((outcome,), None)
+        self.inbox.put_own(outcome, None)
         self._wake.set()
 
     def adopt(self, plan: Plan, content: bytes, versions: Versions) -> None:

@@ -66,7 +66,7 @@ class Tombstones:
         )
         if isinstance(happened, ours):
             # Nobody waits for a delivery, has a message, or is looked for, without being known.
-            barred = happened.user_id not in known
+            barred = happened.user_id not in known or self._is_of_before(happened)
         elif happened.occurred_at_ms >= self._newest_at_ms:
             return False
         else:
@@ -75,3 +75,12 @@ class Tombstones:
             barred = happened.occurred_at_ms < erased_at_ms
         self.barred += barred
         return barred
+
+    def _is_of_before(self, happened: UserInput) -> bool:
+        """Whether it is the bounce of a message that was under way as its user was erased.
+
+        Of any other message that he does not have his state says so itself.
+        """
+        if not isinstance(happened, MessageAnswered) or not happened.at_hand_over:
+            return False
+        return happened.sent.sent_at_ms <= self.erased_at_ms(happened.user_id)

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from base64 import b64encode
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
@@ -20,7 +20,7 @@ from channels.settings import SmsSettings
 from channels.twilio import CALLBACK_PATH, NO_SUCH_NUMBER, STOPPED, e164
 from engine.core.guardrails import address_of
 from engine.core.inputs import ConsentStated, SentMessage
-from engine.core.messages.answers import answered
+from engine.core.messages.answers import answered, bounce_id
 from engine.runtime.admin.owners import Owners
 from engine.runtime.clock import monotonic_ns
 from engine.server.answers import Refusal
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from config.settings import Settings
-    from engine.core.inputs import Answer, UserInput
+    from engine.core.inputs import Answer, Bounce, UserInput
     from engine.core.state import User
     from engine.runtime.metrics import Metrics
     from engine.runtime.parts import Parts
@@ -157,10 +157,20 @@ class TwilioDoor:
         )
         told = f"{said.get('MessageSid', '')}:{status}"
         now_ms = self._now_ms()
-        inputs: list[UserInput] = [
-            answered(user.user_id, sent, answer, now_ms, message_id=f"twilio:{told}")
-        ]
         code = _number(said.get("ErrorCode", ""))
+        bounce: Bounce | Literal[""] = ""
+        if answer == "bounced":
+            bounce = "hard" if code == STOPPED or code in NO_SUCH_NUMBER else "soft"
+        inputs: list[UserInput] = [
+            answered(
+                user.user_id,
+                sent,
+                answer,
+                now_ms,
+                message_id=bounce_id(sent.id, bounce) if bounce else f"twilio:{told}",
+                bounce=bounce,
+            )
+        ]
         is_his = e164(said.get("To", "")) == e164(str(address_of(user, "sms") or ""))
         if is_his and code == STOPPED:
             inputs.append(_stated(user.user_id, now_ms, "sms-stop", f"{told}:stop", yes=False))

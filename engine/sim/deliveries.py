@@ -11,6 +11,7 @@ from xxhash import xxh3_64_intdigest
 from channels.base import address_of
 from channels.rendering import RenderFailed
 from engine.core.inputs import DeliveryReported
+from engine.core.messages.answers import bounced_at_hand_over
 from engine.runtime.delivery.linking import UNSENT, render_linked
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from channels.rendering import Rendered, Template
     from channels.templates.shelf import Shelf
     from engine.core.effects import SendMessage
+    from engine.core.inputs import OfDelivery
 
 SEED_MAX = (1 << 64) - 1
 """Seeds are 64 bits wide."""
@@ -79,8 +81,11 @@ class Deliveries:
         self._named = {} if shelf is None else {"catalog": shelf}
         self._snapshots: dict[str, msgspec.Raw] = {}
 
-    def deliver(self, message: SendMessage) -> DeliveryReported:
-        """The outcome of one message: a function of the seed and its id, in whatever order."""
+    def deliver(self, message: SendMessage, now_ms: int) -> list[OfDelivery]:
+        """The outcome of one message, as a dispatcher would report it now.
+
+        A function of the seed and its id, in whatever order.
+        """
         if message.more:
             self._snapshots[message.id] = self._snapshot_of(message)
         reason = self._render(message) if self._templates is not None else ""
@@ -89,10 +94,16 @@ class Deliveries:
         if not reason and self._fails is not None:
             reason = self._fails(message)
         if not reason and (address := self._bad_address(message)):
-            return DeliveryReported(message.user_id, message.id, "failed", REFUSED, address)
+            return self._refuse(message, address, now_ms)
         if not reason:
-            return DeliveryReported(message.user_id, message.id, "delivered")
-        return DeliveryReported(message.user_id, message.id, "failed", reason)
+            return [DeliveryReported(message.user_id, message.id, "delivered")]
+        return [DeliveryReported(message.user_id, message.id, "failed", reason)]
+
+    def _refuse(self, message: SendMessage, address: str, now_ms: int) -> list[OfDelivery]:
+        report = DeliveryReported(message.user_id, message.id, "failed", REFUSED, address)
+        variant = _decode_snapshot(self._snapshot_of(message)).get("variant", "")
+        bounced = bounced_at_hand_over(message, variant, REFUSED, now_ms)
+        return [report] if bounced is None else [report, bounced]
 
     def settle(self) -> None:
         """Nothing of this instant stands in for anything any more: forget its snapshots."""

@@ -9,6 +9,7 @@ very instant, and only then does time go on.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from engine.core.effects import Record
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from engine.core.effects import Effect, SendMessage
-    from engine.core.inputs import UserInput
+    from engine.core.inputs import OfDelivery, UserInput
     from engine.core.plan import Plan
     from engine.core.state import User
     from engine.runtime.dedupe import Dedupe
@@ -158,25 +159,26 @@ class Simulation:
             self.quarantined.update(
                 [item.reason for item in batch.quarantined if isinstance(item, Quarantined)]
             )
-            reports = [self._answer(message) for _, message in released.messages]
+            answers = [self._answer(message) for _, message in released.messages]
             yield released
             failed = False
-            for report in reports:
-                if report is not None:
-                    processor.take(report, processor.now_ms)
-                    failed = failed or report.outcome == "failed"  # a fallback may stand in
+            for happened in chain.from_iterable(answers):
+                processor.take(happened, processor.now_ms)
+                # A fallback may stand in for what failed, and a bounce is an event.
+                failed = failed or getattr(happened, "outcome", "") == "failed"
         self._held = 0
         self._is_awaited = False
         self._deliveries.settle()
 
-    def _answer(self, message: SendMessage) -> DeliveryReported | None:
-        """What the dispatcher would report; None where nobody waits for it any more."""
-        reason = self.processor.verdict(message, self.processor.now_ms)
+    def _answer(self, message: SendMessage) -> list[OfDelivery]:
+        """What the dispatcher would report; nothing where nobody waits for it any more."""
+        now_ms = self.processor.now_ms
+        reason = self.processor.verdict(message, now_ms)
         if reason is None:
-            return None
+            return []
         if reason:
-            return DeliveryReported(message.user_id, message.id, "cancelled", reason)
-        return self._deliveries.deliver(message)
+            return [DeliveryReported(message.user_id, message.id, "cancelled", reason)]
+        return self._deliveries.deliver(message, now_ms)
 
 
 def _in_no_outbox(user: User) -> User:

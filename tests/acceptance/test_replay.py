@@ -20,6 +20,7 @@ from engine.store import Store
 from tests.acceptance.conftest import run, write
 from tests.acceptance.history import events
 from tests.acceptance.ordering import order
+from tests.acceptance.replaying import assert_the_same, exported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +45,6 @@ steps:
       - {wait: 1h, id: long}
 """,
 }
-
-
-def exported(shop: Path, file: Path) -> Path:
-    done = run("export-journal", file, "--data", shop / "data")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert file.stat().st_mode & 0o077 == 0
-    return file
 
 
 async def recovered(path: Path) -> dict[str, User]:
@@ -80,15 +74,6 @@ def lives(shop, serve, mailbox, tmp_path: Path):
     order(serving.url, 5)
     mailbox.wait_for(lambda: "receipt o5" in mailbox.ids)
     return serving
-
-
-def assert_the_same(shop: Path, file: Path, tmp_path: Path) -> dict:
-    out = tmp_path / "records.ndjson"
-    done = run("simulate", shop, "--events", file, "--out", out, "--json")
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    replayed = json.loads(done.stdout)["replayed"]
-    assert (replayed["different"], replayed["shown"]) == (0, [])
-    return replayed
 
 
 def test_a_live_run_comes_out_again_byte_for_byte(shop, serve, mailbox, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 TEMPLATES = {
     "templates/t.push.liquid": "---\ntitle: Hello\n---\nHello",
     "templates/t.in_app.liquid": "Hello",
+    "templates/t.email.liquid": "---\nsubject: Hello\n---\nHello",
 }
 CAME = """
 campaign: came
@@ -21,6 +22,6 @@ steps: [{exit: x, id: x}]
 
 
 def campaigns(*texts: str) -> list[Campaign]:
-    """Each text's campaign; `t` is a template of push and in-app messages."""
+    """Each text's campaign; `t` is a template of push, email and in-app messages."""
     files = {f"campaigns/{place}.yaml": text for place, text in enumerate(texts)}
     return list(load_shop({**files, **TEMPLATES}).plan.campaigns.values())

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from channels.base import Accepted
+from channels.base import Accepted, Rejected
 from engine.core.inputs import (
     DeliveryReported,
     EventReceived,
     InputErased,
+    MessageAnswered,
     UserErased,
     UsersMerged,
     decode_inputs,
@@ -75,6 +76,26 @@ async def test_a_message_in_flight_ends_and_nobody_hears_of_it(rig: Rig, tmp_pat
     assert "u1" not in rig.processor.users
     assert not await holdings.is_held(rig.store, "u1")
     assert len(channel.handed) == 1
+
+
+async def test_a_message_that_comes_back_behind_the_erasure_is_nobodys_who_came_again(
+    rig: Rig, tmp_path: Path
+) -> None:
+    channel = rig.channels["email"]
+    channel.gate.clear()
+    rig.reachable("u1")
+    rig.start()
+    await rig.shell.submit([rig.event(user="u1")])
+    await channel.began.wait()
+    await rig.erasing(tmp_path).erase("u1")
+    await rig.shell.submit([rig.event("Other", user="u1")])
+    channel.script.append(Rejected("no such mailbox", address_invalid=True))
+    channel.gate.set()
+    while rig.processor.tombstones.barred == 0:
+        await asyncio.sleep(0)
+    await rig.shell.settle()
+    held = [one async for one in holdings.inputs_of(rig.store, "u1")]
+    assert [one for one in held if isinstance(one, MessageAnswered)] == []
 
 
 async def test_a_second_erasure_finds_nothing_and_is_no_fault(rig: Rig, tmp_path: Path) -> None:

@@ -26,6 +26,19 @@ async def test_clients_are_refused_where_nothing_was_taken_and_the_process_itsel
     assert (inbox.waiting, inbox.held_bytes) == (2, 10)
 
 
+async def test_what_the_process_itself_says_of_one_thing_is_taken_in_one_go() -> None:
+    inbox = Inbox()
+    event = EventReceived("u", "Go", 1, 1)
+    inbox.put([event] * 3, (), 10)
+    inbox.put_own([event, event], None)
+    taken = []
+    while inbox.queue:
+        _, some = inbox.take(1)
+        taken.append(len(some))
+    assert taken == [1, 1, 1, 2]
+    assert inbox.waiting == 0
+
+
 def durable(inbox: Inbox, count: int, batch: int) -> list[asyncio.Future[None]]:
     """So many clients whose one event was taken into a batch."""
     answers = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,6 +177,17 @@ async def test_what_became_of_a_message_is_an_event_of_its_user(
     ada = house.processor.users["ada"]
     assert ada.last_seen_at_ms == seen_at_ms  # it is nothing that she did
     assert ada.suppressed == {}
+
+
+@pytest.mark.parametrize(("code", "how"), [("30003", "soft"), ("30006", "hard")])
+async def test_a_bounce_tells_how_and_is_one_of_its_message(
+    house: Open, code: str, how: str
+) -> None:
+    await house.knows("ada", phone=NUMBER)
+    for sid in ("SM1", "SM2"):  # Twilio got it twice, as the answer to the first was lost
+        await status(house, "undelivered", ErrorCode=code, MessageSid=sid)
+    (bounced,) = [one for one in house.inputs if isinstance(one, MessageAnswered)]
+    assert json.loads(bytes(bounced.properties))["bounce_type"] == how
 
 
 async def test_the_same_status_twice_is_one(house: Open) -> None:

@@ -29,6 +29,7 @@ from engine.core.inputs.clients import (
 )
 from engine.core.inputs.delivery import (
     Answer,
+    Bounce,
     DeliveryReported,
     LetterRevived,
     MessageAnswered,
@@ -49,6 +50,7 @@ from engine.core.inputs.process import (
 __all__ = [
     "EMPTY",
     "Answer",
+    "Bounce",
     "ClockAdjusted",
     "ConsentStated",
     "DeliveryReported",

@@ -13,6 +13,9 @@ Answer: TypeAlias = Literal[
 ]
 """What can be done to a message once it is delivered."""
 
+Bounce: TypeAlias = Literal["hard", "soft"]
+"""How a message came back: its address is no good, or it was refused and the address may be."""
+
 
 class SentMessage(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """What is to be known of a message when somebody answers to it, long after it was delivered.
@@ -47,12 +50,15 @@ class MessageAnswered(EventReceived, tag="answered"):
         sent: The message.
         link: The address that a clicked link leads to.
         machine: Why it is taken for a machine's doing, in a word; "" for a person's.
+        at_hand_over: Whether its provider said so as it was to take it: it was not delivered, and
+            the end of its delivery (`DeliveryReported`) is before this, and its record.
     """
 
     answer: Answer = "opened"
     sent: SentMessage = SentMessage("", "")
     link: str = ""
     machine: str = ""
+    at_hand_over: bool = False
 
 
 class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=False):

@@ -6,24 +6,27 @@ name that Segment has for it, and enters, ends and awaits as any event does; it 
 input alone, so that what the archive has is read back as it was. A machine's doing is recorded and
 is no event: nobody has seen anything.
 
+That a message came back is told by its provider later, or as it is handed over. It is one event,
+whoever tells of it first: either has the same message id (`bounce_id`).
+
 Of the messages that a user has answered to, the newest `ANSWERED_MAX` are remembered: by what
 channel he answers, and how soon.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from engine.core.effects import Record
+from engine.core.effects import REASON_LENGTH_MAX, Record
 from engine.core.inputs import EventNoticed, EventReceived, MessageAnswered, SentMessage
 from engine.core.people.consents import bounded
 from engine.core.state import Answered, Rapport
 
 if TYPE_CHECKING:
-    from engine.core.effects import Effect, Kind
-    from engine.core.inputs import Answer
+    from engine.core.effects import Effect, Kind, SendMessage
+    from engine.core.inputs import Answer, Bounce
     from engine.core.state import User
 
 ANSWERED_MAX: Final = 50
@@ -94,10 +97,13 @@ def answered(
     machine: str = "",
     message_id: str = "",
     dwell_ms: int = 0,
+    bounce: Bounce | Literal[""] = "",
+    reason: str = "",
 ) -> MessageAnswered:
     """The input that says so: with the event that it is, if a person did it.
 
-    `dwell_ms` is for how long the message was looked at before; 0: nobody knows.
+    `dwell_ms` is for how long the message was looked at before; 0: nobody knows. `bounce` and
+    `reason` tell how and why it `bounced`.
     """
     link = link[:LINK_CHARS_MAX]
     said: dict[str, object] = {
@@ -108,6 +114,8 @@ def answered(
         "variant": sent.variant,
         "message_id": sent.id,
         "link_url": link,
+        "bounce_type": bounce,
+        "reason": reason,
     }
     properties = {name: value for name, value in said.items() if value}
     if dwell_ms:
@@ -128,6 +136,43 @@ def answered(
     )
 
 
+def bounce_id(effect_id: str, bounce: Bounce) -> str:
+    """The message id by which a bounce of a message is taken once, whoever tells of it."""
+    return f"bounced:{bounce}:{effect_id}"
+
+
+def bounced_at_hand_over(
+    message: SendMessage, variant: str, reason: str, received_at_ms: int
+) -> MessageAnswered | None:
+    """The input behind the end of a delivery that failed since the address is no good.
+
+    None where the channel has no name for that. `variant` is that of the message's record `sent`.
+    """
+    if not event_name(message.channel, "bounced"):
+        return None
+    sent = SentMessage(
+        message.id,
+        message.channel,
+        message.campaign,
+        message.enrollment,
+        message.step,
+        message.template,
+        variant,
+        message.at_ms,
+    )
+    bounced = answered(
+        message.user_id,
+        sent,
+        "bounced",
+        received_at_ms,
+        message_id=bounce_id(message.id, "hard"),
+        bounce="hard",
+        reason=reason[:REASON_LENGTH_MAX],
+    )
+    bounced.at_hand_over = True
+    return bounced
+
+
 def take_answer(
     user: User, happened: MessageAnswered, effects: list[Effect]
 ) -> EventReceived | None:
@@ -136,8 +181,9 @@ def take_answer(
     Recorded is that a message was opened, once by a person and once by a machine; each click of a
     person; the first of a machine.
     """
-    # Of one that arrived its record says so already, since its provider took it.
-    if happened.answer != "delivered" and _note(_remembered(user, happened.sent), happened):
+    # Of one that arrived, or was refused, its record says so already.
+    is_told = happened.answer == "delivered" or happened.at_hand_over
+    if not is_told and _note(_remembered(user, happened.sent), happened):
         _record(user, happened, effects)
     return _as_event(happened)
 

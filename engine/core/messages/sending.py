@@ -8,7 +8,13 @@ import msgspec
 
 from engine.core import history, ids
 from engine.core.collections import bind
-from engine.core.effects import NO_SNAPSHOT, CloseMessage, ReviveMessage, SendMessage
+from engine.core.effects import (
+    NO_SNAPSHOT,
+    REASON_LENGTH_MAX,
+    CloseMessage,
+    ReviveMessage,
+    SendMessage,
+)
 from engine.core.experiments import variant_of
 from engine.core.following import before, follow
 from engine.core.goals import forget_over, touch
@@ -38,9 +44,6 @@ if TYPE_CHECKING:
 
 BOUNCED = "bounced"
 """How an address came to be suppressed that a provider said is no good."""
-
-REASON_LENGTH_MAX = 500
-"""Characters of why a delivery failed that are kept; providers and templates may say more."""
 
 _encode = msgspec.json.Encoder().encode
 _decode_pending = msgspec.json.Decoder(Pending).decode

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from engine.runtime.delivery.lane import Delivery, Lane
     from engine.runtime.delivery.line import Line, Provider
+    from engine.runtime.delivery.reporting import Report
     from engine.runtime.processor import Processor
     from engine.store import OutboxRow, Store
 
@@ -52,7 +53,7 @@ class Overdue:
         lanes: Mapping[str, Sequence[Lane]],
         lines: Mapping[str, Line],
         conclude: Callable[[Delivery, Ended, str], None],
-        report: Callable[[DeliveryReported], None],
+        report: Report,
         now_ms: Callable[[], int],
         rate: float,
     ) -> None:
@@ -131,11 +132,10 @@ class Overdue:
             self._conclude(held, outcome, reason)
         else:
             message = row.message
-            self._report(
-                DeliveryReported(
-                    message.user_id, message.id, outcome, reason, attempts=row.attempts
-                )
+            told = DeliveryReported(
+                message.user_id, message.id, outcome, reason, attempts=row.attempts
             )
+            self._report((told,))
         return True
 
     def _provider_of(self, row: OutboxRow, line: Line) -> Provider | None:

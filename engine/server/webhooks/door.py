@@ -19,7 +19,7 @@ from config.webhooks import section_of
 from engine.core.inputs import ConsentStated, SentMessage
 from engine.core.intake.items import TEXT_LENGTH_MAX, ItemInvalid, decode_item, read_item
 from engine.core.intake.tracking_plan import TrackingPlan, no_plan
-from engine.core.messages.answers import answered
+from engine.core.messages.answers import answered, bounce_id
 from engine.server.answers import Refusal, Rejection, answer_json, in_one_line
 from engine.server.bodies import read_body
 from engine.server.edge import TAKEN
@@ -262,17 +262,21 @@ class _Hearing:
         if told.user_agent and not machine:
             since_ms = at_ms - sent.sent_at_ms if sent is not None else 0
             machine = machine_of("GET", {"User-Agent": told.user_agent}, told.answer, since_ms)
-        self.inputs.append(
-            answered(
-                user_id,
-                sent or SentMessage(effect_id, "email"),
-                told.answer,
-                at_ms,
-                link=told.link,
-                machine=machine,
-                message_id=message_id,
+        bounce = told.bounce
+        own_id = bounce_id(effect_id, bounce) if bounce and sent is not None else ""
+        if not (own_id and sent and await self._door.was_said(user_id, own_id, sent.sent_at_ms)):
+            self.inputs.append(
+                answered(
+                    user_id,
+                    sent or SentMessage(effect_id, "email"),
+                    told.answer,
+                    at_ms,
+                    link=told.link,
+                    machine=machine,
+                    message_id=own_id or message_id,
+                    bounce=bounce,
+                )
             )
-        )
         if told.suppresses:
             bad = ConsentStated(user_id, self._name, at_ms, at_ms, suppressed={"email": True})
             bad.message_id = message_id and f"{message_id}:suppressed"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from engine.core.inputs import Answer
+from engine.core.inputs import Answer, Bounce
 from engine.core.instants import parse_instant_ms
 from engine.server.answers import Refusal
 
@@ -85,6 +85,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
         link: The address that a clicked link leads to.
         user_agent: Of the program that opened it.
         machine: Why it is taken for a machine's doing, in a word; "" for a person's.
+        bounce: How it came back, where it did.
         suppresses: That nothing more may go to the address: it is no good, or has complained.
     """
 
@@ -95,6 +96,7 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     link: str = ""
     user_agent: str = ""
     machine: str = ""
+    bounce: Bounce | Literal[""] = ""
     suppresses: bool = False
 
 

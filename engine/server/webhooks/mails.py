@@ -74,7 +74,7 @@ def tell(
             yield told(answer="complained", suppresses=True)
             yield consented(channels={"email": False})
         case "hard" | "soft":
-            yield told(answer="bounced", suppresses=what == HARD)
+            yield told(answer="bounced", bounce=what, suppresses=what == HARD)
         case "unsubscribed":
             yield told(answer="unsubscribed")
             yield consented(channels={"email": False})

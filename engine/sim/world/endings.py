@@ -166,6 +166,11 @@ def _answers(books: Books) -> str:
     return replies.misheard(books.journal, books.records, books.is_gone)
 
 
+def _bounces(books: Books) -> str:
+    channels = {one.message: one.channel for one in books.records if one.kind == "sent"}
+    return replies.not_bounced(books.journal, channels, books.is_gone)
+
+
 def _comings(books: Books) -> str:
     return comings.missed(books.journal, books.records, books.is_plain, books.now_ms)
 
@@ -196,6 +201,7 @@ ENDINGS: tuple[Ending, ...] = (
     ("each goal is told once, with its last touch", _goals),
     ("a merge sends no step again", _merges),
     ("what is done with a message is told", _answers),
+    ("an address that is refused is a bounce", _bounces),
     ("who comes in has a cause", _comings),
     ("of traits the last word counts", _traits),
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from engine.core.inputs import MessageAnswered
+from engine.core.inputs import DeliveryReported, MessageAnswered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from engine.core.effects import Record
     from engine.core.inputs import Input
@@ -21,6 +21,13 @@ TOLD_AS: Final = {
     "bounced": "failed",
 }
 """The kind of record that an answer is told by; of any other nothing is."""
+
+BOUNCED_AS: Final = {
+    "email": "Email Bounced",
+    "push": "Push Notification Bounced",
+    "sms": "SMS Bounced",
+}
+"""By channel, the event that a bounce is; of any other it is none."""
 
 ANSWERED: Final = frozenset({"opened", "clicked", "unsubscribed"})
 """Kinds of records that tell of nothing but answers."""
@@ -42,7 +49,7 @@ def misheard(
     for one in journal:
         if not isinstance(one, MessageAnswered) or one.answer not in TOLD_AS:
             continue
-        if is_gone(one.user_id):
+        if is_gone(one.user_id) or one.at_hand_over:
             continue
         known = (one.sent.id, one.answer, bool(one.machine))
         once = one.answer == "opened" or one.machine
@@ -58,6 +65,26 @@ def misheard(
     if missing := expected - told:
         return f"not told: {dict(missing)}"
     return f"told, and not done: {dict(told - expected)}" if told - expected else ""
+
+
+def not_bounced(
+    journal: Iterable[Input], channels: Mapping[str, str], is_gone: Callable[[str], bool]
+) -> str:
+    """A message that came back as it was handed over and is no event, or two, or none that did.
+
+    One that was revived may come back again, and is the same event within the ids' window.
+    """
+    refused: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    for one in journal:
+        if isinstance(one, DeliveryReported) and one.bad_address and not is_gone(one.user_id):
+            refused[one.effect_id] += channels.get(one.effect_id) in BOUNCED_AS
+        elif isinstance(one, MessageAnswered) and one.at_hand_over and not is_gone(one.user_id):
+            told[one.sent.id] += one.name == BOUNCED_AS[one.sent.channel]
+            if refused[one.sent.id] < told[one.sent.id]:
+                return f"{one.sent.id} is told to be refused before it is"
+    silent = [effect_id for effect_id in +refused if not told[effect_id]]
+    return f"{silent[0]} was refused, and nothing came of it" if silent else ""
 
 
 def is_bounce(one: Record) -> bool:

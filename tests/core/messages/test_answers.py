@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.core.inputs import SentMessage
-from engine.core.messages.answers import ANSWERED_MAX, answered, answered_by
+from engine.core.effects import REASON_LENGTH_MAX
+from engine.core.inputs import DeliveryReported, SentMessage
+from engine.core.messages.answers import (
+    ANSWERED_MAX,
+    answered,
+    answered_by,
+    bounced_at_hand_over,
+)
 from engine.core.state import decode_user, encode_user
-from tests.core.world import HOUR, START, World
+from tests.core.world import HOUR, MINUTE, START, World
 from tests.core.written import campaigns
 
 if TYPE_CHECKING:
@@ -100,6 +107,68 @@ def test_a_step_waits_for_a_click() -> None:
     world.event("Go", 0)
     told = answer(world, 7, "clicked")
     assert any(one.startswith("7 awaiting sent") for one in told)
+
+
+BOUNCED = """
+campaign: bounced
+enter: {event: Email Bounced, when: event.bounce_type == "hard"}
+steps: [{send: push, template: t, id: s}]
+"""
+MAIL = """
+campaign: mail
+purpose: transactional
+enter: {event: Go}
+steps: [{send: email, template: t, id: first}]
+"""
+
+
+def refuse(world: World, at: int) -> list[str]:
+    """Have the mail under way come back as it is handed over."""
+    (message,) = world.messages
+    processor = world.processor
+    bad = DeliveryReported("u", message.id, "failed", "550 5.1.1", "a@example.com")
+    bounced = bounced_at_hand_over(message, "a", "550 5.1.1", START + at)
+    assert bounced is not None
+    for happened in (bad, bounced):
+        processor.take(happened, START + at)
+    return world.commit()
+
+
+@pytest.mark.parametrize("texts", [(MAIL, BOUNCED), (MAIL, BOUNCED, IDLE)])
+def test_a_mail_that_comes_back_as_it_is_handed_over_is_an_event_and_one_record(
+    texts: list[str],
+) -> None:
+    world = world_of(*texts)
+    world.identify(0, email="a@example.com")
+    world.event("Go", 1)
+    told = refuse(world, 7)
+    assert told[:2] == ["7 mail failed first email 550 5.1.1", "7 bounced entered"]
+    assert sum("failed" in one for one in told) == 1
+    assert world.user().last_seen_at_ms == START + 1  # it is nothing that he did
+    assert world.user().suppressed == {"email": "a@example.com"}
+    assert answered_by(world.user(), "email") == []
+
+
+def test_a_bounce_tells_of_its_message() -> None:
+    world = world_of(MAIL, BOUNCED)
+    world.identify(0, email="a@example.com")
+    world.event("Go", 1)
+    (message,) = world.messages
+    bounced = bounced_at_hand_over(message, "b", "x" * 4_000, START + 1 + MINUTE)
+    assert bounced is not None
+    assert json.loads(bytes(bounced.properties)) == {
+        "campaign_id": "mail",
+        "step": "first",
+        "channel": "email",
+        "template": "t",
+        "variant": "b",
+        "message_id": message.id,
+        "bounce_type": "hard",
+        "reason": "x" * REASON_LENGTH_MAX,
+        "response_ms": MINUTE,
+    }
+    message.channel = "webhook"
+    assert bounced_at_hand_over(message, "b", "gone", START) is None
 
 
 def test_messages_answered_to_are_remembered_by_channel_up_to_a_bound() -> None:

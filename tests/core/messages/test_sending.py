@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.effects import REASON_LENGTH_MAX
 from engine.core.guardrails import PENDING_MAX
-from engine.core.messages.sending import REASON_LENGTH_MAX
 from engine.core.messages.waiting import by_id, each_message
 from engine.core.policy import Policy
 from tests.core.world import HOUR, MINUTE, REACHABLE, START, S, World, campaign, send, wait

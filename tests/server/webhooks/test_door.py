@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.core.effects import Record
 from engine.core.inputs import (
     ConsentStated,
     EventNoticed,
     EventReceived,
     MessageAnswered,
+    SentMessage,
     UserIdentified,
     UsersMerged,
 )
 from engine.core.instants import format_instant
+from engine.core.messages.answers import answered, bounce_id
 from engine.runtime.clock import wall_ms
 from engine.server.rates import BAD_KEYS_BURST
 from engine.server.webhooks.sns import OLD_MAX_MS
@@ -420,6 +423,64 @@ async def test_a_mailbox_that_is_no_more_gets_nothing_more(called: Called) -> No
     assert (bounced.user_id, bounced.answer) == ("ada", "bounced")
     assert isinstance(suppressed, ConsentStated)
     assert suppressed.suppressed == {"email": True}
+
+
+MAIL = "f" * 32
+
+
+async def sent(called: Called) -> SentMessage:
+    """A mail to her is in the records."""
+    at_ms = called.house.clock.now_ms()
+    called.house.processor.made.append(
+        Record(at_ms, "ada", "cart", "sent", "e1", "mail", "email", "t", message=MAIL)
+    )
+    await known(called)
+    return SentMessage(MAIL, "email", "cart", "e1", "mail", "t", sent_at_ms=at_ms)
+
+
+def bounce_of(message: str, key: str, kind: str = "bounce") -> list[dict[str, Any]]:
+    told = {"event": "bounce", "type": kind, "email": "jon@example.com"}
+    return [told | {"smtp-id": f"<{message}@shop.example>", "sg_event_id": key}]
+
+
+def bounces(called: Called) -> list[MessageAnswered]:
+    return [one for one in called.house.inputs if isinstance(one, MessageAnswered)]
+
+
+async def test_a_bounce_is_one_however_often_and_in_whichever_words_it_is_told(
+    called: Called,
+) -> None:
+    await sent(called)
+    for kind, key in (("bounce", "s1"), ("bounce", "s2"), ("blocked", "s3"), ("expired", "s4")):
+        await called.call("sendgrid", bounce_of(MAIL, key, kind))
+
+    told = [json.loads(bytes(one.properties)) for one in bounces(called)]
+    assert [(one["bounce_type"], one["message_id"]) for one in told] == [
+        ("hard", MAIL),
+        ("soft", MAIL),
+    ]
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+async def test_a_bounce_that_was_told_as_the_mail_was_handed_over_is_not_told_again(
+    called: Called, *, remembered: bool
+) -> None:
+    about = await sent(called)
+    house = called.house
+    now_ms = house.clock.now_ms()
+    own = answered("ada", about, "bounced", now_ms, bounce="hard")
+    own.message_id = bounce_id(about.id, "hard")
+    own.at_hand_over = True
+    await house.shell.submit([own])
+    if not remembered:
+        assert house.processor.dedupe is not None
+        for _ in range(2):
+            house.processor.dedupe.turn(now_ms)
+    answer = await called.call("sendgrid", bounce_of(MAIL, "s1"))
+
+    assert answer.json["rejected"] == []
+    assert bounces(called) == [own]
+    assert isinstance(house.inputs[-1], ConsentStated)  # it is suppressed, however told
 
 
 async def test_a_complaint_is_a_no_to_further_mail(called: Called) -> None:

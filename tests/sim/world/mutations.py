@@ -20,6 +20,7 @@ from engine.runtime import processor as processor_module
 from engine.runtime.bandits import Bandits
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
+from engine.runtime.delivery import reporting
 from engine.runtime.dispatcher import Dispatcher
 from engine.runtime.erasing import Erasing
 from engine.runtime.plans import Plans
@@ -551,6 +552,10 @@ def an_address_that_bounced_is_written_to(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "suppress", lambda *_, **__: None)
 
 
+def nobody_hears_of_an_address_that_was_refused(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(reporting, "bounced_at_hand_over", lambda *_: None)
+
+
 # Places and quiet hours, to the millisecond
 
 
@@ -651,6 +656,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     a_no_is_asked_for_at_the_step_alone,
     a_topic_that_was_refused_is_written_about,
     an_address_that_bounced_is_written_to,
+    nobody_hears_of_an_address_that_was_refused,
     what_failed_keeps_its_place,
     quiet_hours_put_off_for_too_long,
     a_backup_leaves_the_log_out,
