@@ -139,11 +139,13 @@ class Retry(msgspec.Struct, frozen=True, tag="retry"):
         after_ms: The provider's wish for how long to wait, if it had one; 0 or more.
         of_provider: Whether it tells of the provider, and so of what any other message would meet
             there; False where it put this message off and may well take the next.
+        is_bounce: Whether the message has come back, should it be given up by this.
     """
 
     reason: str
     after_ms: int | None = None
     of_provider: bool = True
+    is_bounce: bool = False
 
 
 class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
@@ -154,11 +156,14 @@ class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
         address_invalid: The provider says that the address itself is no good, so that nothing
             else should be sent to it either.
         gone: Endpoints of push subscriptions that are no more.
+        is_bounce: Whether the message has come back: it was refused for what it is, or for whom it
+            is for, and not because of who sends it. One whose address is invalid always has.
     """
 
     reason: str
     address_invalid: bool = False
     gone: tuple[str, ...] = ()
+    is_bounce: bool = False
 
 
 Outcome: TypeAlias = Accepted | Retry | Rejected

@@ -57,7 +57,7 @@ class _Redirected(Channel):
             case Accepted():
                 return Accepted(outcome.detail)
             case Retry():
-                return outcome
+                return msgspec.structs.replace(outcome, is_bounce=False)
 
     @override
     async def aclose(self) -> None:

@@ -197,10 +197,13 @@ class SmtpChannel(Channel):
         if code in _LOGIN_WANTED:
             return Retry(f"{self._name} wants a login: {said}; set username and password")
         if code in _PERMANENT:
-            hard = stage != "MAIL" and is_hard(code, text, at_recipient=stage == "RCPT")
-            return Rejected(f"{self._name} refused the mail: {said}", hard)
+            told = f"{self._name} refused the mail: {said}"
+            if stage == "MAIL":  # it is we who are refused
+                return Rejected(told)
+            return Rejected(told, is_hard(code, text, at_recipient=stage == "RCPT"), is_bounce=True)
         of_server = code == UNAVAILABLE or stage == "MAIL" or _SYSTEM.match(text) is not None
-        return Retry(f"{self._name} put the mail off: {said}", of_provider=of_server)
+        told = f"{self._name} put the mail off: {said}"
+        return Retry(told, of_provider=of_server, is_bounce=not of_server)
 
     def _why_unreachable(self, fault: Exception) -> str:
         cause = (fault.__cause__ if isinstance(fault, SMTPConnectError) else None) or fault

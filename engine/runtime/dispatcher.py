@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from channels.base import Channel, Message
     from engine.core.effects import CancelMessage
+    from engine.core.inputs import Bounce
     from engine.runtime.catalog.stock import Named
     from engine.runtime.delivery.composing import Composer
     from engine.runtime.delivery.line import Provider
@@ -362,14 +363,14 @@ class Dispatcher:
         delivery: Delivery,
         outcome: Literal["delivered", "failed", "cancelled"],
         reason: str = "",
-        bad_address: str = "",
+        bounce: Bounce | Literal[""] = "",
         gone: tuple[str, ...] = (),
     ) -> None:
-        """A delivery is over: report it."""
+        """A delivery is over: report it; `bounce`: and that the message has come back."""
         if outcome == "delivered" and self._on_delivered is not None:
             assert delivery.wire is not None
             self._on_delivered(delivery.wire)
-        told = ended(delivery, outcome, reason, bad_address, gone, now_ms=self._now_ms())
+        told = ended(delivery, outcome, reason, bounce, gone, now_ms=self._now_ms())
         delivery.done = True
         delivery.wire = None
         delivery.snapshot = b""

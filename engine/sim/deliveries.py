@@ -102,7 +102,7 @@ class Deliveries:
     def _refuse(self, message: SendMessage, address: str, now_ms: int) -> list[OfDelivery]:
         report = DeliveryReported(message.user_id, message.id, "failed", REFUSED, address)
         variant = _decode_snapshot(self._snapshot_of(message)).get("variant", "")
-        bounced = bounced_at_hand_over(message, variant, REFUSED, now_ms)
+        bounced = bounced_at_hand_over(message, "hard", variant, REFUSED, now_ms)
         return [report] if bounced is None else [report, bounced]
 
     def settle(self) -> None:

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.acceptance
 
 ADA = "ada@example.com"
 SAID = "550 5.1.1 no such user here"
+FULL = "full@example.com"
 
 CAMPAIGN = """
 campaign: unreachable
@@ -84,11 +85,13 @@ def hooks() -> Iterator[Hooks]:
 
 @pytest.fixture
 def telling(shop: Path, mailbox, hooks: Hooks) -> Path:
-    """The shop, which tells of each mailbox that is none; Ada's is one of those."""
+    """The shop, which tells of each mailbox that is none; Ada's is one of those, another full."""
 
     async def handle_rcpt(_server, _session, envelope, address, _options) -> str:
         if address == ADA:
             return SAID
+        if address == FULL:
+            return "552 5.2.2 mailbox full"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -166,6 +169,27 @@ def test_a_refused_recipient_is_a_bounce_once_whoever_tells_of_it(
     assert [one["campaign"] for one in entered] == ["receipt", "unreachable", "again"]
     assert_the_same(telling, tmp_path / "journal.ndjson", tmp_path)
     assert len(hooks.bodies) == 1
+
+
+def test_a_mailbox_that_is_full_is_a_soft_bounce_and_is_written_to_again(
+    telling: Path, serve, hooks: Hooks, tmp_path: Path
+) -> None:
+    soft = CAMPAIGN.replace('"hard"', '"soft"')
+    write(telling, {"campaigns/unreachable.yaml": soft})
+    serving = serve(telling)
+    serving.tell({"type": "identify", "user_id": "u", "traits": {"email": FULL}})
+    serving.tell({"user_id": "u", "event": "Order Completed", "properties": {"order_id": "o1"}})
+    with hooks.arrived:
+        assert hooks.arrived.wait_for(lambda: hooks.bodies, 60), serving.log
+    (told,) = hooks.bodies.values()
+    assert "552 5.2.2 mailbox full" in told["reason"]
+    serving.wait_to_say('"rejected"', times=2)  # the reminder, three seconds later
+    assert serving.drain() == 0
+    state = json.loads(run("users", "show", "u", "--data", telling / "data").stdout)
+    assert state["traits"]["email"] == FULL
+    assert "suppressed" not in state
+    exported(telling, tmp_path / "journal.ndjson")
+    assert_the_same(telling, tmp_path / "journal.ndjson", tmp_path)
 
 
 def test_a_dry_run_says_what_a_mailbox_that_is_none_would_start(

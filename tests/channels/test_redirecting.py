@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typing_extensions import override
 
-from channels.base import Accepted, Channel, Message, Outcome, Rejected
+from channels.base import Accepted, Channel, Message, Outcome, Rejected, Retry
 from channels.file import FileChannel
 from channels.redirecting import Redirections, redirection_faults
 
@@ -73,12 +73,25 @@ async def test_what_reaches_everybody_was_meant_for_a_user_by_his_id() -> None:
     assert (inner.handed[0].to, inner.handed[0].meant_for) == ("me", "ada")
 
 
-async def test_an_address_that_a_provider_refuses_says_nothing_of_the_users() -> None:
-    inner = Taking(Rejected("no such mailbox", address_invalid=True))
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (Rejected("no such mailbox", address_invalid=True), Rejected("no such mailbox")),
+        (Rejected("mailbox full", is_bounce=True), Rejected("mailbox full")),
+        (
+            Retry("mailbox full", 5, of_provider=False, is_bounce=True),
+            Retry("mailbox full", 5, of_provider=False),
+        ),
+    ],
+)
+async def test_an_address_that_a_provider_refuses_says_nothing_of_the_users(
+    said: Outcome, told: Outcome
+) -> None:
+    inner = Taking(said)
     outcome = (
         await Redirections({"sms": "+1"}).over({"sms": inner})["sms"].deliver(message("sms", "+2"))
     )
-    assert outcome == Rejected("no such mailbox")
+    assert outcome == told
 
 
 async def test_addresses_that_are_set_anew_hold_from_the_next_attempt_on() -> None:

@@ -108,7 +108,8 @@ async def test_a_4xx_puts_off_and_a_5xx_refuses_wherever_it_comes(
     second = await channel.deliver(message("email", 2))
     third = await channel.deliver(message("email", 3))
     assert first == Retry(f"{name} put the mail off: 451 4.3.0 try later")
-    assert second == Rejected(f"{name} refused the mail: 554 5.7.1 spam")
+    is_bounce = command != "MAIL"  # there it is we who are refused
+    assert second == Rejected(f"{name} refused the mail: 554 5.7.1 spam", is_bounce=is_bounce)
     assert isinstance(third, Accepted)
     assert len(mail_server.mailbox.connections) == 1
 
@@ -291,6 +292,7 @@ async def test_a_refusal_is_told_without_the_address(
         f"SMTP server 127.0.0.1:{mail_server.port} refused the mail: "
         "550 5.1.1 <(recipient)>: no such user",
         address_invalid=True,
+        is_bounce=True,
     )
 
 
@@ -389,6 +391,27 @@ async def test_tls_spoken_to_a_plain_server_is_a_reason_to_retry(
 def test_each_tls_has_its_usual_port(tls: str, port: int) -> None:
     settings = msgspec.convert({"transport": "smtp", "host": "mail", "tls": tls}, EmailSettings)
     assert SmtpChannel(settings)._port == port
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "is_bounce"),
+    [
+        ("RCPT", "452 4.2.2 mailbox full", True),
+        ("RCPT", "451 4.3.2 shutting down", False),
+        ("MAIL", "451 4.7.1 not now", False),
+        ("DATA", "451 4.7.1 looks like spam", True),
+        ("RCPT", "552 5.2.2 mailbox full", True),
+        ("MAIL", "550 5.7.1 not you", False),
+        ("DATA", "554 5.7.1 spam", True),
+    ],
+)
+async def test_what_is_refused_for_its_own_sake_has_come_back_and_not_for_ours(
+    mail_server: SmtpProvider, channel: SmtpChannel, command: str, reply: str, *, is_bounce: bool
+) -> None:
+    mail_server.mailbox.replies[command] = [reply]
+    outcome = await channel.deliver(message("email", 1))
+    assert isinstance(outcome, Rejected | Retry)
+    assert outcome.is_bounce is is_bounce
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NoReturn, cast
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from channels.base import Rejected, Retry
+from engine.core.inputs import MessageAnswered
 from engine.core.plan import Plan
 from engine.runtime.delivery import lane as lane_module
+from engine.store import holdings
 from tests.core.world import HOUR, campaign, send, wait
 from tests.runtime.rig import TEMPLATES, Rig, ScriptedChannel
 
@@ -301,4 +304,53 @@ async def test_stopping_lets_what_is_under_way_end_and_begins_nothing_more(path:
     assert [message.id for message in email.taken] == [delivered.message]
     (left,) = await rig.store.outbox("email", 0, 10)
     assert left.message.user_id == "b"
+    await rig.close()
+
+
+async def bounces(rig: Rig) -> list[str]:
+    """How the user's messages came back, as the journal tells it."""
+    await rig.shell.settle()
+    held = [one async for one in holdings.inputs_of(rig.store, "u")]
+    return [
+        msgspec.json.decode(bytes(one.properties))["bounce_type"]
+        for one in held
+        if isinstance(one, MessageAnswered)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told", "suppressed"),
+    [
+        (Rejected("no such mailbox", address_invalid=True), ["hard"], {"email": "a@example.com"}),
+        (Rejected("mailbox full", is_bounce=True), ["soft"], {}),
+        (Rejected("you are not let in"), [], {}),
+    ],
+)
+async def test_a_message_that_comes_back_is_an_event_of_its_user(
+    path: Path, outcome: Rejected, told: list[str], suppressed: dict[str, str]
+) -> None:
+    email, push = ScriptedChannel(outcome), ScriptedChannel()
+    rig = await Rig.open(path, PLAN, email=email, push=push)
+    rig.reachable("u", push=PUSH)
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    await rig.until("delivered")  # by the fallback
+    assert await bounces(rig) == told
+    assert rig.processor.users["u"].suppressed == suppressed
+    await rig.close()
+
+
+@pytest.mark.parametrize(("is_bounce", "told"), [(True, ["soft"]), (False, [])])
+async def test_a_message_that_is_put_off_for_its_own_sake_until_it_is_given_up_has_come_back(
+    path: Path, told: list[str], *, is_bounce: bool
+) -> None:
+    later = Retry("mailbox full", 600_000, of_provider=False, is_bounce=is_bounce)
+    email, push = ScriptedChannel(*[later] * 9), ScriptedChannel()
+    rig = await Rig.open(path, PLAN, email=email, push=push)
+    rig.reachable("u", push=PUSH)
+    rig.start()
+    await rig.shell.submit([rig.event()])
+    (failed,) = await rig.until("failed")
+    assert failed.reason == "gave up: mailbox full"
+    assert await bounces(rig) == told
     await rig.close()

@@ -142,9 +142,9 @@ def bounce_id(effect_id: str, bounce: Bounce) -> str:
 
 
 def bounced_at_hand_over(
-    message: SendMessage, variant: str, reason: str, received_at_ms: int
+    message: SendMessage, bounce: Bounce, variant: str, reason: str, received_at_ms: int
 ) -> MessageAnswered | None:
-    """The input behind the end of a delivery that failed since the address is no good.
+    """The input behind the end of a delivery that failed, where the message has come back.
 
     None where the channel has no name for that. `variant` is that of the message's record `sent`.
     """
@@ -165,8 +165,8 @@ def bounced_at_hand_over(
         sent,
         "bounced",
         received_at_ms,
-        message_id=bounce_id(message.id, "hard"),
-        bounce="hard",
+        message_id=bounce_id(message.id, bounce),
+        bounce=bounce,
         reason=reason[:REASON_LENGTH_MAX],
     )
     bounced.at_hand_over = True

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from channels.base import Channel, Outcome
     from engine.core.effects import SendMessage
+    from engine.core.inputs import Bounce
     from engine.runtime.delivery.lane import Delivery
     from engine.runtime.delivery.line import Line, Provider
     from engine.runtime.delivery.tried import Tried
@@ -50,10 +51,10 @@ class Desk(Protocol):
         delivery: Delivery,
         outcome: Literal["delivered", "failed", "cancelled"],
         reason: str = "",
-        bad_address: str = "",
+        bounce: Bounce | Literal[""] = "",
         gone: tuple[str, ...] = (),
     ) -> None:
-        """Its delivery is over."""
+        """Its delivery is over; `bounce`: and the message has come back."""
         ...
 
     def queue(self, delivery: Delivery) -> None:
@@ -147,8 +148,8 @@ class Attempts:
             case Accepted():
                 self._desk.conclude(delivery, "delivered", gone=outcome.gone)
             case Rejected():
-                bad = delivery.wire.to if outcome.address_invalid else ""
-                self._desk.conclude(delivery, "failed", outcome.reason, bad, outcome.gone)
+                bounce = _bounce_of(outcome)
+                self._desk.conclude(delivery, "failed", outcome.reason, bounce, outcome.gone)
             case Retry():
                 self._again(provider, delivery, outcome)
             case _:
@@ -188,13 +189,22 @@ class Attempts:
             return  # taken back while the attempt was under way: nobody waits for the next one
         now_ms = self._now_ms()
         if is_over(delivery.message, delivery.first_tried_at_ms, provider, now_ms):
-            self._desk.conclude(delivery, "failed", f"gave up: {outcome.reason}")
+            self._desk.conclude(
+                delivery, "failed", f"gave up: {outcome.reason}", _bounce_of(outcome)
+            )
             return
         delivery.again_at_ms = now_ms + retry_delay_ms(
             delivery.attempts, after_ms=outcome.after_ms, jitter=self._jitter()
         )
         self._tried.put_off(delivery)
         self._desk.queue(delivery)
+
+
+def _bounce_of(outcome: Rejected | Retry) -> Bounce | Literal[""]:
+    """How a message came back whose last attempt ended so; "" where it did not."""
+    if isinstance(outcome, Rejected) and outcome.address_invalid:
+        return "hard"
+    return "soft" if outcome.is_bounce else ""
 
 
 def is_over(message: SendMessage, first_tried_at_ms: int, provider: Provider, now_ms: int) -> bool:

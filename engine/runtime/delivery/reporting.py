@@ -1,8 +1,9 @@
 """What a delivery that is over becomes: inputs, which the processor takes in one go.
 
-A message whose address is no good has come back: that is an event besides, which campaigns may
-enter by, as where its provider tells of it later (`answers.bounced_at_hand_over`). Were the two in
-two batches, a crash between them would lose it, since nobody waits for the message any more.
+That a message has come back is an event besides, which campaigns may enter by, as where its
+provider tells of it later (`answers.bounced_at_hand_over`); where its address is no good, that is
+suppressed. Were the two in two batches, a crash between them would lose the event, since nobody
+waits for the message any more.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from engine.core.messages.answers import bounced_at_hand_over
 
 if TYPE_CHECKING:
     from engine.core.effects import CancelMessage
+    from engine.core.inputs import Bounce
     from engine.runtime.delivery.lane import Delivery
 
 Report: TypeAlias = Callable[[Sequence[OfDelivery]], None]
@@ -25,7 +27,7 @@ def ended(
     delivery: Delivery,
     outcome: Literal["delivered", "failed", "cancelled"],
     reason: str,
-    bad_address: str,
+    bounce: Bounce | Literal[""],
     gone: tuple[str, ...],
     *,
     now_ms: int,
@@ -34,16 +36,16 @@ def ended(
     message = delivery.message
     # The journal holds UTF-8; what a channel or a library says may hold anything.
     reason = reason.encode(errors="replace").decode()
-    told: list[OfDelivery] = [
-        DeliveryReported(
-            message.user_id, message.id, outcome, reason, bad_address, gone, delivery.attempts
-        )
-    ]
-    if bad_address:
-        assert delivery.wire is not None, "it has an address"
-        bounced = bounced_at_hand_over(message, delivery.wire.variant, reason, now_ms)
-        told += [bounced] if bounced is not None else []
-    return told
+    report = DeliveryReported(
+        message.user_id, message.id, outcome, reason, gone=gone, attempts=delivery.attempts
+    )
+    if not bounce:
+        return [report]
+    wire = delivery.wire
+    assert wire is not None, "it was handed over"
+    report.bad_address = wire.to if bounce == "hard" else ""
+    bounced = bounced_at_hand_over(message, bounce, wire.variant, reason, now_ms)
+    return [report] if bounced is None else [report, bounced]
 
 
 def taken_back(cancelled: CancelMessage) -> list[OfDelivery]:

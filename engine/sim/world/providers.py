@@ -73,7 +73,8 @@ class Provider:
             case "provider_busy":
                 return Retry("come again", after_ms=int(self._pause_s(5_000)) or None)
             case "provider_rejects":
-                return Rejected("no such address", address_invalid=self._pause_s(1) > 0.5)  # noqa: PLR2004 - half of them
+                how = self._pause_s(1)
+                return Rejected("no such address", how > 0.5, is_bounce=how > 0.25)  # noqa: PLR2004 - half of them, and a half of the rest
             case "provider_hangs":
                 await asyncio.sleep(GIVEN_UP_S)
                 return Retry("no answer")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from engine.core.inputs import DeliveryReported, MessageAnswered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.core.effects import Record
     from engine.core.inputs import Input
@@ -68,23 +69,26 @@ def misheard(
 
 
 def not_bounced(
-    journal: Iterable[Input], channels: Mapping[str, str], is_gone: Callable[[str], bool]
+    journal: Sequence[Input], channels: Mapping[str, str], is_gone: Callable[[str], bool]
 ) -> str:
-    """A message that came back as it was handed over and is no event, or two, or none that did.
+    """A message that came back as it was handed over and is no event, or one that did not and is.
 
-    One that was revived may come back again, and is the same event within the ids' window.
+    The event stands right behind the end of the delivery; one that was revived may come back again,
+    and is the same event. `channels` has the channel of each message.
     """
-    refused: Counter[str] = Counter()
-    told: Counter[str] = Counter()
-    for one in journal:
+    silent: set[str] = set()
+    told: set[str] = set()
+    for before, one in pairwise(journal):
         if isinstance(one, DeliveryReported) and one.bad_address and not is_gone(one.user_id):
-            refused[one.effect_id] += channels.get(one.effect_id) in BOUNCED_AS
+            if channels.get(one.effect_id) in BOUNCED_AS:
+                silent.add(one.effect_id)
         elif isinstance(one, MessageAnswered) and one.at_hand_over and not is_gone(one.user_id):
-            told[one.sent.id] += one.name == BOUNCED_AS[one.sent.channel]
-            if refused[one.sent.id] < told[one.sent.id]:
-                return f"{one.sent.id} is told to be refused before it is"
-    silent = [effect_id for effect_id in +refused if not told[effect_id]]
-    return f"{silent[0]} was refused, and nothing came of it" if silent else ""
+            told.add(one.sent.id)
+            ended = (getattr(before, "effect_id", ""), getattr(before, "outcome", ""))
+            if one.name != BOUNCED_AS[one.sent.channel] or ended != (one.sent.id, "failed"):
+                return f"{one} stands behind {before}"
+    silent -= told
+    return f"nothing came of the refusal of {min(silent)}" if silent else ""
 
 
 def is_bounce(one: Record) -> bool:

@@ -127,7 +127,7 @@ def refuse(world: World, at: int) -> list[str]:
     (message,) = world.messages
     processor = world.processor
     bad = DeliveryReported("u", message.id, "failed", "550 5.1.1", "a@example.com")
-    bounced = bounced_at_hand_over(message, "a", "550 5.1.1", START + at)
+    bounced = bounced_at_hand_over(message, "hard", "a", "550 5.1.1", START + at)
     assert bounced is not None
     for happened in (bad, bounced):
         processor.take(happened, START + at)
@@ -154,7 +154,7 @@ def test_a_bounce_tells_of_its_message() -> None:
     world.identify(0, email="a@example.com")
     world.event("Go", 1)
     (message,) = world.messages
-    bounced = bounced_at_hand_over(message, "b", "x" * 4_000, START + 1 + MINUTE)
+    bounced = bounced_at_hand_over(message, "hard", "b", "x" * 4_000, START + 1 + MINUTE)
     assert bounced is not None
     assert json.loads(bytes(bounced.properties)) == {
         "campaign_id": "mail",
@@ -168,7 +168,7 @@ def test_a_bounce_tells_of_its_message() -> None:
         "response_ms": MINUTE,
     }
     message.channel = "webhook"
-    assert bounced_at_hand_over(message, "b", "gone", START) is None
+    assert bounced_at_hand_over(message, "hard", "b", "gone", START) is None
 
 
 def test_messages_answered_to_are_remembered_by_channel_up_to_a_bound() -> None:
