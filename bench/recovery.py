@@ -32,7 +32,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.memory import release_collector
 from engine.runtime.restart import restart
 from engine.store import Store
-from engine.store.recovery import unpack
+from engine.store.user_log import marked, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +160,8 @@ def _read(
         users[user.user_id] = user
     for (states,) in select("SELECT states FROM user_log ORDER BY batch"):
         for state in unpack(states):
+            if marked(state):
+                continue
             user = decode_user(state)
             users[user.user_id] = user
     tail = select(

@@ -18,6 +18,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from engine.core.state import encode_user
+from engine.store import user_log
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -49,15 +50,17 @@ class Saves:
     Attributes:
         rows: (user id, state): written to the users' rows.
         states: Written to the user log.
+        marks: Likewise: whose `rows` are newer than what the log has of them (`user_log.mark`).
         replay_from: Number of the first input that a replay needs from now on.
         log_from: The first batch whose row of the user log is needed from now on.
     """
 
-    __slots__ = ("log_from", "replay_from", "rows", "states")
+    __slots__ = ("log_from", "marks", "replay_from", "rows", "states")
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, bytes]] = []
         self.states: list[bytes] = []
+        self.marks: list[bytes] = []
         self.replay_from = 0
         self.log_from = 0
 
@@ -102,8 +105,7 @@ class Saving:
         for user_id in self._longest_unsaved(inputs_count, next_input):
             del unsaved[user_id]
             saved[user_id] = None
-        for user_id in saved:
-            logged.pop(user_id, None)
+        known = {user_id for user_id in saved if logged.pop(user_id, None)}
         due = max(
             _count(len(saved), self._bytes, LOG_BYTES_MAX),
             _count(len(saved), len(logged), LOGGED_MAX),
@@ -112,7 +114,8 @@ class Saving:
             del logged[user_id]
             unsaved.pop(user_id, None)
             saves.rows.append((user_id, self._encode(user_id)))
-        self._save(saves, number, saved)
+            saves.marks.append(user_log.mark(user_id))
+        self._save(saves, number, saved, known)
         saves.replay_from = next(iter(unsaved.values()), next_input)
         saves.log_from = next(iter(logged.values()), number + 1)
         while self._sizes and self._sizes[0][0] < saves.log_from:
@@ -149,9 +152,14 @@ class Saving:
             longest.append(user_id)
         return longest
 
-    def _save(self, saves: Saves, number: int, users: Iterable[str]) -> None:
-        """Put their states in the log, or in their rows where it has no place for them."""
-        size = 0
+    def _save(
+        self, saves: Saves, number: int, users: Iterable[str], known: Collection[str]
+    ) -> None:
+        """Put their states in the log, or in their rows where it has no place for them.
+
+        `known` are those of whom the log has an older one.
+        """
+        size = sum(map(len, saves.marks))
         for user_id in users:
             state = self._encode(user_id)
             if (
@@ -160,6 +168,9 @@ class Saving:
                 or len(self._logged) >= LOGGED_MAX
             ):
                 saves.rows.append((user_id, state))
+                if user_id in known:
+                    saves.marks.append(user_log.mark(user_id))
+                    size += len(saves.marks[-1])
             else:
                 saves.states.append(state)
                 size += len(state)

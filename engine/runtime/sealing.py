@@ -93,7 +93,7 @@ def seal(
         hashes=taken.hashes.tobytes(),
         user_ids=taken.user_ids,
         users=saves.rows,
-        states=saves.states,
+        states=saves.states + saves.marks,
         messages=messages,
         first_message=next_message,
         closed=by_type[CloseMessage],

@@ -9,6 +9,7 @@ follows from the inputs by the rules of the engine is asked by whoever can repla
 from __future__ import annotations
 
 from array import array
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from engine.core.effects import Record, SendMessage
 from engine.core.inputs import decode_inputs
 from engine.core.messages.waiting import find_message
 from engine.core.state import decode_user
+from engine.store import user_log
 from engine.store.archive import BUCKETS, PLACE_MASK, mark_of
 from engine.store.pruning import QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX
 
@@ -279,11 +281,17 @@ _SAID_TWICE: Final = ("enrollment", "campaign", "step", "template")
 
 
 def states(connection: sqlite3.Connection) -> list[Finding]:
-    """Whether saved states and floors can be read, and are of whom their rows say. O(users)."""
+    """Whether saved states and floors are there, can be read, and are of whom their rows say.
+
+    O(users).
+    """
     return list(_first(_states(connection)))
 
 
 def _states(connection: sqlite3.Connection) -> Iterator[Finding]:
+    with suppress(msgspec.MsgspecError):  # that is told of everybody
+        for user_id, batch in sorted(user_log.rows_gone(connection).items()):
+            yield Finding("users", repr(user_id), f"his row, which batch {batch} wrote, is gone")
     next_input = int(_meta(connection, "next_input"))
     tables = (
         ("users", "SELECT user_id, state FROM users ORDER BY user_id"),

@@ -114,7 +114,8 @@ class Batch(msgspec.Struct):
         hashes: 64-bit hashes of their message ids, in native byte order.
         user_ids: Whose they are; "" where any concerns everybody.
         users: (user id, encoded state) of those whose rows are written.
-        states: Encoded states for the user log: of whoever has an effect, and no row here.
+        states: For the user log: encoded states of whoever has an effect and no row here, and
+            marks of rows that are here (`user_log`).
         messages: New outbox rows, in order of sending.
         first_message: Number of the first of them.
         closed: Deliveries that came to an end.

@@ -162,10 +162,15 @@ class Store:
     async def recover(self, dedupe_window_ms: int, dedupe_max: int = 5_000_000) -> Recovered:
         """Everything that a restart needs; see `recovery.recover`.
 
-        Raises StoreError where the database cannot be read.
+        Raises StoreError where the database cannot be read, or lacks what was written.
         """
         return await self._read(
-            partial(recovery.recover, dedupe_window_ms=dedupe_window_ms, dedupe_max=dedupe_max)
+            partial(
+                recovery.recover,
+                path=self.path,
+                dedupe_window_ms=dedupe_window_ms,
+                dedupe_max=dedupe_max,
+            )
         )
 
     async def commit(self, batch: Batch) -> None:

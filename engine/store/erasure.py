@@ -17,7 +17,7 @@ import msgspec
 
 from engine.core import ids
 from engine.core.inputs import InputErased
-from engine.store import archive, coupons
+from engine.store import archive, coupons, user_log
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,8 +33,6 @@ _ROW_BYTES: Final = 64 << 10
 _encode = msgspec.json.Encoder().encode
 _ID_BITS_MAX: Final = 4_096
 _decode_any = msgspec.json.Decoder().decode
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class _Whose(msgspec.Struct):
@@ -199,10 +197,12 @@ class Erasure:
             if not any(needle in states for needle in needles):
                 continue
             kept = [
-                state for state in _unpack(states) if _decode_whose(state).user_id not in self._ids
+                state
+                for state in user_log.unpack(states)
+                if _decode_whose(state).user_id not in self._ids
             ]
             connection.execute(
-                "UPDATE user_log SET states = ? WHERE batch = ?", (_pack(kept), batch)
+                "UPDATE user_log SET states = ? WHERE batch = ?", (user_log.pack(kept), batch)
             )
         return bool(rows)
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from engine.core.state import decode_user
+from engine.store import user_log
 from engine.store.saved import saved_bytes
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ GENERATIONS: Final = 4
 
 SLICE_USERS: Final = 256
 """Users that a slice copies, or whose older floors it drops."""
-
-_unpack = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class _Whose(msgspec.Struct):
@@ -147,7 +146,7 @@ class Floors:
         for batch, states in connection.execute(
             "SELECT batch, states FROM user_log ORDER BY batch"
         ):
-            for state in _unpack(states):
+            for state in user_log.unpack(states):
                 logged[_decode_whose(state).user_id] = (batch, state)
         self._copy = _Copy(generation, logged)
 

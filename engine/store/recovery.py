@@ -9,21 +9,17 @@ import msgspec
 from engine.core.inputs import Input, PlanChanged, decode_inputs
 from engine.core.state import User, decode_user
 from engine.errors import StoreError
-from engine.store import plans
+from engine.store import plans, user_log
 from engine.store.batch import UserLog
+from engine.store.soundness import way_back
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 HASH_BYTES = 8
-
-pack = msgspec.msgpack.Encoder().encode
-"""States as one row of the user log."""
-
-unpack = msgspec.msgpack.Decoder(list[bytes]).decode
-"""The inverse of `pack`. Raises `msgspec.DecodeError` on anything else."""
 
 
 class Recovered(msgspec.Struct):
@@ -64,15 +60,17 @@ class Recovered(msgspec.Struct):
         return brought[-1] if brought else ""
 
 
-def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: int) -> Recovered:
+def recover(
+    connection: sqlite3.Connection, path: Path, dedupe_window_ms: int, dedupe_max: int
+) -> Recovered:
     """Read everything. O(users + journal tail + message ids of the window, `dedupe_max` at most).
 
-    Raises StoreError where a row cannot be read as what it should be.
+    Raises StoreError where a row cannot be read as what it should be, or is gone.
     """
     meta = dict(connection.execute("SELECT name, value FROM meta"))
     last_at_ms = int(meta.get("last_at_ms", 0))
     try:
-        users, log = _users(connection)
+        users, log = _users(connection, path)
         replay_from = int(meta.get("replay_from", 1))
         tail = list(_tail(connection, replay_from))
         changes = plans.read(connection, replay_from)
@@ -98,24 +96,46 @@ def recover(connection: sqlite3.Connection, dedupe_window_ms: int, dedupe_max: i
     )
 
 
-def _users(connection: sqlite3.Connection) -> tuple[dict[str, User], UserLog]:
-    """Each user as he was saved last: in his row, or later in the log."""
+def _users(connection: sqlite3.Connection, path: Path) -> tuple[dict[str, User], UserLog]:
+    """Each user as he was saved last: in his row, or later in the log. Raises StoreError."""
     logged: dict[str, tuple[int, User]] = {}
+    written: dict[str, int] = {}  # whose rows marks tell of
     sizes: list[tuple[int, int]] = []
     for batch, states in connection.execute("SELECT batch, states FROM user_log ORDER BY batch"):
         sizes.append((batch, len(states)))
-        for state in unpack(states):
+        for state in user_log.unpack(states):
+            if in_row := user_log.marked(state):
+                logged.pop(in_row, None)
+                written[in_row] = batch
+                continue
             user = decode_user(state)
             logged.pop(user.user_id, None)  # so that who was logged longest ago stands first
             logged[user.user_id] = (batch, user)
     users: dict[str, User] = {}
     for user_id, state, batch in connection.execute("SELECT user_id, state, batch FROM users"):
+        if user_id in written and written[user_id] <= batch:
+            del written[user_id]
         if user_id in logged and logged[user_id][0] > batch:
             continue
         logged.pop(user_id, None)
         users[user_id] = decode_user(state)
+    if written:
+        raise _rows_gone(path, len(written))
     users.update((user_id, user) for user_id, (_, user) in logged.items())
     return users, UserLog({user_id: batch for user_id, (batch, _) in logged.items()}, sizes)
+
+
+def _rows_gone(path: Path, count: int) -> StoreError:
+    what = (
+        "a user's row that was written is gone"
+        if count == 1
+        else (f"the rows of {count:,} users that were written are gone")
+    )
+    return StoreError(
+        f"{path} is damaged: {what}",
+        hint=f"{way_back(path)}; hairspring audit tells whose",
+        code="store.corrupt",
+    )
 
 
 def _hashes(connection: sqlite3.Connection, after_ms: int, ids_max: int) -> list[tuple[int, bytes]]:

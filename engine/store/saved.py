@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from engine.core.state import decode_user
+from engine.store import user_log
 
 if TYPE_CHECKING:
     import sqlite3
-
-_unpack = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 def saved_bytes(connection: sqlite3.Connection, user_id: str) -> bytes | None:
@@ -24,7 +21,7 @@ def saved_bytes(connection: sqlite3.Connection, user_id: str) -> bytes | None:
         "SELECT states FROM user_log WHERE batch > ? AND instr(states, ?) ORDER BY batch",
         (saved_by, user_id.encode()),
     ):
-        for one in _unpack(states):
+        for one in user_log.unpack(states):
             if decode_user(one).user_id == user_id:
                 state = one
     return state

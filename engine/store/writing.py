@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from engine.store import outbox, plans, pruning, recovery
+from engine.store import outbox, plans, pruning, user_log
 from engine.store.batch import Quarantined, Retried
 from engine.store.pruning import Quarantine
 
@@ -140,7 +140,7 @@ def write_batch(
             batch.hashes,
             batch.inputs,
             batch.number,
-            recovery.pack(batch.states) if batch.states else None,
+            user_log.pack(batch.states) if batch.states else None,
             *_pack(users),
             first_record,
             *_pack(records),

@@ -41,6 +41,20 @@ def test_a_running_process_and_what_it_left_are_sound_until_something_is_corrupt
 
     database = sqlite3.connect(shop / "data/hairspring.db")
     database.execute("DELETE FROM users WHERE user_id IN ('mallory', 'u4')")
+    database.commit()
+    database.close()
+    # Of u4 the log has the newest state: there he lacks nothing.
+    gone = run("audit", *data)
+    assert gone.returncode == 1
+    assert "users: 'u3': his row, which batch " in gone.stdout
+    refused = run("serve", shop, "--port", "0")
+    assert refused.returncode == 1
+    (line,) = map(json.loads, refused.stderr.splitlines())
+    assert (line["event"], line["code"]) == ("serve.failed", "store.corrupt")
+    assert "hairspring.db is damaged: a user's row that was written is gone" in line["why"]
+    assert f"hairspring restore FILE {' '.join(map(str, data))}" in line["hint"]
+
+    database = sqlite3.connect(shop / "data/hairspring.db")
     database.execute("DELETE FROM user_log")
     database.commit()
     database.close()

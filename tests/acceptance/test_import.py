@@ -50,8 +50,9 @@ Thank you.
 
 def users_of(data: Path) -> dict[str, User]:
     """Everybody, as an orderly stop has saved him."""
-    connection = sqlite3.connect(data / "hairspring.db")
-    users = recover(connection, 0, 0).users
+    path = data / "hairspring.db"
+    connection = sqlite3.connect(path)
+    users = recover(connection, path, 0, 0).users
     connection.close()
     return users
 

@@ -9,6 +9,7 @@ import pytest
 from engine.core.state import User, decode_user, encode_user
 from engine.runtime import saving
 from engine.runtime.saving import Saving
+from engine.store import user_log
 from engine.store.batch import UserLog
 
 
@@ -27,6 +28,18 @@ def test_whoever_has_an_effect_is_in_the_log_and_gets_his_row_later() -> None:
     second = chosen.choose(2, ["u2"], 1, 3)
     assert ([name for name, _ in second.rows], ids(second.states)) == (["u1"], ["u2"])
     assert second.log_from == 2
+
+
+def test_of_whoever_was_in_the_log_it_is_marked_there_that_his_row_is_newer() -> None:
+    known = users(9)
+    chosen = Saving(known, 100)
+    chosen.choose(1, ["u1", "u2"], 1, 2)
+    known["u2"].traits = {"bio": "x" * saving.STATE_LOGGED_MAX}  # goes to his row at once
+    known["u3"].traits = dict(known["u2"].traits)  # and is in no log
+    saves = chosen.choose(2, ["u2", "u3"], 1, 3)
+    assert sorted(name for name, _ in saves.rows) == ["u1", "u2", "u3"]
+    assert [user_log.marked(one) for one in saves.marks] == ["u1", "u2"]
+    assert saves.states == []
 
 
 def test_a_user_logged_again_needs_his_older_state_no_more() -> None:

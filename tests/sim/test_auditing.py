@@ -14,7 +14,7 @@ from engine.core.messages.waiting import Pending, by_id
 from engine.core.state import decode_user, encode_user
 from engine.sim import auditing
 from engine.sim.auditing import audit
-from engine.store import Store, indexing
+from engine.store import Store, indexing, user_log
 from engine.store.saved import saved_bytes
 from tests.sim.audited import audited, change, one, told
 from tests.sim.lives import KEEP_MS, Run, count_records
@@ -137,6 +137,30 @@ async def test_users_who_are_missing_are_told_by_their_ids(database: Path) -> No
     assert {one.told for one in found} == {
         "the run has no state of this user, and its inputs make one"
     }
+
+
+def still_logged(path: Path) -> list[str]:
+    """Who has a row, and an older state in the user log."""
+    connection = sqlite3.connect(path)
+    batches = dict(connection.execute("SELECT user_id, batch FROM users"))
+    logged: dict[str, int] = {}
+    for batch, states in connection.execute("SELECT batch, states FROM user_log ORDER BY batch"):
+        for state in user_log.unpack(states):
+            if not user_log.marked(state):
+                logged[decode_user(state).user_id] = batch
+    connection.close()
+    return [one for one, batch in sorted(logged.items()) if batches.get(one, 0) > batch]
+
+
+async def test_a_user_whose_row_is_gone_and_whom_the_log_still_has_is_told(database: Path) -> None:
+    first, second, *_ = still_logged(database)
+    change(database, "DELETE FROM users WHERE user_id = ?", first)
+    change(database, "UPDATE users SET batch = 0 WHERE user_id = ?", second)
+    found = await told(database)
+    for user_id in (first, second):
+        assert f"users {user_id!r} his row, which batch " in found
+    assert "users database " in found
+    assert "the rows of 2 users that were written are gone" in found
 
 
 async def test_of_very_many_users_who_differ_the_first_are_told_and_how_many_more_there_are(

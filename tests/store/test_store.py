@@ -139,6 +139,34 @@ async def test_the_state_after_a_restart_is_that_before(path: Path) -> None:
     assert batch.first_input == 61
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM users WHERE user_id = 'u0'",  # the log has him as he was before
+        "DELETE FROM users WHERE user_id = 'u1'",  # and him as he is
+        "UPDATE users SET batch = 1 WHERE user_id = 'u0'",
+    ],
+)
+async def test_whose_row_is_gone_does_not_come_back_as_the_log_still_has_him(
+    path: Path, damage: str
+) -> None:
+    store = await Store.open(path)
+    processor = await start(store)
+    for number in range(8):
+        processor.take(event(number, user=f"u{number % 3}"), START + number)
+        await commit(store, processor)
+    await store.close()
+    make(path, damage)
+
+    store = await Store.open(path)
+    with pytest.raises(StoreError, match="a user's row that was written is gone") as caught:
+        await store.recover(HOUR)
+    await store.close()
+    assert str(path) in caught.value.message
+    assert caught.value.code == "store.corrupt"
+    assert f"hairspring restore FILE --data {path.parent}" in caught.value.hint
+
+
 async def test_nothing_is_sent_twice_over_a_restart_and_nothing_is_lost(path: Path) -> None:
     effects = Effects()
     for at in (0, 5, HOUR, 2 * HOUR):
