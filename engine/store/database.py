@@ -179,13 +179,13 @@ class Store:
         self.committed_at_ms = batch.at_ms
 
     async def prune(self, now_ms: int) -> bool:
-        """Let go of a slice of what is older than it is kept; whether there may be more.
+        """Let go of a slice of what is too old, or has expired; whether there may be more.
 
         Takes twice as many rows as the largest commit since the last slice added records, so that
         it keeps up with any load. O(what goes). Raises CommitFailed.
         """
         async with self.letters_stay:
-            return await self._write(partial(self._prune, before_ms=now_ms - self.keep_ms))
+            return await self._write(partial(self._prune, now_ms=now_ms))
 
     async def keep_archive(self, now_ms: int) -> bool:
         """Do a slice of the archive's index and of its floors; whether there may be more.
@@ -296,14 +296,16 @@ class Store:
             self.indexing.note(connection, *self._unnoted)
             self._unnoted = None
 
-    def _prune(self, connection: sqlite3.Connection, before_ms: int) -> bool:
+    def _prune(self, connection: sqlite3.Connection, now_ms: int) -> bool:
+        before_ms = now_ms - self.keep_ms
         rows_max = max(pruning.SLICE_ROWS_MAX, 2 * self._fresh_rows)
 
         def prune(connection: sqlite3.Connection) -> tuple[bool, Quarantine, Letters]:
             more, left = pruning.prune(connection, before_ms, rows_max, self.quarantine)
             letters = pruning.prune_letters(connection, self.letters, rows_max)
+            expired = pruning.prune_inboxes(connection, now_ms, rows_max)
             come_to("in-pruning")
-            return more or bool(letters.goes_to), left, letters
+            return more or expired or bool(letters.goes_to), left, letters
 
         more, self.quarantine, self.letters = _in_transaction(connection, prune)
         self._fresh_rows = 0

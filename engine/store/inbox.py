@@ -1,4 +1,4 @@
-"""In-app messages: at most so many of a user, until they expire.
+"""In-app messages: at most so many of a user, until they expire (and `pruning` lets go of them).
 
 Numbers count up and never name another message again, so that a browser can say up to which one it
 has them.
@@ -13,9 +13,6 @@ import msgspec
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-
-EXPIRED_AT_ONCE: Final = 100
-"""Messages that are let go of, for age, as one is put."""
 
 Mark: TypeAlias = Literal["read", "clicked", "dismissed"]
 
@@ -48,18 +45,12 @@ def put(
     expires_at_ms: int,
     message: bytes,
     *,
-    now_ms: int,
     most: int,
 ) -> bool:
     """Keep a message of a user (all his ids, his own first); False where it is there already.
 
     Where they are too many, the oldest of his go. O(his messages).
     """
-    connection.execute(
-        "DELETE FROM inbox WHERE number IN (SELECT number FROM inbox WHERE expires_at_ms < ? "
-        "ORDER BY expires_at_ms LIMIT ?)",
-        (now_ms, EXPIRED_AT_ONCE),
-    )
     done = connection.execute(
         "INSERT INTO inbox (id, user_id, expires_at_ms, message) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (id) DO NOTHING",

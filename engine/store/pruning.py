@@ -1,9 +1,10 @@
 """What is let go of: what is older than it is kept, and what there is no room for.
 
 Age goes a slice at a time, in transactions of their own between commits: a slice is bounded in rows
-and in bytes, since SQLite visits each page that it frees; dead letters beyond so many, or so large,
-go with it, once there may be a hundredth too much. Room in the quarantine is made within the commit
-that fills it, oldest first, so that it costs about what writing cost, and no burst is ahead of it.
+and in bytes, since SQLite visits each page that it frees. In-app messages that have expired go with
+it, and dead letters beyond so many, or so large, once there may be a hundredth too much. Room in
+the quarantine is made within the commit that fills it, oldest first, so that it costs about what
+writing cost, and no burst is ahead of it.
 """
 
 from __future__ import annotations
@@ -165,6 +166,13 @@ def prune(
     return any(gone.values()), left
 
 
+def prune_inboxes(connection: sqlite3.Connection, now_ms: int, rows_max: int) -> bool:
+    """A slice of the in-app messages that have expired; whether any had. O(what goes)."""
+    gone = _choose(connection.execute(_FIRST_TO_EXPIRE), now_ms, rows_max)
+    connection.executemany("DELETE FROM inbox WHERE number = ?", [(key,) for key, _ in gone])
+    return bool(gone)
+
+
 def prune_letters(connection: sqlite3.Connection, before: Letters, rows_max: int) -> Letters:
     """A slice of the oldest dead letters beyond so many, or so large; how that leaves them.
 
@@ -217,6 +225,9 @@ def _choose(rows: sqlite3.Cursor, before_ms: int, rows_max: int) -> list[tuple[i
     return chosen
 
 
+_FIRST_TO_EXPIRE: Final = (
+    "SELECT number, expires_at_ms, length(message) FROM inbox ORDER BY expires_at_ms"
+)
 _LETTERS: Final = f"SELECT count(*), ifnull(sum({SIZE}), 0) FROM outbox WHERE dead IS NOT NULL"  # noqa: S608 - a constant
 _NEWEST_THAT_GOES: Final = (
     "SELECT number FROM (SELECT number, row_number() OVER newest AS place, "  # noqa: S608 - a constant

@@ -7,8 +7,10 @@ import pytest
 
 from engine.store import Store, erasure, inbox
 from engine.store.holdings import inbox_of, is_held
+from engine.store.pruning import SLICE_BYTES_MAX, SLICE_ROWS_MAX
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -23,7 +25,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 async def put(store: Store, message_id: str, *users: str, **more: Any) -> bool:
-    options = {"expires_at_ms": NEVER, "message": b"{}", "now_ms": 0, "most": 100, **more}
+    options = {"expires_at_ms": NEVER, "message": b"{}", "most": 100, **more}
     return await store.transact(
         partial(inbox.put, message_id=message_id, user_ids=users or ("ada",), **options)
     )
@@ -33,6 +35,11 @@ async def ids(store: Store, *users: str, **more: Any) -> list[str]:
     options = {"now_ms": 0, **more}
     kept = await store.read(partial(inbox.of_user, user_ids=users or ("ada",), **options))
     return [one.id for one in kept]
+
+
+def _count(connection: sqlite3.Connection) -> int:
+    count: int = connection.execute("SELECT count(*) FROM inbox").fetchone()[0]
+    return count
 
 
 async def test_a_message_is_kept_once(store: Store) -> None:
@@ -49,18 +56,35 @@ async def test_who_bears_several_ids_has_one_inbox(store: Store) -> None:
     assert await ids(store, "ada", "visitor") == ["m2", "m3"]
 
 
-async def test_what_has_expired_is_not_told_and_goes_as_others_come(store: Store) -> None:
+async def test_what_has_expired_is_not_told_and_goes_though_no_other_comes(store: Store) -> None:
+    await put(store, "new", expires_at_ms=6)
     await put(store, "old", expires_at_ms=5)
-    assert await ids(store, now_ms=5) == ["old"]
-    assert await ids(store, now_ms=6) == []
-    await put(store, "new", now_ms=6)
-    assert await ids(store, now_ms=0) == ["new"]
+    assert await ids(store, now_ms=5) == ["new", "old"]
+    assert await ids(store, now_ms=6) == ["new"]
+    assert not await store.prune(5)
+    assert await ids(store) == ["new", "old"]
+    assert await store.prune(6)
+    assert await ids(store) == ["new"]
+    assert not await store.prune(6)
+
+
+async def test_what_has_expired_goes_a_slice_at_a_time(store: Store) -> None:
+    large = b"x" * (SLICE_BYTES_MAX // 2)
+    for number in range(SLICE_ROWS_MAX + 1):
+        await put(store, f"small-{number}", "ada", expires_at_ms=number + 1, most=1_000)
+    for number in range(3):
+        await put(store, f"large-{number}", "bob", expires_at_ms=1_000 + number, message=large)
+    left = []
+    while await store.prune(2_000):
+        left.append(await store.read(_count))
+    assert left == [4, 1, 0]
 
 
 async def test_no_number_ever_names_another_message(store: Store) -> None:
     await put(store, "m1", expires_at_ms=5)
     (first,) = await inbox_of(store, "ada")
-    await put(store, "m2", now_ms=6)
+    assert await store.prune(6)
+    await put(store, "m2")
     (second,) = await inbox_of(store, "ada")
     assert second.number > first.number
     assert await ids(store, after=first.number) == ["m2"]

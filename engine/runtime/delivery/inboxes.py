@@ -97,7 +97,6 @@ class Inboxes(Shelf):
             user_ids=user_ids,
             expires_at_ms=message.expires_at_ms,
             message=msgspec.json.encode(message),
-            now_ms=self._now_ms(),
             most=self._messages_max,
         )
         try:
