@@ -342,8 +342,9 @@ class Dispatcher:
     def may_go(self, delivery: Delivery) -> bool:
         """Whether it may be handed over now; where not, it is ended, or put by."""
         now_ms = self._now_ms()  # one instant for both questions: quiet hours may end between
-        address = "" if delivery.wire is None else delivery.wire.to
-        reason = self._processor.verdict(delivery.message, now_ms, address)
+        wire, message = delivery.wire, delivery.message
+        address = self._processor.address_of(message) if wire is None else wire.to
+        reason = self._processor.verdict(message, now_ms, address)
         if reason == "":
             return True
         if reason is None:
@@ -351,11 +352,12 @@ class Dispatcher:
             delivery.lane.close(delivery.message.id)
         elif reason == HELD:
             delivery.lane.set_aside(delivery)
-            again_at_ms = self._processor.held_until_ms(delivery.message, now_ms)
+            again_at_ms = self._processor.held_until_ms(message, now_ms)
             if again_at_ms:
                 self._looks.at(again_at_ms)
         else:
-            self.conclude(delivery, "cancelled", reason)
+            bad_address = address if reason == "suppressed" else ""
+            self.conclude(delivery, "cancelled", reason, bad_address=bad_address)
         return False
 
     def conclude(
@@ -365,12 +367,16 @@ class Dispatcher:
         reason: str = "",
         bounce: Bounce | Literal[""] = "",
         gone: tuple[str, ...] = (),
+        bad_address: str = "",
     ) -> None:
-        """A delivery is over: report it; `bounce`: and that the message has come back."""
+        """A delivery is over: report it; `bounce`: and that the message has come back.
+
+        `bad_address` is known to be no good, and was not tried.
+        """
         if outcome == "delivered" and self._on_delivered is not None:
             assert delivery.wire is not None
             self._on_delivered(delivery.wire)
-        told = ended(delivery, outcome, reason, bounce, gone, now_ms=self._now_ms())
+        told = ended(delivery, outcome, reason, bounce, gone, bad_address, now_ms=self._now_ms())
         delivery.done = True
         delivery.wire = None
         delivery.snapshot = b""

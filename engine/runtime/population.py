@@ -13,14 +13,15 @@ import msgspec
 
 from engine.core.adoption import adopt, take_on
 from engine.core.effects import have_effect
-from engine.core.guardrails import put_off_until_ms
+from engine.core.guardrails import address_of, put_off_until_ms
 from engine.core.holding import verdict_on
 from engine.core.inputs import UsersJoined
 from engine.core.messages.waiting import find_message
 from engine.core.people.aliases import Aliases
 from engine.core.people.merging import bear, merge
 from engine.core.state import NEVER, User, first_due_at_ms, new_user, stands
-from engine.core.transition import fire
+from engine.core.transition import fire, step
+from engine.runtime.addresses import Barred
 from engine.runtime.plans import NO_PLAN, Plans
 from engine.runtime.roster import SWEPT_AT_ONCE, Roster
 from engine.timers import Deadlines
@@ -47,6 +48,7 @@ class Population:
     Attributes:
         users: Everybody, by id and in a row.
         aliases: Ids of users who were merged into others.
+        barred: Addresses that nothing goes to.
         wake_at_ms: No deadline is earlier; `NEVER` where there is none.
         on_fired: Told (due_at_ms, now_ms) of each deadline as it fires.
         on_made: Told (effects, from where in them on, now_ms) of what each deadline has made.
@@ -67,6 +69,7 @@ class Population:
         self._keeps = keeps
         self.aliases = Aliases(users)
         self.users = Roster(users.values())
+        self.barred = Barred(self.users.values())
         self.plans = Plans(plan, self.users, changes, plans)
         self.plan, self._changed = self.plans.plan, self.plans.number
         self._changes = self.plans.changes
@@ -129,7 +132,8 @@ class Population:
         """As `holding.verdict_on`: why a message may not be handed over now, or "" where it may.
 
         None where nobody waits for it any more: its outcome is known. `address` is the one that it
-        was made for, where it is made: it may have turned out bad, and be his no more.
+        was made for, where it is made: it may have turned out bad, and be his no more. One that is
+        no good for somebody else is none for him.
         """
         user, pending = self._waiting_for(message)
         if user is None or pending is None:
@@ -137,9 +141,15 @@ class Population:
         if user.seen < self._changed and stands(user):
             self._catch_up(user)
         reason = verdict_on(self.plan, user, pending, max(now_ms, self.now_ms))
-        if not reason and address and user.suppressed.get(message.channel) == address:
+        if not reason and self.barred.bars(message.channel, address or self.address_of(message)):
             return "suppressed"
         return reason
+
+    def address_of(self, message: SendMessage) -> str:
+        """Where a message would go by now, where that is a text; else ""."""
+        user = self.find(message.user_id)
+        address = None if user is None else address_of(user, message.channel)
+        return address if isinstance(address, str) else ""
 
     def held_until_ms(self, message: SendMessage, now_ms: int) -> int:
         """When to ask again for a message that is `HELD`; 0 where no time is known."""
@@ -201,8 +211,10 @@ class Population:
                     self._fire(one, at_ms, at_ms)
         if other is not None:
             self._leave(other)
+            before = user.suppressed
             awaited = merge(self.plan, user, other, at_ms, self._effects)
             joined.awaited = {} if merged.is_history else awaited  # history ends no wait
+            self.barred.follow(user.user_id, before, user.suppressed)
         bear(user, merged.merged_id, other, at_ms)
         self.aliases.of.update(dict.fromkeys(user.aliases, user.user_id))
         return user, joined
@@ -211,6 +223,14 @@ class Population:
         """He is nobody any more: nothing is due to him."""
         self.users.dismiss(user)
         self._deadlines.remove(user)
+        self.barred.follow(user.user_id, user.suppressed, {})
+
+    def _step(self, user: User, happened: UserInput) -> None:
+        """Apply an input, which is no plain event, and all that everybody is to know of it."""
+        before = user.suppressed
+        step(self.plan, user, happened, self._effects)
+        self.barred.follow(user.user_id, before, user.suppressed)
+        self._follow(user)
 
     def _fire(self, user: User, until_ms: int, now_ms: int) -> None:
         if self.on_fired is not None:

@@ -32,7 +32,7 @@ from engine.core.inputs import (
 )
 from engine.core.shards import SHARDS_MASK
 from engine.core.state import NEVER, User, encode_merged
-from engine.core.transition import step, step_event
+from engine.core.transition import step_event
 from engine.runtime.bandits import Bandits
 from engine.runtime.dedupe import Dedupe, hash_of
 from engine.runtime.hearing import hear
@@ -328,8 +328,7 @@ class Processor(Population):
             self._bring_up(user)
         if user.due_at_ms <= at_ms:
             self._fire(user, at_ms, at_ms)
-        step(self.plan, user, happened, effects)
-        self._follow(user)
+        self._step(user, happened)
         if self._keeps:
             user.seen = number
             self.saving.note(user, number)

@@ -103,7 +103,7 @@ class TwilioDoor:
             submit=parts.shell.submit,
             now_ms=parts.clock.now_ms,
             find=parts.processor.find,
-            owners=Owners(parts.processor, "sms", e164).of,
+            owners=Owners(parts.processor, "sms").of,
             metrics=parts.metrics,
         )
 

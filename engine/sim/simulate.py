@@ -172,12 +172,13 @@ class Simulation:
 
     def _answer(self, message: SendMessage) -> list[OfDelivery]:
         """What the dispatcher would report; nothing where nobody waits for it any more."""
-        now_ms = self.processor.now_ms
-        reason = self.processor.verdict(message, now_ms)
+        now_ms, address = self.processor.now_ms, self.processor.address_of(message)
+        reason = self.processor.verdict(message, now_ms, address)
         if reason is None:
             return []
         if reason:
-            return [DeliveryReported(message.user_id, message.id, "cancelled", reason)]
+            bad_address = address if reason == "suppressed" else ""
+            return [DeliveryReported(message.user_id, message.id, "cancelled", reason, bad_address)]
         return self._deliveries.deliver(message, now_ms)
 
 

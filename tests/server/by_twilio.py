@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 import msgspec
 
 from channels.registry import SmsSettings
-from channels.twilio import e164
 from engine.core.inputs import UserIdentified
 from engine.runtime.admin.owners import Owners
 from engine.server.doors import ChannelDoors
@@ -33,7 +32,7 @@ class Open(House):
             submit=self.shell.submit,
             now_ms=self.clock.now_ms,
             find=self.processor.find,
-            owners=Owners(self.processor, "sms", e164).of,
+            owners=Owners(self.processor, "sms").of,
             metrics=self.metrics,
             monotonic_ns=lambda: self.monotonic_ns,
         )

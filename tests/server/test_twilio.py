@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from channels.twilio import callback_address, e164
+from channels.twilio import callback_address
 from engine.core.inputs import ConsentStated, MessageAnswered
 from engine.runtime.admin.owners import Owners
 from engine.server.rates import BAD_KEYS_BURST
@@ -125,7 +125,7 @@ async def test_a_number_of_two_users_is_a_no_of_both_and_of_no_other(house: Open
 async def test_answers_that_come_together_are_looked_up_together(house: Open) -> None:
     for number in range(40):
         await house.knows(f"u{number}", phone=f"+3361234{number:04d}")
-    owners = Owners(house.processor, "sms", e164)
+    owners = Owners(house.processor, "sms")
     numbers = [f"+3361234{number:04d}" for number in range(40)]
     found = await asyncio.gather(*(owners.of(number) for number in [*numbers, "+4912345678"]))
     assert found == [*([f"u{number}"] for number in range(40)), []]

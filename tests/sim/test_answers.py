@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from engine.core.inputs import (
     ConsentStated,
     DeliveryReported,
     EventReceived,
     Input,
     SentMessage,
+    UserIdentified,
+    UserInput,
     decode_inputs,
     encode_inputs,
 )
@@ -15,6 +19,7 @@ from engine.core.messages.answers import answered
 from engine.core.plan import Plan
 from engine.core.state import encode_user
 from engine.runtime.processor import Processor
+from engine.sim.deliveries import REFUSED
 from engine.sim.exported import End, InputLine, users_inputs
 from engine.sim.reading import Reading
 from engine.sim.simulate import Simulation
@@ -68,3 +73,25 @@ def test_a_replay_of_them_makes_the_same_state() -> None:
         states.append(encode_user(user))
     assert states[0] == states[1]
     assert b"one-click" in states[0]
+
+
+def test_an_address_that_bounced_is_no_good_for_others_in_a_dry_run_too() -> None:
+    said = msgspec.Raw(b'{"email":"ann@nowhere.invalid","consent":{"email":true},"push":"p"}')
+    happened: list[UserInput] = []
+    for place, user_id in enumerate(("guest", "ann", "ann")):
+        at_ms = START + place
+        happened.append(UserIdentified(user_id, at_ms, at_ms, said))
+        happened.append(EventReceived(user_id, "Go", at_ms, at_ms))
+    simulation = Simulation(Plan("p", [campaign("c", send("email", "webhook"))]))
+    told = [
+        (record.user_id, record.kind, record.channel, record.reason)
+        for released in simulation.run(happened)
+        for record in released.records
+        if record.kind in {"failed", "skipped", "delivered"}
+    ]
+    assert told == [
+        ("guest", "failed", "email", REFUSED),
+        ("guest", "delivered", "webhook", ""),
+        ("ann", "skipped", "email", "suppressed"),
+        ("ann", "delivered", "webhook", ""),
+    ]

@@ -69,7 +69,8 @@ class DeliveryReported(msgspec.Struct, tag="delivery", omit_defaults=True, gc=Fa
         outcome: `delivered`, the channel took it; `failed`, it never will; `cancelled`, it was
             taken back before hand-over.
         reason: Why it failed or was cancelled.
-        bad_address: The address, where the provider said that it is no good: no further message
+        bad_address: The address, where the provider said that it is no good, of this message or
+            of one to somebody else who has it: no further message
             goes there (suppression), until the user has another.
         gone: Endpoints of push subscriptions that are no more: they leave the trait `push`.
         attempts: How many were made.

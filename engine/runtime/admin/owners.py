@@ -10,10 +10,9 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from engine.core.guardrails import address_of
+from engine.runtime.addresses import WRITTEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.runtime.population import Population
 
 LOOKED_AT_ONCE: Final = 512
@@ -26,15 +25,12 @@ class Owners:
     Args:
         population: Who there is.
         channel: `email` or `sms`.
-        written: An address in the one form in which they are compared; None for what is none.
     """
 
-    def __init__(
-        self, population: Population, channel: str, written: Callable[[str], str | None]
-    ) -> None:
+    def __init__(self, population: Population, channel: str) -> None:
         self._population = population
         self._channel = channel
-        self._written = written
+        self._written = WRITTEN[channel]
         self._asked: dict[str, list[asyncio.Future[list[str]]]] = {}
         self._going: asyncio.Task[None] | None = None
 

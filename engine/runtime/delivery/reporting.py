@@ -29,6 +29,7 @@ def ended(
     reason: str,
     bounce: Bounce | Literal[""],
     gone: tuple[str, ...],
+    bad_address: str = "",
     *,
     now_ms: int,
 ) -> list[OfDelivery]:
@@ -37,13 +38,14 @@ def ended(
     # The journal holds UTF-8; what a channel or a library says may hold anything.
     reason = reason.encode(errors="replace").decode()
     report = DeliveryReported(
-        message.user_id, message.id, outcome, reason, gone=gone, attempts=delivery.attempts
+        message.user_id, message.id, outcome, reason, bad_address, gone, delivery.attempts
     )
     if not bounce:
         return [report]
     wire = delivery.wire
     assert wire is not None, "it was handed over"
-    report.bad_address = wire.to if bounce == "hard" else ""
+    if bounce == "hard":
+        report.bad_address = wire.to
     bounced = bounced_at_hand_over(message, bounce, wire.variant, reason, now_ms)
     return [report] if bounced is None else [report, bounced]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from channels.base import CHANNEL_IDS
+from engine.core.guardrails import address_of
 from engine.core.inputs import ConsentStated
 from engine.core.instants import format_instant
 from engine.core.people.consents import proofs
@@ -71,8 +72,13 @@ def consent_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapp
         now_ms = house.clock.now_ms()
         said: dict[str, Any] = msgspec.structs.asdict(asked)
         source = said.pop("source")
-        stated = ConsentStated(user.user_id, source, now_ms, now_ms, **said)
-        await house.shell.submit([stated])
+        stated = [ConsentStated(user.user_id, source, now_ms, now_ms, **said)]
+        stated += [
+            ConsentStated(other, source, now_ms, now_ms, suppressed={channel: False})
+            for channel, is_bad in asked.suppressed.items()
+            for other in ([] if is_bad else _others_barred(house, user, channel))
+        ]
+        await house.shell.submit(stated)
         return answer_json({"consent": user.traits.get("consent"), "suppressed": user.suppressed})
 
     async def token(request: web.Request) -> web.StreamResponse:
@@ -91,6 +97,13 @@ def consent_handlers(enter: Callable[[web.Request], House]) -> Mapping[str, Mapp
         "/api/users/{id}/consent": {"POST": state},
         "/api/users/{id}/token": {"POST": token},
     }
+
+
+def _others_barred(house: House, user: User, channel: str) -> list[str]:
+    """Who else keeps it that nothing goes to a user's address, which is freed for all of them."""
+    address = user.suppressed.get(channel) or address_of(user, channel)
+    users = house.processor.barred.whose(channel, address) if isinstance(address, str) else []
+    return [other for other in users if other != user.user_id]
 
 
 async def _suppressed(house: House) -> list[dict[str, str]]:

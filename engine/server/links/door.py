@@ -10,14 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+import msgspec
 from aiohttp import web
 
 from channels.links import Links
 from channels.tokens import LinkFacts, Signer, TokenInvalid, pack_facts, unpack_facts
+from engine.core.guardrails import address_of
 from engine.core.inputs import ConsentStated
 from engine.core.intake.feedback import feedback
 from engine.core.messages.answers import answered
 from engine.core.people.consents import is_stated
+from engine.runtime.addresses import WRITTEN
+from engine.runtime.admin.owners import Owners
 from engine.runtime.clock import monotonic_ns
 from engine.server.admin.own_keys import take_signing_keys
 from engine.server.bodies import read_body
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from channels.tokens import Purpose
     from config import Settings
     from engine.core.inputs import Answer, UserInput
+    from engine.core.state import User
     from engine.runtime.metrics import Metrics
     from engine.runtime.shell import Shell
     from engine.server.links.texts import Texts
@@ -78,6 +83,7 @@ class LinkDoor:
         self._bad = BadKeys(monotonic_ns, "link's token", refused=metrics.links_refused)
         self.engagement = engagement or Engagement(submit, now_ms, processor.find, metrics)
         self._links = links
+        self._owners = {channel: Owners(processor, channel) for channel in WRITTEN}
         self._submit = submit
         self._processor = processor
         self._now_ms = now_ms
@@ -263,12 +269,33 @@ class LinkDoor:
             await self._submit([])  # durable it has to be all the same, and may not be yet
             return
         now_ms = self._now_ms()
-        inputs: list[UserInput] = [ConsentStated(facts.user_id, source, now_ms, now_ms, **said)]
+        own = ConsentStated(facts.user_id, source, now_ms, now_ms, **said)
+        inputs: list[UserInput] = [own, *await self._of_others(user, facts, own)]
         if not all([*said["channels"].values(), *said["topics"].values()]):
             sent = sent_message(facts)
             inputs.append(answered(facts.user_id, sent, "unsubscribed", now_ms))
             self._metrics.answers.labels("unsubscribed", "person").inc()
         await self._submit(inputs)
+
+    async def _of_others(
+        self, user: User, facts: LinkFacts, stated: ConsentStated
+    ) -> list[ConsentStated]:
+        """The same no of other users with the address that a link came to: its owner is theirs.
+
+        What he says of other channels is of other addresses. O(users), in slices.
+        """
+        channel, owners = facts.channel, self._owners.get(facts.channel)
+        address = address_of(user, channel)
+        channels = {channel: False} if stated.channels.get(channel) is False else {}
+        topics = {topic: yes for topic, yes in stated.topics.items() if not yes}
+        if owners is None or not isinstance(address, str) or not (channels or topics):
+            return []
+        said = {"channels": channels, "topics": topics}
+        return [
+            msgspec.structs.replace(stated, user_id=other, **said)
+            for other in await owners.of(address)
+            if other != user.user_id
+        ]
 
     def _texts(self, request: web.Request, facts: LinkFacts | None) -> tuple[Texts, str]:
         user = None if facts is None else self._processor.find(facts.user_id)

@@ -194,6 +194,7 @@ class _Hearing:
         self._name = name
         self._received_at_ms = door.now_ms()
         self._found: dict[Who, str] = {}
+        self._reached: dict[tuple[str, str], list[str]] = {}
 
     async def hear(self, source: Source, call: Call) -> None:
         """Raises Refusal (400) where the call says nothing that can be read."""
@@ -210,10 +211,9 @@ class _Hearing:
                     ):
                         self._say(heard, user_id, message_id, place)
                 case Consented():
-                    self._state(heard, await self._find(heard.who), message_id)
+                    await self._state(heard, message_id)
                 case Feedback():
-                    user_id = await self._find(Who(email=heard.address))
-                    await self._answer(heard, user_id, message_id)
+                    await self._answer(heard, message_id)
                 case _:
                     assert_never(heard)
 
@@ -237,8 +237,8 @@ class _Hearing:
                 Quarantined(self._received_at_ms, source, fault.path, reason, raw)
             )
 
-    def _state(self, said: Consented, user_id: str, message_id: str) -> None:
-        at_ms = self._received_at_ms
+    async def _state(self, said: Consented, message_id: str) -> None:
+        user_id, at_ms = await self._find(said.who), self._received_at_ms
         when = at_ms if said.occurred_at_ms is None else min(said.occurred_at_ms, at_ms)
         # A source tries for hours, and tells what held then: whoever said no since has said no.
         channels = {
@@ -250,13 +250,23 @@ class _Hearing:
             self.inputs.append(
                 ConsentStated(user_id, self._name, when, at_ms, channels, message_id=message_id)
             )
+        # Whose address it is has said no for everybody who is reached there.
+        for channel, address in said.who.addresses():
+            if said.channels.get(channel, True):
+                continue
+            for other in await self._owners(channel, address):
+                key, no = message_id and f"{message_id}:{other}", {channel: False}
+                if other != user_id:
+                    self.inputs.append(
+                        ConsentStated(other, self._name, when, at_ms, no, message_id=key)
+                    )
 
-    async def _answer(self, told: Feedback, user_id: str, message_id: str) -> None:
+    async def _answer(self, told: Feedback, message_id: str) -> None:
         """What became of a mail; of somebody whom nobody knows there is nothing to be told."""
-        if not self._door.is_known(user_id):
-            return
         effect_id = told.message_id.strip("<> ").partition("@")[0]
-        sent = await self._door.sent(user_id, effect_id) if effect_id else None
+        user_id, sent = await self._recipient(told.address, effect_id)
+        if not user_id:
+            return
         at_ms = self._received_at_ms
         machine = told.machine
         if told.user_agent and not machine:
@@ -288,11 +298,23 @@ class _Hearing:
             self._found[who] = await self._look_for(who)
         return self._found[who]
 
+    async def _recipient(self, address: str, effect_id: str) -> tuple[str, SentMessage | None]:
+        """Who of those with an address was sent a mail, and that; else one of them, or ""."""
+        owners = await self._owners("email", address)
+        for user_id in owners if effect_id else ():
+            if (sent := await self._door.sent(user_id, effect_id)) is not None:
+                return user_id, sent
+        return min(owners, default=address if self._door.is_known(address) else ""), None
+
+    async def _owners(self, channel: str, address: str) -> list[str]:
+        if (channel, address) not in self._reached:
+            self._reached[channel, address] = await self._door.owners(channel, address)
+        return self._reached[channel, address]
+
     async def _look_for(self, who: Who) -> str:
         if who.id and self._door.is_known(who.id):
             return who.id
-        for channel, address in (("email", who.email), ("sms", who.phone)):
-            owners = await self._door.owners(channel, address) if address else []
-            if owners:
+        for channel, address in who.addresses():
+            if owners := await self._owners(channel, address):
                 return min(owners)
         return who.id or who.email or who.phone or who.anonymous_id

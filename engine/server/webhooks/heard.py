@@ -47,6 +47,11 @@ class Who(msgspec.Struct, frozen=True, kw_only=True):
     def __bool__(self) -> bool:
         return bool(self.id or self.email or self.phone or self.anonymous_id)
 
+    def addresses(self) -> list[tuple[str, str]]:
+        """His addresses, each with its channel."""
+        said = (("email", self.email), ("sms", self.phone))
+        return [(channel, address) for channel, address in said if address]
+
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """An event, or traits, of somebody.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from channels.twilio import e164
 from engine.core.inputs import SentMessage
 from engine.core.intake.tracking_plan import TrackingPlan, no_plan
 from engine.core.people.consents import EVERYTHING, proofs
+from engine.runtime.addresses import WRITTEN
 from engine.runtime.admin.owners import Owners
 from engine.runtime.clock import wall_ms
 from engine.server.bodies import Limits
@@ -40,10 +40,7 @@ def webhooks_of(
     fetch: Fetch | None = None,
 ) -> WebhookDoor:
     """That of a process. `fetch` asks Amazon."""
-    owners = {
-        "email": Owners(parts.processor, "email", _mailbox),
-        "sms": Owners(parts.processor, "sms", e164),
-    }
+    owners = {channel: Owners(parts.processor, channel) for channel in WRITTEN}
 
     async def owners_of(channel: str, address: str) -> list[str]:
         return await owners[channel].of(address)
@@ -62,11 +59,6 @@ def webhooks_of(
         limits=Limits.of(settings.server),
         tracking_plan=tracking_plan,
     )
-
-
-def _mailbox(address: str) -> str | None:
-    """An address as mailboxes are compared: whoever writes one differently means the same one."""
-    return address.strip().lower() or None
 
 
 async def _sent(

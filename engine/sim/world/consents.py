@@ -89,11 +89,13 @@ class Consents:
 
         `topic` is that of its campaign; a transactional one is held to addresses alone.
         """
+        for other_id, other in self.users.items():
+            is_settled = other.is_sure and at_ms - other.since_ms > HAND_OVER_MS
+            if is_settled and message.to and other.bad.get(message.channel) == message.to:
+                return f"nothing more goes to that address, which {other_id} has, too"
         user = self.users.get(user_id)
         if user is None or at_ms - user.since_ms <= HAND_OVER_MS:
             return ""
-        if user.is_sure and message.to and user.bad.get(message.channel) == message.to:
-            return f"nothing more goes to that address of {user_id}"
         if message.purpose != "marketing":
             return ""
         said = [

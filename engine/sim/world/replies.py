@@ -80,7 +80,7 @@ def not_bounced(
     told: set[str] = set()
     for before, one in pairwise(journal):
         if isinstance(one, DeliveryReported) and one.bad_address and not is_gone(one.user_id):
-            if channels.get(one.effect_id) in BOUNCED_AS:
+            if one.outcome == "failed" and channels.get(one.effect_id) in BOUNCED_AS:
                 silent.add(one.effect_id)
         elif isinstance(one, MessageAnswered) and one.at_hand_over and not is_gone(one.user_id):
             told.add(one.sent.id)

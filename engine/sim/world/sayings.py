@@ -36,6 +36,9 @@ KINDS: Final = (
 )
 """Names of events, and types of what is none."""
 
+SHARED: Final = "desk@firm.example"
+"""A mailbox that several users may have."""
+
 _SAID: Final = frozenset({"identify", "default", "group", "score"})
 
 
@@ -154,7 +157,7 @@ class Sayings:
     def _traits(self, user: str) -> dict[str, object]:
         chance = self._chance
         traits: dict[str, object] = {
-            "email": chance.choice(("", f"{user}@shop.example", f"{user}@other.example")),
+            "email": chance.choice(("", f"{user}@shop.example", f"{user}@other.example", SHARED)),
             "timezone": chance.choice((None, None, *AHEAD_MINUTES)),
             "consent": {"email": chance.random() < 0.8, "sms": chance.random() < 0.8},  # noqa: PLR2004 - most
         }

@@ -51,6 +51,15 @@ async def test_an_address_is_suppressed_told_and_freed(house: House) -> None:
     assert listed == {"count": 0, "suppressed": []}
 
 
+async def test_an_address_is_freed_for_all_who_have_it(house: House) -> None:
+    said = {"type": "identify", "user_id": "guest", "traits": {"email": "Ada@example.com"}}
+    await house.post("/events", said)
+    await ask(house, "/api/users/ada/consent", {"suppressed": {"email": True}})
+    assert house.processor.barred.bars("email", "ada@example.com")
+    await ask(house, "/api/users/guest/consent", {"suppressed": {"email": False}})
+    assert not house.processor.barred.bars("email", "ada@example.com")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [

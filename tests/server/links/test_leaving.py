@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config.settings import Consent, Settings
+from engine.core.people.consents import proofs
 from engine.core.plan import Plan
 from engine.core.state import new_user
 from engine.server.links.preferences import masked_address
@@ -63,6 +64,34 @@ async def test_one_click_unsubscribes_at_once_without_login_or_cookie(
     assert consent(reader) == {"email": False}
     assert await reader.told() == [("unsubscribed", "")]
     assert (await reader.post(path, ONE_CLICK)).status == 200  # once more harms nobody
+
+
+@pytest.mark.parametrize(
+    ("topic", "form"), [("", ONE_CLICK), ("sales", {"scope": "topic"}), ("", {"scope": "channel"})]
+)
+async def test_whose_mailbox_it_is_has_said_no_for_all_who_are_reached_there(
+    reader: Reader, topic: str, form: dict[str, str]
+) -> None:
+    for user_id, email in (("guest", "Ann@Example.com"), ("bob", "bob@example.com")):
+        other = Reader(reader.house, user_id)
+        await other.exists(email=email, consent={"email": True, "sms": True})
+    await reader.post(f"/u/{reader.token('unsubscribe', topic)}", form)
+    users = reader.house.processor.users
+    no = {"topics": {"sales": False}} if topic else {"email": False}
+    assert users["guest"].traits["consent"] == {"email": True, "sms": True} | no
+    assert users["bob"].traits["consent"] == {"email": True, "sms": True}
+    assert [(what, yes) for _, what, yes, _ in proofs(users["guest"])][2:] == [
+        ("topic:sales" if topic else "email", False)
+    ]
+    assert await reader.told() == [("unsubscribed", "")]  # one message has led to it, and is his
+
+
+async def test_a_no_to_all_channels_is_one_to_the_others_mailbox_alone(reader: Reader) -> None:
+    guest = Reader(reader.house, "guest")
+    await guest.exists(email="ann@example.com", consent={"email": True, "sms": True})
+    await reader.post(f"/preferences/{reader.token('preferences')}", {"do": "leave"})
+    consent = reader.house.processor.users["guest"].traits["consent"]
+    assert (consent["email"], consent["sms"]) == (False, True)
 
 
 async def test_the_pages_button_unsubscribes_and_leads_to_preferences(reader: Reader) -> None:

@@ -17,6 +17,7 @@ from engine.core.messages import answers, sending, waiting
 from engine.core.people import consents, doubling, identifying, merging, scores, traits
 from engine.runtime import population, starting
 from engine.runtime import processor as processor_module
+from engine.runtime.addresses import Barred
 from engine.runtime.bandits import Bandits
 from engine.runtime.clock import Clock
 from engine.runtime.dedupe import Dedupe
@@ -552,6 +553,11 @@ def an_address_that_bounced_is_written_to(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "suppress", lambda *_, **__: None)
 
 
+def an_address_that_bounced_for_another_is_written_to(patch: pytest.MonkeyPatch) -> None:
+    """Of a mailbox that several have, each finds out for himself."""
+    patch.setattr(Barred, "bars", lambda *_: False)
+
+
 def nobody_hears_of_an_address_that_was_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reporting, "bounced_at_hand_over", lambda *_: None)
 
@@ -656,6 +662,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     a_no_is_asked_for_at_the_step_alone,
     a_topic_that_was_refused_is_written_about,
     an_address_that_bounced_is_written_to,
+    an_address_that_bounced_for_another_is_written_to,
     nobody_hears_of_an_address_that_was_refused,
     what_failed_keeps_its_place,
     quiet_hours_put_off_for_too_long,

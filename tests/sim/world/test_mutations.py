@@ -22,7 +22,7 @@ RARE = {
     "a_changed_plan_is_taken_on_late": 125,
     "a_merge_forgets_until_when_the_other_was_in_it": 565,
     "a_merge_lets_what_the_other_had_drawn_go": 725,
-    "a_merge_sends_a_step_that_the_other_had": 645,
+    "a_merge_sends_a_step_that_the_other_had": 1185,
     "a_no_is_asked_for_at_the_step_alone": 80,
     "an_erasure_that_failed_forgets_whom_it_had_begun": 115,
     "an_opening_is_told_each_time": 100,
