@@ -16,9 +16,10 @@ from aiohttp import web
 
 from engine.core.intake.items import mend_surrogates
 from engine.server.answers import Fault, Refusal
+from engine.server.floor import FLOOR, Floor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from config.serving import Server
 
@@ -104,7 +105,7 @@ async def read_body(request: web.Request, limits: Limits, at_hand: bytes = b"") 
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(body_max) from None
     if body.startswith(_GZIP):
-        body = await _inflate(body, body_max)
+        body = await _inflate(body, body_max, request.app.get(FLOOR) or Floor())
     body = body.removeprefix(BOM)
     if not body:
         raise Refusal(400, "body.empty", "the body is empty")
@@ -142,8 +143,19 @@ def decode_body(decode: Callable[[bytes], _T], body: bytes) -> _T:
         raise Refusal(400, "body.malformed", "the body nests too deep") from None
 
 
-async def _inflate(body: bytes, body_max: int) -> bytes:
+async def _inflate(body: bytes, body_max: int, floor: Floor) -> bytes:
+    """What it unpacks to: what takes more than a slice, while no other long body is worked on."""
     inflated = bytearray()
+    slices = _inflating(body, body_max, inflated)
+    if next(slices, None) is not None:
+        async with floor.given(len(body) + len(inflated)):
+            for _ in slices:
+                await asyncio.sleep(0)
+    return bytes(inflated)
+
+
+def _inflating(body: bytes, body_max: int, inflated: bytearray) -> Iterator[int]:
+    """Unpack it into `inflated`; after each slice but the last, how much there is."""
     rest = body
     for _ in range(GZIP_MEMBERS_MAX):
         inflater = zlib.decompressobj(_GZIP_WINDOW)
@@ -157,12 +169,12 @@ async def _inflate(body: bytes, body_max: int) -> bytes:
                 raise _too_large(body_max)
             rest = inflater.unconsumed_tail
             if len(part) == _INFLATE_BYTES:
-                await asyncio.sleep(0)
+                yield len(inflated)
             elif not rest and not inflater.eof:
                 raise Refusal(400, "body.gzip", "the gzip body was cut short")
         rest = inflater.unused_data.lstrip(b"\0")
         if not rest:
-            return bytes(inflated)
+            return
     raise Refusal(400, "body.gzip", f"the gzip body has more than {GZIP_MEMBERS_MAX} members")
 
 

@@ -22,6 +22,7 @@ from engine.server.browser_settings import settings_handlers
 from engine.server.clients import PROXIES, Proxies
 from engine.server.doors import ChannelDoors
 from engine.server.edge import TAKEN, Edge
+from engine.server.floor import FLOOR, Floor
 from engine.server.health import health_handlers
 from engine.server.keys import WriteKeys, key_in
 from engine.server.links import LinkDoor
@@ -105,7 +106,8 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
     """The server that clients send events to. It is made in the loop's thread, before `listen`."""
     app = web.Application(client_max_size=door.limits.body_max_bytes)
     app[PROXIES] = door.proxies
-    ingest = _Ingest(door)
+    app[FLOOR] = floor = Floor()
+    ingest = _Ingest(door, floor)
     edge = Edge(door.log, door.instance, Origins(ingest.keys.origins))
     with_write_key = {route: ingest.make_sdk_handler(kind) for route, kind in ROUTES.items()}
     with_write_key |= {"/events": ingest.events, "/v1/scores": ingest.scores}
@@ -131,7 +133,8 @@ def make_ingest_app(door: IngestDoor) -> web.Application:
 
 
 class _Ingest:
-    def __init__(self, door: IngestDoor) -> None:
+    def __init__(self, door: IngestDoor, floor: Floor) -> None:
+        self._floor = floor
         self._submit = door.submit
         self._now_ms = door.now_ms
         self.keys = WriteKeys(door.keys, door.limits, door.metrics, door.monotonic_ns)
@@ -155,7 +158,8 @@ class _Ingest:
             if kind:
                 sort_call(body, into, kind)
             else:
-                await sort_batch(body, into)
+                async with self._floor.given(len(body)):
+                    await sort_batch(body, into)
             return await self._take_of_sdk(request, into, len(body))
 
         return handle
@@ -163,7 +167,8 @@ class _Ingest:
     async def captured(self, request: web.Request) -> web.Response:
         """`POST /batch/`, PostHog's."""
         into, body = await self._receive(request)
-        await posthog.sort_captured(body, into)
+        async with self._floor.given(len(body)):
+            await posthog.sort_captured(body, into)
         return await self._take_of_sdk(request, into, len(body))
 
     async def track_by_pixel(self, request: web.Request) -> web.Response:
@@ -201,7 +206,8 @@ class _Ingest:
     async def _take_native(
         self, request: web.Request, body: bytes, into: Sorted, kind: str, **more: object
     ) -> web.Response:
-        single = await sort_events(body, into, kind)
+        async with self._floor.given(len(body)):
+            single = await sort_events(body, into, kind)
         await self._take(request, into, len(body))
         if into.rejected and not into.accepted and not into.untracked:
             none = {"accepted": 0, "rejected": into.rejected}
