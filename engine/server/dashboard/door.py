@@ -8,6 +8,7 @@ have a page say anything.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlencode
@@ -144,6 +145,7 @@ def _shown(door: Door, view: View) -> Handler:
             page = _refused(Refusal(503, error.code, in_one_line(error)), request)
         if not isinstance(page, Page):
             return page
+        await asyncio.sleep(0)  # what stands around it is written in a turn of its own
         said = _said(door, request)
         return frame.answer(msgspec.structs.replace(page, said=said) if said else page, shop, mark)
 
